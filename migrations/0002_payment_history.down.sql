@@ -1,0 +1,2 @@
+-- no-transaction
+DROP INDEX CONCURRENTLY payments_user_status_created_idx;

@@ -1,0 +1,2 @@
+-- no-transaction
+DROP INDEX CONCURRENTLY notifications_user_unread_idx;

@@ -1,0 +1,133 @@
+//! The command line: what was typed becomes plain settings, one short file per verb. Must be used by nobody.
+//!
+//! stdout is data, stderr is talk. No type of the argument parser leaves this folder.
+
+mod exit;
+mod interrupt;
+mod progress;
+mod project;
+mod prove;
+mod report;
+mod server;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use exit::ExitStatus;
+use exit::Failure;
+
+/// Weighs a PostgreSQL schema before and after a migration.
+#[derive(Debug, Parser)]
+#[command(
+    name = "weighbridge",
+    version,
+    about = "Weighs a PostgreSQL schema before and after a migration",
+    long_about = "Fills a realistic dataset, clones it, migrates one clone, drives the application's frequent queries\n\
+                  against both in alternating slices, and reports what the migration bought and what it costs.",
+    after_help = exit::HELP,
+    max_term_width = 110
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Say nothing on stderr but errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(flatten)]
+    embedded: Embedded,
+}
+
+/// Where the embedded server lives.
+#[derive(Debug, Clone, clap::Args)]
+struct Embedded {
+    /// Folder of the embedded server [default: the user's cache folder; /var/cache/weighbridge for root]
+    #[arg(long, global = true, env = "WEIGHBRIDGE_HOME", value_name = "DIR", help_heading = "Embedded server")]
+    home: Option<PathBuf>,
+    /// Folder that holds `postgres`, `initdb` and `pg_ctl` [default: the newest installed]
+    #[arg(long, global = true, env = "WEIGHBRIDGE_POSTGRES_BIN", value_name = "DIR", help_heading = "Embedded server")]
+    postgres_bin: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Prove what a migration does: clone, migrate, drive both sides, compare, report
+    Prove(Box<prove::Arguments>),
+    /// Print a saved result again; needs no server
+    Report(report::Arguments),
+    /// The embedded PostgreSQL: start, stop, status, URL, clean
+    Server(server::Arguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How a result is printed on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a terminal
+    Text,
+    /// For a pull request
+    Markdown,
+    /// For programs: one document and nothing else
+    Json,
+}
+
+/// Runs the program with its arguments and returns what to exit with.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes, and go to stdout.
+            let _ = error.print();
+            return if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Ok };
+        }
+    };
+    match dispatch(cli) {
+        Ok(status) => status,
+        Err(failure) if is_broken_pipe(&failure.error) => ExitStatus::Ok,
+        Err(failure) => {
+            let text = format!("{:#}", failure.error);
+            let prefix = if text.starts_with("error") { "" } else { "error: " };
+            let _ = writeln!(std::io::stderr(), "{prefix}{text}");
+            failure.status
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
+    let status = match cli.verb {
+        Verb::Prove(arguments) => runtime.block_on(prove::run(*arguments, &cli.embedded, cli.quiet)),
+        Verb::Report(arguments) => report::run(&arguments),
+        Verb::Server(arguments) => runtime.block_on(server::run(&arguments, &cli.embedded)),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "weighbridge", &mut std::io::stdout());
+            Ok(ExitStatus::Ok)
+        }
+    };
+    // A driver thread in the middle of an answer, or a blocking read, must not hold up the exit.
+    runtime.shutdown_background();
+    status
+}
+
+/// Somebody closed stdout, such as `| head`: not worth a word.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

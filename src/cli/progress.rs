@@ -1,0 +1,130 @@
+//! Progress on stderr: a moving line on a terminal, plain lines elsewhere. Must never write to stdout.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::clock::Clock;
+use crate::compare::{Comparison, compare};
+use crate::seed::load::Progress as Loading;
+use crate::trial::Event;
+use crate::units::{count_text, duration_text, ms_text, plural};
+
+/// Plain lines about work under way come at most this often.
+const PLAIN_EVERY_NS: u64 = 5_000_000_000;
+
+/// The line, or the lines.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+    terminal: bool,
+    clock: Clock,
+    last_plain: Mutex<(u64, String)>,
+}
+
+impl Progress {
+    pub(super) fn new(quiet: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal() && !quiet;
+        let target = if terminal { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        if terminal {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Self { bar, quiet, terminal, clock: Clock::start(), last_plain: Mutex::new((0, String::new())) }
+    }
+
+    /// A line that stays.
+    pub(super) fn line(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        if self.terminal {
+            self.bar.println(text);
+        } else {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// What is going on now; replaces what was.
+    fn status(&self, text: String) {
+        if self.terminal {
+            self.bar.set_message(text);
+            return;
+        }
+        // Every kind of work is named when it begins, and then now and again.
+        let kind = text.split([':', ' ']).next().unwrap_or_default().to_owned();
+        let now = self.clock.now_ns();
+        let mut last = self.last_plain.lock().expect("no holder panics");
+        if last.1 != kind || PLAIN_EVERY_NS < now.saturating_sub(last.0) {
+            *last = (now, kind);
+            drop(last);
+            self.line(&text);
+        }
+    }
+
+    /// Removes the moving line.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Tells an event.
+    pub(super) fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::CleanedUp(count) => {
+                self.line(&format!("removed {} an earlier run left", plural(*count, "database")));
+            }
+            Event::TemplateReused => self.line("dataset: reusing the template of an earlier run"),
+            Event::Schema { migration } => self.status(format!("schema: applying {migration}")),
+            Event::Seeding(Loading::Rows { table, done, total }) => {
+                let percent = done * 100 / total.max(&1);
+                self.status(format!(
+                    "seeding {table}: {} of {} rows ({percent} %)",
+                    count_text(*done),
+                    count_text(*total)
+                ));
+            }
+            Event::Seeding(Loading::Restored { done, total }) => {
+                self.status(format!("indexing: {done} of {total} indexes and constraints put back"));
+            }
+            Event::Seeding(Loading::Vacuumed { done, total }) => {
+                self.status(format!("vacuuming: {done} of {total} tables vacuumed and analyzed"));
+            }
+            Event::Seeded(time) => {
+                self.line(&format!("dataset: seeded in {}, kept as a template", duration_text(*time)));
+            }
+            Event::Cloning { side } => self.status(format!("cloning {side}")),
+            Event::Migrating { migration } => self.status(format!("migrating: {migration}")),
+            Event::Migrated(time) => self.line(&format!("migration: applied in {}", duration_text(*time))),
+            Event::Priming => self.status("priming: filling caches and settling plans".to_owned()),
+            Event::Slice { chunk, chunks, done, total } => {
+                self.status(format!("measuring: chunk {chunk} of {chunks}, slice {done} of {total}"));
+            }
+            Event::Chunk(evidence) => {
+                let planned = evidence.design.chunks_planned;
+                let estimate = estimate(&compare(evidence));
+                self.line(&format!("measured chunk {} of {planned}{estimate}", evidence.chunks.len()));
+            }
+            Event::Explaining => self.status("reading plans".to_owned()),
+        }
+    }
+}
+
+/// The action that moved most so far; a picture, no verdict.
+fn estimate(comparison: &Comparison) -> String {
+    let moved = comparison.actions.iter().filter_map(|action| {
+        let p95 = action.p95.as_ref()?;
+        Some((action, p95, (p95.after_us / p95.before_us).ln().abs()))
+    });
+    match moved.max_by(|a, b| a.2.total_cmp(&b.2)) {
+        Some((action, p95, _)) => {
+            let ms = |us: f64| ms_text((us * 1e3) as u64);
+            format!(" · so far {} p95 {} → {} ms", action.name, ms(p95.before_us), ms(p95.after_us))
+        }
+        None => String::new(),
+    }
+}

@@ -1,0 +1,101 @@
+//! `weighbridge.toml`: where a project keeps what is weighed. Must hold every key as text with its place.
+
+use std::path::{Path, PathBuf};
+
+use super::exit::Failure;
+use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::document::{self, Table};
+use crate::scenario::spec::parse_margin;
+
+/// A project file, as far as `prove` reads it. Paths are relative to the file's folder.
+#[derive(Debug, Default)]
+pub(super) struct Project {
+    pub(super) root: PathBuf,
+    pub(super) url: Option<String>,
+    pub(super) spec: Option<PathBuf>,
+    pub(super) scale: Option<f64>,
+    pub(super) seed: Option<u64>,
+    pub(super) at: Option<String>,
+    pub(super) migrations: Option<PathBuf>,
+    pub(super) scenarios: Vec<PathBuf>,
+    pub(super) margin: Option<f64>,
+}
+
+/// The file's name, looked for in the current folder.
+const FILE: &str = "weighbridge.toml";
+
+/// Reads the file named, or the one in the current folder if there is one.
+pub(super) fn read(named: Option<&Path>) -> Result<Project, Failure> {
+    let path = named.unwrap_or(Path::new(FILE));
+    if named.is_none() && !path.exists() {
+        return Ok(Project::default());
+    }
+    let file = SourceFile::read(path).map_err(Failure::usage)?;
+    let root = path.parent().unwrap_or(Path::new("")).to_owned();
+    match document::read(&file.text, |table| Some(read_tables(table))) {
+        Ok(project) => Ok(Project { root, ..project }),
+        Err(problems) => Err(Failure::usage(file.problems(problems))),
+    }
+}
+
+fn read_tables(root: &mut Table<'_, '_>) -> Project {
+    let mut project = Project::default();
+    if let Some(mut database) = root.table("database") {
+        if let Some(url) = database.text("url") {
+            match expand(&url.text) {
+                Ok(text) => project.url = Some(text),
+                Err(name) => database.problem(
+                    Diagnostic::at(url.span, format!("the environment variable `{name}` is not set"))
+                        .help("set it, or leave `url` out to use the embedded server"),
+                ),
+            }
+        }
+        database.finish();
+    }
+    if let Some(mut dataset) = root.table("dataset") {
+        project.spec = dataset.text("spec").map(|t| t.text.into());
+        project.scale = dataset.number("scale").and_then(|scale| {
+            if scale.value <= 0.0 {
+                dataset.problem(Diagnostic::at(scale.span, "`scale` must be above 0"));
+                return None;
+            }
+            Some(scale.value)
+        });
+        project.seed = dataset.whole("seed").map(|n| n.value);
+        project.at = dataset.text("at").map(|t| t.text);
+        dataset.finish();
+    }
+    if let Some(mut migrations) = root.table("migrations") {
+        project.migrations = migrations.text("dir").map(|t| t.text.into());
+        migrations.finish();
+    }
+    if let Some(mut proof) = root.table("proof") {
+        project.scenarios = proof.texts("scenarios").unwrap_or_default().into_iter().map(|t| t.text.into()).collect();
+        if let Some(margin) = proof.text("margin") {
+            project.margin = parse_margin(&margin.text);
+            if project.margin.is_none() {
+                proof.problem(Diagnostic::at(
+                    margin.span,
+                    "`margin` is a share such as \"5%\", above 0% and below 100%",
+                ));
+            }
+        }
+        proof.finish();
+    }
+    project
+}
+
+/// Puts environment variables in the place of `${NAME}`; fails with the first that is not set.
+fn expand(text: &str) -> Result<String, String> {
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some(open) = rest.find("${") {
+        let Some(close) = rest[open..].find('}') else { break };
+        expanded.push_str(&rest[..open]);
+        let name = &rest[open + 2..open + close];
+        expanded.push_str(&std::env::var(name).map_err(|_| name.to_owned())?);
+        rest = &rest[open + close + 1..];
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}

@@ -1,0 +1,52 @@
+//! `weighbridge report`: a saved result, compared again and printed. Must need no server.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::Format;
+use super::exit::{ExitStatus, Failure};
+use crate::compare::{Comparison, compare};
+use crate::evidence::{Evidence, store};
+use crate::report::{Trial, json, markdown, terminal};
+
+/// What `report` can be told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  weighbridge report results/2026-11-23T09-15-04Z-0002_payment_history\n  \
+                        weighbridge report results/… --format markdown > comment.md")]
+pub(super) struct Arguments {
+    /// A result's folder, or the trial.json in it
+    result: PathBuf,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
+    let evidence = store::read(&arguments.result).map_err(Failure::usage)?;
+    print(&evidence, arguments.format)?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Prints a trial on stdout.
+pub(super) fn print(evidence: &Evidence, format: Format) -> Result<(), Failure> {
+    let text = render(evidence, &compare(evidence), format);
+    say(&String::from_utf8_lossy(&text))
+}
+
+/// Writes text to stdout.
+pub(super) fn say(text: &str) -> Result<(), Failure> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::environment)
+}
+
+/// A trial as bytes of a format.
+pub(super) fn render(evidence: &Evidence, comparison: &Comparison, format: Format) -> Vec<u8> {
+    let trial = Trial { evidence, comparison };
+    let mut bytes = Vec::new();
+    match format {
+        Format::Text => terminal::write(trial, &mut bytes),
+        Format::Markdown => markdown::write(trial, &mut bytes),
+        Format::Json => json::write(trial, &mut bytes),
+    }
+    .expect("memory does not refuse a write");
+    bytes
+}

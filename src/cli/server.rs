@@ -1,0 +1,187 @@
+//! `weighbridge server`: the embedded PostgreSQL by hand, and its use by other verbs. Must never stop one that `server start` left running for others.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Embedded;
+use super::exit::{ExitStatus, Failure};
+use super::report::say;
+use crate::postgres::Target;
+use crate::postgres::database::Admin;
+use crate::postgres::server::{Cluster, Lease, ServerError, Status, find_binaries};
+use crate::units::bytes_text;
+
+/// What `server` can be told.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  weighbridge server start && psql \"$(weighbridge server url)\"\n  weighbridge server clean --templates"
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start it and let it run; a proof stops what it started itself
+    Start,
+    /// Stop it
+    Stop,
+    /// Print whether it runs, where it is, and the datasets it keeps
+    Status,
+    /// Print a URL for psql
+    Url,
+    /// Drop databases that ended programs left
+    Clean {
+        /// Drop the seeded templates too
+        #[arg(long)]
+        templates: bool,
+        /// Remove the whole server with everything in it
+        #[arg(long, conflicts_with = "templates")]
+        all: bool,
+    },
+}
+
+/// An embedded server this program uses alone.
+pub(super) struct Running {
+    cluster: Cluster,
+    lease: Lease,
+}
+
+impl Running {
+    /// Waits for its turn. Nothing was started yet, so a caller may simply give up waiting.
+    pub(super) async fn acquire(embedded: &Embedded, tell: impl Fn(&str)) -> Result<Self, Failure> {
+        let cluster = open(embedded)?;
+        let lease = Lease::wait(&home(embedded)?, |owner| {
+            tell(&format!("the embedded server is in use by process {owner}; waiting for it to end"));
+        })
+        .await
+        .map_err(Failure::environment)?;
+        Ok(Self { cluster, lease })
+    }
+
+    /// Starts the server, or finds it running.
+    pub(super) async fn start(&self, tell: impl Fn(&str)) -> Result<Target, Failure> {
+        if self.cluster.status().await.map_err(Failure::environment)? == Status::Absent {
+            let installation = self.cluster.installation();
+            let folder = self.cluster.folder().display();
+            tell(&format!("server: making a private PostgreSQL {} in {folder}", installation.version));
+        }
+        self.cluster.start(&self.lease, false).await.map_err(Failure::environment)
+    }
+
+    /// Stops the server unless `server start` asked for it to stay.
+    pub(super) async fn finish(self) -> Result<(), Failure> {
+        if self.cluster.is_kept() {
+            return Ok(());
+        }
+        self.cluster.stop(&self.lease).await.map_err(Failure::environment)
+    }
+
+    /// The same without waiting, for the way out after Ctrl-C.
+    pub(super) async fn stop_soon(&self) {
+        if !self.cluster.is_kept() {
+            self.cluster.stop_soon().await;
+        }
+    }
+}
+
+pub(super) async fn run(arguments: &Arguments, embedded: &Embedded) -> Result<ExitStatus, Failure> {
+    let cluster = open(embedded)?;
+    match &arguments.verb {
+        Verb::Start => {
+            let lease = Lease::take(&home(embedded)?).map_err(Failure::environment)?;
+            cluster.start(&lease, true).await.map_err(Failure::environment)?;
+            say(&format!("running · {}\n", cluster.url()))?;
+        }
+        Verb::Stop => {
+            let lease = Lease::take(&home(embedded)?).map_err(Failure::environment)?;
+            cluster.stop(&lease).await.map_err(Failure::environment)?;
+            say("stopped\n")?;
+        }
+        Verb::Status => status(&cluster).await?,
+        Verb::Url => say(&format!("{}\n", cluster.url()))?,
+        Verb::Clean { templates, all } => clean(&cluster, embedded, *templates, *all).await?,
+    }
+    Ok(ExitStatus::Ok)
+}
+
+async fn status(cluster: &Cluster) -> Result<(), Failure> {
+    let status = cluster.status().await.map_err(Failure::environment)?;
+    let word = match status {
+        Status::Absent => "not made yet",
+        Status::Stopped => "stopped",
+        Status::Running => "running",
+    };
+    let version = &cluster.installation().version;
+    say(&format!("{word} · PostgreSQL {version} · {}\n", cluster.folder().display()))?;
+    if status == Status::Running {
+        let mut admin = Admin::connect(&cluster.target()).await.map_err(Failure::environment)?;
+        for template in admin.templates().await.map_err(Failure::environment)? {
+            let bytes = bytes_text(template.bytes.max(0) as u64);
+            say(&format!("  {}   {bytes}   {}\n", template.name, template.about))?;
+        }
+    }
+    Ok(())
+}
+
+async fn clean(cluster: &Cluster, embedded: &Embedded, templates: bool, all: bool) -> Result<(), Failure> {
+    let lease = Lease::take(&home(embedded)?).map_err(Failure::environment)?;
+    if all {
+        cluster.remove(&lease).await.map_err(Failure::environment)?;
+        return say(&format!("removed {}\n", cluster.folder().display()));
+    }
+    let before = cluster.status().await.map_err(Failure::environment)?;
+    if before == Status::Absent {
+        return say("nothing to clean\n");
+    }
+    let target = cluster.start(&lease, false).await.map_err(Failure::environment)?;
+    let dropped = drop_databases(&target, templates).await.map_err(Failure::environment)?;
+    if before == Status::Stopped || !cluster.is_kept() {
+        cluster.stop(&lease).await.map_err(Failure::environment)?;
+    }
+    for name in &dropped {
+        say(&format!("dropped {name}\n"))?;
+    }
+    if dropped.is_empty() { say("nothing to clean\n") } else { Ok(()) }
+}
+
+async fn drop_databases(target: &Target, templates: bool) -> Result<Vec<String>, crate::postgres::Error> {
+    let mut admin = Admin::connect(target).await?;
+    // Under the lease nobody else is at work, so every such session belongs to a dead program.
+    admin.end_sessions("weighbridge/%", "").await?;
+    let mut names = admin.left_overs().await?;
+    if templates {
+        names.extend(admin.templates().await?.into_iter().map(|t| t.name));
+    }
+    for name in &names {
+        admin.drop_database(name).await?;
+    }
+    admin.close().await;
+    Ok(names)
+}
+
+fn open(embedded: &Embedded) -> Result<Cluster, Failure> {
+    let installation = find_binaries(embedded.postgres_bin.as_deref()).map_err(Failure::environment)?;
+    Cluster::open(&home(embedded)?, installation).map_err(Failure::environment)
+}
+
+/// The cache folder of the user; root has a system-wide one, which the server's own user can enter.
+fn home(embedded: &Embedded) -> Result<PathBuf, Failure> {
+    if let Some(home) = &embedded.home {
+        return Ok(home.clone());
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/cache/weighbridge"));
+    }
+    let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = var("XDG_CACHE_HOME").or_else(|| {
+        let home = var("HOME")?;
+        Some(if cfg!(target_os = "macos") { home.join("Library/Caches") } else { home.join(".cache") })
+    });
+    cache.map(|cache| cache.join("weighbridge")).ok_or_else(|| {
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "HOME is not set");
+        Failure::environment(ServerError::Io { doing: "find the cache folder under", path: PathBuf::from("~"), source })
+    })
+}

@@ -1,0 +1,42 @@
+//! The only place that reads time. Nothing else may call `Instant::now` or ask for the wall clock.
+//!
+//! Monotonic readings are nanoseconds since the clock was made. They come from tokio's clock,
+//! which is the system's own unless a test pauses it; that makes timing code testable.
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// A monotonic clock with an origin; copies share the origin.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// A clock that starts at zero now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    /// Nanoseconds since the clock was started; never goes back.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+    pub fn now_ns(&self) -> u64 {
+        Instant::now().saturating_duration_since(self.origin).as_nanos() as u64
+    }
+
+    /// What tokio's timer needs to wake at `at_ns` of this clock.
+    #[must_use]
+    pub fn instant(&self, at_ns: u64) -> Instant {
+        self.origin + std::time::Duration::from_nanos(at_ns)
+    }
+}
+
+/// The wall clock in UTC, for names of results and for nothing that is measured.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub fn wall() -> Timestamp {
+    Timestamp::now()
+}

@@ -1,0 +1,363 @@
+//! One action on both sides: latency with an interval, work per call, a verdict. Must claim nothing within the noise.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::checks::{self, Check, Effectiveness};
+use super::{Change, Verdict};
+use crate::evidence::{ActionHistograms, Evidence, Side, WorkPerCall};
+use crate::stats::discovery::benjamini_hochberg;
+use crate::stats::histogram::{empty, quantile};
+use crate::stats::paired::{Effect, effect, pairs_needed};
+
+/// One action.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ActionComparison {
+    /// Its name.
+    pub name: String,
+    /// Its share of the mix, from 0 to 1.
+    pub share: f64,
+    /// Changes smaller than this count as the same, as a share.
+    pub margin: f64,
+    /// From p50 and p95: regressed if either is, else improved if either is, else same if both are.
+    pub verdict: Verdict,
+    /// Why, when it is inconclusive or invalid.
+    pub reason: Option<String>,
+    /// Chunks that would probably decide it, when it is inconclusive.
+    pub chunks_needed: Option<u32>,
+    /// Median latency; absent with too few operations.
+    pub p50: Option<MetricComparison>,
+    /// 95th percentile.
+    pub p95: Option<MetricComparison>,
+    /// 99th percentile; shown, but decides nothing.
+    pub p99: Option<MetricComparison>,
+    /// Work of the server per call before; absent without `pg_stat_statements`.
+    pub work_before: Option<WorkPerCall>,
+    /// Work of the server per call after.
+    pub work_after: Option<WorkPerCall>,
+    /// Indexes its plans name before.
+    pub indexes_before: Vec<String>,
+    /// Indexes its plans name after.
+    pub indexes_after: Vec<String>,
+    /// Its plans have another shape after.
+    pub plan_changed: bool,
+}
+
+/// One quantile of one action's latency.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MetricComparison {
+    /// Before, over all chunks, in microseconds.
+    pub before_us: f64,
+    /// After, over all chunks, in microseconds.
+    pub after_us: f64,
+    /// After against before, from the chunks; absent below eight of them.
+    pub change: Option<Change>,
+    /// Control against before: what noise alone did.
+    pub control: Option<Change>,
+    /// The largest change of this metric that noise alone could make, as a share.
+    pub noise_floor: Option<f64>,
+    /// How much of the change the load driver's own lateness could make, as a share of `before`: twice
+    /// the difference of its lag between the sides at this quantile, once for sending, once for receiving.
+    pub driver_floor: f64,
+    /// p of the paired t test, corrected for all actions and metrics (Benjamini-Hochberg).
+    pub p_adjusted: Option<f64>,
+    /// Of this metric alone.
+    pub verdict: Verdict,
+}
+
+const QUANTILES: [f64; 3] = [0.50, 0.95, 0.99];
+
+/// p99 is shown only: a chunk holds too few operations beyond it for a claim.
+const DECIDING: usize = 2;
+
+/// Share of false finds accepted among all claims (Benjamini-Hochberg).
+const FALSE_DISCOVERY: f64 = 0.05;
+
+struct Measured {
+    before_us: f64,
+    after_us: f64,
+    lag_difference_us: f64,
+    ratios: Vec<f64>,
+    effect: Option<Effect>,
+    control: Option<Effect>,
+}
+
+/// Compares every action.
+#[must_use]
+pub fn compare_all(evidence: &Evidence, checks: &[Check]) -> Vec<ActionComparison> {
+    let count = evidence.actions.len();
+    let measured: Vec<Vec<Option<Measured>>> =
+        (0..count).map(|a| QUANTILES.iter().map(|q| measure(evidence, a, *q)).collect()).collect();
+    let adjusted = corrected(&measured, |metric| metric.effect.as_ref());
+    // The control is looked at as often as the effect, and would by chance differ somewhere as often.
+    let control_adjusted = corrected(&measured, |metric| metric.control.as_ref());
+    measured
+        .into_iter()
+        .enumerate()
+        .map(|(a, metrics)| {
+            let scope = checks::for_action(checks, &evidence.actions[a].name);
+            let p = |of: &BTreeMap<(usize, usize), f64>, m: usize| of.get(&(a, m)).copied();
+            assemble(evidence, a, metrics, &scope, |m| (p(&adjusted, m), p(&control_adjusted, m)))
+        })
+        .collect()
+}
+
+/// p-values corrected over one family: every metric that can decide something, of every action.
+fn corrected(
+    measured: &[Vec<Option<Measured>>],
+    of: impl Fn(&Measured) -> Option<&Effect>,
+) -> BTreeMap<(usize, usize), f64> {
+    let mut places = Vec::new();
+    let mut p_values = Vec::new();
+    for (a, metrics) in measured.iter().enumerate() {
+        for (m, metric) in metrics[..DECIDING].iter().enumerate() {
+            if let Some(effect) = metric.as_ref().and_then(&of) {
+                places.push((a, m));
+                p_values.push(effect.p_value);
+            }
+        }
+    }
+    places.into_iter().zip(benjamini_hochberg(&p_values)).collect()
+}
+
+fn assemble(
+    evidence: &Evidence,
+    a: usize,
+    metrics: Vec<Option<Measured>>,
+    scope: &Effectiveness<'_>,
+    adjusted: impl Fn(usize) -> (Option<f64>, Option<f64>),
+) -> ActionComparison {
+    let facts = &evidence.actions[a];
+    let margin = facts.margin;
+    // More chunks help only where every chunk has enough operations.
+    let needed: Option<Vec<usize>> = metrics[..DECIDING].iter().map(|m| chunks_needed(m.as_ref()?, margin)).collect();
+    let needed = needed.and_then(|each| each.into_iter().max());
+    let mut compared: Vec<Option<MetricComparison>> = metrics
+        .into_iter()
+        .enumerate()
+        .map(|(m, metric)| metric.map(|metric| judge(&metric, margin, adjusted(m), scope)))
+        .collect();
+    let deciding: Vec<Verdict> = compared[..DECIDING].iter().flatten().map(|m| m.verdict).collect();
+    let (verdict, reason) = combine(&deciding, scope);
+    let reason = reason
+        .or_else(|| (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], margin)));
+    let work = |side: Side| evidence.counters.get(&side).filter(|c| !c.reset).and_then(|c| *c.work.as_ref()?.get(a)?);
+    let plan = |side: Side| evidence.plans.get(&side).and_then(|plans| plans.get(a));
+    let indexes = |side: Side| plan(side).map(|p| p.indexes.clone()).unwrap_or_default();
+    let shapes = |side: Side| plan(side).map(|p| p.shapes.keys().collect::<Vec<_>>());
+    ActionComparison {
+        name: facts.name.clone(),
+        share: facts.share,
+        margin,
+        verdict,
+        reason,
+        chunks_needed: needed.filter(|_| verdict == Verdict::Inconclusive).map(|n| n as u32),
+        p99: compared.pop().flatten(),
+        p95: compared.pop().flatten(),
+        p50: compared.pop().flatten(),
+        work_before: work(Side::Before),
+        work_after: work(Side::After),
+        indexes_before: indexes(Side::Before),
+        indexes_after: indexes(Side::After),
+        plan_changed: shapes(Side::Before) != shapes(Side::After),
+    }
+}
+
+fn combine(deciding: &[Verdict], scope: &Effectiveness<'_>) -> (Verdict, Option<String>) {
+    if let Some(message) = scope.invalid {
+        return (Verdict::Invalid, Some(message.to_owned()));
+    }
+    let any = |verdict: Verdict| deciding.contains(&verdict);
+    if deciding.is_empty() {
+        return (Verdict::Inconclusive, Some("too few operations for any percentile".to_owned()));
+    }
+    if any(Verdict::Invalid) {
+        return (
+            Verdict::Invalid,
+            Some("before and control differ more than half the margin, so noise was no noise".to_owned()),
+        );
+    }
+    if any(Verdict::Regressed) {
+        (Verdict::Regressed, None)
+    } else if any(Verdict::Improved) {
+        (Verdict::Improved, None)
+    } else if deciding.len() == DECIDING && deciding.iter().all(|v| *v == Verdict::Same) {
+        (Verdict::Same, None)
+    } else {
+        (Verdict::Inconclusive, scope.one_sided.map(str::to_owned))
+    }
+}
+
+fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], margin: f64) -> String {
+    let fewest = crate::stats::paired::FEWEST_PAIRS;
+    if evidence.chunks.len() < fewest {
+        return format!("{} of at least {fewest} chunks", evidence.chunks.len());
+    }
+    let all = || metrics.iter().flatten();
+    if metrics.iter().any(|m| m.as_ref().is_none_or(|m| m.change.is_none())) {
+        return "too few operations in a chunk for p95; raise the rate or the action's weight, or --slice".to_owned();
+    }
+    let floor = all().filter_map(|m| m.noise_floor).fold(0.0, f64::max);
+    let moved = |m: &MetricComparison| m.change.map_or(0.0, |c| c.change.abs());
+    if all().any(|m| margin < moved(m) && m.noise_floor.unwrap_or(0.0) < moved(m) && moved(m) <= m.driver_floor) {
+        return "the change is no larger than the load driver's own lateness on this machine".to_owned();
+    }
+    if margin < floor {
+        return format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0);
+    }
+    "the interval is wider than the margin allows".to_owned()
+}
+
+fn judge(
+    metric: &Measured,
+    margin: f64,
+    (p_adjusted, control_p): (Option<f64>, Option<f64>),
+    scope: &Effectiveness<'_>,
+) -> MetricComparison {
+    let change = metric.effect.as_ref().map(Change::from);
+    let control = metric.control.as_ref().map(Change::from);
+    let noise_floor = control.map(|c| c.low.abs().max(c.high.abs()));
+    let driver_floor = 2.0 * metric.lag_difference_us / metric.before_us;
+    let verdict = match (&metric.effect, &metric.control) {
+        _ if scope.invalid.is_some() => Verdict::Invalid,
+        (Some(_), Some(control)) if differs(control, margin, control_p) => Verdict::Invalid,
+        (Some(effect), Some(_)) => {
+            verdict(effect, margin, p_adjusted, noise_floor.unwrap_or(0.0).max(driver_floor), scope)
+        }
+        _ => Verdict::Inconclusive,
+    };
+    MetricComparison {
+        before_us: metric.before_us,
+        after_us: metric.after_us,
+        change,
+        control,
+        noise_floor,
+        driver_floor,
+        p_adjusted,
+        verdict,
+    }
+}
+
+/// The rule, in one place. A claim needs all of: the 95 % interval beside zero, an estimate of at least
+/// the margin, more than the control's noise and the driver's lateness, and to survive the correction over all comparisons.
+/// Equality needs the 90 % interval inside the margins (two one-sided tests at 5 %).
+fn verdict(effect: &Effect, margin: f64, p_adjusted: Option<f64>, floor: f64, scope: &Effectiveness<'_>) -> Verdict {
+    let share = |log: f64| log.exp() - 1.0;
+    let change = share(effect.estimate);
+    let beyond = margin <= change.abs() && floor < change.abs();
+    let found = p_adjusted.is_none_or(|p| p <= FALSE_DISCOVERY) && beyond;
+    if found && 0.0 < effect.interval95.0 && scope.may_regress {
+        Verdict::Regressed
+    } else if found && effect.interval95.1 < 0.0 && scope.may_improve {
+        Verdict::Improved
+    } else if -margin < share(effect.interval90.0) && share(effect.interval90.1) < margin && scope.one_sided.is_none() {
+        Verdict::Same
+    } else {
+        Verdict::Inconclusive
+    }
+}
+
+/// Two clones without the migration must not differ: beyond half the margin, and beyond chance.
+fn differs(control: &Effect, margin: f64, p_adjusted: Option<f64>) -> bool {
+    let change = Change::from(control);
+    let half = margin / 2.0;
+    (half < change.low || change.high < -half) && p_adjusted.is_none_or(|p| p <= FALSE_DISCOVERY)
+}
+
+/// Chunks until the interval is narrow enough and the control quiet enough; both narrow with √n.
+fn chunks_needed(metric: &Measured, margin: f64) -> Option<usize> {
+    let effect = metric.effect.as_ref()?;
+    let control = Change::from(metric.control.as_ref()?);
+    let quiet = (control.high - control.low) / 2.0 / margin.max((effect.estimate.exp() - 1.0).abs());
+    let for_control = metric.ratios.len() as f64 * quiet * quiet;
+    Some(pairs_needed(&metric.ratios, effect, (1.0 + margin).ln())?.max(for_control.ceil() as usize))
+}
+
+fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Measured> {
+    let pooled = |side: Side| -> Option<f64> {
+        let mut sum = empty();
+        for chunk in &evidence.histograms {
+            sum.add(latency(chunk.get(&side)?, action)?).ok()?;
+        }
+        quantile(&sum, q).map(|ns| ns as f64 / 1e3)
+    };
+    let ratios = |side: Side| -> Option<Vec<f64>> {
+        evidence
+            .histograms
+            .iter()
+            .map(|chunk| {
+                let base = at_quantile(latency(chunk.get(&Side::Before)?, action)?, q)?;
+                let other = at_quantile(latency(chunk.get(&side)?, action)?, q)?;
+                Some((other / base).ln())
+            })
+            .collect()
+    };
+    let after = ratios(Side::After).unwrap_or_default();
+    Some(Measured {
+        before_us: pooled(Side::Before)?,
+        after_us: pooled(Side::After)?,
+        lag_difference_us: (checks::timer_lag_us(evidence, Side::After, q)
+            - checks::timer_lag_us(evidence, Side::Before, q))
+        .abs(),
+        effect: effect(&after),
+        control: effect(&ratios(Side::Control).unwrap_or_default()),
+        ratios: after,
+    })
+}
+
+fn latency(side: &[ActionHistograms], action: usize) -> Option<&Histogram<u64>> {
+    side.get(action).map(|a| &a.latency)
+}
+
+/// A chunk's own quantile needs a few values beyond it, fewer than a printed one: it is one of many.
+fn at_quantile(histogram: &Histogram<u64>, q: f64) -> Option<f64> {
+    (3.0 <= histogram.len() as f64 * (1.0 - q)).then(|| histogram.value_at_quantile(q) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effect_of(center: f64, spread: f64) -> Effect {
+        let ratios: Vec<f64> = (0..8).map(|i| center + spread * (f64::from(i) - 3.5) / 3.5).collect();
+        effect(&ratios).unwrap()
+    }
+
+    fn judged(center: f64, spread: f64, control: f64) -> Verdict {
+        let metric = Measured {
+            before_us: 1.0,
+            after_us: 1.0,
+            lag_difference_us: 0.0,
+            ratios: Vec::new(),
+            effect: Some(effect_of(center, spread)),
+            control: Some(effect_of(control, 0.01)),
+        };
+        let p = |effect: &Option<Effect>| effect.map(|e| e.p_value);
+        judge(&metric, 0.05, (p(&metric.effect), p(&metric.control)), &Effectiveness::default()).verdict
+    }
+
+    #[test]
+    fn a_claim_needs_size_certainty_and_a_quiet_control() {
+        assert_eq!(judged(0.10, 0.02, 0.0), Verdict::Regressed);
+        assert_eq!(judged(-0.10, 0.02, 0.0), Verdict::Improved);
+        assert_eq!(judged(0.0, 0.02, 0.0), Verdict::Same);
+        assert_eq!(judged(0.0, 0.20, 0.0), Verdict::Inconclusive);
+        // Certain, but smaller than the margin.
+        assert_eq!(judged(0.03, 0.01, 0.0), Verdict::Same);
+        // The control differs as much: nothing is proven.
+        assert_eq!(judged(0.10, 0.02, 0.10), Verdict::Invalid);
+    }
+
+    #[test]
+    fn an_effect_within_the_noise_is_no_claim() {
+        let found = effect_of(0.06, 0.001);
+        let verdict = verdict(&found, 0.05, Some(0.0), 0.09, &Effectiveness::default());
+        assert_eq!(verdict, Verdict::Inconclusive);
+    }
+}

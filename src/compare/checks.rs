@@ -1,0 +1,306 @@
+//! Checks of the harness and the machine: when one fails, a verdict would be a guess. Must say what to do.
+
+use serde::Serialize;
+
+use crate::evidence::{ChunkSide, Evidence, LoadFacts, Side};
+use crate::stats::paired::FEWEST_PAIRS;
+use crate::units::percent_text;
+
+/// Something that was checked and found wanting.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Which check.
+    pub name: CheckName,
+    /// What follows from it.
+    pub consequence: Consequence,
+    /// The action it is about; absent for all.
+    pub action: Option<String>,
+    /// What was found, and what to do.
+    pub message: String,
+}
+
+/// The checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CheckName {
+    /// Nearly every due operation was sent.
+    AchievedRate,
+    /// Hardly any operation failed.
+    Failures,
+    /// The driver had processor time to spare.
+    DriverCpu,
+    /// The driver's timer woke clients in time.
+    TimerLag,
+    /// Every side did the same.
+    SameWork,
+    /// Counters only grew.
+    CountersReset,
+}
+
+/// What a failed check means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Consequence {
+    /// No verdict at all, or none for the action it names.
+    Invalid,
+    /// Only `after` could not keep up: it can be called slower, and nothing else can be said.
+    OnlyRegressions,
+    /// Only the sides without the migration could not keep up: `after` can be called faster, no more.
+    OnlyImprovements,
+    /// Printed beside the verdict.
+    Warning,
+}
+
+impl Check {
+    /// Whether the trial as a whole is invalid.
+    #[must_use]
+    pub fn stops_everything(&self) -> bool {
+        self.consequence == Consequence::Invalid && self.action.is_none()
+    }
+}
+
+/// What the checks leave of an action's possible verdicts.
+#[derive(Debug)]
+pub struct Effectiveness<'c> {
+    /// Why it can have none.
+    pub invalid: Option<&'c str>,
+    /// Why it can only have one of two.
+    pub one_sided: Option<&'c str>,
+    /// May be called slower.
+    pub may_regress: bool,
+    /// May be called faster.
+    pub may_improve: bool,
+}
+
+impl Default for Effectiveness<'_> {
+    fn default() -> Self {
+        Self { invalid: None, one_sided: None, may_regress: true, may_improve: true }
+    }
+}
+
+/// What the checks mean for one action.
+#[must_use]
+pub fn for_action<'c>(checks: &'c [Check], action: &str) -> Effectiveness<'c> {
+    let mut scope = Effectiveness::default();
+    for check in checks.iter().filter(|c| c.action.as_deref().is_none_or(|name| name == action)) {
+        match check.consequence {
+            Consequence::Invalid => scope.invalid = Some(&check.message),
+            Consequence::OnlyRegressions => {
+                scope.one_sided = Some(&check.message);
+                scope.may_improve = false;
+            }
+            Consequence::OnlyImprovements => {
+                scope.one_sided = Some(&check.message);
+                scope.may_regress = false;
+            }
+            Consequence::Warning => {}
+        }
+    }
+    scope
+}
+
+/// Operations given up or failed above these shares spoil a comparison.
+const SKIPPED_MOST: f64 = 0.01;
+const FAILED_MOST: f64 = 0.001;
+
+/// A driver thread busier than this is the bottleneck, not the server.
+const CPU_MOST: f64 = 0.8;
+
+/// Rows per call may differ this much between sides that write concurrently; more is another answer.
+const ROWS_MOST: f64 = 0.005;
+
+/// Numbers of answered operations within this share of each other can be compared.
+const SAME_CALLS: f64 = 0.01;
+
+/// Runs every check.
+#[must_use]
+pub fn run(evidence: &Evidence) -> Vec<Check> {
+    let mut checks = Vec::new();
+    achieved_rate(evidence, &mut checks);
+    failures(evidence, &mut checks);
+    driver_cpu(evidence, &mut checks);
+    timer_lag(evidence, &mut checks);
+    same_work(evidence, &mut checks);
+    if evidence.counters.values().any(|c| c.reset) {
+        let message = "counters of the server went backwards during the trial (a reset, or a crash): index use and \
+                       work per call are not shown"
+            .to_owned();
+        checks.push(Check { name: CheckName::CountersReset, consequence: Consequence::Warning, action: None, message });
+    }
+    checks
+}
+
+fn total(evidence: &Evidence, side: Side, of: impl Fn(&crate::evidence::ActionCounts) -> u64) -> u64 {
+    sides(evidence, side).flat_map(|s| &s.actions).map(of).sum()
+}
+
+fn sides(evidence: &Evidence, side: Side) -> impl Iterator<Item = &ChunkSide> {
+    evidence.chunks.iter().filter_map(move |chunk| chunk.sides.get(&side))
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn achieved_rate(evidence: &Evidence, checks: &mut Vec<Check>) {
+    let skipped = Side::ALL.map(|s| share(total(evidence, s, |c| c.skipped), total(evidence, s, |c| c.due)));
+    let [before, control, after] = skipped.map(|s| SKIPPED_MOST < s);
+    let rate = match evidence.design.load {
+        LoadFacts::Open { rate_per_s, .. } => format!("{rate_per_s:.0} actions a second"),
+        LoadFacts::Closed { .. } => "the load".to_owned(),
+    };
+    let (consequence, message) = match (before, control, after) {
+        (false, false, false) => return,
+        (false, false, true) => (
+            Consequence::OnlyRegressions,
+            format!(
+                "with the migration the server could not keep up with {rate}: {} were given up, so its latencies are lower bounds",
+                percent_text(skipped[2])
+            ),
+        ),
+        (true, true, false) => (
+            Consequence::OnlyImprovements,
+            format!(
+                "without the migration the server could not keep up with {rate}: {} were given up, so its latencies are lower bounds",
+                percent_text(skipped[0])
+            ),
+        ),
+        _ => (
+            Consequence::Invalid,
+            format!(
+                "{rate} is more than this machine can do on every side: {} of the operations on before, {} on control and {} on after \
+                 were given up; lower the rate in the scenario",
+                percent_text(skipped[0]),
+                percent_text(skipped[1]),
+                percent_text(skipped[2])
+            ),
+        ),
+    };
+    checks.push(Check { name: CheckName::AchievedRate, consequence, action: None, message });
+}
+
+/// Over the whole mix and for each action: an action that seldom runs must not hide its failures in the mix.
+fn failures(evidence: &Evidence, checks: &mut Vec<Check>) {
+    for side in Side::ALL {
+        let mut classes: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+        for (class, count) in sides(evidence, side).flat_map(|s| &s.failures) {
+            *classes.entry(class).or_default() += count;
+        }
+        let list: Vec<String> = classes.iter().map(|(class, count)| format!("{class} {count} times")).collect();
+        let list = list.join(", ");
+        let mut check = |failed: u64, due: u64, action: Option<&str>| {
+            let failed = share(failed, due);
+            if FAILED_MOST < failed {
+                let whose = action.map_or("the operations".to_owned(), |name| format!("`{name}`"));
+                let message = format!(
+                    "{} of {whose} on {} failed (SQLSTATE {list}); a fast error is no fast answer",
+                    percent_text(failed),
+                    side.name()
+                );
+                let action = action.map(str::to_owned);
+                checks.push(Check { name: CheckName::Failures, consequence: Consequence::Invalid, action, message });
+            }
+        };
+        let all = total(evidence, side, |c| c.failed);
+        check(all, total(evidence, side, |c| c.due), None);
+        for (position, action) in evidence.actions.iter().enumerate() {
+            let counts = sides(evidence, side).filter_map(|s| s.actions.get(position));
+            let (failed, due) = counts.fold((0, 0), |(failed, due), c| (failed + c.failed, due + c.due));
+            if failed < all || all == 0 {
+                check(failed, due, Some(&action.name));
+            }
+        }
+    }
+}
+
+fn driver_cpu(evidence: &Evidence, checks: &mut Vec<Check>) {
+    let busiest =
+        Side::ALL.iter().flat_map(|s| sides(evidence, *s)).map(|s| s.driver_cpu_share_max).fold(0.0, f64::max);
+    if CPU_MOST < busiest {
+        let message = format!(
+            "a thread of the load driver used {} of a processor, so the driver was the limit; lower the rate or raise --threads",
+            percent_text(busiest)
+        );
+        checks.push(Check { name: CheckName::DriverCpu, consequence: Consequence::Invalid, action: None, message });
+    }
+}
+
+/// How late the driver's timer woke waiting clients on a side, in microseconds: the median chunk's quantile.
+#[must_use]
+pub fn timer_lag_us(evidence: &Evidence, side: Side, q: f64) -> f64 {
+    let of = |s: &ChunkSide| {
+        let lag = s.timer_lag;
+        if q < 0.9 {
+            lag.us_p50
+        } else if q < 0.97 {
+            lag.us_p95
+        } else {
+            lag.us_p99
+        }
+    };
+    let mut lags: Vec<f64> = sides(evidence, side).map(of).collect();
+    lags.sort_by(f64::total_cmp);
+    lags.get(lags.len() / 2).copied().unwrap_or_default()
+}
+
+/// The timer's lateness is in every latency. Where the sides without the migration differ in it, the
+/// machine changed under the trial; otherwise claims must exceed it (see `driver_floor`), and it is printed.
+fn timer_lag(evidence: &Evidence, checks: &mut Vec<Check>) {
+    const LATE_US: f64 = 1_000.0;
+    let [before, control, after] = Side::ALL.map(|side| timer_lag_us(evidence, side, 0.99));
+    if before.max(control).max(after) <= LATE_US {
+        return;
+    }
+    // p95, because p99 of a short chunk is its single worst wake-up; and not from a handful of chunks.
+    let [before95, control95] = [Side::Before, Side::Control].map(|side| timer_lag_us(evidence, side, 0.95));
+    let uneven =
+        2.0 * before95.min(control95).max(LATE_US) < before95.max(control95) && FEWEST_PAIRS <= evidence.chunks.len();
+    let found = format!(
+        "the load driver woke up late: 1 of 100 operations by {:.1} ms or more on before, {:.1} on control, {:.1} on after",
+        before / 1e3,
+        control / 1e3,
+        after / 1e3
+    );
+    let (consequence, advice) = if uneven {
+        (
+            Consequence::Invalid,
+            "before and control should not differ in it; measure again on a machine with less company",
+        )
+    } else {
+        (Consequence::Warning, "processors are scarce here, and smaller changes than that were not called")
+    };
+    let message = format!("{found}; {advice}");
+    checks.push(Check { name: CheckName::TimerLag, consequence, action: None, message });
+}
+
+/// Equal parameters must give equally many rows; a fast wrong answer is no improvement.
+///
+/// Only where the sides answered nearly the same operations: a closed loop gets further on the faster
+/// side. What control and before differ by is allowed to after too.
+fn same_work(evidence: &Evidence, checks: &mut Vec<Check>) {
+    for (position, action) in evidence.actions.iter().enumerate() {
+        let [before, control, after] = Side::ALL.map(|side| {
+            let counts = sides(evidence, side).filter_map(|s| s.actions.get(position));
+            let (rows, ok) = counts.fold((0, 0), |(rows, ok), c| (rows + c.rows, ok + c.ok));
+            (rows as f64 / ok.max(1) as f64, ok)
+        });
+        let alike = (before.1.abs_diff(after.1) as f64) <= SAME_CALLS * before.1 as f64;
+        if !alike || before.1 == 0 {
+            continue;
+        }
+        let noise = 2.0 * (before.0 - control.0).abs();
+        let (before, after) = (before.0, after.0);
+        if noise + ROWS_MOST * before.max(after).max(1e-9) < (before - after).abs() {
+            let message = format!(
+                "`{}` gives {before:.2} rows a call before and {after:.2} after for the same parameters: the migration changes the answer",
+                action.name
+            );
+            let action = Some(action.name.clone());
+            checks.push(Check { name: CheckName::SameWork, consequence: Consequence::Invalid, action, message });
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Evidence to verdicts: effects, noise floor, checks of the harness, index usage deltas.
+//!
+//! Must be a pure function of the evidence: the same file gives the same verdicts next year. Must
+//! never call a difference that the control shows too a win or a loss.
+
+pub mod actions;
+pub mod checks;
+pub mod indexes;
+
+use serde::Serialize;
+
+pub use actions::{ActionComparison, MetricComparison};
+pub use checks::Check;
+pub use indexes::IndexComparison;
+
+use crate::evidence::{Evidence, Side};
+use crate::stats::paired::{self, Effect};
+
+/// What a trial says of one metric, one action, or all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Proven better, by the margin or more.
+    Improved,
+    /// Proven worse, by the margin or more.
+    Regressed,
+    /// Proven equal within the margin.
+    Same,
+    /// Nothing was proven; more chunks may.
+    Inconclusive,
+    /// A check of the harness failed, so nothing is said.
+    Invalid,
+}
+
+impl Verdict {
+    /// As reports print it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Improved => "improved",
+            Self::Regressed => "regressed",
+            Self::Same => "same",
+            Self::Inconclusive => "inconclusive",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// What the evidence says.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// Of the whole trial: invalid if the harness was the limit, else regressed if any action is, else
+    /// invalid if one fails or answers otherwise, else improved if any is, else same if all are, else
+    /// inconclusive.
+    pub verdict: Verdict,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// What was checked about the harness and the machine.
+    pub checks: Vec<Check>,
+    /// The largest difference in p95 between `before` and `control` that cannot be told from none, as a
+    /// share: the noisiest action's. Absent below eight chunks.
+    pub noise_floor: Option<f64>,
+    /// Change of the mean service time over the mix, as a share with a 95 % interval; absent when an
+    /// action was never answered on a side, or a side could not keep up.
+    pub workload: Option<Change>,
+    /// By position in the mix.
+    pub actions: Vec<ActionComparison>,
+    /// Indexes that are new, lost, changed, or used differently; the others are left out.
+    pub indexes: Vec<IndexComparison>,
+}
+
+/// A relative change with its interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// After over before, less one: −0.25 is a quarter less.
+    pub change: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+impl From<&Effect> for Change {
+    fn from(effect: &Effect) -> Self {
+        let share = |log: f64| log.exp() - 1.0;
+        Self { change: share(effect.estimate), low: share(effect.interval95.0), high: share(effect.interval95.1) }
+    }
+}
+
+/// Compares the sides of a trial.
+#[must_use]
+pub fn compare(evidence: &Evidence) -> Comparison {
+    let checks = checks::run(evidence);
+    let actions = actions::compare_all(evidence, &checks);
+    let (verdict, reason) = conclude(evidence, &checks, &actions);
+    let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
+    Comparison {
+        verdict,
+        reason,
+        noise_floor,
+        workload: if checks.iter().any(|c| c.name == checks::CheckName::AchievedRate) {
+            None
+        } else {
+            workload_change(evidence)
+        },
+        actions,
+        indexes: indexes::compare_all(evidence),
+        checks,
+    }
+}
+
+fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionComparison]) -> (Verdict, String) {
+    if let Some(check) = checks.iter().find(|check| check.stops_everything()) {
+        return (Verdict::Invalid, check.message.clone());
+    }
+    let named = |verdict: Verdict| {
+        let names: Vec<&str> = actions.iter().filter(|a| a.verdict == verdict).map(|a| a.name.as_str()).collect();
+        names.join(", ")
+    };
+    let any = |verdict: Verdict| actions.iter().any(|a| a.verdict == verdict);
+    if evidence.chunks.len() < paired::FEWEST_PAIRS && !any(Verdict::Regressed) && !any(Verdict::Improved) {
+        let message = format!("{} of at least {} chunks were measured", evidence.chunks.len(), paired::FEWEST_PAIRS);
+        return (Verdict::Inconclusive, message);
+    }
+    if any(Verdict::Regressed) {
+        (Verdict::Regressed, format!("slower: {}", named(Verdict::Regressed)))
+    } else if let Some(check) = checks.iter().find(|check| check.consequence == checks::Consequence::Invalid) {
+        // An action that fails or answers otherwise outweighs another's gain.
+        (Verdict::Invalid, check.message.clone())
+    } else if any(Verdict::Improved) {
+        (Verdict::Improved, format!("faster: {}", named(Verdict::Improved)))
+    } else if actions.iter().all(|a| a.verdict == Verdict::Same) {
+        (Verdict::Same, "every action is as fast as before, within its margin".to_owned())
+    } else if any(Verdict::Inconclusive) {
+        (Verdict::Inconclusive, format!("not decided: {}", named(Verdict::Inconclusive)))
+    } else {
+        (Verdict::Invalid, format!("not comparable: {}", named(Verdict::Invalid)))
+    }
+}
+
+/// Mean service time over the mix as planned, chunk by chunk: each action by its share, however often it ran.
+fn workload_change(evidence: &Evidence) -> Option<Change> {
+    let total = |chunk: &crate::evidence::Histograms, side: Side| -> Option<f64> {
+        let recorded = chunk.get(&side)?.iter().zip(&evidence.actions);
+        let mut sum = 0.0;
+        for (action, facts) in recorded {
+            if action.service.is_empty() {
+                return None;
+            }
+            sum += facts.share * action.service.mean();
+        }
+        (0.0 < sum).then_some(sum)
+    };
+    let ratios: Option<Vec<f64>> = evidence
+        .histograms
+        .iter()
+        .map(|chunk| Some((total(chunk, Side::After)? / total(chunk, Side::Before)?).ln()))
+        .collect();
+    paired::effect(&ratios?).as_ref().map(Change::from)
+}

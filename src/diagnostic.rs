@@ -1,0 +1,211 @@
+//! A mistake in a file: what is wrong, where, and what to do. Must not decide who made it or exit.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// One mistake, with its place as a byte range of the text it was found in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong, as a lowercase fragment without a full stop.
+    pub message: String,
+    /// Bytes of the text; `None` when the mistake is an absence in the whole file.
+    pub span: Option<Range<usize>>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A mistake at a place.
+    #[must_use]
+    pub fn at(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { message: message.into(), span: Some(span), help: None }
+    }
+
+    /// A mistake of the whole file.
+    #[must_use]
+    pub fn whole(message: impl Into<String>) -> Self {
+        Self { message: message.into(), span: None, help: None }
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same, moved: `offset` is where the inner text begins in the outer one.
+    #[must_use]
+    pub fn shifted(mut self, offset: usize) -> Self {
+        self.span = self.span.map(|span| span.start + offset..span.end + offset);
+        self
+    }
+}
+
+/// A file as read, kept to draw mistakes against.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// Where it was read from, as the user named it.
+    pub path: PathBuf,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// A file that cannot be used, with every mistake found in it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", self.draw())]
+pub struct FileProblems {
+    /// The file.
+    pub file: SourceFile,
+    /// At least one mistake, in the order they were found.
+    pub problems: Vec<Diagnostic>,
+}
+
+impl FileProblems {
+    /// Every mistake with its line, as plain text (no colour, so that logs and tests can hold it).
+    #[must_use]
+    pub fn draw(&self) -> String {
+        let path = self.file.path.display().to_string();
+        let renderer = Renderer::plain();
+        let mut text = String::new();
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index != 0 {
+                text.push_str("\n\n");
+            }
+            let drawn = match &problem.span {
+                Some(span) => {
+                    let span = clamp(span, &self.file.text);
+                    let title = Level::ERROR.primary_title(problem.message.as_str());
+                    let snippet = Snippet::source(self.file.text.as_str())
+                        .path(path.as_str())
+                        .annotation(AnnotationKind::Primary.span(span));
+                    let mut group = title.element(snippet);
+                    if let Some(help) = &problem.help {
+                        group = group.element(Level::HELP.message(help.as_str()));
+                    }
+                    renderer.render(&[group])
+                }
+                None => {
+                    let mut drawn = format!("error: {}\n --> {path}", problem.message);
+                    if let Some(help) = &problem.help {
+                        let _ = write!(drawn, "\n  = help: {help}");
+                    }
+                    drawn
+                }
+            };
+            text.push_str(drawn.trim_end());
+        }
+        text
+    }
+}
+
+/// A file that could not be read as text.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file is missing or unreadable.
+    #[error("cannot read {}: {source}{}", path.display(), hint.as_deref().map(|h| format!("\n  = help: {h}")).unwrap_or_default())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The file is not UTF-8.
+    #[error("{} is not UTF-8: the byte at offset {offset} (line {line}) starts no character\n  = help: save the file as UTF-8", path.display())]
+    NotUtf8 {
+        /// Which file.
+        path: PathBuf,
+        /// Bytes before the first bad one.
+        offset: usize,
+        /// The line of the bad byte, from 1.
+        line: usize,
+    },
+}
+
+impl SourceFile {
+    /// Reads a file whole.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not UTF-8.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let bytes =
+            std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source, hint: None })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let offset = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
+            ReadError::NotUtf8 { path: path.to_owned(), offset, line }
+        })?;
+        Ok(Self { path: path.to_owned(), text })
+    }
+
+    /// The mistakes found in this file, as one error.
+    #[must_use]
+    pub fn problems(self, problems: Vec<Diagnostic>) -> FileProblems {
+        FileProblems { file: self, problems }
+    }
+}
+
+/// The known word nearest to a mistyped one, when it is near enough to be meant.
+#[must_use]
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    known
+        .into_iter()
+        .map(|candidate| (edit_distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(word.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance in characters; words are short, so the plain table is enough.
+fn edit_distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in right.iter().enumerate() {
+            let substituted = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()]
+}
+
+fn clamp(span: &Range<usize>, text: &str) -> Range<usize> {
+    let end = span.end.min(text.len());
+    let mut start = span.start.min(end);
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let mut end = end.max(start);
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_drawn_with_its_line_and_advice() {
+        let file = SourceFile { path: "scenarios/a.toml".into(), text: "name = \"a\"\nrate = 0\n".into() };
+        let drawn = file.problems(vec![Diagnostic::at(18..19, "rate must be above 0").help("leave it out")]).draw();
+        assert!(drawn.contains("scenarios/a.toml:2:8"), "{drawn}");
+        assert!(drawn.contains("rate = 0"), "{drawn}");
+        assert!(drawn.contains("help: leave it out"), "{drawn}");
+    }
+
+    #[test]
+    fn the_nearest_word_is_offered_only_when_near() {
+        assert_eq!(nearest("weigth", ["weight", "name"]), Some("weight"));
+        assert_eq!(nearest("banana", ["weight", "name"]), None);
+    }
+}

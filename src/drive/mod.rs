@@ -1,0 +1,15 @@
+//! Drives a workload against sides, slice by slice, and records what it took.
+//!
+//! Threads with a runtime each, connections of their own, histograms of their own. Must print
+//! nothing, and must take no lock, send nothing and allocate nothing of its own per operation.
+
+pub mod arrivals;
+pub mod client;
+pub mod crew;
+pub mod failure;
+pub mod recorder;
+pub mod timer;
+pub mod worker;
+
+pub use crew::Crew;
+pub use recorder::{Counts, Recording};

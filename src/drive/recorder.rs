@@ -1,0 +1,158 @@
+//! What one thread saw on one side: histograms and counts. Must be plain memory: no lock, no atomics.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use crate::stats::histogram::{LARGEST_NS, empty};
+
+/// How many operations there were. Always due = skipped + ok + failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Arrived by schedule (closed loop: asked).
+    pub due: u64,
+    /// Never sent, because the slice and its grace had passed.
+    pub skipped: u64,
+    /// Answered.
+    pub ok: u64,
+    /// Answered with an error, or lost.
+    pub failed: u64,
+    /// Rows returned or changed by the answered ones.
+    pub rows: u64,
+}
+
+impl Counts {
+    /// Adds another count; a new field breaks the build here.
+    pub fn add(&mut self, other: Self) {
+        let Self { due, skipped, ok, failed, rows } = other;
+        self.due += due;
+        self.skipped += skipped;
+        self.ok += ok;
+        self.failed += failed;
+        self.rows += rows;
+        self.check();
+    }
+
+    /// Asserts the accounting identity.
+    ///
+    /// # Panics
+    /// When an operation was lost or counted twice: a bug here, never a measurement.
+    pub fn check(&self) {
+        assert_eq!(self.due, self.skipped + self.ok + self.failed, "every due operation has one outcome");
+    }
+}
+
+/// One action's recording.
+#[derive(Debug, Clone)]
+pub struct ActionRecording {
+    /// From the intended start to the answer: what a user feels. Skipped operations enter with the time
+    /// they had waited when they were given up, a lower bound.
+    pub latency: Histogram<u64>,
+    /// From the actual start to the answer.
+    pub service: Histogram<u64>,
+    /// From the intended to the actual start.
+    pub lag: Histogram<u64>,
+    /// How many.
+    pub counts: Counts,
+}
+
+/// What was seen on one side during one chunk.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    /// By position in the workload.
+    pub actions: Vec<ActionRecording>,
+    /// Failed operations by SQLSTATE or `connection`.
+    pub failures: BTreeMap<String, u64>,
+    /// How late the timer woke clients that were waiting: the driver's own fault, never the server's.
+    pub timer_lag: Histogram<u64>,
+    /// Busiest driver thread, as a share of one processor over the slices of this side.
+    pub cpu_share_max: f64,
+    /// Sum of the slices' lengths including their drains, in nanoseconds.
+    pub elapsed_ns: u64,
+}
+
+impl Recording {
+    /// An empty recording for so many actions.
+    #[must_use]
+    pub fn new(actions: usize) -> Self {
+        let action = || ActionRecording { latency: empty(), service: empty(), lag: empty(), counts: Counts::default() };
+        Self {
+            actions: std::iter::repeat_with(action).take(actions).collect(),
+            failures: BTreeMap::new(),
+            timer_lag: empty(),
+            cpu_share_max: 0.0,
+            elapsed_ns: 0,
+        }
+    }
+
+    /// An answered operation; times in nanoseconds of one clock.
+    pub fn answered(&mut self, action: usize, due: u64, began: u64, ended: u64, rows: u64) {
+        let action = &mut self.actions[action];
+        action.counts.due += 1;
+        action.counts.ok += 1;
+        action.counts.rows += rows;
+        put(&mut action.latency, ended.saturating_sub(due));
+        put(&mut action.service, ended.saturating_sub(began));
+        put(&mut action.lag, began.saturating_sub(due));
+    }
+
+    /// An operation that failed. Its time is not a latency: a fast error is not a fast answer.
+    pub fn failed(&mut self, action: usize, class: &str) {
+        let counts = &mut self.actions[action].counts;
+        counts.due += 1;
+        counts.failed += 1;
+        match self.failures.get_mut(class) {
+            Some(count) => *count += 1,
+            None => drop(self.failures.insert(class.to_owned(), 1)),
+        }
+    }
+
+    /// An operation given up at `now` without being sent.
+    pub fn skipped(&mut self, action: usize, due: u64, now: u64) {
+        let action = &mut self.actions[action];
+        action.counts.due += 1;
+        action.counts.skipped += 1;
+        put(&mut action.latency, now.saturating_sub(due));
+    }
+
+    /// The timer woke a waiting client this late.
+    pub fn woke(&mut self, late_ns: u64) {
+        put(&mut self.timer_lag, late_ns);
+    }
+
+    /// Adds another thread's recording of the same slices.
+    pub fn merge(&mut self, other: &Self) {
+        let Self { actions, failures, timer_lag, cpu_share_max, elapsed_ns } = other;
+        for (mine, theirs) in self.actions.iter_mut().zip(actions) {
+            let ActionRecording { latency, service, lag, counts } = theirs;
+            merge(&mut mine.latency, latency);
+            merge(&mut mine.service, service);
+            merge(&mut mine.lag, lag);
+            mine.counts.add(*counts);
+        }
+        for (class, count) in failures {
+            *self.failures.entry(class.clone()).or_default() += count;
+        }
+        merge(&mut self.timer_lag, timer_lag);
+        self.cpu_share_max = self.cpu_share_max.max(*cpu_share_max);
+        self.elapsed_ns = self.elapsed_ns.max(*elapsed_ns);
+    }
+
+    /// The counts of all actions together.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        for action in &self.actions {
+            sum.add(action.counts);
+        }
+        sum
+    }
+}
+
+fn put(histogram: &mut Histogram<u64>, nanos: u64) {
+    histogram.saturating_record(nanos.clamp(1, LARGEST_NS));
+}
+
+fn merge(into: &mut Histogram<u64>, from: &Histogram<u64>) {
+    into.add(from).expect("all histograms have the same bounds");
+}

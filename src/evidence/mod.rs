@@ -1,0 +1,344 @@
+//! What a trial leaves behind: plain structures with a format number, and the files they are kept in.
+//!
+//! Must hold no password, no connection URL and no row of user data, and no opinion: verdicts are
+//! made from evidence by `compare`, this year or next.
+
+pub mod histograms;
+pub mod store;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use histograms::{ActionHistograms, Histograms};
+
+/// The number of the format of `trial.json`; a reader refuses a newer one.
+pub const FORMAT: u32 = 1;
+
+/// A database in one schema state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Without the migration.
+    Before,
+    /// Without the migration too: what differs from `before` is noise.
+    Control,
+    /// With the migration.
+    After,
+}
+
+impl Side {
+    /// All, in the order of reports.
+    pub const ALL: [Self; 3] = [Self::Before, Self::Control, Self::After];
+
+    /// As it is written everywhere.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Control => "control",
+            Self::After => "after",
+        }
+    }
+}
+
+/// Everything a trial saw but the histograms, which stand in `chunks.hlog` beside it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// When the trial began, RFC 3339 in UTC.
+    pub started_at: String,
+    /// Whether every planned chunk was measured.
+    pub complete: bool,
+    /// The change that was weighed.
+    pub migration: MigrationFacts,
+    /// The rows it was weighed on.
+    pub dataset: DatasetFacts,
+    /// The server it was weighed on.
+    pub server: ServerFacts,
+    /// How it was weighed.
+    pub design: Design,
+    /// The mix that was driven, in the order of the scenario files.
+    pub actions: Vec<ActionFacts>,
+    /// The chunks that were measured.
+    pub chunks: Vec<ChunkFacts>,
+    /// What the server counted between the first and the last chunk, by side; empty until the end.
+    pub counters: BTreeMap<Side, SideCounters>,
+    /// Which plans the server makes for the actions, by side; empty until the end.
+    pub plans: BTreeMap<Side, Vec<PlanFacts>>,
+    /// The histograms, one set per chunk.
+    #[serde(skip)]
+    #[cfg_attr(test, schemars(skip))]
+    pub histograms: Vec<Histograms>,
+}
+
+/// A migration, applied once to the side `after`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MigrationFacts {
+    /// Number and name, or the first and last of a range.
+    pub label: String,
+    /// Its statements and their times.
+    pub statements: Vec<StatementFacts>,
+    /// All of it, in milliseconds.
+    pub duration_ms: f64,
+    /// Size of the database before it, in bytes.
+    pub size_bytes_before: i64,
+    /// Size of the database after it, in bytes.
+    pub size_bytes_after: i64,
+}
+
+/// One statement of a migration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StatementFacts {
+    /// Its text.
+    pub sql: String,
+    /// Its time, in milliseconds.
+    pub duration_ms: f64,
+}
+
+/// A dataset.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DatasetFacts {
+    /// Name of the spec's file.
+    pub spec: String,
+    /// Names (spec, base schema, scale, seed, server version) as one key.
+    pub digest: String,
+    /// Its scale.
+    pub scale: f64,
+    /// Its seed.
+    pub seed: u64,
+    /// The migration it was filled at.
+    pub at: String,
+    /// Whether a template from an earlier run was used.
+    pub reused: bool,
+}
+
+/// A server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ServerFacts {
+    /// Such as `15.18`.
+    pub version: String,
+    /// Whether it was this program's own.
+    pub embedded: bool,
+    /// Settings that can change a measurement.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// How a trial was planned.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Design {
+    /// Names the parameters, arrivals and the order of slices.
+    pub seed: u64,
+    /// Chunks that were planned.
+    pub chunks_planned: u32,
+    /// Rounds in a chunk; in each, every side has one slice.
+    pub rounds_per_chunk: u32,
+    /// Length of a slice, in milliseconds.
+    pub slice_ms: u64,
+    /// Changes smaller than this count as the same, as a share, where an action names no other.
+    pub margin: f64,
+    /// How operations arrived.
+    pub load: LoadFacts,
+    /// Threads of the load driver.
+    pub driver_threads: u32,
+}
+
+/// How operations arrived.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum LoadFacts {
+    /// A Poisson process.
+    Open {
+        /// Actions a second on the side that has the slice.
+        rate_per_s: f64,
+        /// Most in flight.
+        connections: u32,
+    },
+    /// As fast as they are answered.
+    Closed {
+        /// Connections.
+        clients: u32,
+    },
+}
+
+/// One action of the mix.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ActionFacts {
+    /// Its name.
+    pub name: String,
+    /// Its share of the mix, from 0 to 1.
+    pub share: f64,
+    /// Its margin, as a share.
+    pub margin: f64,
+    /// Its statements.
+    pub sql: Vec<String>,
+}
+
+/// What was counted in a chunk, by side.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChunkFacts {
+    /// By side.
+    pub sides: BTreeMap<Side, ChunkSide>,
+}
+
+/// What was counted in a chunk on one side.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChunkSide {
+    /// By position of the action. Always due = skipped + ok + failed.
+    pub actions: Vec<ActionCounts>,
+    /// Failed operations by SQLSTATE, or `connection`.
+    pub failures: BTreeMap<String, u64>,
+    /// How late the driver's timer woke clients that were waiting: its own fault, never the server's.
+    pub timer_lag: TimerLag,
+    /// Busiest driver thread as a share of one processor.
+    pub driver_cpu_share_max: f64,
+    /// Length of the slices with their drains, in seconds.
+    pub elapsed_s: f64,
+}
+
+/// Quantiles of the timer's lateness, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TimerLag {
+    /// Median.
+    pub us_p50: f64,
+    /// 95th percentile.
+    pub us_p95: f64,
+    /// 99th percentile.
+    pub us_p99: f64,
+}
+
+/// How many operations of an action there were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ActionCounts {
+    /// By schedule (closed loop: asked).
+    pub due: u64,
+    /// Given up unsent, because their slice had long passed.
+    pub skipped: u64,
+    /// Answered.
+    pub ok: u64,
+    /// Answered with an error, or lost.
+    pub failed: u64,
+    /// Rows returned or changed.
+    pub rows: u64,
+}
+
+/// What the server counted on one side between the first and the last chunk.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SideCounters {
+    /// By schema-qualified index name.
+    pub indexes: BTreeMap<String, IndexUse>,
+    /// By schema-qualified table name.
+    pub tables: BTreeMap<String, TableUse>,
+    /// By position of the action; absent without `pg_stat_statements`. An action whose statement another
+    /// action has too is null: the server counts the two as one.
+    pub work: Option<Vec<Option<WorkPerCall>>>,
+    /// Counters went backwards, so a reset or a crash fell into the window and nothing above can be trusted.
+    pub reset: bool,
+}
+
+/// Use of an index.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct IndexUse {
+    /// `CREATE INDEX …` as the server prints it.
+    pub definition: String,
+    /// Its table.
+    pub table: String,
+    /// Enforces something, used or not.
+    pub unique: bool,
+    /// False when a concurrent build failed.
+    pub valid: bool,
+    /// Scans started.
+    pub scans: i64,
+    /// Entries returned.
+    pub tuples_read: i64,
+    /// Rows fetched by simple scans.
+    pub tuples_fetched: i64,
+    /// Blocks read from the kernel.
+    pub blocks_read: i64,
+    /// Blocks found in shared buffers.
+    pub blocks_hit: i64,
+    /// Size at the end, in bytes.
+    pub size_bytes: i64,
+}
+
+/// Use of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TableUse {
+    /// Sequential scans.
+    pub sequential_scans: i64,
+    /// Rows they read.
+    pub sequential_rows: i64,
+    /// Index scans.
+    pub index_scans: i64,
+    /// Rows inserted.
+    pub inserted: i64,
+    /// Rows updated.
+    pub updated: i64,
+    /// Of those, in place (heap-only tuples).
+    pub updated_hot: i64,
+    /// Rows deleted.
+    pub deleted: i64,
+    /// Size at the end with indexes, in bytes.
+    pub size_bytes: i64,
+}
+
+/// Work of the server per call of an action.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WorkPerCall {
+    /// Calls counted.
+    pub calls: i64,
+    /// Rows.
+    pub rows: f64,
+    /// Blocks touched, found and read together.
+    pub blocks: f64,
+    /// Blocks read from the kernel.
+    pub blocks_read: f64,
+    /// Bytes of WAL, full-page images included.
+    pub wal_bytes: f64,
+    /// Full-page images in that WAL: one for each page touched first after a checkpoint.
+    pub wal_full_pages: f64,
+    /// Time executing, in milliseconds.
+    pub exec_ms: f64,
+}
+
+/// The plans of one action on one side.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PlanFacts {
+    /// Indexes named by any plan.
+    pub indexes: Vec<String>,
+    /// Distinct shapes over the sampled parameters, with how many of them had it.
+    pub shapes: BTreeMap<String, u32>,
+}

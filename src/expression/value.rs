@@ -1,0 +1,280 @@
+//! A value and its form in PostgreSQL's binary protocol. Must not allocate for numbers, and must not
+//! know where a value goes: COPY and bound parameters use the same bytes.
+//!
+//! Forms: PostgreSQL source, `src/backend/utils/adt/*.c`, the `*_recv` function of each type.
+
+use std::borrow::Cow;
+
+/// A value before it has a type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// No value.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// Microseconds since 2000-01-01 00:00 UTC, PostgreSQL's own epoch.
+    Time(i64),
+    /// Text, also for enums and JSON.
+    Text(Cow<'a, str>),
+    /// 128 bits of a uuid.
+    Uuid(u128),
+}
+
+/// A column or parameter type, as far as this program can write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SqlType {
+    /// boolean
+    Bool,
+    /// smallint
+    Int2,
+    /// integer
+    Int4,
+    /// bigint
+    Int8,
+    /// real
+    Float4,
+    /// double precision
+    Float8,
+    /// numeric with this many digits after the point
+    Numeric(u16),
+    /// text, varchar, char, enums: their text
+    Text,
+    /// timestamp with or without time zone
+    Timestamp,
+    /// date
+    Date,
+    /// uuid
+    Uuid,
+    /// json: its text
+    Json,
+    /// jsonb: a version byte and its text
+    Jsonb,
+}
+
+/// A value that cannot be written as the type asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the value {value} does not fit the type {kind:?}")]
+pub struct Misfit {
+    value: String,
+    kind: SqlType,
+}
+
+impl SqlType {
+    /// The type by its name in `pg_type`, or `None` when it cannot be written yet.
+    /// `fraction_digits` is the scale of a numeric; enums are passed as `text`.
+    #[must_use]
+    pub fn from_name(name: &str, fraction_digits: Option<u16>) -> Option<Self> {
+        Some(match name {
+            "bool" => Self::Bool,
+            "int2" => Self::Int2,
+            "int4" => Self::Int4,
+            "int8" => Self::Int8,
+            "float4" => Self::Float4,
+            "float8" => Self::Float8,
+            "numeric" => Self::Numeric(fraction_digits.unwrap_or(2)),
+            "text" | "varchar" | "bpchar" | "citext" | "name" => Self::Text,
+            "timestamptz" | "timestamp" => Self::Timestamp,
+            "date" => Self::Date,
+            "uuid" => Self::Uuid,
+            "json" => Self::Json,
+            "jsonb" => Self::Jsonb,
+            _ => return None,
+        })
+    }
+}
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+impl Value<'_> {
+    /// Writes the value's length (−1 for NULL) and bytes, as COPY BINARY and Bind both want them.
+    ///
+    /// # Errors
+    /// When the value has no meaning in the type, such as text for a number.
+    pub fn write(&self, kind: SqlType, out: &mut Vec<u8>) -> Result<(), Misfit> {
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        if *self == Value::Null {
+            out[start..].copy_from_slice(&(-1_i32).to_be_bytes());
+            return Ok(());
+        }
+        self.write_bytes(kind, out)?;
+        let length = (out.len() - start - 4) as i32;
+        out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+        Ok(())
+    }
+
+    fn write_bytes(&self, kind: SqlType, out: &mut Vec<u8>) -> Result<(), Misfit> {
+        let misfit = || Misfit { value: format!("{self:?}"), kind };
+        match kind {
+            SqlType::Bool => match self {
+                Value::Bool(flag) => out.push(u8::from(*flag)),
+                Value::Text(text) if text == "true" => out.push(1),
+                Value::Text(text) if text == "false" => out.push(0),
+                _ => return Err(misfit()),
+            },
+            SqlType::Int2 => {
+                let n = i16::try_from(self.whole().ok_or_else(misfit)?).map_err(|_| misfit())?;
+                out.extend_from_slice(&n.to_be_bytes());
+            }
+            SqlType::Int4 => {
+                let n = i32::try_from(self.whole().ok_or_else(misfit)?).map_err(|_| misfit())?;
+                out.extend_from_slice(&n.to_be_bytes());
+            }
+            SqlType::Int8 => out.extend_from_slice(&self.whole().ok_or_else(misfit)?.to_be_bytes()),
+            SqlType::Float4 => out.extend_from_slice(&(self.number().ok_or_else(misfit)? as f32).to_be_bytes()),
+            SqlType::Float8 => out.extend_from_slice(&self.number().ok_or_else(misfit)?.to_be_bytes()),
+            SqlType::Numeric(digits) => write_numeric(self.number().ok_or_else(misfit)?, digits, out),
+            SqlType::Timestamp => out.extend_from_slice(&self.time().ok_or_else(misfit)?.to_be_bytes()),
+            SqlType::Date => {
+                let days = self.time().ok_or_else(misfit)?.div_euclid(MICROS_PER_DAY);
+                out.extend_from_slice(&(days as i32).to_be_bytes());
+            }
+            SqlType::Uuid => match self {
+                Value::Uuid(bits) => out.extend_from_slice(&bits.to_be_bytes()),
+                _ => return Err(misfit()),
+            },
+            SqlType::Text | SqlType::Json => self.write_text(out),
+            SqlType::Jsonb => {
+                out.push(1);
+                self.write_text(out);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_text(&self, out: &mut Vec<u8>) {
+        match self {
+            Value::Text(text) => out.extend_from_slice(text.as_bytes()),
+            other => out.extend_from_slice(other.to_text().as_bytes()),
+        }
+    }
+
+    /// The value as text, as templates and text columns show it.
+    #[must_use]
+    pub fn to_text(&self) -> Cow<'_, str> {
+        match self {
+            Value::Null => Cow::Borrowed(""),
+            Value::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+            Value::Int(n) => Cow::Owned(n.to_string()),
+            Value::Float(n) => Cow::Owned(n.to_string()),
+            Value::Time(micros) => {
+                let since_unix = micros + 946_684_800_000_000;
+                Cow::Owned(
+                    jiff::Timestamp::from_microsecond(since_unix)
+                        .map_or_else(|_| micros.to_string(), |t| t.to_string()),
+                )
+            }
+            Value::Text(text) => Cow::Borrowed(text),
+            Value::Uuid(bits) => {
+                let hex = format!("{bits:032x}");
+                Cow::Owned(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
+            }
+        }
+    }
+
+    /// The value as a number, if it is one (text that spells a number counts).
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Value::Int(n) | Value::Time(n) => Some(*n as f64),
+            Value::Float(n) => Some(*n),
+            Value::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    fn whole(&self) -> Option<i64> {
+        match self {
+            Value::Int(n) => Some(*n),
+            other => other.number().filter(|n| n.abs() < 9.0e18).map(|n| libm::round(n) as i64),
+        }
+    }
+
+    fn time(&self) -> Option<i64> {
+        match self {
+            Value::Time(micros) => Some(*micros),
+            Value::Text(text) => parse_time(text),
+            _ => None,
+        }
+    }
+}
+
+/// An RFC 3339 instant as microseconds since PostgreSQL's epoch.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<i64> {
+    let instant: jiff::Timestamp = text.parse().ok()?;
+    Some(instant.as_microsecond() - 946_684_800_000_000)
+}
+
+/// `numeric_recv`: digit groups of 10,000, the weight of the first, the sign, digits after the point.
+fn write_numeric(value: f64, fraction_digits: u16, out: &mut Vec<u8>) {
+    let groups_after = fraction_digits.div_ceil(4);
+    let unscaled = libm::round(value.abs() * libm::pow(10.0, f64::from(fraction_digits))) as u128;
+    let mut rest = unscaled * 10_u128.pow(u32::from(groups_after * 4 - fraction_digits));
+    let mut groups = Vec::with_capacity(8);
+    while 0 < rest {
+        groups.push((rest % 10_000) as u16);
+        rest /= 10_000;
+    }
+    let weight = groups.len() as i16 - 1 - groups_after as i16;
+    groups.reverse();
+    while groups.last() == Some(&0) {
+        groups.pop();
+    }
+    let sign: u16 = if value < 0.0 && !groups.is_empty() { 0x4000 } else { 0 };
+    let weight = if groups.is_empty() { 0 } else { weight };
+    out.extend_from_slice(&(groups.len() as u16).to_be_bytes());
+    out.extend_from_slice(&weight.to_be_bytes());
+    out.extend_from_slice(&sign.to_be_bytes());
+    out.extend_from_slice(&fraction_digits.to_be_bytes());
+    for group in groups {
+        out.extend_from_slice(&group.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(value: &Value<'_>, kind: SqlType) -> Vec<u8> {
+        let mut out = Vec::new();
+        value.write(kind, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn numbers_have_postgresql_bytes() {
+        assert_eq!(bytes(&Value::Null, SqlType::Int4), [255, 255, 255, 255]);
+        assert_eq!(bytes(&Value::Int(258), SqlType::Int2), [0, 0, 0, 2, 1, 2]);
+        assert_eq!(bytes(&Value::Bool(true), SqlType::Bool), [0, 0, 0, 1, 1]);
+        // 12345.67 = groups 1, 2345, 6700; weight 1; two digits after the point.
+        assert_eq!(
+            bytes(&Value::Float(12_345.67), SqlType::Numeric(2)),
+            [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, 0, 1, 9, 41, 26, 44]
+        );
+        assert_eq!(bytes(&Value::Float(0.0), SqlType::Numeric(2)), [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 2]);
+        // 0.0004 = group 4; weight −1.
+        assert_eq!(
+            bytes(&Value::Float(-0.0004), SqlType::Numeric(4)),
+            [0, 0, 0, 10, 0, 1, 255, 255, 64, 0, 0, 4, 0, 4]
+        );
+    }
+
+    #[test]
+    fn times_count_from_the_year_2000() {
+        assert_eq!(parse_time("2000-01-01T00:00:01Z"), Some(1_000_000));
+        let before = Value::Time(-1);
+        assert_eq!(bytes(&before, SqlType::Date)[4..], (-1_i32).to_be_bytes());
+        assert_eq!(before.to_text(), "1999-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_refused() {
+        assert!(Value::Text("x".into()).write(SqlType::Int4, &mut Vec::new()).is_err());
+        assert!(Value::Int(40_000).write(SqlType::Int2, &mut Vec::new()).is_err());
+    }
+}

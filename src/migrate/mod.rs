@@ -1,0 +1,7 @@
+//! The user's migrations: which there are, and applying them. Must never choose a migration by itself.
+
+pub mod apply;
+pub mod directory;
+
+pub use apply::{Applied, ApplyError, apply};
+pub use directory::{Directory, DirectoryError, Migration};

@@ -1,0 +1,135 @@
+//! A server and how to reach its databases. Must never print or store a password.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+
+use super::error::{Error, describe};
+
+/// Oldest server whose catalogs and counters this program knows.
+const OLDEST: u32 = 140_000;
+
+/// How long one connection may take before the server counts as unreachable.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server with a user and a maintenance database.
+#[derive(Debug, Clone)]
+pub struct Target {
+    options: PgConnectOptions,
+}
+
+impl Target {
+    /// A server by its URL; what the URL leaves out comes from the `PG*` environment variables.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(Error::Url("it does not begin with postgresql://".to_owned()));
+        }
+        let options = PgConnectOptions::from_str(url).map_err(|error| match error {
+            sqlx::Error::Configuration(inner) => Error::Url(inner.to_string()),
+            other => Error::Url(other.to_string()),
+        })?;
+        Ok(Self::new(options))
+    }
+
+    /// A server by the driver's own options.
+    #[must_use]
+    pub fn new(options: PgConnectOptions) -> Self {
+        Self { options: options.statement_cache_capacity(1024).disable_statement_logging() }
+    }
+
+    /// The same server, announcing sessions under this name in `pg_stat_activity`.
+    #[must_use]
+    pub fn named(&self, application: &str) -> Self {
+        Self { options: self.options.clone().application_name(application) }
+    }
+
+    /// The same server, another database.
+    #[must_use]
+    pub fn database(&self, database: &str) -> Self {
+        Self { options: self.options.clone().database(database) }
+    }
+
+    /// The user's name.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.options.get_username()
+    }
+
+    /// Host or socket, database and user, for messages.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let place = match self.options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", self.options.get_host(), self.options.get_port()),
+        };
+        let database = self.options.get_database().unwrap_or_else(|| self.options.get_username());
+        format!("`{database}` at {place} as `{}`", self.options.get_username())
+    }
+
+    /// A dedicated connection.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, refuses the user, or is too old.
+    pub async fn connect(&self) -> Result<PgConnection, Error> {
+        let attempt = tokio::time::timeout(PATIENCE, self.options.connect()).await;
+        let connection = match attempt {
+            Ok(result) => result.map_err(|error| self.refused(&error))?,
+            Err(_) => {
+                return Err(self.failed(
+                    format!("no answer within {} s", PATIENCE.as_secs()),
+                    "check host and port, and that no firewall drops the packets",
+                ));
+            }
+        };
+        match connection.server_version_num() {
+            Some(version) if version < OLDEST => {
+                Err(Error::TooOld { target: self.describe(), found: version_text(version) })
+            }
+            _ => Ok(connection),
+        }
+    }
+
+    fn refused(&self, error: &sqlx::Error) -> Error {
+        let code = super::error::database_error(error).map(|e| e.code().to_owned());
+        let help = match code.as_deref() {
+            Some("28P01" | "28000") => {
+                "check user and password (URL, PGPASSWORD or ~/.pgpass) and the server's pg_hba.conf"
+            }
+            Some("3D000") => "check the database's name in the URL, or create it",
+            Some("53300") => "the server has no connection left: raise max_connections or use fewer clients",
+            Some("57P03") => "the server is starting or stopping: try again in a moment",
+            _ => "check that the server runs and accepts connections there; leave the URL out to use the embedded one",
+        };
+        self.failed(describe(error), help)
+    }
+
+    fn failed(&self, reason: String, help: &str) -> Error {
+        Error::Connect { target: self.describe(), reason, help: help.to_owned() }
+    }
+}
+
+/// `150018` as `15.18`.
+#[must_use]
+pub fn version_text(number: u32) -> String {
+    format!("{}.{}", number / 10_000, number % 10_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let target = Target::from_url("postgresql://anna:s3cret@db.example:6543/shop").unwrap();
+        assert_eq!(target.describe(), "`shop` at db.example:6543 as `anna`");
+        let error = Target::from_url("postgresql://anna:s3cret@host:nonsense/shop").unwrap_err().to_string();
+        assert!(!error.contains("s3cret"), "{error}");
+        assert!(Target::from_url("mysql://x").is_err());
+        assert_eq!(version_text(150_018), "15.18");
+    }
+}

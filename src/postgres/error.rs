@@ -1,0 +1,107 @@
+//! What can go wrong with a server, told so that a person knows what to do. Must never hold a password or a URL.
+
+use sqlx::postgres::PgDatabaseError;
+
+/// A failed exchange with a server.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection could be made.
+    #[error("cannot connect to {target}: {reason}\n  = help: {help}")]
+    Connect {
+        /// Host, port, database and user; never a password.
+        target: String,
+        /// What was found.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
+    /// The server is older than the facts this program stands on.
+    #[error(
+        "{target} runs PostgreSQL {found}; 14 or later is needed\n  = help: use a newer server, or leave the URL out to use the embedded one"
+    )]
+    TooOld {
+        /// Which server.
+        target: String,
+        /// Its version.
+        found: String,
+    },
+    /// A connection URL that cannot be read. The URL itself is not repeated: it may hold a password.
+    #[error(
+        "the database URL cannot be read: {0}\n  = help: the form is postgresql://user@host:5432/database; leave it out to use the embedded server"
+    )]
+    Url(String),
+    /// A role that may not make databases.
+    #[error(
+        "the role `{role}` on {target} may not create databases, which a proof needs for its clones\n  = help: a superuser can allow it: ALTER ROLE {role} CREATEDB"
+    )]
+    NoCreateDb {
+        /// Which server.
+        target: String,
+        /// Which role.
+        role: String,
+    },
+    /// The server ran out of disk space (SQLSTATE 53100) or memory (53200).
+    #[error("failed to {doing}: the server has no space left ({message})\n  = help: {help}")]
+    NoSpace {
+        /// What was being done.
+        doing: String,
+        /// The server's message.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// A statement failed.
+    #[error("failed to {doing}: {}", describe(source))]
+    Statement {
+        /// What was being done, to follow "failed to".
+        doing: String,
+        /// What the driver said.
+        source: sqlx::Error,
+    },
+}
+
+impl Error {
+    /// Wraps a driver error with what was being done, keeping the kinds a person must act on apart.
+    #[must_use]
+    pub fn doing(doing: impl Into<String>, source: sqlx::Error) -> Self {
+        let doing = doing.into();
+        match database_error(&source).map(|e| (e.code().to_owned(), e.message().to_owned())) {
+            Some((code, message)) if code == "53100" || code == "53200" => Self::NoSpace {
+                doing,
+                message,
+                help: "free space where the server keeps its data, use a smaller --scale, or put the embedded \
+                       server elsewhere with --home"
+                    .to_owned(),
+            },
+            _ => Self::Statement { doing, source },
+        }
+    }
+
+    /// The server's own error, if it gave one.
+    #[must_use]
+    pub fn database(&self) -> Option<&PgDatabaseError> {
+        match self {
+            Self::Statement { source, .. } => database_error(source),
+            _ => None,
+        }
+    }
+}
+
+/// The server's own error inside a driver error.
+#[must_use]
+pub fn database_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>())
+}
+
+/// The server's message with its detail and hint, or the driver's text.
+#[must_use]
+pub fn describe(error: &sqlx::Error) -> String {
+    let Some(server) = database_error(error) else { return error.to_string() };
+    let mut text = format!("{} (SQLSTATE {})", server.message(), server.code());
+    for (label, part) in [("detail", server.detail()), ("hint", server.hint())] {
+        if let Some(part) = part {
+            text.push_str(&format!("\n  = {label}: {part}"));
+        }
+    }
+    text
+}

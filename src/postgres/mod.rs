@@ -1,0 +1,16 @@
+//! PostgreSQL itself: reaching it, running a private one, its databases, catalogs and counters.
+//!
+//! Must not know what a scenario, a trial or a dataset is. Facts are for servers 14 to 18.
+
+pub mod catalog;
+pub mod connect;
+pub mod database;
+pub mod error;
+pub mod explain;
+pub mod observe;
+pub mod server;
+pub mod settings;
+pub mod sql_text;
+
+pub use connect::Target;
+pub use error::Error;

@@ -1,0 +1,211 @@
+//! Snapshots of the server's counters. Must take deltas only: `pg_stat_reset` would also change autovacuum.
+//!
+//! Counters of a session appear when it flushes: at its end, or from 15 on when it calls
+//! `pg_stat_force_next_flush()` itself. Take snapshots in autocommit, after every worker has flushed.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use super::error::Error;
+use super::sql_text::query;
+
+/// Counters of one index since the database was made or last crashed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IndexCounters {
+    /// `CREATE INDEX …` as the server prints it.
+    pub definition: String,
+    /// Schema-qualified table.
+    pub table: String,
+    /// Backs a primary key, a unique or an exclusion constraint, or is unique.
+    pub unique: bool,
+    /// False while a concurrent build failed or is running.
+    pub valid: bool,
+    /// Scans started.
+    pub scans: i64,
+    /// Index entries returned.
+    pub tuples_read: i64,
+    /// Live rows fetched by simple scans.
+    pub tuples_fetched: i64,
+    /// Blocks read from the kernel.
+    pub blocks_read: i64,
+    /// Blocks found in shared buffers.
+    pub blocks_hit: i64,
+    /// Size now, in bytes.
+    pub bytes: i64,
+}
+
+/// Counters of one table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableCounters {
+    /// Sequential scans.
+    pub sequential_scans: i64,
+    /// Rows read by them.
+    pub sequential_rows: i64,
+    /// Index scans.
+    pub index_scans: i64,
+    /// Rows inserted.
+    pub inserted: i64,
+    /// Rows updated.
+    pub updated: i64,
+    /// Rows updated in place (heap-only tuples).
+    pub updated_hot: i64,
+    /// Rows deleted.
+    pub deleted: i64,
+    /// Size now with indexes and TOAST, in bytes.
+    pub bytes: i64,
+}
+
+/// Counters of the statements that carry one tag, from `pg_stat_statements`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StatementCounters {
+    /// Executions.
+    pub calls: i64,
+    /// Rows returned or changed.
+    pub rows: i64,
+    /// Shared blocks found in shared buffers.
+    pub blocks_hit: i64,
+    /// Shared blocks read from the kernel.
+    pub blocks_read: i64,
+    /// Bytes of WAL written.
+    pub wal_bytes: i64,
+    /// Full-page images among them, which depend on where a checkpoint falls.
+    pub wal_full_pages: i64,
+    /// Time executing, in milliseconds.
+    pub exec_ms: f64,
+}
+
+/// Everything counted in one database at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// By schema-qualified index name. Names, never OIDs: clones and rebuilds keep only names.
+    pub indexes: BTreeMap<String, IndexCounters>,
+    /// By schema-qualified table name.
+    pub tables: BTreeMap<String, TableCounters>,
+    /// By tag; `None` when `pg_stat_statements` is not there.
+    pub statements: Option<BTreeMap<String, StatementCounters>>,
+}
+
+/// A statement with the comment that ties it to us in `pg_stat_statements`, where it survives normalisation.
+///
+/// It stands at the end: from 18 on the server cuts comments before a statement off. On a line of its
+/// own, in case the statement ends in a comment.
+#[must_use]
+pub fn tagged(sql: &str, tag: &str) -> String {
+    format!("{sql}\n/* weighbridge:{tag} */")
+}
+
+/// Waits until counters of sessions that have ended are visible: before 15 a collector process takes
+/// up to half a second to show them, from 15 on they are in shared memory at once.
+pub async fn settle(connection: &PgConnection) {
+    if connection.server_version_num().is_some_and(|version| version < 150_000) {
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    }
+}
+
+/// Takes a snapshot of the connected database.
+///
+/// # Errors
+/// When a view cannot be read.
+pub async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot, Error> {
+    let doing = |e| Error::doing("read the server's counters", e);
+    let indexes = query(
+        "SELECT s.schemaname || '.' || s.indexrelname, pg_get_indexdef(s.indexrelid), s.schemaname || '.' || s.relname,
+                i.indisunique OR EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p','u','x')),
+                i.indisvalid, s.idx_scan, s.idx_tup_read, s.idx_tup_fetch, io.idx_blks_read, io.idx_blks_hit,
+                pg_relation_size(s.indexrelid)
+         FROM pg_stat_user_indexes s
+         JOIN pg_statio_user_indexes io USING (indexrelid)
+         JOIN pg_index i USING (indexrelid)",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(doing)?;
+    let tables = query(
+        "SELECT schemaname || '.' || relname, seq_scan, seq_tup_read, coalesce(idx_scan, 0), n_tup_ins, n_tup_upd,
+                n_tup_hot_upd, n_tup_del, pg_total_relation_size(relid)
+         FROM pg_stat_user_tables",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(doing)?;
+    let statements = statements(connection).await;
+    let index = |row: &sqlx::postgres::PgRow| -> Result<_, sqlx::Error> {
+        Ok((
+            row.try_get(0)?,
+            IndexCounters {
+                definition: row.try_get(1)?,
+                table: row.try_get(2)?,
+                unique: row.try_get(3)?,
+                valid: row.try_get(4)?,
+                scans: row.try_get(5)?,
+                tuples_read: row.try_get(6)?,
+                tuples_fetched: row.try_get(7)?,
+                blocks_read: row.try_get(8)?,
+                blocks_hit: row.try_get(9)?,
+                bytes: row.try_get(10)?,
+            },
+        ))
+    };
+    let table = |row: &sqlx::postgres::PgRow| -> Result<_, sqlx::Error> {
+        Ok((
+            row.try_get(0)?,
+            TableCounters {
+                sequential_scans: row.try_get(1)?,
+                sequential_rows: row.try_get(2)?,
+                index_scans: row.try_get(3)?,
+                inserted: row.try_get(4)?,
+                updated: row.try_get(5)?,
+                updated_hot: row.try_get(6)?,
+                deleted: row.try_get(7)?,
+                bytes: row.try_get(8)?,
+            },
+        ))
+    };
+    Ok(Snapshot {
+        indexes: indexes.iter().map(index).collect::<Result<_, _>>().map_err(doing)?,
+        tables: tables.iter().map(table).collect::<Result<_, _>>().map_err(doing)?,
+        statements,
+    })
+}
+
+/// Makes the extensions that show work per statement and fill the cache, where the role may.
+/// Without them a trial has no work per call and primes by its load alone.
+pub async fn prepare(connection: &mut PgConnection) {
+    for extension in ["pg_stat_statements", "pg_prewarm"] {
+        let _ = query(format!("CREATE EXTENSION IF NOT EXISTS {extension}")).execute(&mut *connection).await;
+    }
+}
+
+async fn statements(connection: &mut PgConnection) -> Option<BTreeMap<String, StatementCounters>> {
+    let rows = query(
+        "SELECT (regexp_match(query, '/\\* weighbridge:([^ ]+) \\*/$'))[1], sum(calls)::int8, sum(rows)::int8,
+                sum(shared_blks_hit)::int8, sum(shared_blks_read)::int8, sum(wal_bytes)::int8, sum(wal_fpi)::int8,
+                sum(total_exec_time)
+         FROM pg_stat_statements
+         WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+           AND query ~ '/\\* weighbridge:[^ ]+ \\*/$'
+         GROUP BY 1",
+    )
+    .fetch_all(connection)
+    .await
+    .ok()?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                row.try_get(0)?,
+                StatementCounters {
+                    calls: row.try_get(1)?,
+                    rows: row.try_get(2)?,
+                    blocks_hit: row.try_get(3)?,
+                    blocks_read: row.try_get(4)?,
+                    wal_bytes: row.try_get(5)?,
+                    wal_full_pages: row.try_get(6)?,
+                    exec_ms: row.try_get(7)?,
+                },
+            ))
+        })
+        .collect::<Result<_, sqlx::Error>>()
+        .ok()
+}

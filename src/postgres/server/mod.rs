@@ -1,0 +1,83 @@
+//! The embedded server: a private PostgreSQL made from installed binaries. Must never touch a cluster it did not make.
+//!
+//! Everything lives under one home folder: a lock file, and per major version a data directory, a
+//! socket directory and the server's log. Whoever holds the lock is the only program that uses the
+//! server; the kernel frees the lock when its owner dies, so a stale one cannot exist.
+
+mod binaries;
+mod cluster;
+mod lock;
+
+pub use binaries::{Installation, find as find_binaries};
+pub use cluster::{Cluster, Status};
+pub use lock::Lease;
+
+use std::path::PathBuf;
+
+/// Why the embedded server cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// No PostgreSQL, or only old ones.
+    #[error(
+        "no PostgreSQL server binaries (14 or later) were found{found}
+  = help: install them, then run this again:
+      Debian, Ubuntu   sudo apt-get install -y postgresql
+      Fedora, RHEL     sudo dnf install -y postgresql-server postgresql-contrib
+      macOS            brew install postgresql@17
+      Docker           docker compose up -d --wait, then --url postgresql://weighbridge:weighbridge@127.0.0.1:5433/weighbridge
+    or name the folder that holds `postgres`, `initdb` and `pg_ctl` with --postgres-bin"
+    )]
+    NoBinaries {
+        /// What was found instead, beginning with a separator, or empty.
+        found: String,
+    },
+    /// The folder given by hand does not hold a usable server.
+    #[error("{} holds no usable PostgreSQL: {reason}\n  = help: name the folder that holds `postgres`, `initdb` and `pg_ctl` of version 14 or later", path.display())]
+    BadBinaries {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file operation in the home folder failed.
+    #[error("cannot {doing} {}: {source}\n  = help: choose another place with --home, or mend its permissions", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Run as root, the server needs a place its own user can reach.
+    #[error("the server runs as the user `{user}`, who cannot enter {}\n  = help: choose a place others may enter with --home, such as /var/cache/weighbridge", path.display())]
+    Unreachable {
+        /// The unprivileged user.
+        user: String,
+        /// The folder that stops it.
+        path: PathBuf,
+    },
+    /// Run as root, and no unprivileged user exists.
+    #[error(
+        "PostgreSQL refuses to run as root, and neither `postgres` nor `nobody` is a user here\n  = help: run as an ordinary user, or add one called postgres"
+    )]
+    NoUser,
+    /// A server program failed.
+    #[error("{program} failed: {reason}\n  = help: {help}")]
+    Program {
+        /// Which program.
+        program: &'static str,
+        /// What it printed last.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
+    /// Another program uses the server.
+    #[error(
+        "the embedded server is in use by process {owner}\n  = help: wait until it ends, or give this run its own server with --home"
+    )]
+    InUse {
+        /// The process id in the lock file.
+        owner: String,
+    },
+}

@@ -1,0 +1,58 @@
+//! `trial.json`: the one document for programs. Must carry the format's number and never a secret.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Trial;
+use crate::compare::Comparison;
+use crate::evidence::{Evidence, FORMAT};
+
+/// The document; its schema is `docs/formats/trial.schema.json`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Document<'t> {
+    /// Number of this format; a reader refuses a newer one.
+    pub format: u32,
+    /// Version of the program that wrote it.
+    pub weighbridge: &'static str,
+    /// What the evidence says, as this version reads it.
+    pub comparison: &'t Comparison,
+    /// What was seen; the histograms stand in `chunks.hlog`.
+    pub evidence: &'t Evidence,
+}
+
+/// Writes the document, indented, with a line end.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let document = Document {
+        format: FORMAT,
+        weighbridge: env!("CARGO_PKG_VERSION"),
+        comparison: trial.comparison,
+        evidence: trial.evidence,
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_published_schema_is_the_one_the_code_writes() {
+        let schema = schemars::schema_for!(super::Document<'static>);
+        let mut text = serde_json::to_string_pretty(&schema).unwrap();
+        text.push('\n');
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/formats/trial.schema.json");
+        if std::env::var_os("WEIGHBRIDGE_UPDATE_SCHEMA").is_some() {
+            crate::evidence::store::write_atomic(path.as_ref(), text.as_bytes()).unwrap();
+        }
+        let published = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            published == text,
+            "run WEIGHBRIDGE_UPDATE_SCHEMA=1 cargo test --lib schema, and raise FORMAT if a reader would break"
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! The report as Markdown, for a pull request. Must stay readable as plain text.
+
+use std::io::{self, Write};
+
+use super::{Trial, words};
+use crate::compare::checks::Consequence;
+
+/// Writes the report.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let Trial { evidence, comparison } = trial;
+    writeln!(out, "## `{}`: {}\n", evidence.migration.label, comparison.verdict.word())?;
+    writeln!(out, "{}\n", comparison.reason)?;
+    writeln!(out, "```sql")?;
+    for statement in words::statements(evidence) {
+        writeln!(out, "{statement};")?;
+    }
+    writeln!(out, "```\n{}\n", words::migration(evidence))?;
+    writeln!(out, "{}\n", words::setting(evidence, comparison))?;
+    if !evidence.complete {
+        let planned = evidence.design.chunks_planned;
+        writeln!(out, "**Interrupted**: {} of {planned} chunks were measured.\n", evidence.chunks.len())?;
+    }
+    writeln!(out, "| action | weight | p50 ms | p95 ms | p99 ms | change of p95 | work per call | verdict |")?;
+    writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |")?;
+    for action in &comparison.actions {
+        writeln!(
+            out,
+            "| {} | {:.0} % | {} | {} | {} | {} | {} | **{}** |",
+            cell(&action.name),
+            action.share * 100.0,
+            words::both_ms(action.p50.as_ref()),
+            words::both_ms(action.p95.as_ref()),
+            words::both_ms(action.p99.as_ref()),
+            words::change(action.p95.as_ref()),
+            words::work(action),
+            action.verdict.word(),
+        )?;
+    }
+    if let Some(workload) = words::workload(comparison) {
+        writeln!(out, "\nWorkload: {workload}.")?;
+    }
+    if !comparison.indexes.is_empty() {
+        writeln!(out, "\n| | index | actions that use it | scans | entries read | blocks | size |")?;
+        writeln!(out, "| --- | --- | --- | ---: | ---: | ---: | ---: |")?;
+        for index in &comparison.indexes {
+            writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} | {} |",
+                words::mark(index).trim(),
+                cell(&index.name),
+                words::users(index),
+                words::scans(index),
+                words::index_tuples(index),
+                words::index_blocks(index),
+                words::size(index),
+            )?;
+        }
+    }
+    let notes: Vec<String> = comparison.actions.iter().filter_map(|a| words::note(evidence, comparison, a)).collect();
+    let checks = comparison.checks.iter().map(|check| {
+        let kind = if check.consequence == Consequence::Warning { "Warning" } else { "Limit" };
+        format!("{kind}: {}", check.message)
+    });
+    let lines: Vec<String> = notes.into_iter().chain(checks).collect();
+    if !lines.is_empty() {
+        writeln!(out)?;
+        for line in lines {
+            writeln!(out, "- {line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}

@@ -1,0 +1,20 @@
+//! Comparisons as text for people and programs: each a pure function of the trial into a writer.
+//!
+//! Must compute nothing that a reader could not find in the comparison, and must reach no server.
+
+pub mod json;
+pub mod markdown;
+pub mod terminal;
+mod words;
+
+use crate::compare::Comparison;
+use crate::evidence::Evidence;
+
+/// A trial with what it says.
+#[derive(Debug, Clone, Copy)]
+pub struct Trial<'t> {
+    /// What was seen.
+    pub evidence: &'t Evidence,
+    /// What it says.
+    pub comparison: &'t Comparison,
+}

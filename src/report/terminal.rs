@@ -1,0 +1,111 @@
+//! The report on a terminal. Must read well without colour, and must hold every number the Markdown holds.
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, Table, TableStyle};
+
+use super::{Trial, words};
+use crate::compare::checks::Consequence;
+
+/// Writes the report.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let Trial { evidence, comparison } = trial;
+    let headline = format!("{} · {}", comparison.verdict.word(), comparison.reason);
+    writeln!(out, "{}   {headline}\n", evidence.migration.label)?;
+    for statement in words::statements(evidence) {
+        writeln!(out, "  {statement}")?;
+    }
+    writeln!(out, "  {}\n", words::migration(evidence))?;
+    writeln!(out, "  {}\n", words::setting(evidence, comparison))?;
+    if !evidence.complete {
+        let planned = evidence.design.chunks_planned;
+        writeln!(out, "  interrupted: {} of {planned} chunks were measured\n", evidence.chunks.len())?;
+    }
+    actions(trial, out)?;
+    indexes(trial, out)?;
+    notes(trial, out)
+}
+
+fn actions(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let mut table =
+        plain(&["action", "weight", "p50 ms", "p95 ms", "p99 ms", "change of p95", "work per call", "verdict"]);
+    for action in &trial.comparison.actions {
+        table.add_row(vec![
+            action.name.clone(),
+            format!("{:.0} %", action.share * 100.0),
+            words::both_ms(action.p50.as_ref()),
+            words::both_ms(action.p95.as_ref()),
+            words::both_ms(action.p99.as_ref()),
+            words::change(action.p95.as_ref()),
+            words::work(action),
+            action.verdict.word().to_owned(),
+        ]);
+    }
+    align_right(&mut table, 1..=5);
+    print(&table, out)?;
+    if let Some(workload) = words::workload(trial.comparison) {
+        writeln!(out, "  workload: {workload}")?;
+    }
+    writeln!(out)
+}
+
+fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    if trial.comparison.indexes.is_empty() {
+        let counted = trial.evidence.counters.values().all(|side| !side.reset) && !trial.evidence.counters.is_empty();
+        return if counted { writeln!(out, "  every index is used as before\n") } else { Ok(()) };
+    }
+    let mut table = plain(&["", "index", "actions that use it", "scans", "entries read", "blocks", "size"]);
+    for index in &trial.comparison.indexes {
+        table.add_row(vec![
+            words::mark(index).to_owned(),
+            index.name.strip_prefix("public.").unwrap_or(&index.name).to_owned(),
+            words::users(index),
+            words::scans(index),
+            words::index_tuples(index),
+            words::index_blocks(index),
+            words::size(index),
+        ]);
+    }
+    align_right(&mut table, 3..=6);
+    print(&table, out)?;
+    writeln!(out)
+}
+
+fn notes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let mut any = false;
+    for note in trial.comparison.actions.iter().filter_map(|a| words::note(trial.evidence, trial.comparison, a)) {
+        writeln!(out, "  {note}")?;
+        any = true;
+    }
+    for check in &trial.comparison.checks {
+        let kind = if check.consequence == Consequence::Warning { "warning" } else { "limit" };
+        writeln!(out, "  {kind}: {}", check.message)?;
+        any = true;
+    }
+    if any { writeln!(out) } else { Ok(()) }
+}
+
+fn plain(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new());
+    table.set_header(header.to_vec());
+    table
+}
+
+fn align_right(table: &mut Table, columns: std::ops::RangeInclusive<usize>) {
+    for column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+fn print(table: &Table, out: &mut impl Write) -> io::Result<()> {
+    for line in table.lines() {
+        writeln!(out, " {}", line.trim_end())?;
+    }
+    Ok(())
+}

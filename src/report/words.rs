@@ -1,0 +1,162 @@
+//! The phrases terminal and Markdown share, so that both say the same. Must not lay anything out.
+
+use crate::compare::indexes::Fate;
+use crate::compare::{ActionComparison, Comparison, IndexComparison, MetricComparison, Verdict};
+use crate::evidence::{Evidence, LoadFacts};
+use crate::units::{
+    bytes_change_text, bytes_text, change_text, count_text, duration_text, interval_text, ms_text, per_call_text,
+    percent_text, plural,
+};
+use std::time::Duration;
+
+/// More chunks than this are not advised: a better machine or a wider margin is.
+const MOST_CHUNKS: u32 = 128;
+
+/// What was measured on, in one line.
+pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
+    let load = match evidence.design.load {
+        LoadFacts::Open { rate_per_s, connections } => {
+            format!("open loop {rate_per_s:.0}/s over {}", plural(connections as usize, "connection"))
+        }
+        LoadFacts::Closed { clients } => format!("closed loop of {}", plural(clients as usize, "client")),
+    };
+    let floor = comparison
+        .noise_floor
+        .map_or("noise floor unknown".to_owned(), |floor| format!("noise floor ±{}", percent_text(floor)));
+    let chunk = Duration::from_millis(u64::from(evidence.design.rounds_per_chunk) * evidence.design.slice_ms);
+    let spec = evidence.dataset.spec.trim_end_matches(".toml");
+    format!(
+        "{spec} ×{} seed {} · PostgreSQL {} · {} of {} on each side · {load} · {floor}",
+        evidence.dataset.scale,
+        evidence.dataset.seed,
+        evidence.server.version,
+        plural(evidence.chunks.len(), "chunk"),
+        duration_text(chunk),
+    )
+}
+
+/// What the migration took, in one line.
+pub(super) fn migration(evidence: &Evidence) -> String {
+    let facts = &evidence.migration;
+    format!(
+        "applied in {} · {}",
+        duration_text(Duration::from_secs_f64(facts.duration_ms / 1e3)),
+        bytes_change_text(facts.size_bytes_after - facts.size_bytes_before)
+    )
+}
+
+/// The statements of the migration, each on one line.
+pub(super) fn statements(evidence: &Evidence) -> Vec<String> {
+    let one_line = |sql: &str| sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    evidence.migration.statements.iter().map(|s| one_line(&s.sql)).collect()
+}
+
+/// `4.81 → 0.21` in milliseconds.
+pub(super) fn both_ms(metric: Option<&MetricComparison>) -> String {
+    let ms = |us: f64| ms_text((us * 1e3) as u64);
+    metric.map_or("too few".to_owned(), |m| format!("{} → {}", ms(m.before_us), ms(m.after_us)))
+}
+
+/// `−95.6 % [−96.1 … −95.0]`.
+pub(super) fn change(metric: Option<&MetricComparison>) -> String {
+    match metric.and_then(|m| m.change) {
+        Some(c) => format!("{} {}", change_text(c.change), interval_text(c.low, c.high)),
+        None => "–".to_owned(),
+    }
+}
+
+/// `1,204 → 6 blocks`, and WAL for writes.
+pub(super) fn work(action: &ActionComparison) -> String {
+    let (Some(before), Some(after)) = (&action.work_before, &action.work_after) else { return "–".to_owned() };
+    let mut text = format!("{} → {} blocks", per_call_text(before.blocks), per_call_text(after.blocks));
+    if 1.0 <= before.wal_bytes.max(after.wal_bytes) {
+        text.push_str(&format!(", {} → {} B WAL", per_call_text(before.wal_bytes), per_call_text(after.wal_bytes)));
+        if 0.005 <= before.wal_full_pages.max(after.wal_full_pages) {
+            // They depend on where the last checkpoint fell, not on the schema alone.
+            text.push_str(&format!(" ({:.2} → {:.2} full pages)", before.wal_full_pages, after.wal_full_pages));
+        }
+    }
+    text
+}
+
+/// Why an action has no verdict, and how many chunks would give one.
+pub(super) fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison) -> Option<String> {
+    // What stopped the whole trial stands in the headline and among the limits already.
+    let reason = action.reason.as_ref().filter(|reason| **reason != comparison.reason)?;
+    let mut text = format!("{} {}: {reason}", action.name, action.verdict.word());
+    if let (Some(needed), Verdict::Inconclusive) = (action.chunks_needed, action.verdict) {
+        let more = u64::from(needed).saturating_sub(evidence.chunks.len() as u64);
+        let chunk_ms = u64::from(evidence.design.rounds_per_chunk) * 3 * evidence.design.slice_ms;
+        let time = duration_text(Duration::from_millis(more * chunk_ms));
+        if needed <= MOST_CHUNKS {
+            text.push_str(&format!(
+                "; about {} would decide ({time} more): --chunks {needed}",
+                plural(needed as usize, "chunk")
+            ));
+        } else {
+            text.push_str("; this machine is too noisy, or the action too rare, to decide it in reasonable time");
+        }
+    }
+    Some(text)
+}
+
+/// `+`, `−`, `~` or nothing.
+pub(super) fn mark(index: &IndexComparison) -> &'static str {
+    match index.fate {
+        Fate::New => "+",
+        Fate::Lost => "−",
+        Fate::Changed => "~",
+        Fate::Kept => " ",
+    }
+}
+
+/// Who uses the index.
+pub(super) fn users(index: &IndexComparison) -> String {
+    let (before, after) = (&index.used_by_before, &index.used_by_after);
+    match (before.is_empty(), after.is_empty()) {
+        (true, true) => "none".to_owned(),
+        (false, true) if index.after.is_some() => format!("none any more ({})", before.join(", ")),
+        (false, true) => format!("was: {}", before.join(", ")),
+        (_, false) => after.join(", "),
+    }
+}
+
+/// `0 → 24,310`.
+pub(super) fn scans(index: &IndexComparison) -> String {
+    let count = |side: &Option<crate::evidence::IndexUse>| {
+        side.as_ref().map_or("–".to_owned(), |u| count_text(u.scans.max(0) as u64))
+    };
+    format!("{} → {}", count(&index.before), count(&index.after))
+}
+
+/// `12,000 → 24,310` rows fetched and blocks touched.
+pub(super) fn index_blocks(index: &IndexComparison) -> String {
+    let count = |side: &Option<crate::evidence::IndexUse>| {
+        side.as_ref().map_or("–".to_owned(), |u| count_text((u.blocks_hit + u.blocks_read).max(0) as u64))
+    };
+    format!("{} → {}", count(&index.before), count(&index.after))
+}
+
+/// Entries read on both sides.
+pub(super) fn index_tuples(index: &IndexComparison) -> String {
+    let count = |side: &Option<crate::evidence::IndexUse>| {
+        side.as_ref().map_or("–".to_owned(), |u| count_text(u.tuples_read.max(0) as u64))
+    };
+    format!("{} → {}", count(&index.before), count(&index.after))
+}
+
+/// Its size where it is.
+pub(super) fn size(index: &IndexComparison) -> String {
+    let present = index.after.as_ref().or(index.before.as_ref());
+    present.map_or(String::new(), |u| bytes_text(u.size_bytes.max(0) as u64))
+}
+
+/// The whole mix in one phrase.
+pub(super) fn workload(comparison: &Comparison) -> Option<String> {
+    let change = comparison.workload?;
+    Some(format!(
+        "{} {} in mean service time over the mix",
+        change_text(change.change),
+        interval_text(change.low, change.high)
+    ))
+}

@@ -1,0 +1,273 @@
+//! Expressions of a dataset spec to cells: what a column will hold, compiled once. Must find every mistake here.
+
+use std::collections::BTreeMap;
+
+use super::generate::{Cell, Fan};
+use super::growth::Growth;
+use super::plan::Planner;
+use super::pools::Pool;
+use super::spec::TableSpec;
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::expression::distribution::number;
+use crate::expression::{Argument, Distribution, Expr, Key, Node, Value, Weights};
+
+/// Where an expression stands while it is compiled.
+pub(super) struct Place<'a> {
+    pub(super) table: usize,
+    pub(super) key: Key,
+    pub(super) draws: u64,
+    pub(super) labels: &'a [String],
+}
+
+impl Place<'_> {
+    /// The stream of the next random value in this column.
+    fn next_key(&mut self) -> Key {
+        self.draws += 1;
+        self.key.numbered(self.draws)
+    }
+}
+
+impl Planner<'_> {
+    pub(super) fn compile(
+        &self,
+        expr: &Expr,
+        place: &mut Place<'_>,
+        fans: &[Fan],
+        growth: Option<Growth>,
+    ) -> Result<Cell, Diagnostic> {
+        match &expr.node {
+            Node::Number(n) if *n == libm::trunc(*n) && n.abs() < 9e15 => Ok(Cell::Const(Value::Int(*n as i64))),
+            Node::Number(n) | Node::Percent(n) => Ok(Cell::Const(Value::Float(*n))),
+            Node::Duration(micros) => Ok(Cell::Const(Value::Int(*micros))),
+            Node::Text(text) => {
+                check_label(text, expr, place.labels)?;
+                Ok(Cell::Const(Value::Text(text.clone().into())))
+            }
+            Node::Path(path) => self.path(path, expr, place, fans),
+            Node::Call(name, arguments) => self.call(name, arguments, expr, place, fans, growth),
+            Node::Binary(operator, left, right) => {
+                let left = self.compile(left, place, fans, growth)?;
+                let right = self.compile(right, place, fans, growth)?;
+                Ok(Cell::Binary(*operator, Box::new(left), Box::new(right)))
+            }
+            Node::Choice(branches) => {
+                let given: f64 = branches.iter().filter_map(|(share, _)| *share).sum();
+                let open = branches.iter().filter(|(share, _)| share.is_none()).count();
+                if 1.0 + 1e-9 < given || (open == 0 && (given - 1.0).abs() > 1e-9) {
+                    return Err(Diagnostic::at(
+                        expr.span.clone(),
+                        "the shares of the alternatives must add up to 100%",
+                    ));
+                }
+                let rest = (1.0 - given).max(0.0) / open.max(1) as f64;
+                let shares: Vec<f64> = branches.iter().map(|(share, _)| share.unwrap_or(rest)).collect();
+                let key = place.next_key();
+                let cells = branches
+                    .iter()
+                    .map(|(_, branch)| self.compile(branch, place, fans, growth))
+                    .collect::<Result<_, _>>()?;
+                Ok(Cell::Choice(key, Weights::new(&shares), cells))
+            }
+        }
+    }
+
+    fn path(&self, path: &[String], expr: &Expr, place: &Place<'_>, fans: &[Fan]) -> Result<Cell, Diagnostic> {
+        let spec = &self.spec.tables[place.table];
+        if let [name] = path {
+            return match name.as_str() {
+                "null" => Ok(Cell::Const(Value::Null)),
+                "true" => Ok(Cell::Const(Value::Bool(true))),
+                "false" => Ok(Cell::Const(Value::Bool(false))),
+                "now" => Ok(Cell::Const(Value::Time(self.spec.now))),
+                _ => match self.own_column(spec, name) {
+                    Some(column) => Ok(Cell::Own(column)),
+                    None if place.labels.contains(name) => Ok(Cell::Const(Value::Text(name.clone().into()))),
+                    None => Err(self.unknown_column(spec, name, expr)),
+                },
+            };
+        }
+        let Some(fan) = fans.iter().position(|fan| fan.column == path[0]) else {
+            return Err(Diagnostic::at(
+                expr.span.clone(),
+                format!("`{}` has no fan-out, so its parent is not known", path[0]),
+            )
+            .help(format!("add fan-out.{} = \"zipf(s 1.0)\"", path[0])));
+        };
+        if let [_, column] = path {
+            return self.parent_cell(fans, fan, column, expr);
+        }
+        Err(Diagnostic::at(expr.span.clone(), "only columns of a direct parent can be read"))
+    }
+
+    pub(super) fn parent_cell(&self, fans: &[Fan], fan: usize, column: &str, expr: &Expr) -> Result<Cell, Diagnostic> {
+        let parent = &self.spec.tables[fans[fan].parent];
+        match self.own_column(parent, column) {
+            Some(column) => Ok(Cell::Parent { fan, column }),
+            None => Err(self.unknown_column(parent, column, expr)),
+        }
+    }
+
+    /// Position among the written columns: those with expressions, then the fan-outs.
+    fn own_column(&self, spec: &TableSpec, name: &str) -> Option<usize> {
+        spec.columns.iter().chain(&spec.fan_out).position(|(column, _)| column.value == name)
+    }
+
+    fn unknown_column(&self, spec: &TableSpec, name: &str, expr: &Expr) -> Diagnostic {
+        let known = spec.columns.iter().chain(&spec.fan_out).map(|(column, _)| column.value.as_str());
+        let message = format!("the spec fills no column `{name}` of `{}`", spec.name.value);
+        let problem = Diagnostic::at(expr.span.clone(), message);
+        match nearest(name, known) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem.help("texts stand in single quotes: 'text'"),
+        }
+    }
+
+    fn call(
+        &self,
+        name: &str,
+        arguments: &[Argument],
+        expr: &Expr,
+        place: &mut Place<'_>,
+        fans: &[Fan],
+        growth: Option<Growth>,
+    ) -> Result<Cell, Diagnostic> {
+        let wrong = |message: &str| Err(Diagnostic::at(expr.span.clone(), message));
+        if Distribution::NAMES.contains(&name) {
+            return Ok(Cell::Distribution(place.next_key(), Distribution::read(expr)?));
+        }
+        if let Some((_, pool)) = Pool::NAMES.iter().find(|(pool, _)| *pool == name) {
+            return Ok(Cell::Pool(place.next_key(), *pool));
+        }
+        match (name, arguments) {
+            ("row", []) => Ok(Cell::Row),
+            ("uuid", []) => Ok(Cell::Uuid(place.next_key())),
+            ("weights", [_, ..]) => weights(arguments, place),
+            ("growth", [curve]) => match (&curve.value.node, growth) {
+                (Node::Path(path), Some(growth)) if self.spec.growth.contains_key(&path[0]) => Ok(Cell::Growth(growth)),
+                _ => wrong("no such growth curve; define it as [growth.NAME]"),
+            },
+            ("after", [base, delay]) => {
+                let base = self.compile(&base.value, place, fans, growth)?;
+                Ok(Cell::After(Box::new(base), place.next_key(), Distribution::read(&delay.value)?))
+            }
+            ("latest", [_, ..]) => {
+                let cells = arguments.iter().map(|a| self.compile(&a.value, place, fans, growth));
+                Ok(Cell::Latest(cells.collect::<Result<_, _>>()?))
+            }
+            ("lower" | "slug", [text]) => {
+                let inner = Box::new(self.compile(&text.value, place, fans, growth)?);
+                Ok(Cell::Lower { inner, slug: name == "slug" })
+            }
+            ("template", [text]) => match &text.value.node {
+                Node::Text(template) => self.template(template, &text.value, place, fans),
+                _ => wrong("`template` takes a text in quotes, such as 'u{id}@example.com'"),
+            },
+            ("words", [low, high]) => match (number(&low.value)?, number(&high.value)?) {
+                (low, high) if 1.0 <= low && low <= high => Ok(Cell::Words(place.next_key(), low as u64, high as u64)),
+                _ => wrong("`words` takes the fewest and the most words"),
+            },
+            ("by", [subject, arms @ ..]) if !arms.is_empty() => {
+                self.by(&subject.value, arms, expr, place, fans, growth)
+            }
+            _ => Err(unknown_call(name, expr)),
+        }
+    }
+
+    fn by(
+        &self,
+        subject: &Expr,
+        arms: &[Argument],
+        expr: &Expr,
+        place: &mut Place<'_>,
+        fans: &[Fan],
+        growth: Option<Growth>,
+    ) -> Result<Cell, Diagnostic> {
+        let subject = Box::new(self.compile(subject, place, fans, growth)?);
+        let mut compiled = BTreeMap::new();
+        let mut otherwise = Cell::Const(Value::Null);
+        for arm in arms {
+            let Some(label) = &arm.label else {
+                return Err(Diagnostic::at(arm.value.span.clone(), "write `value -> expression`"));
+            };
+            let cell = self.compile(&arm.value, place, fans, growth)?;
+            if label == "else" {
+                otherwise = cell;
+            } else if compiled.insert(label.clone(), cell).is_some() {
+                return Err(Diagnostic::at(expr.span.clone(), format!("`{label}` stands twice")));
+            }
+        }
+        Ok(Cell::By(subject, compiled, Box::new(otherwise)))
+    }
+
+    fn template(&self, template: &str, expr: &Expr, place: &Place<'_>, fans: &[Fan]) -> Result<Cell, Diagnostic> {
+        let mut parts = Vec::new();
+        let mut rest = template;
+        while let Some(open) = rest.find('{') {
+            let Some(close) = rest[open..].find('}') else {
+                return Err(Diagnostic::at(expr.span.clone(), "a `{` in the template is not closed"));
+            };
+            parts.push(Cell::Const(Value::Text(rest[..open].to_owned().into())));
+            let inner = &rest[open + 1..open + close];
+            if inner.starts_with('"') || inner.is_empty() {
+                // A brace of JSON, not a place for a column.
+                parts.push(Cell::Const(Value::Text("{".into())));
+                rest = &rest[open + 1..];
+                continue;
+            }
+            let path: Vec<String> = inner.split('.').map(|part| part.trim().to_owned()).collect();
+            parts.push(self.path(&path, expr, place, fans)?);
+            rest = &rest[open + close + 1..];
+        }
+        parts.push(Cell::Const(Value::Text(rest.to_owned().into())));
+        Ok(Cell::Join(parts))
+    }
+}
+
+fn weights(arguments: &[Argument], place: &mut Place<'_>) -> Result<Cell, Diagnostic> {
+    let mut shares = Vec::new();
+    let mut cells = Vec::new();
+    for argument in arguments {
+        let Some(label) = &argument.label else {
+            return Err(Diagnostic::at(argument.value.span.clone(), "write each outcome with its weight: active 70"));
+        };
+        check_label(label, &argument.value, place.labels)?;
+        let share = number(&argument.value)?;
+        if share < 0.0 {
+            return Err(Diagnostic::at(argument.value.span.clone(), "a weight must not be below 0"));
+        }
+        shares.push(share);
+        cells.push(Cell::Const(match label.as_str() {
+            "null" => Value::Null,
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            text => match text.parse::<i64>() {
+                Ok(whole) if place.labels.is_empty() => Value::Int(whole),
+                _ => Value::Text(text.to_owned().into()),
+            },
+        }));
+    }
+    if shares.iter().sum::<f64>() <= 0.0 {
+        return Err(Diagnostic::at(arguments[0].value.span.clone(), "at least one weight must be above 0"));
+    }
+    Ok(Cell::Choice(place.next_key(), Weights::new(&shares), cells))
+}
+
+fn check_label(label: &str, expr: &Expr, labels: &[String]) -> Result<(), Diagnostic> {
+    if labels.is_empty() || label == "null" || labels.iter().any(|known| known == label) {
+        return Ok(());
+    }
+    let problem = Diagnostic::at(expr.span.clone(), format!("`{label}` is not a value of this enum"));
+    Err(problem.help(format!("its values: {}", labels.join(", "))))
+}
+
+fn unknown_call(name: &str, expr: &Expr) -> Diagnostic {
+    const OTHERS: [&str; 12] =
+        ["row", "uuid", "weights", "growth", "after", "latest", "lower", "slug", "template", "words", "by", "sentence"];
+    let known = OTHERS.into_iter().chain(Distribution::NAMES).chain(Pool::NAMES.iter().map(|(name, _)| *name));
+    let known: Vec<&str> = known.collect();
+    let problem = Diagnostic::at(expr.span.clone(), format!("`{name}` is unknown, or takes other arguments"));
+    match nearest(name, known.iter().copied()) {
+        Some(meant) if meant != name => problem.help(format!("did you mean `{meant}`?")),
+        _ => problem.help(format!("known: {}", known.join(", "))),
+    }
+}

@@ -1,0 +1,46 @@
+//! Rows to PostgreSQL's binary COPY format. Must know nothing of connections.
+//!
+//! Format: PostgreSQL documentation of COPY, "Binary Format": a header, per row the number of fields
+//! and each field's length and bytes, and −1 at the end.
+
+use std::ops::Range;
+
+use super::plan::Plan;
+
+/// What a binary COPY begins with: signature, flags, length of the header's extension.
+pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+/// What it ends with.
+pub const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
+
+/// A value the plan made that its column cannot hold.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "{table}.{column}, row {row}: {misfit}\n  = help: the expression in the spec gives a value the column's type cannot hold"
+)]
+pub struct EncodeError {
+    table: String,
+    column: String,
+    row: u64,
+    misfit: crate::expression::value::Misfit,
+}
+
+/// Appends the rows of a range to `out`.
+///
+/// # Errors
+/// When a value does not fit its column.
+pub fn rows(plan: &Plan, table: usize, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let columns = &plan.tables[table].columns;
+    for row in range {
+        out.extend_from_slice(&(columns.len() as i16).to_be_bytes());
+        for (index, column) in columns.iter().enumerate() {
+            plan.value(table, index, row).write(column.kind, out).map_err(|misfit| EncodeError {
+                table: plan.tables[table].name.clone(),
+                column: column.name.clone(),
+                row: row + 1,
+                misfit,
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! Pure numbers: effects of paired trials, their intervals, corrections for many looks.
+//!
+//! Must know nothing of databases, files or time; every formula names its source.
+
+pub mod discovery;
+pub mod histogram;
+pub mod paired;

@@ -1,0 +1,414 @@
+//! Conducts the experiment from the template to the last snapshot. Must treat the sides alike, slice by slice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Connection;
+
+use super::actions::{describe_all, explain_all, sample_picks};
+use super::error::TrialError;
+use super::event::{Event, Listener};
+use super::order::order;
+use super::sides::{clone_sides, migrate_after, prewarm};
+use super::template::obtain;
+use crate::clock::{self, Clock};
+use crate::diagnostic::SourceFile;
+use crate::drive::{Crew, Recording};
+use crate::evidence::{
+    ActionCounts, ActionFacts, ActionHistograms, ChunkFacts, ChunkSide, DatasetFacts, Design, Evidence, Histograms,
+    IndexUse, LoadFacts, ServerFacts, Side, SideCounters, TableUse, TimerLag, WorkPerCall,
+};
+use crate::migrate::{Directory, Migration};
+use crate::postgres::connect::version_text;
+use crate::postgres::database::{Admin, Token};
+use crate::postgres::observe::{self, Snapshot, StatementCounters};
+use crate::postgres::{Target, settings};
+use crate::scenario::workload::{PlannedAction, merge_loads};
+use crate::scenario::{Load, Scenario, Workload};
+use crate::seed::spec::parse_spec;
+use crate::units::Seed;
+
+/// Everything that is asked of a trial.
+pub struct Settings {
+    /// The server, without a database.
+    pub target: Target,
+    /// Whether the server is this program's own, and nobody else uses it.
+    pub embedded: bool,
+    /// The project's migrations.
+    pub directory: Directory,
+    /// Position of the migration the data is filled at.
+    pub at: usize,
+    /// Positions of the migrations to weigh, all after `at`.
+    pub weighed: std::ops::RangeInclusive<usize>,
+    /// The dataset spec.
+    pub spec: SourceFile,
+    /// Its scale.
+    pub scale: f64,
+    /// Names rows, parameters, arrivals and order.
+    pub seed: Seed,
+    /// The scenarios with their files.
+    pub scenarios: Vec<(SourceFile, Scenario)>,
+    /// Changes smaller than this count as the same, as a share.
+    pub margin: f64,
+    /// How many chunks to measure.
+    pub chunks: u32,
+    /// Rounds in a chunk; even, so that every order is run backwards too.
+    pub rounds: u32,
+    /// Length of a slice.
+    pub slice: Duration,
+    /// Driver threads.
+    pub threads: usize,
+    /// Connections of the loader.
+    pub loader_connections: usize,
+    /// Hears what happens.
+    pub listener: Listener,
+}
+
+/// Rounds of load before anything is counted: more than five calls of each statement on each
+/// connection, so that the server has settled on generic or custom plans.
+const PRIMING_ROUNDS: u32 = 2;
+
+/// Stream numbers of priming lie apart from those of the trial.
+const PRIMING_STREAM: u64 = 1 << 40;
+
+/// Holds a trial. The databases it makes carry `token`; the caller drops them if this future is dropped.
+///
+/// # Errors
+/// When files are wrong or the server fails; chunks measured by then were handed to the listener.
+pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, TrialError> {
+    let clock = Clock::start();
+    let started_at = clock::wall();
+    let target = settings.target.named(&token.application());
+    let mut admin = Admin::connect(&target).await?;
+    remove_left_overs(settings, &mut admin, token).await?;
+
+    let scenarios: Vec<Scenario> = settings.scenarios.iter().map(|(_, scenario)| scenario.clone()).collect();
+    let load = merge_loads(&scenarios)?;
+    check_connections(&mut admin, load).await?;
+    let migrations = &settings.directory.migrations;
+    let (base, between, weighed) = (
+        &migrations[..=settings.at],
+        &migrations[settings.at + 1..*settings.weighed.start()],
+        &migrations[settings.weighed.clone()],
+    );
+    let template = obtain(settings, &mut admin, token, base, &clock).await?;
+    clone_sides(settings, &mut admin, token, &template.name, between, &clock).await?;
+    let targets = Side::ALL.map(|side| (side, target.database(&token.clone_name(side.name()))));
+    let migration = migrate_after(settings, &targets, weighed, &clock).await?;
+
+    let workload = Arc::new(prepare_workload(settings, &targets, &scenarios, load).await?);
+    let server_settings = {
+        let mut connection = targets[0].1.connect().await?;
+        let read = settings::read(&mut connection).await?;
+        let _ = connection.close().await;
+        read
+    };
+    let mut evidence = Evidence {
+        started_at: started_at.to_string(),
+        complete: false,
+        migration,
+        dataset: DatasetFacts {
+            spec: settings.spec.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            digest: template.digest,
+            scale: settings.scale,
+            seed: settings.seed.0,
+            at: base.last().map_or_else(String::new, |m: &Migration| m.label.clone()),
+            reused: template.reused,
+        },
+        server: ServerFacts {
+            version: version_text(admin.server_version()),
+            embedded: settings.embedded,
+            settings: server_settings,
+        },
+        design: design(settings, load),
+        actions: action_facts(settings, &workload),
+        chunks: Vec::new(),
+        counters: BTreeMap::new(),
+        plans: BTreeMap::new(),
+        histograms: Vec::new(),
+    };
+    measure(settings, &targets, &workload, &mut admin, clock, &mut evidence).await?;
+    // The databases are the caller's to drop: a failure in that must not cost a finished trial.
+    admin.close().await;
+    Ok(evidence)
+}
+
+/// What a dead program left; on the embedded server also its sessions, which may still be working.
+async fn remove_left_overs(settings: &Settings, admin: &mut Admin, token: &Token) -> Result<(), TrialError> {
+    if settings.embedded {
+        admin.end_sessions("weighbridge/%", &token.application()).await?;
+    }
+    let left = admin.left_overs().await?;
+    for name in &left {
+        admin.drop_database(name).await?;
+    }
+    if !left.is_empty() {
+        (settings.listener)(Event::CleanedUp(left.len()));
+    }
+    Ok(())
+}
+
+/// Every side has its own connections; too few of them would only show after the seeding.
+async fn check_connections(admin: &mut Admin, load: Load) -> Result<(), TrialError> {
+    let connections = match load {
+        Load::Open { connections, .. } => connections,
+        Load::Closed { clients } => clients,
+    };
+    let allowed = admin.most_connections().await?;
+    let needed = connections * Side::ALL.len() + 4;
+    if allowed < needed {
+        return Err(TrialError::Asked(format!(
+            "the load needs {needed} connections ({connections} for each of the three sides), the server allows {allowed}\n  = help: \
+             lower `connections` or `clients` in the scenario, or raise max_connections"
+        )));
+    }
+    Ok(())
+}
+
+async fn prepare_workload(
+    settings: &Settings,
+    targets: &[(Side, Target); 3],
+    scenarios: &[Scenario],
+    load: Load,
+) -> Result<Workload, TrialError> {
+    let mut before = targets[0].1.connect().await?;
+    let types = describe_all(&mut before, &settings.scenarios, Side::Before).await?;
+    let mut after = targets[2].1.connect().await?;
+    let types_after = describe_all(&mut after, &settings.scenarios, Side::After).await?;
+    let _ = after.close().await;
+    if types != types_after {
+        return Err(TrialError::Asked(
+            "the migration changes the type of a parameter, so both sides cannot be sent the same values\n  = help: \
+             cast the parameter in the scenario's SQL, such as :id::int8"
+                .to_owned(),
+        ));
+    }
+    let pools = sample_picks(&mut before, &settings.scenarios, settings.seed.0).await?;
+    let _ = before.close().await;
+    let now = parse_spec(&settings.spec.text).map_or(0, |spec| spec.now);
+    Ok(Workload::new(scenarios, load, &types, pools, now, settings.seed))
+}
+
+async fn measure(
+    settings: &Settings,
+    targets: &[(Side, Target); 3],
+    workload: &Arc<Workload>,
+    admin: &mut Admin,
+    clock: Clock,
+    evidence: &mut Evidence,
+) -> Result<(), TrialError> {
+    (settings.listener)(Event::Priming);
+    prewarm(targets).await?;
+    // Before priming, so that most pages' first touch after it, which writes them whole, is not counted.
+    admin.checkpoint().await;
+    let crew = Crew::start(workload, settings.threads, clock);
+    for (index, (_, target)) in targets.iter().enumerate() {
+        crew.connect(index, target).await?;
+    }
+    for round in 0..u64::from(PRIMING_ROUNDS) {
+        run_round(settings, &crew, round, PRIMING_STREAM + round).await?;
+    }
+    for index in 0..targets.len() {
+        crew.collect(index).await?;
+    }
+    let first = snapshots(&crew, targets).await?;
+
+    let total = settings.chunks * settings.rounds * 3;
+    for chunk in 0..settings.chunks {
+        for round in 0..settings.rounds {
+            let number = u64::from(chunk * settings.rounds + round);
+            run_round(settings, &crew, number, number).await?;
+            let done = (number as u32 + 1) * 3;
+            (settings.listener)(Event::Slice { chunk: chunk + 1, chunks: settings.chunks, done, total });
+        }
+        add_chunk(&crew, evidence).await?;
+        (settings.listener)(Event::Chunk(evidence));
+    }
+
+    let last = snapshots(&crew, targets).await?;
+    drop(crew);
+    evidence.counters = counters(&first, &last, workload);
+    (settings.listener)(Event::Explaining);
+    for (side, target) in targets {
+        if *side != Side::Control {
+            let mut connection = target.connect().await?;
+            evidence.plans.insert(*side, explain_all(&mut connection, workload).await?);
+            let _ = connection.close().await;
+        }
+    }
+    evidence.complete = true;
+    Ok(())
+}
+
+/// One slice on every side with the same arrivals and parameters.
+async fn run_round(settings: &Settings, crew: &Crew, round: u64, stream: u64) -> Result<(), TrialError> {
+    for side in order(settings.seed.0, round) {
+        let index = Side::ALL.iter().position(|s| *s == side).expect("every side is in the list");
+        crew.slice(index, stream, settings.slice.as_nanos() as u64).await?;
+    }
+    Ok(())
+}
+
+async fn add_chunk(crew: &Crew, evidence: &mut Evidence) -> Result<(), TrialError> {
+    let mut sides = BTreeMap::new();
+    let mut histograms = Histograms::new();
+    for (index, side) in Side::ALL.into_iter().enumerate() {
+        let recording = crew.collect(index).await?;
+        sides.insert(side, chunk_side(&recording));
+        let recorded = recording.actions.into_iter();
+        let kept = recorded.map(|a| ActionHistograms { latency: a.latency, service: a.service, lag: a.lag });
+        histograms.insert(side, kept.collect());
+    }
+    evidence.chunks.push(ChunkFacts { sides });
+    evidence.histograms.push(histograms);
+    Ok(())
+}
+
+fn chunk_side(recording: &Recording) -> ChunkSide {
+    let counts = recording.actions.iter().map(|action| {
+        let crate::drive::Counts { due, skipped, ok, failed, rows } = action.counts;
+        ActionCounts { due, skipped, ok, failed, rows }
+    });
+    let lag_us = |q: f64| recording.timer_lag.value_at_quantile(q) as f64 / 1e3;
+    ChunkSide {
+        actions: counts.collect(),
+        failures: recording.failures.clone(),
+        timer_lag: TimerLag { us_p50: lag_us(0.50), us_p95: lag_us(0.95), us_p99: lag_us(0.99) },
+        driver_cpu_share_max: recording.cpu_share_max,
+        elapsed_s: recording.elapsed_ns as f64 / 1e9,
+    }
+}
+
+/// Snapshots of all sides, after every worker has made its counters visible.
+async fn snapshots(crew: &Crew, targets: &[(Side, Target); 3]) -> Result<BTreeMap<Side, Snapshot>, TrialError> {
+    crew.flush().await?;
+    let mut taken = BTreeMap::new();
+    for (side, target) in targets {
+        let mut connection = target.connect().await?;
+        observe::settle(&connection).await;
+        taken.insert(*side, observe::snapshot(&mut connection).await?);
+        let _ = connection.close().await;
+    }
+    Ok(taken)
+}
+
+fn counters(
+    first: &BTreeMap<Side, Snapshot>,
+    last: &BTreeMap<Side, Snapshot>,
+    workload: &Workload,
+) -> BTreeMap<Side, SideCounters> {
+    last.iter().map(|(side, last)| (*side, side_counters(&first[side], last, workload))).collect()
+}
+
+fn side_counters(first: &Snapshot, last: &Snapshot, workload: &Workload) -> SideCounters {
+    let mut counters = SideCounters::default();
+    for (name, end) in &last.indexes {
+        let start = first.indexes.get(name).cloned().unwrap_or_default();
+        counters.reset |= end.scans < start.scans;
+        counters.indexes.insert(
+            name.clone(),
+            IndexUse {
+                definition: end.definition.clone(),
+                table: end.table.clone(),
+                unique: end.unique,
+                valid: end.valid,
+                scans: end.scans - start.scans,
+                tuples_read: end.tuples_read - start.tuples_read,
+                tuples_fetched: end.tuples_fetched - start.tuples_fetched,
+                blocks_read: end.blocks_read - start.blocks_read,
+                blocks_hit: end.blocks_hit - start.blocks_hit,
+                size_bytes: end.bytes,
+            },
+        );
+    }
+    for (name, end) in &last.tables {
+        let start = first.tables.get(name).cloned().unwrap_or_default();
+        counters.reset |= end.sequential_scans < start.sequential_scans;
+        counters.tables.insert(
+            name.clone(),
+            TableUse {
+                sequential_scans: end.sequential_scans - start.sequential_scans,
+                sequential_rows: end.sequential_rows - start.sequential_rows,
+                index_scans: end.index_scans - start.index_scans,
+                inserted: end.inserted - start.inserted,
+                updated: end.updated - start.updated,
+                updated_hot: end.updated_hot - start.updated_hot,
+                deleted: end.deleted - start.deleted,
+                size_bytes: end.bytes,
+            },
+        );
+    }
+    if let (Some(first), Some(last)) = (&first.statements, &last.statements) {
+        let calls = |tags: &BTreeMap<String, StatementCounters>, tag: &String| tags.get(tag).map_or(0, |c| c.calls);
+        counters.reset |= first.keys().any(|tag| calls(last, tag) < calls(first, tag));
+        counters.work =
+            Some(workload.actions.iter().map(|action| work_per_call(workload, action, first, last)).collect());
+    }
+    counters
+}
+
+/// The statements of an action together, per call of its first one; `None` when they cannot be told
+/// from another action's, or were not counted.
+fn work_per_call(
+    workload: &Workload,
+    action: &PlannedAction,
+    first: &BTreeMap<String, StatementCounters>,
+    last: &BTreeMap<String, StatementCounters>,
+) -> Option<WorkPerCall> {
+    let others = workload.actions.iter().filter(|other| other.name != action.name).flat_map(|other| &other.steps);
+    let mut others = others.map(|step| step.sql.trim());
+    if others.any(|sql| action.steps.iter().any(|step| step.sql.trim() == sql)) {
+        return None;
+    }
+    let mut sum = StatementCounters::default();
+    let mut calls = 0;
+    for (position, step) in action.steps.iter().enumerate() {
+        let start = first.get(&step.tag).copied().unwrap_or_default();
+        let end = last.get(&step.tag).copied().unwrap_or_default();
+        if position == 0 {
+            calls = end.calls - start.calls;
+        }
+        sum.rows += end.rows - start.rows;
+        sum.blocks_hit += end.blocks_hit - start.blocks_hit;
+        sum.blocks_read += end.blocks_read - start.blocks_read;
+        sum.wal_bytes += end.wal_bytes - start.wal_bytes;
+        sum.wal_full_pages += end.wal_full_pages - start.wal_full_pages;
+        sum.exec_ms += end.exec_ms - start.exec_ms;
+    }
+    let per_call = |total: i64| total as f64 / calls as f64;
+    (0 < calls).then(|| WorkPerCall {
+        calls,
+        rows: per_call(sum.rows),
+        blocks: per_call(sum.blocks_hit + sum.blocks_read),
+        blocks_read: per_call(sum.blocks_read),
+        wal_bytes: per_call(sum.wal_bytes),
+        wal_full_pages: per_call(sum.wal_full_pages),
+        exec_ms: sum.exec_ms / calls as f64,
+    })
+}
+
+fn design(settings: &Settings, load: Load) -> Design {
+    Design {
+        seed: settings.seed.0,
+        chunks_planned: settings.chunks,
+        rounds_per_chunk: settings.rounds,
+        slice_ms: settings.slice.as_millis() as u64,
+        margin: settings.margin,
+        load: match load {
+            Load::Open { rate, connections } => LoadFacts::Open { rate_per_s: rate, connections: connections as u32 },
+            Load::Closed { clients } => LoadFacts::Closed { clients: clients as u32 },
+        },
+        driver_threads: settings.threads as u32,
+    }
+}
+
+fn action_facts(settings: &Settings, workload: &Workload) -> Vec<ActionFacts> {
+    let facts = workload.actions.iter().map(|action| ActionFacts {
+        name: action.name.clone(),
+        share: action.share,
+        margin: action.margin.unwrap_or(settings.margin),
+        sql: action.steps.iter().map(|step| step.sql.trim().to_owned()).collect(),
+    });
+    facts.collect()
+}

@@ -1,0 +1,59 @@
+//! What a long trial tells while it runs; the progress line and the saved file are its consumers.
+//!
+//! Must come per slice or seldomer, never per operation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::evidence::Evidence;
+use crate::seed::load::Progress;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event<'e> {
+    /// Databases of a program that is gone were removed.
+    CleanedUp(usize),
+    /// The seeded template of an earlier run fits.
+    TemplateReused,
+    /// The base schema is being made.
+    Schema {
+        /// The migration just applied.
+        migration: &'e str,
+    },
+    /// The dataset is being loaded.
+    Seeding(Progress),
+    /// The dataset is loaded and kept.
+    Seeded(Duration),
+    /// A side is being cloned.
+    Cloning {
+        /// Its name.
+        side: &'e str,
+    },
+    /// A migration is being applied to the side `after`.
+    Migrating {
+        /// Which one.
+        migration: &'e str,
+    },
+    /// All are applied.
+    Migrated(Duration),
+    /// Caches are being filled.
+    Priming,
+    /// A slice was driven.
+    Slice {
+        /// Chunk under way, from 1.
+        chunk: u32,
+        /// Of how many.
+        chunks: u32,
+        /// Slices done in all.
+        done: u32,
+        /// Of how many.
+        total: u32,
+    },
+    /// A chunk is complete; the evidence so far can be saved and compared.
+    Chunk(&'e Evidence),
+    /// Plans are being read.
+    Explaining,
+}
+
+/// Hears events, from any thread.
+pub type Listener = Arc<dyn Fn(Event<'_>) + Send + Sync>;

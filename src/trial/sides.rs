@@ -1,0 +1,196 @@
+//! The three databases of a trial: siblings of one template, one of them migrated. Must treat all alike but for that.
+
+use std::time::Duration;
+
+use sqlx::{Connection, Row};
+
+use super::conduct::Settings;
+use super::error::TrialError;
+use super::event::Event;
+use crate::clock::Clock;
+use crate::diagnostic::SourceFile;
+use crate::evidence::{MigrationFacts, Side, StatementFacts};
+use crate::migrate::{Migration, apply};
+use crate::postgres::database::{Admin, Token};
+use crate::postgres::observe;
+use crate::postgres::sql_text::query;
+use crate::postgres::{Error, Target};
+
+/// Clones the sides from a template; migrations `between` its schema and the one to weigh are applied
+/// once, before the sides are cloned from the result.
+///
+/// # Errors
+/// When the server refuses, or one of the migrations does.
+pub async fn clone_sides(
+    settings: &Settings,
+    admin: &mut Admin,
+    token: &Token,
+    template: &str,
+    between: &[Migration],
+    clock: &Clock,
+) -> Result<(), TrialError> {
+    let mut from = template.to_owned();
+    if !between.is_empty() {
+        let base = token.clone_name("base");
+        (settings.listener)(Event::Cloning { side: "base" });
+        admin.clone_database(template, &base).await?;
+        open_for_sessions(admin, &base).await?;
+        let target = admin.target().database(&base);
+        for migration in between {
+            (settings.listener)(Event::Migrating { migration: &migration.label });
+            let mut connection = target.connect().await?;
+            apply(&mut connection, &SourceFile::read(&migration.up)?, clock).await?;
+            let _ = connection.close().await;
+        }
+        let mut connection = target.connect().await?;
+        run(&mut connection, "VACUUM (ANALYZE)", "vacuum what the earlier migrations left").await?;
+        let _ = connection.close().await;
+        from = base;
+    }
+    for side in Side::ALL {
+        (settings.listener)(Event::Cloning { side: side.name() });
+        let name = token.clone_name(side.name());
+        admin.clone_database(&from, &name).await?;
+        open_for_sessions(admin, &name).await?;
+    }
+    if from != template {
+        admin.drop_database(&from).await?;
+    }
+    Ok(())
+}
+
+/// A clone inherits nothing of a template's flags, but a server may be set otherwise; say it.
+async fn open_for_sessions(admin: &mut Admin, name: &str) -> Result<(), Error> {
+    let sql = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", crate::postgres::sql_text::identifier(name));
+    run(admin.connection(), &sql, "open a clone").await
+}
+
+/// Applies the migrations to `after`, and the maintenance they imply to all sides alike.
+///
+/// # Errors
+/// When a migration is refused.
+pub async fn migrate_after(
+    settings: &Settings,
+    targets: &[(Side, Target); 3],
+    migrations: &[Migration],
+    clock: &Clock,
+) -> Result<MigrationFacts, TrialError> {
+    let after = &targets[2].1;
+    let mut connection = after.connect().await?;
+    let size_bytes_before = size(&mut connection).await?;
+    let _ = connection.close().await;
+    let mut statements = Vec::new();
+    let mut duration = Duration::ZERO;
+    for migration in migrations {
+        (settings.listener)(Event::Migrating { migration: &migration.label });
+        let mut connection = after.connect().await?;
+        let applied = apply(&mut connection, &SourceFile::read(&migration.up)?, clock).await?;
+        // The session's own changes show in the counters only after it has ended.
+        let _ = connection.close().await;
+        duration += applied.duration;
+        statements
+            .extend(applied.statements.into_iter().map(|(sql, time)| StatementFacts { sql, duration_ms: ms(time) }));
+    }
+    let mut connection = after.connect().await?;
+    observe::settle(&connection).await;
+    let size_bytes_after = size(&mut connection).await?;
+    let touched = touched_tables(&mut connection).await?;
+    let _ = connection.close().await;
+    maintain(targets, &touched).await?;
+    (settings.listener)(Event::Migrated(duration));
+    let label = match migrations {
+        [one] => one.label.clone(),
+        [first, .., last] => format!("{}..{}", first.label, last.label),
+        [] => String::new(),
+    };
+    Ok(MigrationFacts { label, statements, duration_ms: ms(duration), size_bytes_before, size_bytes_after })
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// Tables that need ANALYZE after the migration: changed rows, new tables, columns or expressions
+/// without statistics. Untouched tables keep the template's statistics, so that the luck of a new
+/// sample is not taken for an effect.
+async fn touched_tables(connection: &mut sqlx::postgres::PgConnection) -> Result<Vec<String>, Error> {
+    let rows = query(
+        "SELECT DISTINCT format('%I.%I', n.nspname, c.relname)
+         FROM pg_class c
+         JOIN pg_namespace n ON n.oid = c.relnamespace
+         LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
+         WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+           AND (c.reltuples < 0 OR s.n_mod_since_analyze > 0
+                OR c.reltuples > 0 AND EXISTS (
+                     SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                       AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = c.relname
+                                       AND p.attname = a.attname))
+                OR c.reltuples > 0 AND EXISTS (
+                     SELECT FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
+                     WHERE i.indrelid = c.oid AND i.indexprs IS NOT NULL
+                       AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = ic.relname)))
+         ORDER BY 1",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(|e| Error::doing("find the tables the migration touched", e))?;
+    Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
+}
+
+/// What the migration implies is done to every side, so that fresh statistics are no effect of it.
+async fn maintain(targets: &[(Side, Target); 3], tables: &[String]) -> Result<(), Error> {
+    for (_, target) in targets {
+        let mut connection = target.connect().await?;
+        for table in tables {
+            let exists: bool = query("SELECT to_regclass($1) IS NOT NULL")
+                .bind(table.clone())
+                .fetch_one(&mut connection)
+                .await
+                .and_then(|row| row.try_get(0))
+                .map_err(|e| Error::doing("look for a table", e))?;
+            if exists {
+                run(&mut connection, &format!("VACUUM (ANALYZE) {table}"), "vacuum what the migration touched").await?;
+            }
+        }
+        let _ = connection.close().await;
+    }
+    Ok(())
+}
+
+/// Fills the server's cache with every side, when all of them fit; otherwise the load itself warms it.
+///
+/// # Errors
+/// When the server is lost.
+pub async fn prewarm(targets: &[(Side, Target); 3]) -> Result<(), Error> {
+    for (_, target) in targets {
+        let mut connection = target.connect().await?;
+        // Without the extension, or without the right to use it, priming has to do.
+        let _ = query(
+            "SELECT count(pg_prewarm(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind IN ('r', 'i', 'm') AND n.nspname !~ '^pg_'
+               AND pg_database_size(current_database()) * 3.2
+                   < (SELECT setting::int8 * 8192 FROM pg_settings WHERE name = 'shared_buffers')",
+        )
+        .execute(&mut connection)
+        .await;
+        let _ = connection.close().await;
+    }
+    Ok(())
+}
+
+async fn size(connection: &mut sqlx::postgres::PgConnection) -> Result<i64, Error> {
+    query("SELECT pg_database_size(current_database())")
+        .fetch_one(connection)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|e| Error::doing("measure the database", e))
+}
+
+async fn run(connection: &mut sqlx::postgres::PgConnection, sql: &str, doing: &str) -> Result<(), Error> {
+    use sqlx::Executor;
+    connection
+        .execute(sqlx::raw_sql(crate::postgres::sql_text::trusted(sql)))
+        .await
+        .map(drop)
+        .map_err(|e| Error::doing(doing, e))
+}

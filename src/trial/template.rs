@@ -1,0 +1,119 @@
+//! The seeded database every side is cloned from: found from an earlier run, or built. Must never be half built.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use sqlx::Connection;
+
+use super::conduct::Settings;
+use super::error::TrialError;
+use super::event::Event;
+use crate::clock::Clock;
+use crate::diagnostic::SourceFile;
+use crate::migrate::{Migration, apply};
+use crate::postgres::database::{Admin, Token, template_name};
+use crate::postgres::{catalog, observe};
+use crate::seed;
+
+/// Part of every template's key: raised when the same spec would give other rows.
+const GENERATOR: &str = "weighbridge generator 1";
+
+/// A template that is there.
+#[derive(Debug)]
+pub struct Template {
+    /// Its database.
+    pub name: String,
+    /// What names it.
+    pub digest: String,
+    /// Whether an earlier run built it.
+    pub reused: bool,
+}
+
+/// Finds the template of these settings, or builds it.
+///
+/// # Errors
+/// When a file is wrong or the server refuses; what was built so far is dropped.
+pub async fn obtain(
+    settings: &Settings,
+    admin: &mut Admin,
+    token: &Token,
+    base: &[Migration],
+    clock: &Clock,
+) -> Result<Template, TrialError> {
+    let files = base.iter().map(|m| SourceFile::read(&m.up)).collect::<Result<Vec<_>, _>>()?;
+    let digest = digest(settings, &files, admin.server_version());
+    let name = template_name(&digest);
+    let spec = seed::spec::parse_spec(&settings.spec.text).map_err(|problems| in_spec(settings, problems))?;
+    if admin.exists(&name).await? {
+        (settings.listener)(Event::TemplateReused);
+        return Ok(Template { name, digest, reused: true });
+    }
+    let build = token.build();
+    let built = build_in(settings, admin, &build, &files, base, &spec, clock).await;
+    if let Err(error) = built {
+        let _ = admin.drop_database(&build).await;
+        return Err(error);
+    }
+    let label = base.last().map_or("", |m| m.label.as_str());
+    let spec_name = settings.spec.path.file_stem().unwrap_or_default().to_string_lossy();
+    let about = format!("{spec_name} at {label}, scale {}, seed {}", settings.scale, settings.seed);
+    admin.keep_as_template(&build, &name, &about).await?;
+    Ok(Template { name, digest, reused: false })
+}
+
+async fn build_in(
+    settings: &Settings,
+    admin: &mut Admin,
+    build: &str,
+    files: &[SourceFile],
+    base: &[Migration],
+    spec: &seed::Spec,
+    clock: &Clock,
+) -> Result<(), TrialError> {
+    let began = clock.now_ns();
+    admin.create(build).await?;
+    let target = admin.target().database(build);
+    for (file, migration) in files.iter().zip(base) {
+        (settings.listener)(Event::Schema { migration: &migration.label });
+        // A session each: a dump sets search_path and more for the rest of its own.
+        let mut connection = target.connect().await?;
+        apply(&mut connection, file, clock).await?;
+        let _ = connection.close().await;
+    }
+    let mut connection = target.connect().await?;
+    observe::prepare(&mut connection).await;
+    let catalog = catalog::read(&mut connection).await?;
+    let _ = connection.close().await;
+    let plan = seed::plan::plan(spec, &catalog, settings.scale, settings.seed)
+        .map_err(|problems| in_spec(settings, problems))?;
+    let listener = Arc::clone(&settings.listener);
+    let tell: seed::load::Listener = Arc::new(move |progress| listener(Event::Seeding(progress)));
+    seed::load::load(&target, Arc::new(plan), settings.loader_connections, tell).await?;
+    admin.checkpoint().await;
+    (settings.listener)(Event::Seeded(Duration::from_nanos(clock.now_ns() - began)));
+    Ok(())
+}
+
+fn in_spec(settings: &Settings, problems: Vec<crate::diagnostic::Diagnostic>) -> TrialError {
+    TrialError::File(Box::new(settings.spec.clone().problems(problems)))
+}
+
+/// Sixteen hexadecimal digits that change with anything that would change a row.
+fn digest(settings: &Settings, files: &[SourceFile], server_version: u32) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    add(GENERATOR.as_bytes());
+    add(settings.spec.text.as_bytes());
+    add(&settings.scale.to_bits().to_le_bytes());
+    add(&settings.seed.0.to_le_bytes());
+    add(&server_version.to_le_bytes());
+    for file in files {
+        add(file.path.file_name().unwrap_or_default().as_encoded_bytes());
+        add(file.text.as_bytes());
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,157 @@
+//! Numbers with a meaning, and the one way each is printed. Must know nothing of where they come from.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What makes a dataset or a parameter stream repeatable: the same seed gives the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seed(pub u64);
+
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A duration as a person reads it: `350 ms`, `1.9 s`, `4 min 05 s`.
+#[must_use]
+pub fn duration_text(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        let whole = duration.as_secs();
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    }
+}
+
+/// Bytes in binary units with three significant digits: `41.0 MiB`.
+#[must_use]
+pub fn bytes_text(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while 1024.0 <= value && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{} {}", three_digits(value), UNITS[unit]) }
+}
+
+/// A change of bytes with its sign: `+41.0 MiB`, `−3.00 KiB`.
+#[must_use]
+pub fn bytes_change_text(bytes: i64) -> String {
+    let sign = if bytes < 0 { "−" } else { "+" };
+    format!("{sign}{}", bytes_text(bytes.unsigned_abs()))
+}
+
+/// A whole number with thousands separated: `24,310`.
+#[must_use]
+pub fn count_text(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index != 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count per call: three significant digits below a thousand, separated thousands above.
+#[must_use]
+pub fn per_call_text(value: f64) -> String {
+    if 1000.0 <= value {
+        count_text(value.round() as u64)
+    } else if (value - value.round()).abs() < 0.005 {
+        format!("{value:.0}")
+    } else {
+        three_digits(value)
+    }
+}
+
+/// Nanoseconds as milliseconds with three significant digits, no unit: `0.213`, `14.1`.
+#[must_use]
+pub fn ms_text(nanos: u64) -> String {
+    three_digits(nanos as f64 / 1e6)
+}
+
+/// A relative change as a percentage with its sign and one decimal: `−95.6 %`, `+0.4 %`.
+///
+/// A change to twice as much or more is printed as a factor (`×3.2`), which reads better.
+#[must_use]
+pub fn change_text(change: f64) -> String {
+    if 1.0 <= change {
+        return format!("×{}", three_digits(change + 1.0));
+    }
+    format!("{} %", signed(change * 100.0))
+}
+
+/// An interval of relative changes: `[−96.1 … −95.0]`, in per cent.
+#[must_use]
+pub fn interval_text(low: f64, high: f64) -> String {
+    let side =
+        |change: f64| if 1.0 <= change { format!("×{}", three_digits(change + 1.0)) } else { signed(change * 100.0) };
+    format!("[{} … {}]", side(low), side(high))
+}
+
+/// A share of one as a percentage without sign: `±3.1 %` takes the `3.1 %` from here.
+#[must_use]
+pub fn percent_text(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// `1 chunk`, `8 chunks`.
+#[must_use]
+pub fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn signed(value: f64) -> String {
+    let rounded = (value * 10.0).round() / 10.0;
+    if rounded < 0.0 { format!("−{:.1}", -rounded) } else { format!("+{:.1}", rounded.abs()) }
+}
+
+fn three_digits(value: f64) -> String {
+    let decimals = if value < 1.0 {
+        3
+    } else if value < 10.0 {
+        2
+    } else if value < 100.0 {
+        1
+    } else {
+        0
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_printed_one_way() {
+        assert_eq!(duration_text(Duration::from_millis(350)), "350 ms");
+        assert_eq!(duration_text(Duration::from_millis(1_940)), "1.9 s");
+        assert_eq!(duration_text(Duration::from_secs(245)), "4 min 05 s");
+        assert_eq!(bytes_text(512), "512 B");
+        assert_eq!(bytes_text(42_991_616), "41.0 MiB");
+        assert_eq!(bytes_change_text(-3072), "−3.00 KiB");
+        assert_eq!(count_text(24_310), "24,310");
+        assert_eq!(count_text(999), "999");
+        assert_eq!(ms_text(213_000), "0.213");
+        assert_eq!(ms_text(14_100_000), "14.1");
+        assert_eq!(per_call_text(6.0), "6");
+        assert_eq!(per_call_text(1_204.2), "1,204");
+        assert_eq!(change_text(-0.9561), "−95.6 %");
+        assert_eq!(change_text(0.004), "+0.4 %");
+        assert_eq!(change_text(2.2), "×3.20");
+        assert_eq!(change_text(-0.0001), "+0.0 %");
+        assert_eq!(interval_text(-0.012, 0.02), "[−1.2 … +2.0]");
+        assert_eq!(plural(1, "chunk"), "1 chunk");
+        assert_eq!(plural(8, "chunk"), "8 chunks");
+    }
+}

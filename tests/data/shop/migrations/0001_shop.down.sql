@@ -1,0 +1,1 @@
+DROP TABLE payments, enrollments, courses, users; DROP TYPE payment_status;

@@ -1,0 +1,13 @@
+//! One integration binary against real PostgreSQL servers. A test that does not find what it needs
+//! fails and says how to get it; none is ever skipped.
+
+#![expect(unreachable_pub, reason = "a test binary exports nothing; `pub` marks what other files here use")]
+#![expect(clippy::disallowed_methods, reason = "tests write scratch files and time what a person would wait for")]
+
+mod input;
+mod interrupt;
+mod prove;
+mod seed;
+mod server;
+mod support;
+mod tidy;

@@ -1,0 +1,122 @@
+//! `weighbridge prove` on a small shop: the verdicts a sceptic would try first.
+
+use crate::support::{Home, Shop, measuring};
+
+fn verdict_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j str {
+    let actions = trial["comparison"]["actions"].as_array().expect("a list of actions");
+    let found = actions.iter().find(|a| a["name"] == action).expect("the action is reported");
+    found["verdict"].as_str().expect("a word")
+}
+
+#[test]
+fn a_migration_that_changes_nothing_is_never_a_win_or_a_loss() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    let ran = home.prove(&shop, "0002", &["--format", "json", "--scale", "0.2"]);
+    let trial = ran.json();
+    for action in trial["comparison"]["actions"].as_array().unwrap() {
+        let verdict = action["verdict"].as_str().unwrap();
+        assert!(!["improved", "regressed"].contains(&verdict), "{action:#}");
+    }
+    assert!(matches!(ran.code, Some(0 | 3)), "{:?}: {}", ran.code, ran.stderr);
+}
+
+#[test]
+fn a_migration_that_drops_a_needed_index_regresses_and_its_evidence_is_whole() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    let ran = home.prove(&shop, "0003", &["--format", "json"]).exits(1);
+    let trial = ran.json();
+    assert_eq!(trial["comparison"]["verdict"], "regressed");
+    assert_eq!(verdict_of(&trial, "payments_of_user"), "regressed");
+
+    // The index's use is on the right side only.
+    let indexes = trial["comparison"]["indexes"].as_array().unwrap();
+    let lost = indexes.iter().find(|i| i["name"] == "public.payments_user_id_idx").expect("the lost index is listed");
+    assert_eq!(lost["fate"], "lost");
+    assert_eq!(lost["after"], serde_json::Value::Null);
+    assert!(0 < lost["before"]["scans"].as_i64().unwrap(), "{lost:#}");
+    assert_eq!(lost["used_by_before"], serde_json::json!(["payments_of_user"]));
+
+    // Both sides were asked the same: what was due, what came back, how often the server was called.
+    for chunk in trial["evidence"]["chunks"].as_array().unwrap() {
+        let due = |side: &str| -> Vec<u64> {
+            let actions = chunk["sides"][side]["actions"].as_array().unwrap();
+            actions.iter().map(|a| a["due"].as_u64().unwrap()).collect()
+        };
+        assert_eq!(due("before"), due("after"));
+        assert_eq!(due("before"), due("control"));
+        assert!(0 < due("before").iter().sum::<u64>());
+    }
+    let calls = |side: &str| trial["evidence"]["counters"][side]["work"][1]["calls"].clone();
+    assert_eq!(calls("before"), calls("control"));
+    assert_eq!(calls("before"), calls("after"));
+
+    // What is on stdout is what is on disk, and disk holds no secret and no half file.
+    let [result] = shop.results().try_into().expect("one result");
+    let saved = std::fs::read_to_string(result.join("trial.json")).unwrap();
+    assert_eq!(saved, ran.stdout);
+    assert!(!saved.contains("postgresql://") && !saved.contains("password"));
+    let mut files: Vec<_> = std::fs::read_dir(&result).unwrap().flatten().map(|e| e.file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["chunks.hlog", "report.md", "trial.json"]);
+
+    // It validates against the published schema.
+    let schema =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/formats/trial.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let problems: Vec<String> = validator.iter_errors(&trial).map(|e| e.to_string()).collect();
+    assert_eq!(problems, Vec::<String>::new());
+
+    // A saved result gives the same report without a server.
+    let again = home.run(&["report", &result.display().to_string(), "--format", "json"]).ok();
+    assert_eq!(again.json()["comparison"], trial["comparison"]);
+    let text = home.run(&["report", &result.display().to_string()]).ok().stdout;
+    assert!(text.starts_with("0003_drops_a_needed_index   regressed"), "{text}");
+
+    // A second proof reuses the dataset and says so, and nothing but the template is left behind.
+    let second =
+        home.prove(&shop, "0003", &["--chunks", "1", "--format", "markdown"]).exits(3).says(&["reusing the template"]);
+    assert!(second.stdout.starts_with("## `0003_drops_a_needed_index`: inconclusive"), "{}", second.stdout);
+    home.run(&["server", "start"]).ok();
+    assert_eq!(home.databases("weighbridge_clone_"), Vec::<String>::new());
+    assert_eq!(home.databases("weighbridge_build_"), Vec::<String>::new());
+    assert_eq!(home.databases("weighbridge_template_").len(), 1);
+}
+
+#[test]
+fn a_load_beyond_the_machine_is_invalid_and_not_a_regression() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    shop.change("scenario.toml", "rate        = 120", "rate        = 300_000");
+    let ran = home.prove(&shop, "0003", &["--format", "json", "--chunks", "2"]).exits(3);
+    let trial = ran.json();
+    assert_eq!(trial["comparison"]["verdict"], "invalid");
+    let reason = trial["comparison"]["reason"].as_str().unwrap();
+    assert!(reason.contains("300000 actions a second is more than this machine can do"), "{reason}");
+}
+
+#[test]
+fn a_closed_loop_and_a_migration_after_others_work_too() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    shop.change("scenario.toml", "rate        = 120\nconnections = 4", "clients = 2");
+    shop.write(
+        "migrations/0004_index.up.sql",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY p ON payments (user_id, id);\n",
+    );
+    shop.write("migrations/0004_index.down.sql", "DROP INDEX p;\n");
+    // 0003 has dropped the index before either side is made; 0004 brings a better one.
+    let trial = home.prove(&shop, "0004", &["--format", "json", "--chunks", "8"]).exits(0).json();
+    assert_eq!(verdict_of(&trial, "payments_of_user"), "improved");
+    let indexes = trial["comparison"]["indexes"].as_array().unwrap();
+    let new = indexes.iter().find(|i| i["name"] == "public.p").expect("the new index is listed");
+    assert_eq!((new["fate"].as_str(), new["before"].is_null()), (Some("new"), true));
+    assert!(0 < new["after"]["scans"].as_i64().unwrap());
+    assert!(indexes.iter().all(|i| i["name"] != "public.payments_user_id_idx"), "dropped on every side");
+    assert_eq!(trial["evidence"]["design"]["load"]["closed"]["clients"], 2);
+}

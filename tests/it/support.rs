@@ -1,0 +1,212 @@
+//! What every test needs: a home of its own for the embedded server, a project to break, a way to run the program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tempfile::TempDir;
+
+/// Tests that measure have the machine to themselves; the others share it.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+pub fn measuring() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+pub fn sharing() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A folder the server's own user may enter; stops the server and removes everything at the end.
+pub struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("wb-").tempdir_in("/tmp").expect("a folder under /tmp");
+        open_to_all(folder.path());
+        Self { folder }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The program with this home, in an empty folder so that no project file is found.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let work = self.path().join("work");
+        std::fs::create_dir_all(&work).expect("a working folder");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weighbridge"));
+        command.args(arguments).env("WEIGHBRIDGE_HOME", self.path().join("home")).current_dir(work);
+        command.stdin(Stdio::null());
+        for name in ["DATABASE_URL", "PGPASSWORD", "PGHOST", "PGUSER", "WEIGHBRIDGE_POSTGRES_BIN"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::new(self.command(arguments).output().expect("the program runs"))
+    }
+
+    /// The cluster's folder, whatever the major version.
+    pub fn cluster(&self) -> PathBuf {
+        let entries = std::fs::read_dir(self.path().join("home")).expect("the home was made");
+        entries
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pg")))
+            .expect("a cluster was made")
+    }
+
+    /// Every database on the running server whose name begins with this.
+    pub fn databases(&self, prefix: &str) -> Vec<String> {
+        self.query(&format!("SELECT datname::text FROM pg_database WHERE datname LIKE '{prefix}%' ORDER BY 1"))
+    }
+
+    /// The first column of a query on the running server's maintenance database.
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        query(&self.target(), sql)
+    }
+
+    pub fn target(&self) -> weighbridge::postgres::Target {
+        let url = self.run(&["server", "url"]).ok().stdout;
+        let sockets = url.trim().split("host=").nth(1).expect("the URL names the socket").to_owned();
+        weighbridge::postgres::Target::new(
+            sqlx::postgres::PgConnectOptions::new_without_pgpass()
+                .socket(sockets)
+                .username("weighbridge")
+                .database("postgres"),
+        )
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = self.command(&["server", "clean", "--all"]).output();
+    }
+}
+
+pub fn query(target: &weighbridge::postgres::Target, sql: &str) -> Vec<String> {
+    use sqlx::Row;
+    block_on(async {
+        let mut connection = target.connect().await.expect("the server answers");
+        let rows = weighbridge::postgres::sql_text::query(sql).fetch_all(&mut connection).await.expect(sql);
+        rows.iter().map(|row| row.try_get::<String, _>(0).expect("the first column is text")).collect()
+    })
+}
+
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+}
+
+pub fn open_to_all(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).expect("the mode of a new folder");
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    pub fn new(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program prints UTF-8");
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Every phrase stands on stderr.
+    #[track_caller]
+    pub fn says(self, phrases: &[&str]) -> Self {
+        for phrase in phrases {
+            assert!(self.stderr.contains(phrase), "`{phrase}` is not in:\n{}", self.stderr);
+        }
+        self
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}:\n{}\n{}", self.stdout, self.stderr))
+    }
+}
+
+/// A copy of the tests' small project that a test may change.
+pub struct Shop {
+    pub folder: PathBuf,
+}
+
+impl Shop {
+    pub fn new(home: &Home) -> Self {
+        let folder = home.path().join("shop");
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/shop"), &folder);
+        Self { folder }
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        std::fs::write(self.folder.join(name), text).expect("a file of the copied project");
+    }
+
+    pub fn change(&self, name: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.folder.join(name)).expect(name);
+        assert!(text.contains(from), "{name} holds `{from}`");
+        self.write(name, text.replacen(from, to, 1));
+    }
+
+    /// `prove` on this project, quick: eight chunks of half a second a side.
+    pub fn prove<'a>(&'a self, migration: &'a str, more: &[&'a str]) -> Vec<String> {
+        let path = |name: &str| self.folder.join(name).display().to_string();
+        let mut arguments: Vec<String> =
+            ["prove", migration, "--rounds", "2", "--slice", "250ms"].iter().map(|a| (*a).to_owned()).collect();
+        for (flag, name) in [
+            ("--migrations", "migrations"),
+            ("--spec", "dataset.toml"),
+            ("--scenario", "scenario.toml"),
+            ("--results", "results"),
+        ] {
+            arguments.push(flag.to_owned());
+            arguments.push(path(name));
+        }
+        arguments.extend(["--at".to_owned(), "0001".to_owned()]);
+        arguments.extend(more.iter().map(|a| (*a).to_owned()));
+        arguments
+    }
+
+    pub fn results(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.folder.join("results")) else { return Vec::new() };
+        entries.flatten().map(|entry| entry.path()).collect()
+    }
+}
+
+impl Home {
+    pub fn prove(&self, shop: &Shop, migration: &str, more: &[&str]) -> Ran {
+        let arguments = shop.prove(migration, more);
+        self.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder for the copy");
+    for entry in std::fs::read_dir(from).expect("the fixture").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copied file");
+        }
+    }
+}

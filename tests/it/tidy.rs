@@ -1,0 +1,190 @@
+//! Rules of the house that a compiler does not know: who may use whom, and what must never happen.
+
+use std::path::{Path, PathBuf};
+
+/// Room and the rooms it may use; the table of ARCHITECTURE.md.
+const MAY_USE: [(&str, &[&str]); 17] = [
+    ("units", &[]),
+    ("clock", &[]),
+    ("sql", &[]),
+    ("diagnostic", &["units"]),
+    ("document", &["diagnostic"]),
+    ("stats", &["units"]),
+    ("expression", &["units", "diagnostic"]),
+    ("evidence", &["units", "stats"]),
+    ("postgres", &["units", "clock", "diagnostic"]),
+    ("scenario", &["units", "diagnostic", "document", "expression", "sql"]),
+    ("seed", &["units", "diagnostic", "document", "expression", "postgres"]),
+    ("drive", &["units", "clock", "stats", "expression", "scenario", "evidence", "postgres"]),
+    ("migrate", &["units", "clock", "diagnostic", "postgres", "evidence", "sql"]),
+    (
+        "trial",
+        &["units", "clock", "diagnostic", "expression", "seed", "scenario", "drive", "migrate", "postgres", "evidence"],
+    ),
+    ("compare", &["units", "stats", "evidence"]),
+    ("report", &["units", "stats", "evidence", "compare"]),
+    ("cli", &["*"]),
+];
+
+/// Rooms without a runtime, a connection or a clock.
+const PURE: [&str; 10] =
+    ["units", "sql", "diagnostic", "document", "stats", "expression", "scenario", "evidence", "compare", "report"];
+
+fn sources() -> Vec<(PathBuf, String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                walk(&entry.path(), found);
+            } else if entry.path().extension().is_some_and(|e| e == "rs") {
+                found.push(entry.path());
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    walk(&root.join("src"), &mut found);
+    found.sort();
+    found
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let short = path.strip_prefix(root.join("src")).unwrap().to_owned();
+            let room = short.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
+            (short, room, text)
+        })
+        .collect()
+}
+
+/// The text before the file's own tests: those may use what they need.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text)
+}
+
+#[test]
+fn rooms_use_only_whom_they_may() {
+    let mut broken = Vec::new();
+    for (path, room, text) in sources() {
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == room) else { continue };
+        for (number, line) in code(&text).lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for part in line.split("crate::").skip(1) {
+                let used: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let is_room = MAY_USE.iter().any(|(name, _)| *name == used);
+                if is_room && used != room && !allowed.contains(&used.as_str()) && !allowed.contains(&"*") {
+                    broken.push(format!("src/{}:{}: `{room}` must not use `{used}`", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+#[test]
+fn pure_rooms_know_no_runtime_no_connection_and_no_clock() {
+    let mut broken = Vec::new();
+    for (path, room, text) in sources() {
+        let name = path.display().to_string();
+        let pure = PURE.contains(&room.as_str()) || name == "seed/generate.rs" || name == "seed/encode.rs";
+        for word in ["tokio::", "sqlx::", "Instant", "SystemTime", "crate::clock", "crate::postgres"] {
+            if pure && code(&text).contains(word) {
+                broken.push(format!("src/{name} must not know `{word}`"));
+            }
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_what_it_must_not_do() {
+    for (path, _, text) in sources() {
+        let doc: String = text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join(" ");
+        assert!(20 < doc.len(), "src/{} begins with a module doc", path.display());
+        let says = ["must", "Must", "not", "never", "nothing", "only"].iter().any(|word| doc.contains(word));
+        assert!(says, "src/{} says what it must not do: {doc}", path.display());
+    }
+}
+
+#[test]
+fn text_is_asserted_safe_in_one_file_and_no_test_is_ignored() {
+    for (path, _, text) in sources() {
+        if path != Path::new("postgres/sql_text.rs") {
+            assert!(!text.contains("AssertSqlSafe"), "src/{}", path.display());
+        }
+        assert!(!text.contains("#[ignore"), "src/{}", path.display());
+    }
+}
+
+#[test]
+fn pool_connections_are_never_used() {
+    for (path, _, text) in sources() {
+        assert!(!text.contains("PgPool") && !text.contains("sqlx::Pool"), "src/{}", path.display());
+    }
+}
+
+#[test]
+fn architecture_is_short_and_its_table_is_the_one_enforced_here() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    assert!(text.lines().count() < 120, "{} lines", text.lines().count());
+    for (room, allowed) in MAY_USE {
+        let uses = match allowed {
+            [] => "nothing of ours".to_owned(),
+            ["*"] => "everything; used by nobody".to_owned(),
+            list => list.join(", "),
+        };
+        let row = format!("| {room} | {uses} |");
+        assert!(text.contains(&row), "ARCHITECTURE.md has the row {row}");
+    }
+}
+
+#[test]
+fn the_bundled_platform_is_what_the_documents_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let schema = std::fs::read_to_string(root.join("migrations/0001_platform.up.sql")).unwrap();
+    assert!(60 <= schema.matches("\nCREATE TABLE ").count());
+    let down = std::fs::read_to_string(root.join("migrations/0001_platform.down.sql")).unwrap();
+    assert_eq!(schema.matches("\nCREATE TABLE ").count(), down.matches("DROP TABLE ").count());
+    for name in ["student", "payments"] {
+        let text = std::fs::read_to_string(root.join(format!("scenarios/{name}.toml"))).unwrap();
+        weighbridge::scenario::spec::parse_scenario(&text).unwrap_or_else(|e| panic!("{name}: {e:?}"));
+    }
+}
+
+/// Keys a parser asks for, in the order of its text.
+fn keys_of(source: &str) -> Vec<String> {
+    let asks = [
+        "text(\"",
+        "number(\"",
+        "whole(\"",
+        "boolean(\"",
+        "datetime(\"",
+        "texts(\"",
+        "table(\"",
+        "tables(\"",
+        "read_expr(&mut table, \"",
+    ];
+    let mut keys = Vec::new();
+    for ask in asks {
+        for part in code(source).split(ask).skip(1) {
+            keys.extend(part.split('"').next().map(str::to_owned));
+        }
+    }
+    keys.retain(|key| key.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+    keys
+}
+
+#[test]
+fn every_key_of_a_file_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let project = format!("{}{}", read("README.md"), read("weighbridge.toml"));
+    for (source, document) in [
+        ("src/scenario/spec.rs", read("docs/formats/scenario.md")),
+        ("src/seed/spec.rs", read("docs/formats/dataset.md")),
+        ("src/cli/project.rs", project),
+    ] {
+        let keys = keys_of(&read(source));
+        assert!(3 < keys.len(), "{source}: {keys:?}");
+        for key in keys {
+            assert!(document.contains(key.as_str()), "`{key}` of {source} is not documented");
+        }
+    }
+}
