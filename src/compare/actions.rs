@@ -226,7 +226,9 @@ fn judge(
     let driver_floor = 2.0 * metric.lag_difference_us / metric.before_us;
     let verdict = match (&metric.effect, &metric.control) {
         _ if scope.invalid.is_some() => Verdict::Invalid,
-        (Some(_), Some(control)) if differs(control, margin, control_p) => Verdict::Invalid,
+        (Some(effect), Some(control)) if differs(control, margin, control_p) && !dwarfs(effect, control) => {
+            Verdict::Invalid
+        }
         (Some(effect), Some(_)) => {
             verdict(effect, margin, p_adjusted, noise_floor.unwrap_or(0.0).max(driver_floor), scope)
         }
@@ -268,6 +270,17 @@ fn differs(control: &Effect, margin: f64, p_adjusted: Option<f64>) -> bool {
     let change = Change::from(control);
     let half = margin / 2.0;
     (half < change.low || change.high < -half) && p_adjusted.is_none_or(|p| p <= FALSE_DISCOVERY)
+}
+
+/// A change whose whole interval lies beyond this many times the control's worst is no bias between clones.
+const DWARFS: f64 = 3.0;
+
+/// An eightfold change is not made by clones that differ by a fifth: such a control bounds what is called, and voids nothing.
+fn dwarfs(effect: &Effect, control: &Effect) -> bool {
+    let (low, high) = effect.interval95;
+    let nearest = if low <= 0.0 && 0.0 <= high { 0.0 } else { low.abs().min(high.abs()) };
+    let worst = control.interval95.0.abs().max(control.interval95.1.abs());
+    DWARFS * worst < nearest
 }
 
 /// Chunks until the interval is narrow enough and the control quiet enough; both narrow with √n.
@@ -352,6 +365,11 @@ mod tests {
         assert_eq!(judged(0.03, 0.01, 0.0), Verdict::Same);
         // The control differs as much: nothing is proven.
         assert_eq!(judged(0.10, 0.02, 0.10), Verdict::Invalid);
+        // The control differs, and what is claimed is far beyond anything it could explain.
+        assert_eq!(judged(1.80, 0.20, 0.15), Verdict::Regressed);
+        assert_eq!(judged(-1.80, 0.20, -0.15), Verdict::Improved);
+        assert_eq!(judged(0.50, 0.02, 0.15), Verdict::Regressed);
+        assert_eq!(judged(0.46, 0.02, 0.15), Verdict::Invalid);
     }
 
     #[test]
