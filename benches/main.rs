@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use weighbridge::drive::Recording;
 use weighbridge::drive::arrivals::due_times;
 use weighbridge::evidence::{ActionHistograms, Histograms, Side, histograms};
-use weighbridge::postgres::catalog::{Catalog, Column, Reference, Table};
+use weighbridge::postgres::catalog::{Catalog, Column, Reference, Table, Type};
 use weighbridge::scenario::Workload;
 use weighbridge::scenario::spec::parse_scenario;
 use weighbridge::seed::{Plan, encode, plan, spec};
@@ -41,28 +41,28 @@ created_at = "growth(steady)"
 "#;
 
 fn column(name: &str, type_name: &str) -> Column {
-    Column {
-        name: name.to_owned(),
-        type_name: type_name.to_owned(),
-        labels: Vec::new(),
-        fraction_digits: None,
-        required: true,
-        filled_by_server: name == "id",
-        generated: false,
-    }
+    let kind = Type { name: type_name.to_owned(), ..Type::default() };
+    Column { name: name.to_owned(), kind, required: true, default: None, counted: name == "id", generated: false }
 }
 
 fn table(name: &str, columns: &[(&str, &str)], parent: Option<&str>) -> Table {
+    let reference = |column: &str| Reference {
+        name: format!("{name}_{column}_fkey"),
+        columns: vec![column.to_owned()],
+        table: "users".to_owned(),
+        targets: vec!["id".to_owned()],
+    };
     Table {
         schema: "public".to_owned(),
         name: name.to_owned(),
         partitioned: false,
         columns: columns.iter().map(|(name, kind)| column(name, kind)).collect(),
-        references: parent
-            .map(|column| Reference { column: column.to_owned(), table: "users".to_owned(), target: "id".to_owned() })
-            .into_iter()
-            .collect(),
+        references: parent.map(reference).into_iter().collect(),
         uniques: Vec::new(),
+        checks: Vec::new(),
+        exclusions: Vec::new(),
+        partitions: Vec::new(),
+        has_rows: false,
     }
 }
 
@@ -76,7 +76,8 @@ fn dataset() -> Plan {
         table("messages", &[id, user, ("body", "text"), time], Some("user_id")),
     ];
     let catalog = Catalog { tables: tables.into_iter().map(|t| (t.name.clone(), t)).collect() };
-    plan::plan(&spec::parse_spec(SPEC).expect("the spec above"), &catalog, 1.0, Seed(42)).expect("it fits the catalog")
+    plan::plan(&spec::parse_spec(SPEC).expect("the spec above"), &catalog, &plan::Held::new(), 1.0, Seed(42))
+        .expect("it fits the catalog")
 }
 
 fn rows(c: &mut Criterion) {

@@ -51,6 +51,14 @@ impl PlacedText {
     }
 }
 
+fn as_number(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(|n| n as f64),
+        DeValue::Float(n) => n.as_str().parse().ok().filter(|n: &f64| n.is_finite()),
+        _ => None,
+    }
+}
+
 type Problems = Rc<RefCell<Vec<Diagnostic>>>;
 
 /// A table being read: asks for keys by name; what was not asked for is an unknown key.
@@ -128,12 +136,19 @@ impl<'a, 't> Table<'a, 't> {
     /// A number, whole or not.
     pub fn number(&mut self, key: &'static str) -> Option<Placed<f64>> {
         let value = self.get(key)?;
-        let parsed = match value.get_ref() {
-            DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(|n| n as f64),
-            DeValue::Float(n) => n.as_str().parse().ok().filter(|n: &f64| n.is_finite()),
+        self.expect(key, "a number", value, as_number(value.get_ref()))
+    }
+
+    /// Two numbers, the first not above the second.
+    pub fn bounds(&mut self, key: &'static str) -> Option<Placed<(f64, f64)>> {
+        let value = self.get(key)?;
+        let numbers: Option<Vec<f64>> =
+            value.get_ref().as_array().and_then(|list| list.iter().map(|item| as_number(item.get_ref())).collect());
+        let parsed = numbers.and_then(|list| match list.as_slice() {
+            [low, high] if low <= high => Some((*low, *high)),
             _ => None,
-        };
-        self.expect(key, "a number", value, parsed)
+        });
+        self.expect(key, "two numbers such as [0.02, 0.04]", value, parsed)
     }
 
     /// True or false.

@@ -1,5 +1,6 @@
 //! Progress on stderr: a moving line on a terminal, plain lines elsewhere. Must never write to stdout.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -21,7 +22,10 @@ pub(super) struct Progress {
     quiet: bool,
     terminal: bool,
     clock: Clock,
-    last_plain: Mutex<(u64, String)>,
+    /// When a plain line was printed last, and the kinds of work named so far.
+    last_plain: Mutex<(u64, BTreeSet<String>)>,
+    /// When the first rows of a load were told, and how many.
+    began: Mutex<Option<(u64, u64)>>,
 }
 
 impl Progress {
@@ -35,7 +39,14 @@ impl Progress {
         if terminal {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Self { bar, quiet, terminal, clock: Clock::start(), last_plain: Mutex::new((0, String::new())) }
+        Self {
+            bar,
+            quiet,
+            terminal,
+            clock: Clock::start(),
+            last_plain: Mutex::new((0, BTreeSet::new())),
+            began: Mutex::new(None),
+        }
     }
 
     /// A line that stays.
@@ -60,8 +71,8 @@ impl Progress {
         let kind = text.split([':', ' ']).next().unwrap_or_default().to_owned();
         let now = self.clock.now_ns();
         let mut last = self.last_plain.lock().expect("no holder panics");
-        if last.1 != kind || PLAIN_EVERY_NS < now.saturating_sub(last.0) {
-            *last = (now, kind);
+        if last.1.insert(kind) || PLAIN_EVERY_NS < now.saturating_sub(last.0) {
+            last.0 = now;
             drop(last);
             self.line(&text);
         }
@@ -72,6 +83,42 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
+    /// Tells how a load goes on.
+    pub(super) fn loading(&self, loading: &Loading) {
+        match loading {
+            Loading::Rows { table, done, total } => {
+                let percent = done * 100 / total.max(&1);
+                self.status(format!(
+                    "seeding {table}: {} of {} rows ({percent} %){}",
+                    count_text(*done),
+                    count_text(*total),
+                    self.remaining(*done, *total)
+                ));
+            }
+            Loading::Restored { done, total } => {
+                self.status(format!("indexing: {done} of {total} indexes and constraints put back"));
+            }
+            Loading::Indexed => self.status("foreign keys: putting them back, which checks every row".to_owned()),
+            Loading::Bound => self.status("vacuuming: filled tables".to_owned()),
+            Loading::Vacuumed { done, total } => {
+                self.status(format!("vacuuming: {done} of {total} tables vacuumed and analyzed"));
+            }
+        }
+    }
+
+    /// How long the rows will still take at the rate so far; indexes come after them.
+    fn remaining(&self, done: u64, total: u64) -> String {
+        let now = self.clock.now_ns();
+        let mut began = self.began.lock().expect("no holder panics");
+        let (start, first) = *began.get_or_insert((now, done));
+        let (passed, rows) = (now - start, done.saturating_sub(first));
+        if passed < 2_000_000_000 || rows == 0 {
+            return String::new();
+        }
+        let left = Duration::from_nanos((passed as f64 / rows as f64 * (total - done) as f64) as u64);
+        format!(", {} left for the rows", duration_text(left))
+    }
+
     /// Tells an event.
     pub(super) fn event(&self, event: &Event<'_>) {
         match event {
@@ -80,20 +127,7 @@ impl Progress {
             }
             Event::TemplateReused => self.line("dataset: reusing the template of an earlier run"),
             Event::Schema { migration } => self.status(format!("schema: applying {migration}")),
-            Event::Seeding(Loading::Rows { table, done, total }) => {
-                let percent = done * 100 / total.max(&1);
-                self.status(format!(
-                    "seeding {table}: {} of {} rows ({percent} %)",
-                    count_text(*done),
-                    count_text(*total)
-                ));
-            }
-            Event::Seeding(Loading::Restored { done, total }) => {
-                self.status(format!("indexing: {done} of {total} indexes and constraints put back"));
-            }
-            Event::Seeding(Loading::Vacuumed { done, total }) => {
-                self.status(format!("vacuuming: {done} of {total} tables vacuumed and analyzed"));
-            }
+            Event::Seeding(loading) => self.loading(loading),
             Event::Seeded(time) => {
                 self.line(&format!("dataset: seeded in {}, kept as a template", duration_text(*time)));
             }

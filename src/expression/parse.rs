@@ -7,7 +7,7 @@
 //! unary    = "-" unary | primary
 //! primary  = number | percent | duration | 'text' | path | name "(" [argument ("," argument)*] ")" | "(" choice ")"
 //! argument = label ["->"] choice | choice                  succeeded 85    else -> 0    zipf 1.1
-//! path     = name ("." name)*                              user_id.created_at
+//! path     = name ("." name)*                              user_id.created_at    "Odd Name"
 //! ```
 
 use std::ops::Range;
@@ -161,6 +161,10 @@ impl Parser<'_> {
                 Ok(Expr { span: start..self.at, ..inner })
             }
             Some('\'') => self.quoted(),
+            Some('"') => {
+                let name = self.quoted_name()?;
+                Ok(Expr { node: Node::Path(vec![name]), span: start..self.at })
+            }
             Some(c) if c.is_ascii_digit() || c == '.' => self.number(),
             Some(c) if is_name_start(c) => {
                 let mut path = vec![self.name()];
@@ -262,6 +266,15 @@ impl Parser<'_> {
             }
             text.push('\'');
         }
+    }
+
+    fn quoted_name(&mut self) -> Result<String, Diagnostic> {
+        let start = self.at;
+        let Some(length) = self.text[start + 1..].find('"') else {
+            return Err(Diagnostic::at(start..self.text.len(), "the name has no closing quote"));
+        };
+        self.at = start + length + 2;
+        Ok(self.text[start + 1..self.at - 1].to_owned())
     }
 
     fn name(&mut self) -> String {

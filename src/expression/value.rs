@@ -53,6 +53,20 @@ pub enum SqlType {
     Json,
     /// jsonb: a version byte and its text
     Jsonb,
+    /// bytea: bytes written as `\\x` and hexadecimal digits, or the text's own
+    Bytea,
+    /// time of day
+    Time,
+    /// interval, in microseconds only
+    Interval,
+    /// inet; as cidr when true
+    Inet(bool),
+    /// macaddr
+    Macaddr,
+    /// money: hundredths
+    Money,
+    /// Anything else: its text, which only COPY in text form can carry
+    Other,
 }
 
 /// A value that cannot be written as the type asked for.
@@ -82,6 +96,13 @@ impl SqlType {
             "uuid" => Self::Uuid,
             "json" => Self::Json,
             "jsonb" => Self::Jsonb,
+            "xml" => Self::Text,
+            "bytea" => Self::Bytea,
+            "time" => Self::Time,
+            "interval" => Self::Interval,
+            "inet" | "cidr" => Self::Inet(name == "cidr"),
+            "macaddr" => Self::Macaddr,
+            "money" => Self::Money,
             _ => return None,
         })
     }
@@ -133,10 +154,27 @@ impl Value<'_> {
                 let days = self.time().ok_or_else(misfit)?.div_euclid(MICROS_PER_DAY);
                 out.extend_from_slice(&(days as i32).to_be_bytes());
             }
-            SqlType::Uuid => match self {
-                Value::Uuid(bits) => out.extend_from_slice(&bits.to_be_bytes()),
-                _ => return Err(misfit()),
+            SqlType::Uuid => out.extend_from_slice(&self.uuid().ok_or_else(misfit)?.to_be_bytes()),
+            SqlType::Bytea => match self {
+                Value::Text(text) if text.starts_with("\\x") => hex(&text[2..], out).ok_or_else(misfit)?,
+                other => other.write_text(out),
             },
+            SqlType::Time => {
+                let micros = self.whole().ok_or_else(misfit)?.rem_euclid(MICROS_PER_DAY);
+                out.extend_from_slice(&micros.to_be_bytes());
+            }
+            // interval_recv: microseconds, days, months; the parts are kept apart, and ours is all microseconds.
+            SqlType::Interval => {
+                out.extend_from_slice(&self.whole().ok_or_else(misfit)?.to_be_bytes());
+                out.extend_from_slice(&[0; 8]);
+            }
+            SqlType::Inet(is_cidr) => write_inet(&self.to_text(), is_cidr, out).ok_or_else(misfit)?,
+            SqlType::Macaddr => hex(&self.to_text().replace(':', ""), out).ok_or_else(misfit)?,
+            SqlType::Money => {
+                let cents = libm::round(self.number().ok_or_else(misfit)? * 100.0);
+                out.extend_from_slice(&(cents as i64).to_be_bytes());
+            }
+            SqlType::Other => return Err(misfit()),
             SqlType::Text | SqlType::Json => self.write_text(out),
             SqlType::Jsonb => {
                 out.push(1);
@@ -144,6 +182,59 @@ impl Value<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Writes the value as a field of COPY in text form: `\\N` for NULL, backslashes and line ends escaped.
+    ///
+    /// # Errors
+    /// When the value has no meaning in the type.
+    pub fn write_field(&self, kind: SqlType, out: &mut Vec<u8>) -> Result<(), Misfit> {
+        use std::io::Write;
+        let misfit = || Misfit { value: format!("{self:?}"), kind };
+        if *self == Value::Null {
+            out.extend_from_slice(b"\\N");
+            return Ok(());
+        }
+        let time = |micros: i64| civil(micros).ok_or_else(misfit);
+        // Writing to a vector does not fail.
+        let _ = match kind {
+            SqlType::Bool => return self.write_escaped(out),
+            SqlType::Int2 | SqlType::Int4 | SqlType::Int8 => write!(out, "{}", self.whole().ok_or_else(misfit)?),
+            SqlType::Numeric(digits) => {
+                write!(out, "{:.*}", usize::from(digits), self.number().ok_or_else(misfit)?)
+            }
+            SqlType::Money => write!(out, "{:.2}", self.number().ok_or_else(misfit)?),
+            SqlType::Timestamp => write!(out, "{}Z", time(self.time().ok_or_else(misfit)?)?),
+            SqlType::Date => write!(out, "{}", time(self.time().ok_or_else(misfit)?)?.date()),
+            SqlType::Time => {
+                let micros = self.whole().ok_or_else(misfit)?.rem_euclid(MICROS_PER_DAY);
+                write!(out, "{}", time(micros)?.time())
+            }
+            SqlType::Interval => write!(out, "{} microseconds", self.whole().ok_or_else(misfit)?),
+            _ => return self.write_escaped(out),
+        };
+        Ok(())
+    }
+
+    fn write_escaped(&self, out: &mut Vec<u8>) -> Result<(), Misfit> {
+        for byte in self.to_text().bytes() {
+            match byte {
+                b'\\' => out.extend_from_slice(b"\\\\"),
+                b'\n' => out.extend_from_slice(b"\\n"),
+                b'\r' => out.extend_from_slice(b"\\r"),
+                b'\t' => out.extend_from_slice(b"\\t"),
+                other => out.push(other),
+            }
+        }
+        Ok(())
+    }
+
+    fn uuid(&self) -> Option<u128> {
+        match self {
+            Value::Uuid(bits) => Some(*bits),
+            Value::Text(text) if text.len() == 36 => u128::from_str_radix(&text.replace('-', ""), 16).ok(),
+            _ => None,
+        }
     }
 
     fn write_text(&self, out: &mut Vec<u8>) {
@@ -187,14 +278,19 @@ impl Value<'_> {
         }
     }
 
-    fn whole(&self) -> Option<i64> {
+    /// The value as a whole number, rounded.
+    #[must_use]
+    pub fn whole(&self) -> Option<i64> {
         match self {
-            Value::Int(n) => Some(*n),
+            Value::Int(n) | Value::Time(n) => Some(*n),
+            Value::Text(text) if text.parse::<i64>().is_ok() => text.parse().ok(),
             other => other.number().filter(|n| n.abs() < 9.0e18).map(|n| libm::round(n) as i64),
         }
     }
 
-    fn time(&self) -> Option<i64> {
+    /// The value as a moment, in microseconds since 2000.
+    #[must_use]
+    pub fn time(&self) -> Option<i64> {
         match self {
             Value::Time(micros) => Some(*micros),
             Value::Text(text) => parse_time(text),
@@ -203,11 +299,47 @@ impl Value<'_> {
     }
 }
 
-/// An RFC 3339 instant as microseconds since PostgreSQL's epoch.
+/// An RFC 3339 instant as microseconds since PostgreSQL's epoch; a time or date without a zone counts as UTC.
 #[must_use]
 pub fn parse_time(text: &str) -> Option<i64> {
-    let instant: jiff::Timestamp = text.parse().ok()?;
+    let instant: jiff::Timestamp = match text.parse() {
+        Ok(instant) => instant,
+        Err(_) => {
+            let civil = text.parse::<jiff::civil::DateTime>();
+            let civil = civil.or_else(|_| text.parse::<jiff::civil::Date>().map(|day| day.at(0, 0, 0, 0)));
+            civil.ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()
+        }
+    };
     Some(instant.as_microsecond() - 946_684_800_000_000)
+}
+
+fn civil(micros: i64) -> Option<jiff::civil::DateTime> {
+    let instant = jiff::Timestamp::from_microsecond(micros + 946_684_800_000_000).ok()?;
+    Some(jiff::tz::TimeZone::UTC.to_datetime(instant))
+}
+
+fn hex(digits: &str, out: &mut Vec<u8>) -> Option<()> {
+    if !digits.is_ascii() {
+        return None;
+    }
+    for pair in digits.as_bytes().chunks(2) {
+        out.push(u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?);
+    }
+    Some(())
+}
+
+/// `network_recv`: family, bits of the mask, whether it is a cidr, length, address.
+fn write_inet(text: &str, is_cidr: bool, out: &mut Vec<u8>) -> Option<()> {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let address: std::net::IpAddr = address.parse().ok()?;
+    let (family, octets) = match address {
+        std::net::IpAddr::V4(v4) => (2, v4.octets().to_vec()),
+        std::net::IpAddr::V6(v6) => (3, v6.octets().to_vec()),
+    };
+    let bits = bits.map_or(Some(octets.len() as u8 * 8), |bits| bits.parse().ok())?;
+    out.extend_from_slice(&[family, bits, u8::from(is_cidr), octets.len() as u8]);
+    out.extend_from_slice(&octets);
+    Some(())
 }
 
 /// `numeric_recv`: digit groups of 10,000, the weight of the first, the sign, digits after the point.
@@ -265,7 +397,27 @@ mod tests {
     }
 
     #[test]
+    fn other_types_have_their_bytes_and_their_text() {
+        assert_eq!(bytes(&Value::Text("\\x01ff".into()), SqlType::Bytea)[4..], [1, 255]);
+        assert_eq!(bytes(&Value::Text("10.0.0.1".into()), SqlType::Inet(false))[4..], [2, 32, 0, 4, 10, 0, 0, 1]);
+        assert_eq!(bytes(&Value::Text("10.1.0.0/16".into()), SqlType::Inet(true))[4..], [2, 16, 1, 4, 10, 1, 0, 0]);
+        assert_eq!(bytes(&Value::Text("00:11:22:33:44:ff".into()), SqlType::Macaddr)[4..], [0, 17, 34, 51, 68, 255]);
+        let field = |value: Value<'_>, kind| {
+            let mut out = Vec::new();
+            value.write_field(kind, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(field(Value::Time(1), SqlType::Timestamp), "2000-01-01T00:00:00.000001Z");
+        assert_eq!(field(Value::Time(0), SqlType::Date), "2000-01-01");
+        assert_eq!(field(Value::Float(2.5), SqlType::Numeric(2)), "2.50");
+        assert_eq!(field(Value::Text("a\tb\\".into()), SqlType::Other), "a\\tb\\\\");
+        assert_eq!(field(Value::Null, SqlType::Text), "\\N");
+    }
+
+    #[test]
     fn times_count_from_the_year_2000() {
+        assert_eq!(parse_time("2000-01-01 00:00:01+00"), Some(1_000_000));
+        assert_eq!(parse_time("2000-01-02"), Some(86_400_000_000));
         assert_eq!(parse_time("2000-01-01T00:00:01Z"), Some(1_000_000));
         let before = Value::Time(-1);
         assert_eq!(bytes(&before, SqlType::Date)[4..], (-1_i32).to_be_bytes());

@@ -38,6 +38,12 @@ impl Zipf {
         zipf
     }
 
+    /// How skewed it is.
+    #[must_use]
+    pub fn exponent(&self) -> f64 {
+        self.exponent
+    }
+
     /// How many ranks there are.
     #[must_use]
     pub fn count(&self) -> u64 {

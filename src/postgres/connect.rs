@@ -54,6 +54,12 @@ impl Target {
         Self { options: self.options.clone().database(database) }
     }
 
+    /// The database's name; the user's when none was given, as libpq has it.
+    #[must_use]
+    pub fn database_name(&self) -> &str {
+        self.options.get_database().unwrap_or_else(|| self.options.get_username())
+    }
+
     /// The user's name.
     #[must_use]
     pub fn user(&self) -> &str {

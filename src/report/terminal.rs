@@ -88,6 +88,20 @@ fn notes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if any { writeln!(out) } else { Ok(()) }
 }
 
+/// Lines of cells under a header, the numbers of the second to the fourth column to the right.
+#[must_use]
+pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = plain(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    align_right(&mut table, 1..=header.len().saturating_sub(2));
+    let mut out = Vec::new();
+    // Writing to a vector does not fail.
+    let _ = print(&table, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new());

@@ -1,12 +1,15 @@
 //! Expressions of a dataset spec to cells: what a column will hold, compiled once. Must find every mistake here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::generate::{Cell, Fan};
+use super::fan::Fan;
+use super::generate::Cell;
 use super::growth::Growth;
+use super::pattern::Pattern;
 use super::plan::Planner;
+use super::plan::fans::slot_digit;
 use super::pools::Pool;
-use super::spec::TableSpec;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expression::distribution::number;
 use crate::expression::{Argument, Distribution, Expr, Key, Node, Value, Weights};
@@ -17,6 +20,7 @@ pub(super) struct Place<'a> {
     pub(super) key: Key,
     pub(super) draws: u64,
     pub(super) labels: &'a [String],
+    pub(super) column: &'a str,
 }
 
 impl Place<'_> {
@@ -72,21 +76,20 @@ impl Planner<'_> {
     }
 
     fn path(&self, path: &[String], expr: &Expr, place: &Place<'_>, fans: &[Fan]) -> Result<Cell, Diagnostic> {
-        let spec = &self.spec.tables[place.table];
         if let [name] = path {
             return match name.as_str() {
                 "null" => Ok(Cell::Const(Value::Null)),
                 "true" => Ok(Cell::Const(Value::Bool(true))),
                 "false" => Ok(Cell::Const(Value::Bool(false))),
                 "now" => Ok(Cell::Const(Value::Time(self.spec.now))),
-                _ => match self.own_column(spec, name) {
+                _ => match self.position(place.table, name) {
                     Some(column) => Ok(Cell::Own(column)),
                     None if place.labels.contains(name) => Ok(Cell::Const(Value::Text(name.clone().into()))),
-                    None => Err(self.unknown_column(spec, name, expr)),
+                    None => Err(self.unknown_column(place.table, name, expr)),
                 },
             };
         }
-        let Some(fan) = fans.iter().position(|fan| fan.column == path[0]) else {
+        let Some(fan) = fans.iter().position(|fan| fan.columns.iter().any(|(own, _)| *own == path[0])) else {
             return Err(Diagnostic::at(
                 expr.span.clone(),
                 format!("`{}` has no fan-out, so its parent is not known", path[0]),
@@ -100,21 +103,16 @@ impl Planner<'_> {
     }
 
     pub(super) fn parent_cell(&self, fans: &[Fan], fan: usize, column: &str, expr: &Expr) -> Result<Cell, Diagnostic> {
-        let parent = &self.spec.tables[fans[fan].parent];
-        match self.own_column(parent, column) {
+        let parent = fans[fan].parent;
+        match self.position(parent, column) {
             Some(column) => Ok(Cell::Parent { fan, column }),
             None => Err(self.unknown_column(parent, column, expr)),
         }
     }
 
-    /// Position among the written columns: those with expressions, then the fan-outs.
-    fn own_column(&self, spec: &TableSpec, name: &str) -> Option<usize> {
-        spec.columns.iter().chain(&spec.fan_out).position(|(column, _)| column.value == name)
-    }
-
-    fn unknown_column(&self, spec: &TableSpec, name: &str, expr: &Expr) -> Diagnostic {
-        let known = spec.columns.iter().chain(&spec.fan_out).map(|(column, _)| column.value.as_str());
-        let message = format!("the spec fills no column `{name}` of `{}`", spec.name.value);
+    fn unknown_column(&self, table: usize, name: &str, expr: &Expr) -> Diagnostic {
+        let known = self.written(table);
+        let message = format!("the spec fills no column `{name}` of `{}`", self.spec.tables[table].name.value);
         let problem = Diagnostic::at(expr.span.clone(), message);
         match nearest(name, known) {
             Some(meant) => problem.help(format!("did you mean `{meant}`?")),
@@ -143,7 +141,7 @@ impl Planner<'_> {
             ("uuid", []) => Ok(Cell::Uuid(place.next_key())),
             ("weights", [_, ..]) => weights(arguments, place),
             ("growth", [curve]) => match (&curve.value.node, growth) {
-                (Node::Path(path), Some(growth)) if self.spec.growth.contains_key(&path[0]) => Ok(Cell::Growth(growth)),
+                (Node::Path(path), Some(growth)) if self.curve(&path[0]).is_some() => Ok(Cell::Growth(growth)),
                 _ => wrong("no such growth curve; define it as [growth.NAME]"),
             },
             ("after", [base, delay]) => {
@@ -166,6 +164,84 @@ impl Planner<'_> {
                 (low, high) if 1.0 <= low && low <= high => Ok(Cell::Words(place.next_key(), low as u64, high as u64)),
                 _ => wrong("`words` takes the fewest and the most words"),
             },
+            ("words", [count]) => match number(&count.value)? {
+                count if 1.0 <= count => Ok(Cell::Words(place.next_key(), count as u64, count as u64)),
+                _ => wrong("`words` takes the fewest and the most words"),
+            },
+            ("spread", [low, high]) => {
+                let rows = self.rows_of(place.table);
+                let growth = Growth { curve: super::growth::Curve::Power(1.0), rows, key: place.next_key() };
+                let mut bound = |expr| self.compile(expr, place, fans, Some(growth)).map(|cell| moment(cell, expr));
+                Ok(Cell::Spread(Box::new(bound(&low.value)??), Box::new(bound(&high.value)??), growth))
+            }
+            ("cases", [_, ..]) => {
+                let cases = self.cases(place.table, arguments.len());
+                let cells = arguments.iter().map(|a| self.compile(&a.value, place, fans, growth));
+                Ok(Cell::Cases(cases, cells.collect::<Result<_, _>>()?))
+            }
+            ("pattern" | "unique_pattern", [text, ..]) => {
+                let Some(pattern) = read_pattern(arguments) else {
+                    return Err(Diagnostic::at(
+                        text.value.span.clone(),
+                        "`pattern` takes a regular expression in quotes",
+                    ));
+                };
+                let pattern = pattern.map_err(|problem| Diagnostic::at(text.value.span.clone(), problem))?;
+                Ok(Cell::Pattern(place.next_key(), Arc::new(pattern), name == "unique_pattern"))
+            }
+            ("fit", [text, low, high]) => {
+                let inner = Box::new(self.compile(&text.value, place, fans, growth)?);
+                Ok(Cell::Fit(inner, number(&low.value)? as usize, number(&high.value)? as usize))
+            }
+            ("clamp", [value, low, high]) => {
+                let inner = Box::new(self.compile(&value.value, place, fans, growth)?);
+                let mut bound = |expr| -> Result<Box<Cell>, Diagnostic> {
+                    Ok(Box::new(bound_cell(self.compile(expr, place, fans, growth)?)))
+                };
+                let low = bound(&low.value)?;
+                Ok(Cell::Clamp(inner, low, bound(&high.value)?))
+            }
+            ("slots", [_, ..]) => {
+                let Some(digit) = slot_digit(expr) else {
+                    return wrong("write slots(group, a, b) or slots(group, from 1, to 9)");
+                };
+                let (slots, index) = self.slots(place.table, &digit.group, place.column);
+                Ok(match digit.from {
+                    Some(from) => Cell::Slot(slots, index, from),
+                    None => {
+                        let values = digit.values.into_iter().map(|v| plain_value(&v));
+                        Cell::SlotOf(slots, index, values.collect())
+                    }
+                })
+            }
+            ("array", [element, low, high]) => {
+                let (low, high) = (number(&low.value)? as usize, number(&high.value)? as usize);
+                if high < low || 64 < high {
+                    return wrong("`array` takes an element and how many at least and at most, up to 64");
+                }
+                let key = place.next_key();
+                let cells = (0..high).map(|_| self.compile(&element.value, place, fans, growth));
+                Ok(Cell::Array(key, low, cells.collect::<Result<_, _>>()?))
+            }
+            ("range", [low, high]) => {
+                let low = self.compile(&low.value, place, fans, growth)?;
+                Ok(Cell::Range(Box::new(low), Box::new(self.compile(&high.value, place, fans, growth)?)))
+            }
+            ("composite", [_, ..]) => {
+                let cells = arguments.iter().map(|a| self.compile(&a.value, place, fans, growth));
+                Ok(Cell::Composite(cells.collect::<Result<_, _>>()?))
+            }
+            ("hex", [bytes]) => Ok(Cell::Hex(place.next_key(), number(&bytes.value)? as u64)),
+            ("digits", [count]) => Ok(Cell::Digits(place.next_key(), number(&count.value)? as u64, 10)),
+            ("bits", [count]) => Ok(Cell::Digits(place.next_key(), number(&count.value)? as u64, 2)),
+            ("base36", [inner]) => Ok(Cell::Base36(Box::new(self.compile(&inner.value, place, fans, growth)?))),
+            ("held", []) => {
+                let table = self.spec.tables[place.table].name.value.clone();
+                match self.held.get(&(table, place.column.to_owned())) {
+                    Some(values) => Ok(Cell::Held(Arc::clone(values))),
+                    None => wrong("`held` stands for rows that are there already, and there are none"),
+                }
+            }
             ("by", [subject, arms @ ..]) if !arms.is_empty() => {
                 self.by(&subject.value, arms, expr, place, fans, growth)
             }
@@ -223,6 +299,52 @@ impl Planner<'_> {
     }
 }
 
+/// A bound written as a text that spells a moment is that moment.
+fn bound_cell(cell: Cell) -> Cell {
+    match &cell {
+        Cell::Const(Value::Text(text)) => match crate::expression::value::parse_time(text) {
+            Some(micros) => Cell::Const(Value::Time(micros)),
+            None => cell,
+        },
+        _ => cell,
+    }
+}
+
+fn moment(cell: Cell, expr: &Expr) -> Result<Cell, Diagnostic> {
+    match bound_cell(cell) {
+        Cell::Const(Value::Text(_)) => {
+            Err(Diagnostic::at(expr.span.clone(), "expected a moment such as '2025-01-31T00:00:00Z'"))
+        }
+        other => Ok(other),
+    }
+}
+
+fn plain_value(text: &str) -> Value<'static> {
+    match (text, text.parse::<i64>()) {
+        ("true", _) => Value::Bool(true),
+        ("false", _) => Value::Bool(false),
+        (_, Ok(number)) => Value::Int(number),
+        _ => Value::Text(text.to_owned().into()),
+    }
+}
+
+/// `pattern('…')`, `pattern('…', 3, 20)`.
+fn read_pattern(arguments: &[Argument]) -> Option<Result<Pattern, String>> {
+    let Node::Text(text) = &arguments.first()?.value.node else { return None };
+    let bound = |index: usize, otherwise: usize| match arguments.get(index) {
+        Some(argument) => number(&argument.value).map_or(otherwise, |n| n as usize),
+        None => otherwise,
+    };
+    Some(Pattern::read(text, bound(1, 0), bound(2, usize::MAX)))
+}
+
+/// How many rows a pattern that gives each its own text is good for.
+pub(super) fn pattern_capacity(expr: &Expr) -> Option<u64> {
+    let Node::Call(name, arguments) = &expr.node else { return None };
+    let pattern = (name == "unique_pattern").then(|| read_pattern(arguments))??;
+    pattern.ok().map(|p| p.capacity())
+}
+
 fn weights(arguments: &[Argument], place: &mut Place<'_>) -> Result<Cell, Diagnostic> {
     let mut shares = Vec::new();
     let mut cells = Vec::new();
@@ -261,8 +383,34 @@ fn check_label(label: &str, expr: &Expr, labels: &[String]) -> Result<(), Diagno
 }
 
 fn unknown_call(name: &str, expr: &Expr) -> Diagnostic {
-    const OTHERS: [&str; 12] =
-        ["row", "uuid", "weights", "growth", "after", "latest", "lower", "slug", "template", "words", "by", "sentence"];
+    const OTHERS: [&str; 26] = [
+        "row",
+        "uuid",
+        "weights",
+        "growth",
+        "after",
+        "latest",
+        "lower",
+        "slug",
+        "template",
+        "words",
+        "by",
+        "sentence",
+        "spread",
+        "cases",
+        "pattern",
+        "unique_pattern",
+        "fit",
+        "clamp",
+        "slots",
+        "array",
+        "range",
+        "composite",
+        "hex",
+        "digits",
+        "bits",
+        "base36",
+    ];
     let known = OTHERS.into_iter().chain(Distribution::NAMES).chain(Pool::NAMES.iter().map(|(name, _)| *name));
     let known: Vec<&str> = known.collect();
     let problem = Diagnostic::at(expr.span.clone(), format!("`{name}` is unknown, or takes other arguments"));

@@ -25,21 +25,35 @@ pub struct EncodeError {
     misfit: crate::expression::value::Misfit,
 }
 
-/// Appends the rows of a range to `out`.
+/// Appends the rows of a range to `out`: binary, or text where a type has no binary form here.
 ///
 /// # Errors
 /// When a value does not fit its column.
 pub fn rows(plan: &Plan, table: usize, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let columns = &plan.tables[table].columns;
+    let spec = &plan.tables[table];
     for row in range {
-        out.extend_from_slice(&(columns.len() as i16).to_be_bytes());
-        for (index, column) in columns.iter().enumerate() {
-            plan.value(table, index, row).write(column.kind, out).map_err(|misfit| EncodeError {
-                table: plan.tables[table].name.clone(),
+        if !spec.text {
+            out.extend_from_slice(&(spec.columns.len() as i16).to_be_bytes());
+        }
+        for (index, column) in spec.columns.iter().enumerate() {
+            let value = plan.value(table, index, row);
+            let written = if spec.text {
+                if index != 0 {
+                    out.push(b'\t');
+                }
+                value.write_field(column.kind, out)
+            } else {
+                value.write(column.kind, out)
+            };
+            written.map_err(|misfit| EncodeError {
+                table: spec.name.clone(),
                 column: column.name.clone(),
                 row: row + 1,
                 misfit,
             })?;
+        }
+        if spec.text {
+            out.push(b'\n');
         }
     }
     Ok(())

@@ -3,10 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
+use super::fan::{Cases, Slots};
 use super::growth::Growth;
+use super::pattern::Pattern;
 use super::plan::Plan;
 use super::pools::Pool;
-use crate::expression::{Distribution, Key, Permutation, Value, Weights, Zipf};
+use crate::expression::{Distribution, Key, Value, Weights};
 
 /// How one cell is made.
 #[derive(Debug, Clone)]
@@ -53,6 +57,34 @@ pub enum Cell {
     Binary(char, Box<Cell>, Box<Cell>),
     /// A random uuid (version 4).
     Uuid(Key),
+    /// By the row's case.
+    Cases(Cases, Vec<Cell>),
+    /// A text that matches a pattern: any, or each row its own.
+    Pattern(Key, Arc<Pattern>, bool),
+    /// A text of at least and at most so many characters.
+    Fit(Box<Cell>, usize, usize),
+    /// A number or a moment within bounds; a bound that is NULL does not bind.
+    Clamp(Box<Cell>, Box<Cell>, Box<Cell>),
+    /// Rising with the row between two moments.
+    Spread(Box<Cell>, Box<Cell>, Growth),
+    /// Whole numbers of a combination that stands once, from a first value on.
+    Slot(Slots, usize, i64),
+    /// One of several by the digit of a combination that stands once.
+    SlotOf(Slots, usize, Vec<Value<'static>>),
+    /// `{a,b}`: so many of the elements, at least.
+    Array(Key, usize, Vec<Cell>),
+    /// `[a,b)`
+    Range(Box<Cell>, Box<Cell>),
+    /// `(a,b)`
+    Composite(Vec<Cell>),
+    /// So many random bytes, in hexadecimal digits.
+    Hex(Key, u64),
+    /// So many random digits of a base up to 10.
+    Digits(Key, u64, u64),
+    /// A whole number in base 36.
+    Base36(Box<Cell>),
+    /// Values a table holds already, by row.
+    Held(Arc<Vec<Value<'static>>>),
 }
 
 impl Cell {
@@ -60,8 +92,20 @@ impl Cell {
     pub fn visit(&self, seen: &mut impl FnMut(&Cell)) {
         seen(self);
         match self {
-            Self::After(inner, ..) | Self::Lower { inner, .. } => inner.visit(seen),
-            Self::Latest(cells) | Self::Choice(_, _, cells) | Self::Join(cells) => {
+            Self::After(inner, ..) | Self::Lower { inner, .. } | Self::Fit(inner, ..) | Self::Base36(inner) => {
+                inner.visit(seen);
+            }
+            Self::Clamp(inner, low, high) => {
+                for cell in [inner, low, high] {
+                    cell.visit(seen);
+                }
+            }
+            Self::Latest(cells)
+            | Self::Choice(_, _, cells)
+            | Self::Join(cells)
+            | Self::Cases(_, cells)
+            | Self::Array(_, _, cells)
+            | Self::Composite(cells) => {
                 for cell in cells {
                     cell.visit(seen);
                 }
@@ -73,147 +117,12 @@ impl Cell {
                 }
                 otherwise.visit(seen);
             }
-            Self::Binary(_, left, right) => {
+            Self::Binary(_, left, right) | Self::Range(left, right) | Self::Spread(left, right, _) => {
                 left.visit(seen);
                 right.visit(seen);
             }
             _ => {}
         }
-    }
-}
-
-/// How the rows of a table spread over the rows of a parent.
-#[derive(Debug, Clone)]
-pub struct Fan {
-    /// The foreign key column.
-    pub column: String,
-    /// The parent's position in the plan.
-    pub parent: usize,
-    /// Rows of the parent.
-    pub parents: u64,
-    /// The referenced column.
-    pub target: String,
-    /// Which parent a row has.
-    pub kind: FanKind,
-    /// Share of rows without a parent.
-    pub null_share: f64,
-    /// The stream of this fan-out.
-    pub key: Key,
-}
-
-/// Which parent a row has.
-#[derive(Debug, Clone)]
-pub enum FanKind {
-    /// The parent with the same number.
-    Each,
-    /// A skewed draw among the parents already born when the row came.
-    Draw {
-        /// How skewed.
-        zipf: Zipf,
-        /// Which parent holds which rank.
-        order: Permutation,
-        /// The growth of the table and of the parent, if both grow.
-        growth: Option<(Growth, Growth)>,
-    },
-    /// The first of two that are unique together.
-    Owner(Box<Pair>),
-    /// The second of two that are unique together.
-    Member(Box<Pair>),
-}
-
-/// Pairs of parents, all distinct, both sides skewed, in closed form.
-///
-/// A permutation sends the row to a child number; children of one owner form an interval (systematic
-/// rounding of the Zipf integral), and child e of k takes the member at (e + phase) / k of the
-/// members' mass: distinct because no member holds 1/k of it (systematic sampling with
-/// probability proportional to size; Madow 1949).
-#[derive(Debug, Clone)]
-pub struct Pair {
-    /// Rows of the table.
-    pub rows: u64,
-    /// How skewed the owners are.
-    pub owners: Zipf,
-    /// Which owner holds which rank.
-    pub owner_order: Permutation,
-    /// How skewed the members are; flat enough that the largest owner's members differ.
-    pub members: Zipf,
-    /// Which member holds which rank.
-    pub member_order: Permutation,
-    /// Which child stands in which row.
-    pub order: Permutation,
-    /// The stream of the phases.
-    pub key: Key,
-}
-
-impl Pair {
-    /// First child of an owner's rank.
-    fn start(&self, rank: u64) -> u64 {
-        let below = self.owners.mass_below(rank as f64) * self.rows as f64 - 0.5;
-        (libm::ceil(below).max(0.0) as u64).min(self.rows)
-    }
-
-    /// How many children the owner at a rank has.
-    #[must_use]
-    pub fn children(&self, rank: u64) -> u64 {
-        self.start(rank + 1) - self.start(rank)
-    }
-
-    /// The most children any owner can have: rounding gives some of them one more than the first has.
-    #[must_use]
-    pub fn most_children(&self) -> u64 {
-        (libm::ceil(self.owners.mass_below(1.0) * self.rows as f64) as u64).max(1)
-    }
-
-    /// Rank of the owner, number of the child, number of its siblings and itself.
-    fn child(&self, row: u64) -> (u64, u64, u64) {
-        let child = self.order.apply(row);
-        let mut rank = self.owners.rank_at((child as f64 + 0.5) / self.rows as f64);
-        // Rounding may place the rank one off; the starts decide.
-        while child < self.start(rank) {
-            rank -= 1;
-        }
-        while self.start(rank + 1) <= child && rank + 1 < self.owners.count() {
-            rank += 1;
-        }
-        (rank, child - self.start(rank), self.children(rank))
-    }
-
-    fn owner(&self, row: u64) -> u64 {
-        self.owner_order.apply(self.child(row).0)
-    }
-
-    fn member(&self, row: u64) -> u64 {
-        let (rank, child, children) = self.child(row);
-        let share = (child as f64 + self.key.unit(rank)) / children as f64;
-        self.member_order.apply(self.members.rank_at(share))
-    }
-}
-
-/// Tries before a draw settles for any parent already born; the first rows of a table need them.
-const TRIES: u64 = 8;
-
-impl Fan {
-    /// The parent's row, or `None` when this row has no parent.
-    #[must_use]
-    pub fn parent_row(&self, row: u64) -> Option<u64> {
-        if 0.0 < self.null_share && self.key.named("null").unit(row) < self.null_share {
-            return None;
-        }
-        Some(match &self.kind {
-            FanKind::Each => row,
-            FanKind::Owner(pair) => pair.owner(row),
-            FanKind::Member(pair) => pair.member(row),
-            FanKind::Draw { zipf, order, growth } => {
-                let born = match growth {
-                    Some((own, parent)) => parent.born(own.moment(row)).max(1),
-                    None => self.parents,
-                };
-                (0..TRIES)
-                    .map(|attempt| order.apply(zipf.draw(self.key.numbered(attempt), row)))
-                    .find(|parent| *parent < born)
-                    .unwrap_or_else(|| self.key.numbered(TRIES).below(row, born))
-            }
-        })
     }
 }
 
@@ -231,8 +140,9 @@ impl Plan {
             Cell::Row => Value::Int(row as i64 + 1),
             Cell::Own(column) => self.value(table, *column, row),
             Cell::Parent { fan, column } => {
-                let fan = &self.tables[table].fans[*fan];
-                fan.parent_row(row).map_or(Value::Null, |parent| self.value(fan.parent, *column, parent))
+                let fans = &self.tables[table].fans;
+                let fan = &fans[*fan];
+                fan.parent_row(fans, row).map_or(Value::Null, |parent| self.value(fan.parent, *column, parent))
             }
             Cell::Distribution(key, distribution) => Value::Float(distribution.draw(key.cell(row))),
             Cell::Growth(growth) => Value::Time(self.start + (growth.moment(row) * self.span as f64) as i64),
@@ -274,6 +184,107 @@ impl Plan {
                 binary(*operator, &self.eval(left, table, row), &self.eval(right, table, row))
             }
             Cell::Uuid(key) => Value::Uuid(uuid(*key, row)),
+            Cell::Cases(cases, cells) => self.eval(&cells[cases.of(row)], table, row),
+            Cell::Held(values) => values.get(row as usize).map_or(Value::Null, borrowed),
+            Cell::Slot(slots, digit, first) => Value::Int(first + slots.digit(*digit, row) as i64),
+            Cell::SlotOf(slots, digit, values) => borrowed(&values[slots.digit(*digit, row) as usize]),
+            Cell::Spread(low, high, growth) => match (self.eval(low, table, row), self.eval(high, table, row)) {
+                (Value::Time(low), Value::Time(high)) => {
+                    Value::Time(low + (growth.moment(row) * (high - low) as f64) as i64)
+                }
+                _ => Value::Null,
+            },
+            Cell::Clamp(inner, low, high) => {
+                let value = self.eval(inner, table, row);
+                clamp(value, &self.eval(low, table, row), &self.eval(high, table, row))
+            }
+            Cell::Range(low, high) => match (self.eval(low, table, row), self.eval(high, table, row)) {
+                (Value::Null, _) | (_, Value::Null) => Value::Null,
+                (low, high) => Value::Text(Cow::Owned(format!("[{},{})", low.to_text(), high.to_text()))),
+            },
+            _ => Value::Text(Cow::Owned(self.built_text(cell, table, row))),
+        }
+    }
+
+    /// The cells that are a text put together.
+    fn built_text(&self, cell: &Cell, table: usize, row: u64) -> String {
+        match cell {
+            Cell::Pattern(key, pattern, each) => pattern.text(*key, row, *each),
+            Cell::Fit(inner, low, high) => {
+                let text = self.eval(inner, table, row).to_text().into_owned();
+                let mut fitted: String = text.chars().take(*high).collect();
+                let missing = low.saturating_sub(fitted.chars().count());
+                fitted.extend(std::iter::repeat_n('x', missing));
+                fitted
+            }
+            Cell::Array(key, low, cells) => {
+                let count = low + key.below(row, (cells.len() - low + 1) as u64) as usize;
+                let elements: Vec<String> =
+                    cells[..count].iter().map(|c| element(&self.eval(c, table, row), "NULL")).collect();
+                format!("{{{}}}", elements.join(","))
+            }
+            Cell::Composite(cells) => {
+                let fields: Vec<String> = cells.iter().map(|c| element(&self.eval(c, table, row), "")).collect();
+                format!("({})", fields.join(","))
+            }
+            Cell::Hex(key, bytes) => {
+                let stream = key.numbered(row);
+                let mut text: String = (0..bytes.div_ceil(8)).map(|n| format!("{:016x}", stream.cell(n))).collect();
+                text.truncate(*bytes as usize * 2);
+                text
+            }
+            Cell::Digits(key, count, base) => {
+                let stream = key.numbered(row);
+                (0..*count).map(|n| char::from(b'0' + stream.below(n, *base) as u8)).collect()
+            }
+            Cell::Base36(inner) => base36(self.eval(inner, table, row).whole().unwrap_or(0).unsigned_abs()),
+            other => unreachable!("{other:?} is no text put together"),
+        }
+    }
+}
+
+fn borrowed<'v>(value: &'v Value<'static>) -> Value<'v> {
+    match value {
+        Value::Text(text) => Value::Text(Cow::Borrowed(text)),
+        other => other.clone(),
+    }
+}
+
+fn clamp<'v>(value: Value<'v>, low: &Value<'_>, high: &Value<'_>) -> Value<'v> {
+    match (&value, low.time(), high.time()) {
+        (Value::Null, ..) => return value,
+        (Value::Time(at), low, high) => {
+            return Value::Time((*at).min(high.unwrap_or(i64::MAX)).max(low.unwrap_or(i64::MIN)));
+        }
+        _ => {}
+    }
+    let Some(mut number) = value.number() else { return value };
+    let high = high.number().unwrap_or(f64::INFINITY);
+    let low = low.number().unwrap_or(f64::NEG_INFINITY);
+    if low <= number && number <= high {
+        return value;
+    }
+    number = number.min(high).max(low);
+    Value::Float(number)
+}
+
+/// A field of an array or a composite: always quoted, as the server reads it back either way.
+fn element(value: &Value<'_>, null: &str) -> String {
+    match value {
+        Value::Null => null.to_owned(),
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) => value.to_text().into_owned(),
+        other => format!("\"{}\"", other.to_text().replace('\\', "\\\\").replace('"', "\\\"")),
+    }
+}
+
+fn base36(mut number: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        digits.push(b"0123456789abcdefghijklmnopqrstuvwxyz"[(number % 36) as usize]);
+        number /= 36;
+        if number == 0 {
+            digits.reverse();
+            return String::from_utf8_lossy(&digits).into_owned();
         }
     }
 }
@@ -303,6 +314,10 @@ fn binary(operator: char, left: &Value<'_>, right: &Value<'_>) -> Value<'static>
         ('+', Value::Int(a), Value::Int(b)) => return Value::Int(a.wrapping_add(*b)),
         ('+', Value::Time(a), Value::Int(b)) => return Value::Time(a + b),
         ('-', Value::Time(a), Value::Int(b)) => return Value::Time(a - b),
+        ('*', Value::Int(a), Value::Int(b)) => return Value::Int(a.wrapping_mul(*b)),
+        ('-', Value::Int(a), Value::Int(b)) => return Value::Int(a.wrapping_sub(*b)),
+        ('+', Value::Time(a), Value::Float(b)) => return Value::Time(a + *b as i64),
+        ('-', Value::Time(a), Value::Float(b)) => return Value::Time(a - *b as i64),
         _ => {}
     }
     match (left.number(), right.number()) {
@@ -327,37 +342,6 @@ fn uuid(key: Key, row: u64) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn pair(rows: u64, owners: u64, members: u64, exponent: f64) -> Pair {
-        let key = Key::new(11);
-        let mut pair = Pair {
-            rows,
-            owners: Zipf::with_top_share(exponent, members as f64 / 2.0 / rows as f64, owners),
-            owner_order: Permutation::new(key.numbered(1), owners),
-            members: Zipf::new(0.9, members),
-            member_order: Permutation::new(key.numbered(2), members),
-            order: Permutation::new(key.numbered(3), rows),
-            key,
-        };
-        pair.members = pair.members.flattened_to(0.999 / pair.most_children() as f64);
-        pair
-    }
-
-    #[test]
-    fn pairs_are_distinct_and_skewed() {
-        // Also row counts at which rounding gives some owners one child more than the first.
-        for (rows, owners, members, exponent) in
-            [(50_000, 4_000, 300, 0.8), (1_310, 300, 50, 0.0), (1_939, 300, 50, 0.0), (1, 1, 2, 1.0)]
-        {
-            let pair = pair(rows, owners, members, exponent);
-            let mut seen: Vec<(u64, u64)> = (0..rows).map(|row| (pair.owner(row), pair.member(row))).collect();
-            seen.sort_unstable();
-            seen.dedup();
-            assert_eq!(seen.len() as u64, rows, "every pair stands once among {rows} rows");
-        }
-        let most = pair(50_000, 4_000, 300, 0.8).children(0);
-        assert!(50_000 / 4_000 * 5 < most && most <= 151, "the largest owner has {most}");
-    }
 
     #[test]
     fn a_uuid_is_version_4() {

@@ -1,16 +1,22 @@
-//! Fills a database from a dataset spec: text to checked spec, spec and catalog to plan, plan to rows.
+//! Fills a database from the catalog and a dataset spec: text to checked spec, spec and catalog to plan, plan to rows.
 //!
 //! Every cell is a pure function of (seed, table name, column name, row), so the same spec, seed and
 //! scale give the same rows on every machine and for any number of connections. Must never read the
 //! wall clock or draw from a generator with a state.
 
 mod compile;
+pub mod condition;
 pub mod encode;
+pub mod fan;
 pub mod generate;
 pub mod growth;
+pub mod infer;
 pub mod load;
+pub mod outline;
+pub mod pattern;
 pub mod plan;
 pub mod pools;
+
 pub mod spec;
 
 pub use plan::Plan;

@@ -17,10 +17,23 @@ pub struct Spec {
     pub now: i64,
     /// The history before it, in microseconds.
     pub span: i64,
+    /// How many rows each table has that the spec does not name; `None` leaves them empty.
+    pub other_tables: Option<PlacedExpr>,
     /// Growth curves by name.
     pub growth: BTreeMap<String, Curve>,
     /// Tables in the order of the file.
     pub tables: Vec<TableSpec>,
+    /// What must be true of the filled database.
+    pub asserts: Vec<Assert>,
+}
+
+/// A query of one number, and the bounds it must lie between.
+#[derive(Debug, Clone)]
+pub struct Assert {
+    /// The query.
+    pub sql: String,
+    /// At least and at most.
+    pub between: (f64, f64),
 }
 
 /// What the spec says of one table.
@@ -30,6 +43,8 @@ pub struct TableSpec {
     pub name: Placed<String>,
     /// How many rows at a scale.
     pub row_count: PlacedExpr,
+    /// The number was not asked for: what the schema cannot hold may be left out.
+    pub flexible: bool,
     /// How the rows spread over their parents, by foreign key column.
     pub fan_out: Vec<(Placed<String>, PlacedExpr)>,
     /// What each column holds.
@@ -46,12 +61,36 @@ pub struct PlacedExpr {
 }
 
 impl PlacedExpr {
+    /// An expression this program made from the catalog.
+    ///
+    /// # Panics
+    /// When the text is no expression, which is a bug here.
+    #[must_use]
+    pub fn inferred(text: &str) -> Self {
+        let expr = parse(text).unwrap_or_else(|problem| panic!("inferred `{text}`: {}", problem.message));
+        Self { expr, source: PlacedText { text: text.to_owned(), span: NOWHERE, content_start: None } }
+    }
+
+    /// Whether it was made from the catalog rather than read from a file.
+    #[must_use]
+    pub fn is_inferred(&self) -> bool {
+        self.source.span == NOWHERE
+    }
+
     /// A mistake inside the expression, moved to its place in the file.
     #[must_use]
     pub fn relocate(&self, problem: Diagnostic) -> Diagnostic {
+        if self.is_inferred() {
+            let help = problem.help.unwrap_or_else(|| "say in a spec what this column holds".to_owned());
+            let message = format!("{} (in `{}`, taken from the catalog)", problem.message, self.source.text);
+            return Diagnostic::whole(message).help(help);
+        }
         self.source.relocate(problem)
     }
 }
+
+/// Where what no file says stands.
+pub const NOWHERE: std::ops::Range<usize> = usize::MAX..usize::MAX;
 
 /// Reads a spec.
 ///
@@ -59,23 +98,31 @@ impl PlacedExpr {
 /// Every mistake that can be seen without a database.
 pub fn parse_spec(text: &str) -> Result<Spec, Vec<Diagnostic>> {
     document::read(text, |root| {
-        let (now, span) = read_dataset(root);
+        let (now, span, other_tables) = read_dataset(root);
         let growth = read_growth(root);
         let tables = root.table("table").map(Table::named_tables).unwrap_or_default();
-        if tables.is_empty() {
+        if tables.is_empty() && other_tables.is_none() {
             root.problem(
                 Diagnostic::whole("the spec names no table").help("add [table.NAME] with `row-count` and columns"),
             );
         }
+        let asserts = read_asserts(root);
         let tables: Vec<Option<TableSpec>> = tables.into_iter().map(|(name, table)| read_table(name, table)).collect();
-        Some(Spec { now: now?, span: span?, growth, tables: tables.into_iter().collect::<Option<_>>()? })
+        Some(Spec {
+            now: now?,
+            span: span?,
+            other_tables,
+            growth,
+            tables: tables.into_iter().collect::<Option<_>>()?,
+            asserts,
+        })
     })
 }
 
-fn read_dataset(root: &mut Table<'_, '_>) -> (Option<i64>, Option<i64>) {
+fn read_dataset(root: &mut Table<'_, '_>) -> (Option<i64>, Option<i64>, Option<PlacedExpr>) {
     let Some(mut dataset) = root.table("dataset") else {
         root.problem(Diagnostic::whole("the spec needs a [dataset] table with `now` and `span`"));
-        return (None, None);
+        return (None, None, None);
     };
     let now = dataset.datetime("now").and_then(|now| {
         let micros = parse_time(&now.value);
@@ -98,8 +145,25 @@ fn read_dataset(root: &mut Table<'_, '_>) -> (Option<i64>, Option<i64>) {
     if now.is_none() && !dataset.keys().any(|key| key.value == "now") {
         dataset.problem(Diagnostic::at(dataset.span.clone(), "`dataset` needs the key `now`"));
     }
+    let others = dataset.text("other-tables").and_then(|source| parse_placed(&dataset, source));
     dataset.finish();
-    (now, span)
+    (now, span, others)
+}
+
+fn read_asserts(root: &mut Table<'_, '_>) -> Vec<Assert> {
+    let mut asserts = Vec::new();
+    for mut table in root.tables("assert") {
+        let (sql, between) = (table.required_text("sql"), table.bounds("between"));
+        if between.is_none() && !table.keys().any(|key| key.value == "between") {
+            table.problem(Diagnostic::at(
+                table.span.clone(),
+                "an `assert` needs the key `between`, such as [0.02, 0.04]",
+            ));
+        }
+        table.finish();
+        asserts.extend(sql.zip(between).map(|(sql, between)| Assert { sql: sql.text, between: between.value }));
+    }
+    asserts
 }
 
 fn read_growth(root: &mut Table<'_, '_>) -> BTreeMap<String, Curve> {
@@ -120,7 +184,7 @@ fn read_table(name: Placed<String>, mut table: Table<'_, '_>) -> Option<TableSpe
     let row_count = read_expr(&mut table, "row-count");
     let fan_out = table.table("fan-out").map(|mut fans| read_exprs(&mut fans)).unwrap_or_default();
     let columns = read_exprs(&mut table);
-    Some(TableSpec { name, row_count: row_count?, fan_out, columns })
+    Some(TableSpec { name, row_count: row_count?, flexible: false, fan_out, columns })
 }
 
 fn read_expr(table: &mut Table<'_, '_>, key: &'static str) -> Option<PlacedExpr> {
@@ -160,6 +224,10 @@ fn arithmetic(expr: &Expr, scale: f64) -> Result<f64, Diagnostic> {
         Node::Path(path) if path.len() == 1 && path[0] == "scale" => Ok(scale),
         Node::Call(name, arguments) if name == "sqrt" && arguments.len() == 1 => {
             Ok(libm::sqrt(arithmetic(&arguments[0].value, scale)?))
+        }
+        Node::Call(name, arguments) if (name == "min" || name == "max") && arguments.len() == 2 => {
+            let (a, b) = (arithmetic(&arguments[0].value, scale)?, arithmetic(&arguments[1].value, scale)?);
+            Ok(if name == "min" { a.min(b) } else { a.max(b) })
         }
         Node::Binary(operator, left, right) => {
             let (left, right) = (arithmetic(left, scale)?, arithmetic(right, scale)?);

@@ -10,14 +10,14 @@ use super::conduct::Settings;
 use super::error::TrialError;
 use super::event::Event;
 use crate::clock::Clock;
-use crate::diagnostic::SourceFile;
+use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::migrate::{Migration, apply};
 use crate::postgres::database::{Admin, Token, template_name};
 use crate::postgres::{catalog, observe};
 use crate::seed;
 
 /// Part of every template's key: raised when the same spec would give other rows.
-const GENERATOR: &str = "weighbridge generator 1";
+const GENERATOR: &str = "weighbridge generator 2";
 
 /// A template that is there.
 #[derive(Debug)]
@@ -84,18 +84,28 @@ async fn build_in(
     let mut connection = target.connect().await?;
     observe::prepare(&mut connection).await;
     let catalog = catalog::read(&mut connection).await?;
+    let held = seed::load::held::held(&mut connection, &catalog).await?;
     let _ = connection.close().await;
-    let plan = seed::plan::plan(spec, &catalog, settings.scale, settings.seed)
+    let (spec, refusals) = seed::infer::complete(spec, &catalog, &held);
+    if !refusals.is_empty() {
+        let problem = |r: seed::infer::Refusal| {
+            Diagnostic::whole(format!("{} · {}: {}", r.table, r.constraint, r.reason))
+                .help(format!("in [table.{}] write {}", r.table, r.line))
+        };
+        return Err(in_spec(settings, refusals.into_iter().map(problem).collect()));
+    }
+    let plan = seed::plan::plan(&spec, &catalog, &held, settings.scale, settings.seed)
         .map_err(|problems| in_spec(settings, problems))?;
     let listener = Arc::clone(&settings.listener);
     let tell: seed::load::Listener = Arc::new(move |progress| listener(Event::Seeding(progress)));
-    seed::load::load(&target, Arc::new(plan), settings.loader_connections, tell).await?;
+    // A failure drops the whole database, so its journal is never read.
+    seed::load::load(&target, Arc::new(plan), &catalog, "template", settings.loader_connections, tell).await?;
     admin.checkpoint().await;
     (settings.listener)(Event::Seeded(Duration::from_nanos(clock.now_ns() - began)));
     Ok(())
 }
 
-fn in_spec(settings: &Settings, problems: Vec<crate::diagnostic::Diagnostic>) -> TrialError {
+fn in_spec(settings: &Settings, problems: Vec<Diagnostic>) -> TrialError {
     TrialError::File(Box::new(settings.spec.clone().problems(problems)))
 }
 

@@ -7,6 +7,7 @@
 mod input;
 mod interrupt;
 mod prove;
+mod schemas;
 mod seed;
 mod server;
 mod support;

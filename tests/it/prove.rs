@@ -111,7 +111,7 @@ fn a_closed_loop_and_a_migration_after_others_work_too() {
     );
     shop.write("migrations/0004_index.down.sql", "DROP INDEX p;\n");
     // 0003 has dropped the index before either side is made; 0004 brings a better one.
-    let trial = home.prove(&shop, "0004", &["--format", "json", "--chunks", "8"]).exits(0).json();
+    let trial = home.prove(&shop, "0004", &["--format", "json", "--chunks", "8", "--threads", "2"]).exits(0).json();
     assert_eq!(verdict_of(&trial, "payments_of_user"), "improved");
     let indexes = trial["comparison"]["indexes"].as_array().unwrap();
     let new = indexes.iter().find(|i| i["name"] == "public.p").expect("the new index is listed");

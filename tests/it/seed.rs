@@ -34,8 +34,8 @@ fn fill(target: &Target, connections: usize) {
         let spec = spec::parse_spec(&shop("dataset.toml").text).unwrap();
         let mut connection = target.connect().await.unwrap();
         let catalog = catalog::read(&mut connection).await.unwrap();
-        let plan = plan::plan(&spec, &catalog, 0.5, Seed(42)).unwrap();
-        load::load(target, Arc::new(plan), connections, Arc::new(|_| {})).await.unwrap();
+        let plan = plan::plan(&spec, &catalog, &plan::Held::new(), 0.5, Seed(42)).unwrap();
+        load::load(target, Arc::new(plan), &catalog, "test", connections, Arc::new(|_| {})).await.unwrap();
     });
 }
 

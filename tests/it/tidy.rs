@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("evidence", &["units", "stats"]),
     ("postgres", &["units", "clock", "diagnostic"]),
     ("scenario", &["units", "diagnostic", "document", "expression", "sql"]),
-    ("seed", &["units", "diagnostic", "document", "expression", "postgres"]),
+    ("seed", &["units", "diagnostic", "document", "expression", "postgres", "sql"]),
     ("drive", &["units", "clock", "stats", "expression", "scenario", "evidence", "postgres"]),
     ("migrate", &["units", "clock", "diagnostic", "postgres", "evidence", "sql"]),
     (

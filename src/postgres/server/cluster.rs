@@ -92,7 +92,7 @@ impl Cluster {
     /// A URL that psql understands.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgresql://{USER}@/postgres?host={}", self.sockets.display())
+        format!("postgresql://{USER}@localhost/postgres?host={}", self.sockets.display())
     }
 
     /// What it is doing now.

@@ -1,6 +1,11 @@
-//! Puts a plan's rows into an empty database: off with what slows COPY, load, back on exactly, vacuum.
+//! Puts a plan's rows into empty tables: off with what slows COPY, load, back on exactly, vacuum.
 //!
-//! Must only be given a database this program made. A failure leaves it half full: the caller drops it.
+//! Must leave the journal of [`strip`] behind whenever something is off.
+
+pub mod check;
+pub mod held;
+pub mod probe;
+pub mod strip;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +18,10 @@ use tokio::task::JoinSet;
 
 use super::encode::{self, EncodeError};
 use super::plan::Plan;
+use crate::postgres::catalog::Catalog;
 use crate::postgres::sql_text::{identifier, literal, query, trusted};
 use crate::postgres::{Error, Target};
+use strip::Taken;
 
 /// Bytes handed to the driver at a time; 8 KiB to 1 MiB measured alike, rows one by one do not.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -38,6 +45,10 @@ pub enum Progress {
         /// Of how many.
         total: usize,
     },
+    /// Rows are in and indexes back; foreign keys follow.
+    Indexed,
+    /// Foreign keys are back; vacuum follows.
+    Bound,
     /// Tables vacuumed so far.
     Vacuumed {
         /// How many.
@@ -75,97 +86,143 @@ pub enum LoadError {
 }
 
 /// Loads every table of the plan over `connections` connections, each table through one of them,
-/// so that rows stand in the heap in the order of the plan whatever their number.
+/// so that rows stand in the heap in the order of the plan whatever their number. Goes on where a load
+/// that was cut off stopped, if its journal is there.
 ///
 /// # Errors
-/// When the server refuses or a value does not fit; the database is then half full.
-pub async fn load(target: &Target, plan: Arc<Plan>, connections: usize, listener: Listener) -> Result<(), LoadError> {
+/// When the server refuses or a value does not fit; the journal then says what [`strip::undo`] will undo.
+pub async fn load(
+    target: &Target,
+    plan: Arc<Plan>,
+    catalog: &Catalog,
+    digest: &str,
+    connections: usize,
+    listener: Listener,
+) -> Result<(), LoadError> {
     let mut connection = target.connect().await?;
-    let taken = take_off(&mut connection).await?;
-    copy_tables(target, &plan, connections, &listener).await?;
-    put_back(target, &mut connection, &taken, connections, &listener).await?;
+    if strip::journal(&mut connection).await?.is_none() {
+        strip::take_off(&mut connection, &plan, catalog, digest).await?;
+    }
+    let journal = strip::journal(&mut connection).await?.expect("it was just written");
+    let keys: Vec<Taken> = journal.taken.iter().filter(|t| t.is_foreign_key).cloned().collect();
+    fill(target, &plan, journal, connections, &listener).await?;
+    listener(Progress::Indexed);
+    let (total, mut done) = (keys.len(), 0);
+    // One at a time: each locks two tables, and two of them could wait for each other.
+    for key in &keys {
+        strip::put_back(&mut connection, key).await?;
+        done += 1;
+        listener(Progress::Restored { done, total });
+    }
     continue_counters(&mut connection, &plan).await?;
     refresh(&mut connection).await?;
-    vacuum(target, &mut connection, connections, &listener).await
+    listener(Progress::Bound);
+    vacuum(target, &mut connection, &plan, connections, &listener).await?;
+    Ok(strip::forget(&mut connection).await?)
 }
 
-/// Something that was dropped and how to make it again.
-struct Taken {
-    is_foreign_key: bool,
-    restore: Vec<String>,
+/// What is left to do before the foreign keys: tables to copy, and indexes of tables that are in.
+struct Work {
+    tables: VecDeque<usize>,
+    waiting: Vec<Taken>,
+    ready: VecDeque<Taken>,
+    copying: usize,
+    indexed: usize,
 }
 
-/// Drops foreign keys, unique constraints and plain indexes, and silences triggers, which would write rows
-/// of their own. Primary keys stay: rows come in their order.
-async fn take_off(connection: &mut PgConnection) -> Result<Vec<Taken>, Error> {
-    let doing = |e| Error::doing("take indexes and constraints off for the load", e);
-    let rows = query(
-        "SELECT k.contype = 'f', format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname),
-                format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)),
-                'COMMENT ON CONSTRAINT ' || format('%I ON %s', k.conname, k.conrelid::regclass) AS object,
-                obj_description(k.oid, 'pg_constraint') AS comment
-         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-         LEFT JOIN pg_index i ON i.indexrelid = k.conindid AND k.contype = 'u'
-         LEFT JOIN pg_class ic ON ic.oid = i.indexrelid
-         WHERE k.contype IN ('f', 'u') AND k.conparentid = 0 AND n.nspname !~ '^pg_'
-           AND (k.contype = 'f' OR c.relkind = 'r' AND NOT c.relispartition AND NOT i.indisreplident AND NOT i.indisclustered
-                                    AND ic.reloptions IS NULL AND ic.reltablespace = 0)
-         UNION ALL
-         SELECT false, format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid),
-                format('COMMENT ON INDEX %s', i.indexrelid::regclass), obj_description(i.indexrelid, 'pg_class')
-         FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname !~ '^pg_'
-           AND NOT i.indisreplident AND NOT i.indisclustered
-           AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
-         UNION ALL
-         SELECT false, format('ALTER TABLE %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname),
-                format('ALTER TABLE %s ENABLE %s TRIGGER %I', t.tgrelid::regclass,
-                       CASE t.tgenabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' ELSE '' END, t.tgname),
-                '', NULL
-         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D' AND n.nspname !~ '^pg_'
-         ORDER BY 1 DESC, 2",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(doing)?;
-    let mut taken = Vec::new();
-    for row in &rows {
-        let text = |index: usize| row.try_get::<String, _>(index).map_err(doing);
-        run(connection, &text(1)?, "take indexes and constraints off for the load").await?;
-        let mut restore = vec![text(2)?];
-        if let Some(comment) = row.try_get::<Option<String>, _>(4).map_err(doing)? {
-            restore.push(format!("{} IS {}", text(3)?, literal(&comment)));
+enum Task {
+    Copy(usize),
+    Index(Taken),
+    Wait,
+    Done,
+}
+
+impl Work {
+    /// A copy, or the index of a table that is in: half of the connections build, so that both go on side by side.
+    fn next(&mut self, connections: usize) -> Task {
+        let build_first = connections / 2 <= self.copying && 0 < self.copying || self.tables.is_empty();
+        if let Some(taken) = self.ready.pop_front_if(|_| build_first) {
+            return Task::Index(taken);
         }
-        taken.push(Taken { is_foreign_key: row.try_get(0).map_err(doing)?, restore });
+        if let Some(table) = self.tables.pop_front() {
+            self.copying += 1;
+            return Task::Copy(table);
+        }
+        match self.ready.pop_front() {
+            Some(taken) => Task::Index(taken),
+            None if 0 < self.copying => Task::Wait,
+            None => Task::Done,
+        }
     }
-    Ok(taken)
+
+    fn copied(&mut self, sql_name: &str) {
+        self.copying -= 1;
+        let (ready, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|t| same_table(&t.table, sql_name));
+        self.waiting = waiting;
+        let ready: Vec<Taken> = ready;
+        self.ready.extend(ready);
+    }
 }
 
-async fn copy_tables(
+/// `regclass` quotes only what it must; ours is quoted always and has its schema.
+fn same_table(regclass: &str, sql_name: &str) -> bool {
+    let plain = |name: &str| name.replace('"', "");
+    let (short, long) = (plain(regclass), plain(sql_name));
+    long == short || long.strip_prefix("public.") == Some(&short) || long.ends_with(&format!(".{short}"))
+}
+
+async fn fill(
     target: &Target,
     plan: &Arc<Plan>,
+    journal: strip::Journal,
     connections: usize,
     listener: &Listener,
 ) -> Result<(), LoadError> {
+    let left: Vec<&str> = journal.tables.iter().filter(|(_, loaded)| !loaded).map(|(name, _)| name.as_str()).collect();
     // Largest first, so that the last connection does not end alone with the largest table.
-    let mut order: Vec<usize> = (0..plan.tables.len()).filter(|t| 0 < plan.tables[*t].rows).collect();
+    let mut order: Vec<usize> =
+        (0..plan.tables.len()).filter(|t| left.contains(&plan.tables[*t].sql_name.as_str())).collect();
     order.sort_by_key(|t| std::cmp::Reverse(plan.tables[*t].rows * plan.tables[*t].columns.len() as u64));
-    let total = plan.tables.iter().map(|t| t.rows).sum();
-    let queue = Arc::new(Mutex::new(VecDeque::from(order)));
-    let sent = Arc::new(AtomicU64::new(0));
+    let total = order.iter().map(|t| plan.tables[*t].rows).sum();
+    let indexes: Vec<Taken> = journal.taken.into_iter().filter(|t| !t.is_foreign_key).collect();
+    let of_waiting = |taken: &Taken| left.iter().any(|name| same_table(&taken.table, name));
+    let (waiting, ready): (Vec<Taken>, Vec<Taken>) = indexes.into_iter().partition(of_waiting);
+    let restorable = waiting.len() + ready.len();
+    let work =
+        Arc::new(Mutex::new(Work { tables: order.into(), waiting, ready: ready.into(), copying: 0, indexed: 0 }));
+    let (sent, changed) = (Arc::new(AtomicU64::new(0)), Arc::new(tokio::sync::Notify::new()));
     let mut workers = JoinSet::new();
     for _ in 0..connections.max(1) {
-        let (target, plan, queue) = (target.clone(), Arc::clone(plan), Arc::clone(&queue));
-        let (sent, listener) = (Arc::clone(&sent), Arc::clone(listener));
+        let (target, plan, work) = (target.clone(), Arc::clone(plan), Arc::clone(&work));
+        let (sent, listener, changed) = (Arc::clone(&sent), Arc::clone(listener), Arc::clone(&changed));
         workers.spawn(async move {
             let mut connection = target.connect().await?;
-            while let Some(table) = take(&queue) {
-                let tell = |rows: u64| {
-                    let done = sent.fetch_add(rows, Ordering::Relaxed) + rows;
-                    listener(Progress::Rows { table: plan.tables[table].name.clone(), done, total });
-                };
-                copy_table(&mut connection, &plan, table, tell).await?;
+            loop {
+                let waiting = changed.notified();
+                let task = work.lock().expect("no holder panics").next(connections);
+                match task {
+                    Task::Copy(table) => {
+                        let tell = |rows: u64| {
+                            let done = sent.fetch_add(rows, Ordering::Relaxed) + rows;
+                            listener(Progress::Rows { table: plan.tables[table].name.clone(), done, total });
+                        };
+                        copy_table(&mut connection, &plan, table, tell).await?;
+                        work.lock().expect("no holder panics").copied(&plan.tables[table].sql_name);
+                        changed.notify_waiters();
+                    }
+                    Task::Index(taken) => {
+                        strip::put_back(&mut connection, &taken).await?;
+                        let done = {
+                            let mut work = work.lock().expect("no holder panics");
+                            work.indexed += 1;
+                            work.indexed
+                        };
+                        listener(Progress::Restored { done, total: restorable });
+                    }
+                    Task::Wait => waiting.await,
+                    Task::Done => break,
+                }
             }
             Ok::<(), LoadError>(())
         });
@@ -182,7 +239,7 @@ async fn copy_table(
     let spec = &plan.tables[table];
     let doing = |e| Error::doing(format!("load the table `{}`", spec.name), e);
     run(connection, "BEGIN", "begin a load").await?;
-    let holds_rows: bool = query(format!("SELECT EXISTS (SELECT FROM {})", spec.sql_name))
+    let holds_rows: bool = query(format!("SELECT EXISTS (SELECT FROM {})", spec.own_rows))
         .fetch_one(&mut *connection)
         .await
         .and_then(|row| row.try_get(0))
@@ -194,14 +251,17 @@ async fn copy_table(
     let freeze = if spec.partitioned {
         ""
     } else {
-        run(connection, &format!("TRUNCATE {}", spec.sql_name), "truncate a table for the load").await?;
+        run(connection, &format!("TRUNCATE ONLY {}", spec.sql_name), "truncate a table for the load").await?;
         ", FREEZE"
     };
     let columns: Vec<String> = spec.columns.iter().map(|c| identifier(&c.name)).collect();
-    let statement = format!("COPY {} ({}) FROM STDIN (FORMAT binary{freeze})", spec.sql_name, columns.join(", "));
+    let format = if spec.text { "text" } else { "binary" };
+    let statement = format!("COPY {} ({}) FROM STDIN (FORMAT {format}{freeze})", spec.sql_name, columns.join(", "));
     let mut copy = connection.copy_in_raw(&statement).await.map_err(doing)?;
     let mut chunks = generate(Arc::clone(plan), table);
-    copy.send(encode::HEADER).await.map_err(doing)?;
+    if !spec.text {
+        copy.send(encode::HEADER).await.map_err(doing)?;
+    }
     let mut sent = 0;
     while let Some(chunk) = chunks.recv().await {
         let (bytes, rows) = chunk?;
@@ -212,8 +272,15 @@ async fn copy_table(
     if sent != spec.rows {
         return Err(LoadError::CutShort { table: spec.name.clone(), sent, planned: spec.rows });
     }
-    copy.send(encode::TRAILER).await.map_err(doing)?;
+    if !spec.text {
+        copy.send(encode::TRAILER).await.map_err(doing)?;
+    }
     copy.finish().await.map_err(doing)?;
+    query("UPDATE weighbridge.seed_tables SET loaded = true WHERE name = $1")
+        .bind(spec.sql_name.clone())
+        .execute(&mut *connection)
+        .await
+        .map_err(doing)?;
     run(connection, "COMMIT", "commit a load").await?;
     Ok(())
 }
@@ -247,38 +314,10 @@ fn generate(plan: Arc<Plan>, table: usize) -> mpsc::Receiver<Chunk> {
     receiver
 }
 
-async fn put_back(
-    target: &Target,
-    connection: &mut PgConnection,
-    taken: &[Taken],
-    connections: usize,
-    listener: &Listener,
-) -> Result<(), LoadError> {
-    let total = taken.len();
-    let done = Arc::new(AtomicU64::new(0));
-    let tell = {
-        let (done, listener) = (Arc::clone(&done), Arc::clone(listener));
-        move || {
-            let done = done.fetch_add(1, Ordering::Relaxed) as usize + 1;
-            listener(Progress::Restored { done, total });
-        }
-    };
-    let indexes = taken.iter().filter(|t| !t.is_foreign_key).map(|t| t.restore.clone()).collect();
-    run_all(target, indexes, connections, "put an index back", tell.clone()).await?;
-    // One at a time: each locks two tables, and two of them could wait for each other.
-    for taken in taken.iter().filter(|t| t.is_foreign_key) {
-        for sql in &taken.restore {
-            run(connection, sql, "put a foreign key back").await?;
-        }
-        tell();
-    }
-    Ok(())
-}
-
 /// Identity and serial columns go on after the last row.
 async fn continue_counters(connection: &mut PgConnection, plan: &Plan) -> Result<(), LoadError> {
-    for table in &plan.tables {
-        if let (Some(column), true) = (&table.counted_column, 0 < table.rows) {
+    for table in plan.tables.iter().filter(|t| 0 < t.rows && !t.held) {
+        for column in &table.counted_columns {
             query("SELECT setval(pg_get_serial_sequence($1, $2), $3)")
                 .bind(table.sql_name.clone())
                 .bind(column.clone())
@@ -311,15 +350,23 @@ async fn refresh(connection: &mut PgConnection) -> Result<(), LoadError> {
 async fn vacuum(
     target: &Target,
     connection: &mut PgConnection,
+    plan: &Plan,
     connections: usize,
     listener: &Listener,
 ) -> Result<(), LoadError> {
-    let rows = query(
+    let filled = plan.tables.iter().filter(|t| !t.held && 0 < t.rows);
+    let list: Vec<String> = filled.map(|t| format!("{}::regclass", literal(&t.sql_name))).collect();
+    if list.is_empty() {
+        return Ok(());
+    }
+    let list = list.join(", ");
+    let rows = query(format!(
         "SELECT format(CASE c.relkind WHEN 'p' THEN 'ANALYZE %s' ELSE 'VACUUM (FREEZE, ANALYZE) %s' END, c.oid::regclass)
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-         ORDER BY pg_table_size(c.oid) DESC",
-    )
+         FROM pg_class c
+         WHERE c.oid IN ({list}) OR c.relkind = 'm' AND c.relispopulated
+               OR c.relispartition AND c.relkind = 'r' AND pg_partition_root(c.oid) IN ({list})
+         ORDER BY pg_table_size(c.oid) DESC"
+    ))
     .fetch_all(&mut *connection)
     .await
     .map_err(|e| Error::doing("list tables to vacuum", e))?;

@@ -1,0 +1,433 @@
+//! CHECKs to what they allow: a list of cases, each a domain per column. Must never claim more than it understood:
+//! what is left over is named in the case, and the server judges sample rows before a load.
+
+pub mod parse;
+
+use std::collections::BTreeMap;
+
+pub use parse::{Tree, parse};
+
+use crate::expression::value::parse_time;
+
+/// One way to fulfil a condition: all of it must hold together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Case {
+    /// What each column may hold.
+    pub columns: BTreeMap<String, Domain>,
+    /// `left op right` between two columns; the operator is `<`, `<=`, `=` or `<>`.
+    pub relations: Vec<(String, String, String)>,
+    /// Parts that were not understood.
+    pub unknown: Vec<String>,
+}
+
+/// What a column may hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Domain {
+    /// `Some(true)`: must be NULL; `Some(false)`: must not.
+    pub null: Option<bool>,
+    /// Only one of these.
+    pub values: Option<Vec<Tree>>,
+    /// None of these.
+    pub excluded: Vec<Tree>,
+    /// At least this; more than this when the flag is set.
+    pub low: Option<(Tree, bool)>,
+    /// At most this; less than this when the flag is set.
+    pub high: Option<(Tree, bool)>,
+    /// Fewest and most characters or elements.
+    pub length: (u32, Option<u32>),
+    /// A regular expression it must match.
+    pub pattern: Option<String>,
+    /// In lower case (`Some(false)`) or upper case (`Some(true)`).
+    pub upper: Option<bool>,
+}
+
+/// More cases than this are not looked at; the first ones are as good.
+const MOST: usize = 64;
+
+/// The ways to make a condition true. None when nothing fulfils it.
+#[must_use]
+pub fn cases(tree: &Tree, want: bool) -> Vec<Case> {
+    match (tree, want) {
+        (Tree::And(list), true) | (Tree::Or(list), false) => {
+            list.iter().fold(vec![Case::default()], |found, part| both(&found, &cases(part, want)))
+        }
+        (Tree::Or(list), true) | (Tree::And(list), false) => {
+            let mut found: Vec<Case> = list.iter().flat_map(|part| cases(part, want)).collect();
+            // A case that was understood is better than one that was not.
+            found.sort_by_key(|case| case.unknown.len());
+            found.truncate(MOST);
+            found
+        }
+        (Tree::Not(inner), _) => cases(inner, !want),
+        // Rows fall to hash partitions as they come; one of them takes each.
+        (Tree::Call(name, _), true) if name == "satisfies_hash_partition" => vec![Case::default()],
+        (Tree::Bool(flag), _) => {
+            if *flag == want {
+                vec![Case::default()]
+            } else {
+                Vec::new()
+            }
+        }
+        (Tree::IsNull(inner), _) => match &**inner {
+            Tree::Column(name) => vec![of(name, Domain { null: Some(want), ..Domain::default() })],
+            _ => unknown(tree),
+        },
+        (Tree::Column(name), _) => {
+            vec![of(name, Domain { values: Some(vec![Tree::Bool(want)]), ..Domain::default() })]
+        }
+        (Tree::Any(operator, subject, list), _) => quantified(tree, operator, subject, list, want, true),
+        (Tree::All(operator, subject, list), _) => quantified(tree, operator, subject, list, want, false),
+        (Tree::Binary(operator, left, right), _) => compare(tree, operator, left, right, want),
+        _ => unknown(tree),
+    }
+}
+
+/// Both conditions: every pair that does not contradict itself.
+#[must_use]
+pub fn both(left: &[Case], right: &[Case]) -> Vec<Case> {
+    let mut found = Vec::new();
+    for a in left {
+        for b in right {
+            if let Some(case) = join(a, b).filter(|_| found.len() < MOST)
+                && !found.contains(&case)
+            {
+                found.push(case);
+            }
+        }
+    }
+    found
+}
+
+fn quantified(tree: &Tree, operator: &str, subject: &Tree, list: &[Tree], want: bool, any: bool) -> Vec<Case> {
+    let Some(name) = column(subject) else { return unknown(tree) };
+    let listed = || vec![of(name, Domain { values: Some(list.to_vec()), ..Domain::default() })];
+    let excluded = || vec![of(name, Domain { excluded: list.to_vec(), ..Domain::default() })];
+    if !list.iter().all(is_constant) {
+        return unknown(tree);
+    }
+    match (operator, any, want) {
+        ("=", true, true) | ("<>", false, false) => listed(),
+        ("=", true, false) | ("<>", false, true) => excluded(),
+        ("~~", true, true) => {
+            list.iter().flat_map(|item| compare(tree, "~~", subject, item, true)).take(MOST).collect()
+        }
+        _ => unknown(tree),
+    }
+}
+
+fn compare(tree: &Tree, operator: &str, left: &Tree, right: &Tree, want: bool) -> Vec<Case> {
+    let operator = if want { operator } else { opposite(operator) };
+    if operator.is_empty() {
+        return unknown(tree);
+    }
+    if is_condition(left) && is_condition(right) && matches!(operator, "=" | "<>") {
+        let same = operator == "=";
+        let mut found = both(&cases(left, true), &cases(right, same));
+        found.extend(both(&cases(left, false), &cases(right, !same)));
+        return found;
+    }
+    if let (Tree::Call(name, arguments), Tree::Number(count)) = (left, right)
+        && matches!(name.as_str(), "num_nonnulls" | "num_nulls")
+    {
+        return counted(name == "num_nonnulls", arguments, operator, *count).unwrap_or_else(|| unknown(tree));
+    }
+    if is_constant(left) && !is_constant(right) {
+        return compare(tree, mirrored(operator), right, left, true);
+    }
+    if let (Some(a), Some(b)) = (column(left), column(right)) {
+        return relation(tree, operator, a, b);
+    }
+    subject(operator, left, right).unwrap_or_else(|| unknown(tree))
+}
+
+/// `column op constant`, `length(column) op constant`, `lower(column) = column` and their kin.
+fn subject(operator: &str, left: &Tree, right: &Tree) -> Option<Vec<Case>> {
+    if let Tree::Call(function, arguments) = left {
+        let name = column(arguments.first()?)?;
+        match (function.as_str(), right) {
+            (
+                "length" | "char_length" | "character_length" | "octet_length" | "cardinality" | "array_length",
+                Tree::Number(n),
+            ) => {
+                return Some(vec![of(name, Domain { length: length(operator, *n)?, ..Domain::default() })]);
+            }
+            ("jsonb_typeof" | "json_typeof", Tree::Text(kind)) if operator == "=" => {
+                let value = if kind == "array" { "[]" } else { "{}" };
+                let values = (kind != "object").then(|| vec![Tree::Text(value.to_owned())]);
+                return Some(vec![of(name, Domain { values, ..Domain::default() })]);
+            }
+            ("lower" | "upper", _) => {
+                let case = Domain { upper: Some(function == "upper"), ..Domain::default() };
+                return (operator == "=" && column(right) == Some(name)).then(|| vec![of(name, case)]);
+            }
+            ("btrim" | "trim" | "ltrim" | "rtrim", Tree::Text(text)) if operator == "<>" && text.is_empty() => {
+                return Some(vec![of(name, Domain { length: (1, None), ..Domain::default() })]);
+            }
+            // What we make has no space at its ends.
+            ("btrim" | "trim" | "ltrim" | "rtrim", _) => {
+                return (operator == "=" && column(right) == Some(name)).then(|| vec![of(name, Domain::default())]);
+            }
+            ("coalesce", _) if arguments.len() == 2 => {
+                return subject(operator, &arguments[0], right);
+            }
+            _ => return None,
+        }
+    }
+    let name = column(left)?;
+    let now = matches!(right, Tree::Call(function, _) if function == "now");
+    let domain = match (operator, right) {
+        ("=", Tree::Text(_) | Tree::Number(_) | Tree::Bool(_)) => {
+            Domain { values: Some(vec![right.clone()]), ..Domain::default() }
+        }
+        ("<>", Tree::Text(text)) if text.is_empty() => Domain { length: (1, None), ..Domain::default() },
+        ("<>", _) if is_constant(right) => Domain { excluded: vec![right.clone()], ..Domain::default() },
+        (">" | ">=", _) if is_constant(right) => {
+            Domain { low: Some((right.clone(), operator == ">")), ..Domain::default() }
+        }
+        ("<" | "<=", _) if is_constant(right) => {
+            Domain { high: Some((right.clone(), operator == "<")), ..Domain::default() }
+        }
+        // The history ends before the wall clock does.
+        ("<" | "<=", _) if now => Domain::default(),
+        ("~", Tree::Text(pattern)) => Domain { pattern: Some(pattern.clone()), ..Domain::default() },
+        ("~*", Tree::Text(pattern)) => Domain { pattern: Some(pattern.clone()), ..Domain::default() },
+        ("~~", Tree::Text(pattern)) => Domain { pattern: Some(like(pattern)), ..Domain::default() },
+        _ => return None,
+    };
+    Some(vec![of(name, domain)])
+}
+
+/// A LIKE pattern as a regular expression.
+fn like(pattern: &str) -> String {
+    let mut regex = String::from("^");
+    for c in pattern.chars() {
+        match c {
+            '%' => regex.push_str("[a-z]{1,6}"),
+            '_' => regex.push_str("[a-z]"),
+            c if c.is_alphanumeric() => regex.push(c),
+            c => {
+                regex.push('\\');
+                regex.push(c);
+            }
+        }
+    }
+    regex.push('$');
+    regex
+}
+
+fn length(operator: &str, n: f64) -> Option<(u32, Option<u32>)> {
+    let n = n as u32;
+    Some(match operator {
+        "=" => (n, Some(n)),
+        "<=" => (0, Some(n)),
+        "<" => (0, Some(n.saturating_sub(1))),
+        ">=" => (n, None),
+        ">" => (n + 1, None),
+        "<>" if n == 0 => (1, None),
+        _ => return None,
+    })
+}
+
+/// `num_nonnulls(a, b, c) = 1`: one case for every choice of columns that are present.
+fn counted(present: bool, arguments: &[Tree], operator: &str, count: f64) -> Option<Vec<Case>> {
+    let names: Vec<&str> = arguments.iter().map(column).collect::<Option<_>>()?;
+    if 8 < names.len() {
+        return None;
+    }
+    let fits = |mask: u32| {
+        let n = f64::from(if present { mask.count_ones() } else { names.len() as u32 - mask.count_ones() });
+        match operator {
+            "=" => n == count,
+            "<" => n < count,
+            "<=" => n <= count,
+            ">" => count < n,
+            ">=" => count <= n,
+            _ => n != count,
+        }
+    };
+    let case = |mask: u32| Case {
+        columns: names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| ((*name).to_owned(), Domain { null: Some(mask >> i & 1 == 0), ..Domain::default() }))
+            .collect(),
+        ..Case::default()
+    };
+    Some((0..1_u32 << names.len()).filter(|mask| fits(*mask)).map(case).collect())
+}
+
+fn relation(tree: &Tree, operator: &str, a: &str, b: &str) -> Vec<Case> {
+    let (left, operator, right) = match operator {
+        "<" | "<=" | "=" | "<>" => (a, operator, b),
+        ">" => (b, "<", a),
+        ">=" => (b, "<=", a),
+        _ => return unknown(tree),
+    };
+    let relations = vec![(left.to_owned(), operator.to_owned(), right.to_owned())];
+    vec![Case { relations, ..Case::default() }]
+}
+
+fn of(name: &str, domain: Domain) -> Case {
+    Case { columns: BTreeMap::from([(name.to_owned(), domain)]), ..Case::default() }
+}
+
+fn unknown(tree: &Tree) -> Vec<Case> {
+    vec![Case { unknown: vec![format!("{tree:?}")], ..Case::default() }]
+}
+
+fn column(tree: &Tree) -> Option<&str> {
+    if let Tree::Column(name) = tree { Some(name) } else { None }
+}
+
+fn is_constant(tree: &Tree) -> bool {
+    matches!(tree, Tree::Text(_) | Tree::Number(_) | Tree::Bool(_))
+}
+
+fn is_condition(tree: &Tree) -> bool {
+    match tree {
+        Tree::IsNull(_) | Tree::And(_) | Tree::Or(_) | Tree::Not(_) | Tree::Any(..) | Tree::All(..) => true,
+        Tree::Binary(operator, ..) => !opposite(operator).is_empty(),
+        _ => false,
+    }
+}
+
+fn opposite(operator: &str) -> &'static str {
+    match operator {
+        "=" => "<>",
+        "<>" => "=",
+        "<" => ">=",
+        "<=" => ">",
+        ">" => "<=",
+        ">=" => "<",
+        _ => "",
+    }
+}
+
+fn mirrored(operator: &str) -> &str {
+    match operator {
+        "<" => ">",
+        "<=" => ">=",
+        ">" => "<",
+        ">=" => "<=",
+        other => other,
+    }
+}
+
+fn join(a: &Case, b: &Case) -> Option<Case> {
+    let mut case = a.clone();
+    for (name, domain) in &b.columns {
+        let joined = match case.columns.get(name) {
+            Some(mine) => meet(mine, domain)?,
+            None => domain.clone(),
+        };
+        case.columns.insert(name.clone(), joined);
+    }
+    for relation in &b.relations {
+        if !case.relations.contains(relation) {
+            case.relations.push(relation.clone());
+        }
+    }
+    case.unknown.extend(b.unknown.iter().cloned());
+    Some(case)
+}
+
+/// What both domains allow, or `None` when that is nothing.
+fn meet(a: &Domain, b: &Domain) -> Option<Domain> {
+    let null = match (a.null, b.null) {
+        (Some(x), Some(y)) if x != y => return None,
+        (x, y) => x.or(y),
+    };
+    let mut excluded = a.excluded.clone();
+    excluded.extend(b.excluded.iter().cloned());
+    let low = tighter(&a.low, &b.low, false);
+    let high = tighter(&a.high, &b.high, true);
+    let values = match (&a.values, &b.values) {
+        (Some(x), Some(y)) => Some(x.iter().filter(|v| y.contains(v)).cloned().collect()),
+        (x, y) => x.clone().or_else(|| y.clone()),
+    };
+    let values: Option<Vec<Tree>> = values.map(|list| {
+        list.into_iter()
+            .filter(|v| !excluded.contains(v))
+            .filter(|v| low.as_ref().is_none_or(|(l, strict)| above(v, l, *strict)))
+            .filter(|v| high.as_ref().is_none_or(|(h, strict)| above(h, v, *strict)))
+            .collect()
+    });
+    if values.as_ref().is_some_and(Vec::is_empty) && null != Some(true) {
+        return None;
+    }
+    if let (Some((l, ls)), Some((h, hs))) = (&low, &high)
+        && !above(h, l, *ls || *hs)
+    {
+        return None;
+    }
+    let length = (a.length.0.max(b.length.0), a.length.1.into_iter().chain(b.length.1).min());
+    if length.1.is_some_and(|most| most < length.0) {
+        return None;
+    }
+    let pattern = a.pattern.clone().or_else(|| b.pattern.clone());
+    Some(Domain { null, values, excluded, low, high, length, pattern, upper: a.upper.or(b.upper) })
+}
+
+fn tighter(a: &Option<(Tree, bool)>, b: &Option<(Tree, bool)>, lowest: bool) -> Option<(Tree, bool)> {
+    match (a, b) {
+        (Some(x), Some(y)) => {
+            let y_is_tighter = if lowest { !above(&y.0, &x.0, false) } else { above(&y.0, &x.0, false) };
+            Some(if y_is_tighter { y.clone() } else { x.clone() })
+        }
+        (x, y) => x.clone().or_else(|| y.clone()),
+    }
+}
+
+/// `a >= b`, or `a > b`; numbers by value, times by moment, other texts by their letters.
+#[must_use]
+pub fn above(a: &Tree, b: &Tree, strictly: bool) -> bool {
+    let order = match (a, b) {
+        (Tree::Number(x), Tree::Number(y)) => x.total_cmp(y),
+        (Tree::Text(x), Tree::Text(y)) => match (parse_time(x), parse_time(y)) {
+            (Some(x), Some(y)) => x.cmp(&y),
+            _ => x.cmp(y),
+        },
+        _ => return true,
+    };
+    if strictly { order.is_gt() } else { order.is_ge() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn solved(sql: &str) -> Vec<Case> {
+        cases(&parse(sql), true)
+    }
+
+    #[test]
+    fn bounds_meet_and_contradictions_vanish() {
+        let found = solved("((a > 0) AND (a <= 10) AND (a >= 3))");
+        let domain = &found[0].columns["a"];
+        assert_eq!(
+            (domain.low.clone(), domain.high.clone()),
+            (Some((Tree::Number(3.0), false)), Some((Tree::Number(10.0), false)))
+        );
+        assert_eq!(solved("((a > 5) AND (a < 5))"), Vec::new());
+        assert_eq!(solved("((a = 1) OR ((a > 5) AND (a < 5)))").len(), 1);
+    }
+
+    #[test]
+    fn exactly_one_present_gives_a_case_each() {
+        let found = solved("(num_nonnulls(user_id, team_id) = 1)");
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].columns["user_id"].null, Some(false));
+        assert_eq!(found[0].columns["team_id"].null, Some(true));
+        let paired = solved("((paid_at IS NOT NULL) = ((status)::text = 'paid'::text))");
+        assert_eq!(paired.len(), 2);
+        assert_eq!(paired[1].columns["paid_at"].null, Some(true));
+        assert_eq!(paired[1].columns["status"].excluded, [Tree::Text("paid".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_kept_as_such() {
+        assert_eq!(solved("(my_function(a) > 3)")[0].unknown.len(), 1);
+        assert_eq!(solved("((a > 0) AND (b < c))")[0].relations, [("b".into(), "<".into(), "c".into())]);
+        assert_eq!(solved("(length((name)::text) <= 20)")[0].columns["name"].length, (0, Some(20)));
+    }
+}

@@ -1,0 +1,334 @@
+//! Conditions as the server writes them (`pg_get_expr`): text to a tree. Must know no column and solve nothing.
+//!
+//! What it does not understand becomes [`Tree::Unknown`], never an error: the server itself judges the rows in the end.
+
+use crate::sql::{Kind, tokens};
+
+/// A node of a condition.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tree {
+    /// A column, or VALUE of a domain.
+    Column(String),
+    /// A text, also for times, enums and everything else in quotes.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// TRUE or FALSE.
+    Bool(bool),
+    /// NULL
+    Null,
+    /// A function with arguments.
+    Call(String, Vec<Tree>),
+    /// `ARRAY[…]`
+    Array(Vec<Tree>),
+    /// A comparison or another operator, as written.
+    Binary(String, Box<Tree>, Box<Tree>),
+    /// All of them.
+    And(Vec<Tree>),
+    /// One of them.
+    Or(Vec<Tree>),
+    /// Not it.
+    Not(Box<Tree>),
+    /// `IS NULL`
+    IsNull(Box<Tree>),
+    /// `x op ANY (list)`
+    Any(String, Box<Tree>, Vec<Tree>),
+    /// `x op ALL (list)`
+    All(String, Box<Tree>, Vec<Tree>),
+    /// Something else, as written.
+    Unknown(String),
+}
+
+/// Parses a condition.
+#[must_use]
+pub fn parse(sql: &str) -> Tree {
+    let mut parser = Parser { words: words(sql), at: 0 };
+    match parser.or() {
+        Some(tree) if parser.at == parser.words.len() => tree,
+        _ => Tree::Unknown(sql.to_owned()),
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Word {
+    Name(String),
+    Quoted(String),
+    Text(String),
+    Number(f64),
+    Symbol(String),
+}
+
+fn words(sql: &str) -> Vec<Word> {
+    let mut found: Vec<Word> = Vec::new();
+    let mut end = usize::MAX;
+    for token in tokens(sql) {
+        let text = &sql[token.span.clone()];
+        let adjacent = end == token.span.start;
+        end = token.span.end;
+        match token.kind {
+            Kind::Space => {}
+            Kind::Word => found.push(Word::Name(text.to_owned())),
+            Kind::Quoted if text.starts_with('"') => {
+                found.push(Word::Quoted(text[1..text.len() - 1].replace("\"\"", "\"")));
+            }
+            Kind::Quoted => found.push(Word::Text(unquote(text))),
+            _ if text.starts_with(|c: char| c.is_ascii_digit()) => {
+                found.push(text.parse().map_or_else(|_| Word::Symbol(text.to_owned()), Word::Number));
+            }
+            _ => {
+                // Operators of several characters come one by one.
+                if let (true, Some(Word::Symbol(last))) = (adjacent, found.last_mut())
+                    && is_operator(last)
+                    && is_operator(text)
+                {
+                    last.push_str(text);
+                } else {
+                    found.push(Word::Symbol(text.to_owned()));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn is_operator(text: &str) -> bool {
+    text != "::" && text.chars().all(|c| "<>=!~*+-/%|&^#@?".contains(c))
+}
+
+fn unquote(text: &str) -> String {
+    let escaped = text.starts_with(['E', 'e']);
+    let inner = text.trim_start_matches(['E', 'e']);
+    let inner = inner.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).unwrap_or(inner).replace("''", "'");
+    if escaped { inner.replace("\\\\", "\\") } else { inner }
+}
+
+struct Parser {
+    words: Vec<Word>,
+    at: usize,
+}
+
+impl Parser {
+    fn or(&mut self) -> Option<Tree> {
+        let mut list = vec![self.and()?];
+        while self.take_name("or") {
+            list.push(self.and()?);
+        }
+        Some(if list.len() == 1 { list.remove(0) } else { Tree::Or(list) })
+    }
+
+    fn and(&mut self) -> Option<Tree> {
+        let mut list = vec![self.not()?];
+        while self.take_name("and") {
+            list.push(self.not()?);
+        }
+        Some(if list.len() == 1 { list.remove(0) } else { Tree::And(list) })
+    }
+
+    fn not(&mut self) -> Option<Tree> {
+        if self.take_name("not") {
+            return Some(Tree::Not(Box::new(self.not()?)));
+        }
+        self.comparison()
+    }
+
+    fn comparison(&mut self) -> Option<Tree> {
+        let mut left = self.operand()?;
+        loop {
+            if self.take_name("is") {
+                let negated = self.take_name("not");
+                let mut tested = if self.take_name("null") {
+                    Tree::IsNull(Box::new(left))
+                } else if self.take_name("true") {
+                    left
+                } else if self.take_name("false") {
+                    Tree::Not(Box::new(left))
+                } else {
+                    return None;
+                };
+                if negated {
+                    tested = Tree::Not(Box::new(tested));
+                }
+                left = tested;
+                continue;
+            }
+            let Some(Word::Symbol(operator)) = self.peek().cloned() else { return Some(left) };
+            if !is_operator(&operator) {
+                return Some(left);
+            }
+            self.at += 1;
+            let quantified = if self.take_name("any") { Some(true) } else { self.take_name("all").then_some(false) };
+            left = match quantified {
+                Some(any) => {
+                    let list = match self.operand()? {
+                        Tree::Array(items) => items,
+                        Tree::Text(text) => list_of(&text)?,
+                        _ => return None,
+                    };
+                    if any {
+                        Tree::Any(operator, Box::new(left), list)
+                    } else {
+                        Tree::All(operator, Box::new(left), list)
+                    }
+                }
+                None => Tree::Binary(operator, Box::new(left), Box::new(self.operand()?)),
+            };
+        }
+    }
+
+    fn operand(&mut self) -> Option<Tree> {
+        let mut tree = self.primary()?;
+        while self.take_symbol("::") {
+            self.skip_type()?;
+            // A cast changes no value we care about; texts of numbers become numbers where they are compared.
+            if let Tree::Text(text) = &tree
+                && let Ok(number) = text.parse::<f64>()
+            {
+                tree = Tree::Number(number);
+            }
+        }
+        Some(tree)
+    }
+
+    fn primary(&mut self) -> Option<Tree> {
+        let word = self.peek()?.clone();
+        self.at += 1;
+        match word {
+            Word::Number(number) => Some(Tree::Number(number)),
+            Word::Text(text) => Some(Tree::Text(text)),
+            Word::Quoted(name) => Some(Tree::Column(name)),
+            Word::Symbol(symbol) if symbol == "(" => {
+                let inner = self.or()?;
+                self.take_symbol(")").then_some(inner)
+            }
+            Word::Symbol(symbol) if symbol == "-" => match self.operand()? {
+                Tree::Number(number) => Some(Tree::Number(-number)),
+                _ => None,
+            },
+            Word::Symbol(_) => None,
+            Word::Name(name) => self.name(&name.to_lowercase()),
+        }
+    }
+
+    fn name(&mut self, name: &str) -> Option<Tree> {
+        match name {
+            "null" => return Some(Tree::Null),
+            "true" => return Some(Tree::Bool(true)),
+            "false" => return Some(Tree::Bool(false)),
+            "current_date" | "current_timestamp" | "localtimestamp" => {
+                return Some(Tree::Call("now".to_owned(), Vec::new()));
+            }
+            "array" if self.take_symbol("[") => return Some(Tree::Array(self.list("]")?)),
+            "case" => return None,
+            _ => {}
+        }
+        let mut name = name.to_owned();
+        while self.take_symbol(".") {
+            match self.peek()?.clone() {
+                Word::Name(part) | Word::Quoted(part) => name = part.to_lowercase(),
+                _ => return None,
+            }
+            self.at += 1;
+        }
+        if self.take_symbol("(") {
+            return Some(Tree::Call(name, self.list(")")?));
+        }
+        Some(Tree::Column(name))
+    }
+
+    fn list(&mut self, close: &str) -> Option<Vec<Tree>> {
+        let mut items = Vec::new();
+        if self.take_symbol(close) {
+            return Some(items);
+        }
+        loop {
+            items.push(self.or()?);
+            if self.take_symbol(close) {
+                return Some(items);
+            }
+            if !self.take_symbol(",") {
+                return None;
+            }
+        }
+    }
+
+    /// `character varying(20)[]`, `timestamp with time zone`, `public."Mood"`.
+    fn skip_type(&mut self) -> Option<()> {
+        loop {
+            match self.peek()? {
+                Word::Name(_) | Word::Quoted(_) => self.at += 1,
+                _ => return None,
+            }
+            if self.take_symbol(".") {
+                continue;
+            }
+            let more = ["varying", "precision", "with", "without", "time", "zone"];
+            match self.peek() {
+                Some(Word::Name(name)) if more.contains(&name.as_str()) => {}
+                _ => break,
+            }
+        }
+        if self.take_symbol("(") {
+            self.list(")")?;
+            // `timestamp(3) with time zone`
+            while ["with", "without", "time", "zone"].iter().any(|word| self.take_name(word)) {}
+        }
+        while self.take_symbol("[") {
+            self.take_symbol("]").then_some(())?;
+        }
+        Some(())
+    }
+
+    fn peek(&self) -> Option<&Word> {
+        self.words.get(self.at)
+    }
+
+    fn take_name(&mut self, name: &str) -> bool {
+        let found = matches!(self.peek(), Some(Word::Name(word)) if word.eq_ignore_ascii_case(name));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn take_symbol(&mut self, symbol: &str) -> bool {
+        let found = matches!(self.peek(), Some(Word::Symbol(word)) if word == symbol);
+        self.at += usize::from(found);
+        found
+    }
+}
+
+/// `{a,b}`: an array as one text.
+fn list_of(text: &str) -> Option<Vec<Tree>> {
+    let inner = text.strip_prefix('{')?.strip_suffix('}')?;
+    if inner.contains(['{', '\\']) {
+        return None;
+    }
+    let plain = |item: &str| item.trim_matches('"').to_owned();
+    Some(inner.split(',').map(|item| item.parse().map_or_else(|_| Tree::Text(plain(item)), Tree::Number)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_writes_is_read() {
+        let in_list = "((status)::text = ANY ((ARRAY['a'::character varying, 'it''s'::character varying])::text[]))";
+        let Tree::Any(operator, column, list) = parse(in_list) else { panic!("{:?}", parse(in_list)) };
+        assert_eq!((operator.as_str(), *column), ("=", Tree::Column("status".to_owned())));
+        assert_eq!(list, [Tree::Text("a".to_owned()), Tree::Text("it's".to_owned())]);
+
+        let Tree::And(both) =
+            parse("((price >= (0)::numeric) AND (\"Until\" > '2024-01-01 00:00:00+00'::timestamp with time zone))")
+        else {
+            panic!()
+        };
+        assert_eq!(both.len(), 2);
+        let Tree::Binary(operator, left, right) = &both[1] else { panic!("{both:?}") };
+        assert_eq!((operator.as_str(), &**left), (">", &Tree::Column("Until".to_owned())));
+        assert_eq!(**right, Tree::Text("2024-01-01 00:00:00+00".to_owned()));
+
+        assert!(matches!(parse("(num_nonnulls(a, b) = 1)"), Tree::Binary(..)));
+        assert!(matches!(parse("((code)::text ~ '^[A-Z]{2}$'::text)"), Tree::Binary(op, ..) if op == "~"));
+        assert!(matches!(parse("((a IS NULL) = (b IS NOT NULL))"), Tree::Binary(..)));
+        assert!(matches!(parse("CASE WHEN a THEN b ELSE c END"), Tree::Unknown(_)));
+    }
+}

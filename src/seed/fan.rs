@@ -1,0 +1,291 @@
+//! How the rows of a table spread over the rows of a parent. Must be closed form: any row's parent by itself.
+
+use super::growth::Growth;
+use crate::expression::{Key, Permutation, Zipf};
+
+/// One foreign key of a table, and which parent each row has.
+#[derive(Debug, Clone)]
+pub struct Fan {
+    /// The foreign key's columns and what each of them refers to.
+    pub columns: Vec<(String, String)>,
+    /// The parent's position in the plan.
+    pub parent: usize,
+    /// Rows of the parent.
+    pub parents: u64,
+    /// Which parent a row has.
+    pub kind: FanKind,
+    /// Share of rows without a parent.
+    pub null_share: f64,
+    /// Rows without a parent because their case says so.
+    pub absent: Option<(Cases, Vec<bool>)>,
+    /// Never the same parent as this other fan of the table.
+    pub other_than: Option<usize>,
+    /// The stream of this fan-out.
+    pub key: Key,
+}
+
+/// The alternatives a table's CHECKs allow: every row is one of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Cases {
+    /// The stream of the choice, one for all columns of the table.
+    pub key: Key,
+    /// How many.
+    pub count: u64,
+}
+
+impl Cases {
+    /// The case of a row.
+    #[must_use]
+    pub fn of(&self, row: u64) -> usize {
+        self.key.below(row, self.count) as usize
+    }
+}
+
+/// Which parent a row has.
+#[derive(Debug, Clone)]
+pub enum FanKind {
+    /// The parent with the same number.
+    Each,
+    /// A skewed draw among the parents already born when the row came.
+    Draw {
+        /// How skewed.
+        zipf: Zipf,
+        /// Which parent holds which rank.
+        order: Permutation,
+        /// The growth of the table and of the parent, if both grow.
+        growth: Option<(Growth, Growth)>,
+    },
+    /// The first of two that are unique together.
+    Owner(Box<Pair>),
+    /// The second of two that are unique together.
+    Member(Box<Pair>),
+    /// A digit of what is unique together: every combination stands once.
+    Slot(Slots, usize),
+    /// Among the parents of the row's own class: row mod classes.
+    Class(u64),
+    /// An earlier row of the same table, in the row's own class; the first of each class has none, or itself.
+    Before {
+        /// How many classes.
+        classes: u64,
+        /// The first of each class refers to itself.
+        itself: bool,
+    },
+}
+
+/// Combinations of small ranges that are unique together: a permutation of all of them, read digit by digit.
+#[derive(Debug, Clone)]
+pub struct Slots {
+    /// Which combination stands in which row.
+    pub order: Permutation,
+    /// How many values each digit has.
+    pub radices: Vec<u64>,
+    /// Rows of different classes share combinations: their class already differs.
+    pub classes: u64,
+}
+
+impl Slots {
+    /// How many rows there can be.
+    #[must_use]
+    pub fn capacity(radices: &[u64], classes: u64) -> u64 {
+        radices.iter().fold(1_u64, |all, radix| all.saturating_mul(*radix)).saturating_mul(classes)
+    }
+
+    /// The value of a digit in a row.
+    #[must_use]
+    pub fn digit(&self, index: usize, row: u64) -> u64 {
+        let combination = self.order.apply(row / self.classes);
+        let below = self.radices[..index].iter().product::<u64>();
+        combination / below % self.radices[index]
+    }
+}
+
+/// Pairs of parents, all distinct, both sides skewed, in closed form.
+///
+/// A permutation sends the row to a child number; children of one owner form an interval (systematic
+/// rounding of the Zipf integral), and child e of k takes the member at (e + phase) / k of the
+/// members' mass: distinct because no member holds 1/k of it (systematic sampling with
+/// probability proportional to size; Madow 1949).
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Rows of the table.
+    pub rows: u64,
+    /// How skewed the owners are.
+    pub owners: Zipf,
+    /// Which owner holds which rank.
+    pub owner_order: Permutation,
+    /// How skewed the members are; flat enough that the largest owner's members differ.
+    pub members: Zipf,
+    /// Which member holds which rank.
+    pub member_order: Permutation,
+    /// Which child stands in which row.
+    pub order: Permutation,
+    /// The stream of the phases.
+    pub key: Key,
+    /// Owner and member are rows of one table and must differ: the last rank is spare.
+    pub differ: bool,
+}
+
+impl Pair {
+    /// First child of an owner's rank.
+    fn start(&self, rank: u64) -> u64 {
+        let below = self.owners.mass_below(rank as f64) * self.rows as f64 - 0.5;
+        (libm::ceil(below).max(0.0) as u64).min(self.rows)
+    }
+
+    /// How many children the owner at a rank has.
+    #[must_use]
+    pub fn children(&self, rank: u64) -> u64 {
+        self.start(rank + 1) - self.start(rank)
+    }
+
+    /// The most children any owner can have: rounding gives some of them one more than the first has.
+    #[must_use]
+    pub fn most_children(&self) -> u64 {
+        (libm::ceil(self.owners.mass_below(1.0) * self.rows as f64) as u64).max(1)
+    }
+
+    /// Rank of the owner, number of the child, number of its siblings and itself.
+    fn child(&self, row: u64) -> (u64, u64, u64) {
+        let child = self.order.apply(row);
+        let mut rank = self.owners.rank_at((child as f64 + 0.5) / self.rows as f64);
+        // Rounding may place the rank one off; the starts decide.
+        while child < self.start(rank) {
+            rank -= 1;
+        }
+        while self.start(rank + 1) <= child && rank + 1 < self.owners.count() {
+            rank += 1;
+        }
+        (rank, child - self.start(rank), self.children(rank))
+    }
+
+    fn owner(&self, row: u64) -> u64 {
+        self.owner_order.apply(self.child(row).0)
+    }
+
+    fn member(&self, row: u64) -> u64 {
+        let (rank, child, children) = self.child(row);
+        let share = (child as f64 + self.key.unit(rank)) / children as f64;
+        let member = self.member_order.apply(self.members.rank_at(share));
+        if self.differ && member == self.owner_order.apply(rank) {
+            // No draw reaches the spare rank, so it stays distinct; and it is not the owner, who was just drawn.
+            return self.member_order.apply(self.members.count());
+        }
+        member
+    }
+}
+
+/// Tries before a draw settles for any parent already born; the first rows of a table need them.
+const TRIES: u64 = 8;
+
+impl Fan {
+    /// The parent's row, or `None` when this row has no parent. `fans` are all of the table.
+    #[must_use]
+    pub fn parent_row(&self, fans: &[Fan], row: u64) -> Option<u64> {
+        if 0.0 < self.null_share && self.key.named("null").unit(row) < self.null_share {
+            return None;
+        }
+        if let Some((cases, absent)) = &self.absent
+            && absent[cases.of(row)]
+        {
+            return None;
+        }
+        let parent = self.drawn(row)?;
+        let Some(other) = self.other_than.and_then(|fan| fans[fan].parent_row(fans, row)) else { return Some(parent) };
+        Some(match self.kind {
+            FanKind::Slot(..) => parent + u64::from(other <= parent),
+            FanKind::Member(_) | FanKind::Owner(_) => parent,
+            _ if parent == other => (parent + 1) % self.parents,
+            _ => parent,
+        })
+    }
+
+    fn drawn(&self, row: u64) -> Option<u64> {
+        Some(match &self.kind {
+            FanKind::Each => row,
+            FanKind::Owner(pair) => pair.owner(row),
+            FanKind::Member(pair) => pair.member(row),
+            FanKind::Slot(slots, digit) => row % slots.classes + slots.classes * slots.digit(*digit, row),
+            FanKind::Class(classes) => {
+                let class = row % classes;
+                let members = (self.parents - class).div_ceil(*classes);
+                class + classes * self.key.below(row, members)
+            }
+            FanKind::Before { classes, itself } => {
+                let earlier = row / classes;
+                if earlier == 0 {
+                    return itself.then_some(row);
+                }
+                row % classes + classes * self.key.below(row, earlier)
+            }
+            FanKind::Draw { zipf, order, growth } => {
+                let born = match growth {
+                    Some((own, parent)) => parent.born(own.moment(row)).max(1),
+                    None => self.parents,
+                };
+                (0..TRIES)
+                    .map(|attempt| order.apply(zipf.draw(self.key.numbered(attempt), row)))
+                    .find(|parent| *parent < born)
+                    .unwrap_or_else(|| self.key.numbered(TRIES).below(row, born))
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(rows: u64, owners: u64, members: u64, exponent: f64) -> Pair {
+        let key = Key::new(11);
+        let mut pair = Pair {
+            rows,
+            owners: Zipf::with_top_share(exponent, members as f64 / 2.0 / rows as f64, owners),
+            owner_order: Permutation::new(key.numbered(1), owners),
+            members: Zipf::new(0.9, members),
+            member_order: Permutation::new(key.numbered(2), members),
+            order: Permutation::new(key.numbered(3), rows),
+            key,
+            differ: false,
+        };
+        pair.members = pair.members.flattened_to(0.999 / pair.most_children() as f64);
+        pair
+    }
+
+    #[test]
+    fn pairs_are_distinct_and_skewed() {
+        // Also row counts at which rounding gives some owners one child more than the first.
+        for (rows, owners, members, exponent) in
+            [(50_000, 4_000, 300, 0.8), (1_310, 300, 50, 0.0), (1_939, 300, 50, 0.0), (1, 1, 2, 1.0)]
+        {
+            let pair = pair(rows, owners, members, exponent);
+            let mut seen: Vec<(u64, u64)> = (0..rows).map(|row| (pair.owner(row), pair.member(row))).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen.len() as u64, rows, "every pair stands once among {rows} rows");
+        }
+        let most = pair(50_000, 4_000, 300, 0.8).children(0);
+        assert!(50_000 / 4_000 * 5 < most && most <= 151, "the largest owner has {most}");
+    }
+
+    #[test]
+    fn followers_are_distinct_pairs_and_nobody_follows_himself() {
+        let mut pair = pair(3_000, 200, 199, 0.6);
+        pair.member_order = Permutation::new(Key::new(5), 200);
+        pair.differ = true;
+        let mut seen: Vec<(u64, u64)> = (0..3_000).map(|row| (pair.owner(row), pair.member(row))).collect();
+        assert!(seen.iter().all(|(owner, member)| owner != member && *member < 200));
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 3_000);
+    }
+
+    #[test]
+    fn slots_hold_every_combination_once_in_each_class() {
+        let slots = Slots { order: Permutation::new(Key::new(2), 3 * 4 * 5), radices: vec![3, 4, 5], classes: 7 };
+        let mut seen: Vec<(u64, u64, u64, u64)> =
+            (0..420).map(|row| (row % 7, slots.digit(0, row), slots.digit(1, row), slots.digit(2, row))).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 420);
+    }
+}

@@ -1,0 +1,200 @@
+//! A domain laid over an expression: the same content, within what a CHECK allows. Must not know where a domain came from.
+
+use super::content::{Family, family, quoted, weighted};
+use crate::expression::Value;
+use crate::expression::value::parse_time;
+use crate::postgres::catalog::{Type, TypeKind};
+use crate::seed::condition::{Case, Domain, Tree, above};
+
+/// An expression that stays inside the domain.
+pub(super) fn within(content: &str, domain: &Domain, kind: &Type) -> String {
+    if domain.null == Some(true) {
+        return "null".to_owned();
+    }
+    if let Some(values) = &domain.values {
+        return one_of(values);
+    }
+    if let TypeKind::Enum(labels) = &kind.kind {
+        let allowed: Vec<String> =
+            labels.iter().filter(|l| !domain.excluded.contains(&Tree::Text((*l).clone()))).cloned().collect();
+        return if allowed.is_empty() { content.to_owned() } else { weighted(&allowed) };
+    }
+    match family(kind) {
+        Family::Whole | Family::Fraction => number_within(content, domain, kind),
+        Family::Moment => moment_within(content, domain),
+        Family::Text => text_within(content, domain, kind),
+        _ if domain.length != (0, None) => {
+            let (low, high) = (domain.length.0.max(1), domain.length.1.unwrap_or(domain.length.0.max(1) + 3));
+            match content.strip_suffix(", 1, 4)") {
+                Some(array) => format!("{array}, {}, {high})", low.min(high)),
+                None => content.to_owned(),
+            }
+        }
+        _ => content.to_owned(),
+    }
+}
+
+fn one_of(values: &[Tree]) -> String {
+    match values {
+        [Tree::Bool(flag)] => flag.to_string(),
+        [Tree::Number(number)] => number.to_string(),
+        [Tree::Text(text)] => quoted(text),
+        _ => {
+            let labels: Vec<String> = values
+                .iter()
+                .map(|value| match value {
+                    Tree::Text(text) => text.clone(),
+                    Tree::Number(number) => number.to_string(),
+                    Tree::Bool(flag) => flag.to_string(),
+                    _ => String::new(),
+                })
+                .collect();
+            if values.iter().any(|v| matches!(v, Tree::Number(n) if *n < 0.0)) {
+                return labels.join(" | ");
+            }
+            weighted(&labels)
+        }
+    }
+}
+
+/// The smallest step between two values of a numeric type.
+fn step(kind: &Type) -> f64 {
+    match (family(kind), kind.precision) {
+        (Family::Whole, _) => 1.0,
+        (_, Some((_, scale))) => libm::pow(10.0, -f64::from(scale)),
+        _ => 0.01,
+    }
+}
+
+/// The bounds of a numeric type and a domain together.
+pub(super) fn number_bounds(domain: &Domain, kind: &Type) -> (Option<f64>, Option<f64>) {
+    let step = step(kind);
+    let of = |bound: &Option<(Tree, bool)>, inward: f64| match bound {
+        Some((Tree::Number(n), strict)) => Some(if *strict { n + inward * step } else { *n }),
+        _ => None,
+    };
+    let mut low = of(&domain.low, 1.0);
+    let mut high = of(&domain.high, -1.0);
+    if domain.excluded.contains(&Tree::Number(0.0)) && low.is_none_or(|low| low <= 0.0) {
+        low = Some(step);
+    }
+    let widest = match (kind.name.as_str(), kind.precision) {
+        ("numeric", Some((digits, scale))) => Some(libm::pow(10.0, f64::from(digits as i32 - i32::from(scale))) - step),
+        ("int2", _) => Some(32_767.0),
+        _ => None,
+    };
+    if let Some(widest) = widest.filter(|w| *w < 1e6) {
+        high = Some(high.map_or(widest, |high| high.min(widest)));
+    }
+    (low, high)
+}
+
+fn number_within(content: &str, domain: &Domain, kind: &Type) -> String {
+    match number_bounds(domain, kind) {
+        (None, None) => content.to_owned(),
+        // Nothing that is made from a name alone is below zero, but for places on earth.
+        (Some(low), None) if low <= 0.0 && !content.contains("(-") => content.to_owned(),
+        (Some(low), None) => format!("clamp({content}, {low}, null)"),
+        (None, Some(high)) => format!("clamp({content}, null, {high})"),
+        (Some(low), Some(high)) if domain.high.is_some() && high - low < 1e6 => format!("uniform({low}, {high})"),
+        (Some(low), Some(high)) => format!("clamp({content}, {low}, {high})"),
+    }
+}
+
+fn moment_within(content: &str, domain: &Domain) -> String {
+    const SECOND: i64 = 1_000_000;
+    let of = |bound: &Option<(Tree, bool)>, inward: i64| match bound {
+        Some((Tree::Text(text), strict)) => parse_time(text).map(|at| if *strict { at + inward } else { at }),
+        _ => None,
+    };
+    let text = |at: i64| quoted(&Value::Time(at).to_text());
+    match (of(&domain.low, SECOND), of(&domain.high, -SECOND)) {
+        (Some(low), Some(high)) => format!("spread({}, {})", text(low), text(high)),
+        (Some(low), None) => format!("clamp({content}, {}, null)", text(low)),
+        (None, Some(high)) => format!("clamp({content}, null, {})", text(high)),
+        _ => content.to_owned(),
+    }
+}
+
+fn text_within(content: &str, domain: &Domain, kind: &Type) -> String {
+    let high = domain.length.1.into_iter().chain(kind.length).min();
+    if let Some(pattern) = &domain.pattern {
+        let high = high.map_or("200".to_owned(), |high| high.to_string());
+        return format!("pattern({}, {}, {high})", quoted(pattern), domain.length.0);
+    }
+    let mut made = content.to_owned();
+    if domain.length.0 > 1 || domain.length.1.is_some() {
+        made = format!("fit({made}, {}, {})", domain.length.0, high.unwrap_or(domain.length.0.max(64)));
+    }
+    match domain.upper {
+        Some(true) => format!("pattern('[A-Z]{{{}}}')", domain.length.0.max(3).min(high.unwrap_or(8))),
+        Some(false) => format!("lower({made})"),
+        None => made,
+    }
+}
+
+/// Neighbouring ranges of one column become one: a year of monthly partitions is a year.
+pub(super) fn joined(mut cases: Vec<Case>) -> Vec<Case> {
+    fn bound(case: &Case, high: bool) -> Option<(&String, &Tree)> {
+        let bounded = case.columns.iter().filter(|(_, d)| d.low.is_some() || d.high.is_some());
+        let (name, domain) = bounded.clone().next().filter(|_| bounded.count() == 1)?;
+        let side = if high { &domain.high } else { &domain.low };
+        side.as_ref().map(|(tree, _)| (name, tree))
+    }
+    cases.sort_by(|a, b| match (bound(a, false), bound(b, false)) {
+        (Some((_, x)), Some((_, y))) if x == y => std::cmp::Ordering::Equal,
+        (Some((_, x)), Some((_, y))) => {
+            if above(x, y, true) {
+                std::cmp::Ordering::Greater
+            } else {
+                std::cmp::Ordering::Less
+            }
+        }
+        (x, y) => x.is_some().cmp(&y.is_some()),
+    });
+    let mut found: Vec<Case> = Vec::new();
+    for case in cases {
+        if let Some(last) = found.last_mut()
+            && let (Some((name, end)), Some((other, start))) = (bound(last, true), bound(&case, false))
+            && name == other
+            && end == start
+        {
+            let name = name.clone();
+            let high = case.columns[&name].high.clone();
+            last.columns.get_mut(&name).expect("just found").high = high;
+            continue;
+        }
+        found.push(case);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::condition::{cases, parse};
+
+    #[test]
+    fn a_row_of_partitions_is_one_range() {
+        let month = |a: &str, b: &str| {
+            cases(&parse(&format!("((at IS NOT NULL) AND (at >= '{a}'::date) AND (at < '{b}'::date))")), true)
+        };
+        let mut list = month("2024-02-01", "2024-03-01");
+        list.extend(month("2024-01-01", "2024-02-01"));
+        list.extend(month("2024-05-01", "2024-06-01"));
+        let found = joined(list);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].columns["at"].high, Some((Tree::Text("2024-03-01".to_owned()), true)));
+    }
+
+    #[test]
+    fn content_stays_within_its_bounds() {
+        let domain = |sql: &str| cases(&parse(sql), true)[0].columns.values().next().unwrap().clone();
+        let numeric = Type { name: "numeric".to_owned(), precision: Some((10, 2)), ..Type::default() };
+        assert_eq!(within("exp(3)", &domain("(a > 0)"), &numeric), "clamp(exp(3), 0.01, null)");
+        let whole = Type { name: "int4".to_owned(), ..Type::default() };
+        assert_eq!(within("exp(3)", &domain("((a >= 1) AND (a <= 5))"), &whole), "uniform(1, 5)");
+        let text = Type { name: "varchar".to_owned(), length: Some(10), ..Type::default() };
+        assert_eq!(within("word()", &domain("(a ~ '^[A-Z]{2}$')"), &text), "pattern('^[A-Z]{2}$', 0, 10)");
+    }
+}

@@ -1,0 +1,385 @@
+//! Foreign keys and uniques to fan-outs and combinations. Must never rely on chance for what is unique.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::bounds::number_bounds;
+use super::content::{Family, family, quoted};
+use super::{Draft, Refusal};
+use crate::postgres::catalog::{Catalog, Column, Reference, Table, TypeKind, Unique};
+use crate::seed::condition::{Domain, Tree, both, cases, parse};
+use crate::seed::plan::Held;
+
+/// Tables in an order in which parents come before children as far as cycles allow.
+pub(super) fn parents_first(catalog: &Catalog) -> Vec<&str> {
+    fn visit<'c>(catalog: &'c Catalog, name: &'c str, seen: &mut BTreeSet<&'c str>, order: &mut Vec<&'c str>) {
+        if !seen.insert(name) {
+            return;
+        }
+        let Some(table) = catalog.tables.get(name) else { return };
+        for reference in &table.references {
+            visit(catalog, &reference.table, seen, order);
+        }
+        order.push(name);
+    }
+    let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
+    for name in catalog.tables.keys() {
+        visit(catalog, name, &mut seen, &mut order);
+    }
+    order
+}
+
+/// Foreign keys that share a column, such as a tenant: their rows are divided into classes by the root they share.
+#[derive(Debug, Default)]
+pub(super) struct Classes {
+    /// Table and constraint to the root table.
+    roots: BTreeMap<(String, String), String>,
+}
+
+impl Classes {
+    pub(super) fn of(catalog: &Catalog, refusals: &mut Vec<Refusal>) -> Self {
+        let mut classes = Self::default();
+        for (name, table) in &catalog.tables {
+            for column in &table.columns {
+                let sharing: Vec<&Reference> =
+                    table.references.iter().filter(|r| r.columns.contains(&column.name)).collect();
+                if 2 <= sharing.len() && sharing.iter().any(|r| 1 < r.columns.len()) {
+                    classes.mark(catalog, name, &column.name, refusals);
+                }
+            }
+        }
+        classes
+    }
+
+    fn mark(&mut self, catalog: &Catalog, table: &str, column: &str, refusals: &mut Vec<Refusal>) {
+        let Some(root) = root(catalog, table, column, 0) else { return };
+        let Some(found) = catalog.tables.get(table) else { return };
+        for reference in found.references.iter().filter(|r| r.columns.iter().any(|c| c == column)) {
+            let place = (table.to_owned(), reference.name.clone());
+            match self.roots.get(&place) {
+                Some(known) if *known == root => continue,
+                Some(known) => refusals.push(Refusal {
+                    table: table.to_owned(),
+                    constraint: reference.name.clone(),
+                    reason: format!("it is shared by two roots, `{known}` and `{root}`"),
+                    line: format!("fan-out.{} = \"…\"", reference.columns[0]),
+                }),
+                None => {
+                    self.roots.insert(place, root.clone());
+                    let target = reference.columns.iter().position(|c| c == column).map(|i| &reference.targets[i]);
+                    if let Some(target) = target.filter(|_| reference.table != table) {
+                        self.mark(catalog, &reference.table, target, refusals);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn root(&self, table: &str, reference: &str) -> Option<&str> {
+        self.roots.get(&(table.to_owned(), reference.to_owned())).map(String::as_str)
+    }
+}
+
+/// The table a shared column comes from in the end.
+fn root(catalog: &Catalog, table: &str, column: &str, depth: usize) -> Option<String> {
+    let found = catalog.tables.get(table)?;
+    let ways = found.references.iter().filter(|r| r.table != table);
+    // The shortest way: a key of this column alone, if there is one.
+    let way = ways.filter(|r| r.columns.iter().any(|c| c == column)).min_by_key(|r| r.columns.len());
+    match way.filter(|_| depth < 16) {
+        Some(reference) => {
+            let index = reference.columns.iter().position(|c| c == column)?;
+            root(catalog, &reference.table, &reference.targets[index], depth + 1)
+        }
+        None => Some(table.to_owned()),
+    }
+}
+
+/// The column that names a foreign key's fan-out: one no other key has, if there is one.
+pub(super) fn handle<'t>(table: &'t Table, reference: &'t Reference) -> &'t str {
+    let shared =
+        |column: &String| table.references.iter().any(|r| r.name != reference.name && r.columns.contains(column));
+    reference.columns.iter().find(|c| !shared(c)).unwrap_or(&reference.columns[0])
+}
+
+impl<'a> Draft<'a> {
+    /// The foreign keys that are followed: the second of two over the same columns is not.
+    fn followed(&self) -> Vec<&'a Reference> {
+        let table = self.table;
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let mut all: Vec<&Reference> = table.references.iter().collect();
+        all.sort_by_key(|r| r.columns.len());
+        all.into_iter().filter(|r| seen.insert(handle(table, r))).collect()
+    }
+
+    pub(super) fn of_key(&self, column: &str) -> bool {
+        self.table.references.iter().any(|r| r.columns.iter().any(|c| c == column))
+    }
+
+    /// EXCLUDE constraints: ranges that never touch, whatever else they are compared with.
+    pub(super) fn separate_ranges(&mut self) {
+        let table = self.table;
+        for (name, definition) in &table.exclusions {
+            let compared = definition.split("WITH &&").count() > 1;
+            let ranged = table.columns.iter().find(|c| {
+                matches!(c.kind.kind, TypeKind::Range(_)) && definition.contains(&c.name) && !self.of_key(&c.name)
+            });
+            let bounds: Vec<&Column> = table
+                .columns
+                .iter()
+                .filter(|c| family(&c.kind) == Family::Moment && definition.contains(&c.name))
+                .collect();
+            match (ranged, bounds.as_slice()) {
+                // Ranges are made disjoint over the whole table to begin with.
+                (Some(_), _) if compared => {}
+                (None, [start, end]) if compared => {
+                    self.fixed.insert(start.name.clone(), "now - row() * 2d".to_owned());
+                    self.fixed.insert(end.name.clone(), format!("{} + 1d", path(&start.name)));
+                }
+                _ => self.refuse(
+                    name,
+                    "only EXCLUDE over ranges that must not overlap is understood",
+                    "(drop it for the load)",
+                ),
+            }
+        }
+    }
+
+    /// Decides what makes the rows of every unique index differ.
+    pub(super) fn make_unique(&mut self) {
+        let table = self.table;
+        let mut uniques: Vec<&Unique> = table.uniques.iter().collect();
+        uniques.sort_by_key(|u| (u.predicate.is_some(), u.columns.len() + u.expressions.len()));
+        for unique in uniques {
+            let columns = self.columns_of(unique);
+            if columns.iter().any(|c| self.unique.contains(*c)) || self.has_group_within(&columns) {
+                continue;
+            }
+            let constraining = columns.iter().all(|c| self.of_key(c) || self.radix(c).is_some());
+            if constraining && self.outside(unique) {
+                continue;
+            }
+            self.separate(unique, &columns);
+        }
+    }
+
+    fn columns_of(&self, unique: &Unique) -> Vec<&'a str> {
+        let inside = |name: &str| unique.expressions.iter().any(|e| e.contains(name));
+        let table = self.table;
+        let named = table.columns.iter().map(|c| c.name.as_str());
+        named.filter(|name| unique.columns.iter().any(|c| c == name) || inside(name)).collect()
+    }
+
+    /// A combination that is unique already lies within these columns.
+    fn has_group_within(&self, columns: &[&str]) -> bool {
+        let groups: BTreeSet<&String> = self.slots.values().collect();
+        groups.into_iter().any(|group| {
+            let mut members = self.slots.iter().filter(|(_, g)| *g == group).map(|(column, _)| column.as_str());
+            members.all(|member| columns.contains(&member))
+        })
+    }
+
+    /// A partial unique index binds nothing when no row fulfils its WHERE.
+    fn outside(&mut self, unique: &Unique) -> bool {
+        let Some(predicate) = &unique.predicate else { return false };
+        let outside = both(&self.cases, &cases(&parse(predicate), false));
+        let understood: Vec<_> = outside.into_iter().filter(|case| case.unknown.is_empty()).collect();
+        let possible = understood.iter().any(|case| {
+            case.columns
+                .iter()
+                .all(|(name, domain)| domain.null != Some(true) || self.table.column(name).is_some_and(|c| !c.required))
+        });
+        if possible {
+            self.cases = understood;
+        }
+        possible
+    }
+
+    fn separate(&mut self, unique: &Unique, columns: &[&str]) {
+        let table = self.table;
+        let whole_key = |r: &&Reference| r.columns.iter().all(|c| columns.contains(&c.as_str()));
+        let keys: Vec<&Reference> = self.followed().into_iter().filter(whole_key).collect();
+        let free: Vec<&Column> = columns
+            .iter()
+            .filter(|c| !self.of_key(c) && !self.slots.contains_key(**c))
+            .filter_map(|c| table.column(c))
+            .filter(|c| self.radix(&c.name).is_none() && can_differ(c))
+            .collect();
+        if let Some(best) = free.iter().min_by_key(|c| preference(c)) {
+            self.unique.insert(best.name.clone());
+            return;
+        }
+        // Digits: every key that lies within, and every column with few values.
+        let small = columns.iter().filter(|c| !self.of_key(c) && self.radix(c).is_some()).map(|c| (*c).to_owned());
+        let mut digits: Vec<String> = keys.iter().map(|r| handle(table, r).to_owned()).collect();
+        digits.extend(small);
+        let class_only: Vec<String> = keys
+            .iter()
+            .filter(|r| r.columns.len() == 1 && self.classes.root(self.name, &r.name) == Some(r.table.as_str()))
+            .map(|r| handle(table, r).to_owned())
+            .collect();
+        // The root of a class is given by the row's class; the others differ within it.
+        if class_only.len() < digits.len() {
+            digits.retain(|d| !class_only.contains(d));
+        }
+        if digits.is_empty() || digits.iter().any(|d| self.slots.contains_key(d)) {
+            let line = format!("{} = \"…\"", columns.first().unwrap_or(&"COLUMN"));
+            self.refuse(&unique.name, "nothing was found that makes its rows differ", &line);
+            return;
+        }
+        if let ([only], [key]) = (digits.as_slice(), keys.as_slice())
+            && self.of_key(only)
+        {
+            self.slots.insert(only.clone(), EACH.to_owned());
+            self.unique.extend(key.columns.iter().cloned());
+            return;
+        }
+        for digit in digits {
+            self.slots.insert(digit, unique.name.clone());
+        }
+    }
+
+    /// How many values a column with few of them has.
+    fn radix(&self, column: &str) -> Option<String> {
+        let found = self.table.column(column)?;
+        let domain = self.domain(column);
+        let list = |values: Vec<String>| Some(values.join(", "));
+        if let Some(values) = domain.values {
+            return list(values.iter().map(tree_text).collect());
+        }
+        if let TypeKind::Enum(labels) = &found.kind.kind {
+            return list(labels.iter().map(|l| quoted(l)).collect());
+        }
+        match family(&found.kind) {
+            Family::Flag => Some("true, false".to_owned()),
+            Family::Whole => {
+                let (low, high) = number_bounds(&domain, &found.kind);
+                let low = low.unwrap_or(1.0);
+                match high {
+                    Some(high) => Some(format!("from {low}, to {high}")),
+                    None if is_ordinal(column) => Some(format!("from {low}, to {}", low + 999.0)),
+                    None => None,
+                }
+            }
+            Family::Fraction => {
+                let (low, high) = number_bounds(&domain, &found.kind);
+                let (low, high) = (libm::ceil(low.unwrap_or(1.0)), libm::floor(high?));
+                Some(format!("from {low}, to {high}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// What every case together says of a column, as far as the first says it.
+    pub(super) fn domain(&self, column: &str) -> Domain {
+        self.cases.iter().find_map(|case| case.columns.get(column)).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn slot_text(&self, column: &str, group: &str) -> String {
+        match self.radix(column) {
+            Some(values) if !self.of_key(column) => format!("slots({}, {values})", quoted(group)),
+            _ => format!("slots({})", quoted(group)),
+        }
+    }
+
+    /// The foreign keys and how rows spread over their parents, by the column that names each.
+    pub(super) fn fan_outs(&mut self, held: &Held) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for reference in self.followed() {
+            let column = handle(self.table, reference).to_owned();
+            if self.fixed.contains_key(&column) {
+                continue;
+            }
+            let required = reference.columns.iter().all(|c| self.table.column(c).is_some_and(|c| c.required));
+            let parent = self.catalog.tables.get(&reference.table);
+            let fillable = parent.is_some_and(|p| !p.has_rows || held.keys().any(|(t, _)| *t == reference.table));
+            if !fillable {
+                if required {
+                    let reason = format!("`{}` cannot be filled", reference.table);
+                    self.refuse(&reference.name, &reason, "(fill it first)");
+                }
+                continue;
+            }
+            let root = self.classes.root(self.name, &reference.name).map(quoted);
+            let slot = self.slots.get(&column).cloned();
+            let spread = match (&slot, &root) {
+                (Some(group), _) if group == EACH => "each".to_owned(),
+                (Some(group), Some(root)) => format!("slots({}, class {root})", quoted(group)),
+                (Some(group), None) => format!("slots({})", quoted(group)),
+                (None, root) if reference.table == self.name => {
+                    let root = root.clone().unwrap_or_default();
+                    if required {
+                        format!("before({root}{}required 1)", if root.is_empty() { "" } else { ", " })
+                    } else {
+                        format!("before({root})")
+                    }
+                }
+                (None, Some(root)) => format!("class({root})"),
+                (None, None) => "zipf(s 0.6, none 5%)".to_owned(),
+            };
+            found.push((column.clone(), self.with_nulls(&column, spread, required || slot.is_some())));
+        }
+        found
+    }
+
+    /// Lays the cases, or a share of NULLs, over an expression.
+    pub(super) fn with_nulls(&self, column: &str, text: String, required: bool) -> String {
+        let nulls: Vec<Option<bool>> =
+            self.cases.iter().map(|case| case.columns.get(column).and_then(|d| d.null)).collect();
+        if nulls.iter().all(|null| *null == Some(true)) && !nulls.is_empty() {
+            return "null 100% | ".to_owned() + &text;
+        }
+        if nulls.contains(&Some(true)) {
+            let arms: Vec<&str> =
+                nulls.iter().map(|null| if *null == Some(true) { "null" } else { text.as_str() }).collect();
+            return format!("cases({})", arms.join(", "));
+        }
+        if required || nulls.contains(&Some(false)) { text } else { format!("null 10% | {text}") }
+    }
+}
+
+/// The group of a key that is unique by itself: every parent has one row at most.
+pub(super) const EACH: &str = "each";
+
+fn is_ordinal(column: &str) -> bool {
+    let name = column.to_lowercase();
+    ["position", "line_no", "ordinal", "sequence", "sort_order", "version", "seat", "line"]
+        .iter()
+        .any(|w| name.contains(w))
+}
+
+fn tree_text(tree: &Tree) -> String {
+    match tree {
+        Tree::Text(text) => quoted(text),
+        Tree::Number(number) => quoted(&number.to_string()),
+        Tree::Bool(flag) => flag.to_string(),
+        _ => quoted(""),
+    }
+}
+
+/// A column as a path of the spec language.
+pub(super) fn path(column: &str) -> String {
+    let word = column.chars().all(|c| c.is_alphanumeric() || c == '_') && !column.starts_with(|c: char| c.is_numeric());
+    let reserved = ["now", "null", "true", "false"].contains(&column);
+    if word && !reserved { column.to_owned() } else { format!("\"{column}\"") }
+}
+
+fn can_differ(column: &Column) -> bool {
+    match &column.kind.kind {
+        TypeKind::Base => !matches!(column.kind.name.as_str(), "bool" | "json" | "jsonb" | "xml" | "tsvector"),
+        TypeKind::Range(_) | TypeKind::Array(_) => true,
+        _ => false,
+    }
+}
+
+/// What a reader would expect to be the unique one.
+fn preference(column: &Column) -> u32 {
+    match column.kind.name.as_str() {
+        "uuid" => 0,
+        "text" | "varchar" | "citext" | "bytea" => 1,
+        "bpchar" => 3,
+        "int8" | "int4" => 2,
+        "timestamptz" | "timestamp" => 4,
+        "date" => 5,
+        _ => 6,
+    }
+}

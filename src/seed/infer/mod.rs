@@ -1,0 +1,250 @@
+//! The catalog to expressions: what a spec leaves unsaid. Must name what it cannot satisfy before a row is loaded.
+//!
+//! Everything inferred is text of the spec language, so that `seed init` can write it, a user can change
+//! it, and one compiler reads both.
+
+mod bounds;
+mod columns;
+mod content;
+mod keys;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::condition::{Case, Tree, both, cases, parse};
+use super::plan::Held;
+use super::spec::{NOWHERE, PlacedExpr, Spec, TableSpec};
+use crate::document::Placed;
+use crate::postgres::catalog::{Catalog, Table};
+
+/// Something the catalog asks for that was not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The table.
+    pub table: String,
+    /// The constraint or column.
+    pub constraint: String,
+    /// Why it cannot be satisfied.
+    pub reason: String,
+    /// What to write in a spec.
+    pub line: String,
+}
+
+/// Where no spec says otherwise, the history ends here and is three years long: never the wall clock.
+const NOW: &str = "2026-01-01T00:00:00Z";
+const SPAN: i64 = 3 * 365 * 86_400_000_000;
+
+/// What a table is filled with, while it is found out.
+struct Draft<'a> {
+    name: &'a str,
+    table: &'a Table,
+    catalog: &'a Catalog,
+    classes: &'a keys::Classes,
+    cases: Vec<Case>,
+    /// Columns that are made different in every row.
+    unique: BTreeSet<String>,
+    /// Digits of combinations: column to group.
+    slots: BTreeMap<String, String>,
+    /// Columns whose expression is already known.
+    fixed: BTreeMap<String, String>,
+    refusals: Vec<Refusal>,
+}
+
+/// A spec for every table of the catalog; `rows` is the number of rows of each at scale 1.
+/// Tables that hold rows stay as they are, and others refer to them.
+#[must_use]
+pub fn whole(catalog: &Catalog, held: &Held, rows: u64) -> (Spec, Vec<Refusal>) {
+    let mut refusals = Vec::new();
+    let classes = keys::Classes::of(catalog, &mut refusals);
+    let mut tables = Vec::new();
+    for name in keys::parents_first(catalog) {
+        let table = &catalog.tables[name];
+        if table.has_rows {
+            tables.extend(held_table(name, held));
+            continue;
+        }
+        let (mut spec, found) = draft(catalog, &classes, name, held);
+        spec.row_count = PlacedExpr::inferred(&format!("{rows} * scale"));
+        refusals.extend(found);
+        tables.push(spec);
+    }
+    let now = crate::expression::value::parse_time(NOW).expect("a constant that is a time");
+    (Spec { now, span: SPAN, other_tables: None, growth: BTreeMap::new(), tables, asserts: Vec::new() }, refusals)
+}
+
+/// What a given spec leaves unsaid: columns of the tables it names that must have a value and get none, and
+/// every table it does not name, if it says how many rows those have.
+#[must_use]
+pub fn complete(given: &Spec, catalog: &Catalog, held: &Held) -> (Spec, Vec<Refusal>) {
+    let mut refusals = Vec::new();
+    let classes = keys::Classes::of(catalog, &mut Vec::new());
+    let mut spec = given.clone();
+    for table in &mut spec.tables {
+        let Some((name, found)) = catalog.tables.get_key_value(bare(&table.name.value)) else { continue };
+        if table.columns.is_empty() && table.fan_out.is_empty() {
+            // Only the number of rows was asked for: the rest is the catalog's.
+            let (inferred, found) = draft(catalog, &classes, name, held);
+            (table.columns, table.fan_out) = (inferred.columns, inferred.fan_out);
+            refusals.extend(found);
+            continue;
+        }
+        let said: BTreeSet<&str> =
+            table.columns.iter().chain(&table.fan_out).map(|(column, _)| column.value.as_str()).collect();
+        let of_said_key = |column: &str| {
+            found
+                .references
+                .iter()
+                .any(|r| r.columns.iter().any(|c| c == column) && r.columns.iter().any(|c| said.contains(c.as_str())))
+        };
+        let missing: BTreeSet<&str> = found
+            .columns
+            .iter()
+            .filter(|c| c.required && !c.filled_by_server() && !said.contains(c.name.as_str()) && !of_said_key(&c.name))
+            .map(|c| c.name.as_str())
+            .collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let (inferred, found) = draft(catalog, &classes, name, held);
+        let wanted = |(column, _): &(Placed<String>, PlacedExpr)| missing.contains(column.value.as_str());
+        let fans = inferred.fan_out.into_iter().filter(wanted);
+        let columns: Vec<_> = inferred.columns.into_iter().filter(wanted).collect();
+        let fans: Vec<_> = fans.collect();
+        table.fan_out.extend(fans);
+        table.columns.extend(columns);
+        refusals.extend(found.into_iter().filter(|r| missing.contains(r.constraint.as_str())));
+    }
+    for name in keys::parents_first(catalog) {
+        if spec.tables.iter().any(|table| bare(&table.name.value) == name) {
+            continue;
+        }
+        if catalog.tables[name].has_rows {
+            spec.tables.extend(held_table(name, held));
+        } else if let Some(rows) = &given.other_tables {
+            let (mut table, found) = draft(catalog, &classes, name, held);
+            table.row_count = rows.clone();
+            spec.tables.push(table);
+            refusals.extend(found);
+        }
+    }
+    (spec, refusals)
+}
+
+fn bare(name: &str) -> &str {
+    name.strip_prefix("public.").unwrap_or(name)
+}
+
+fn held_table(name: &str, held: &Held) -> Option<TableSpec> {
+    let columns: Vec<(&String, usize)> = held
+        .iter()
+        .filter(|((table, _), _)| table == name)
+        .map(|((_, column), values)| (column, values.len()))
+        .collect();
+    let rows = columns.first()?.1;
+    let columns = columns.into_iter().map(|(column, _)| placed(column, "held()")).collect();
+    let row_count = PlacedExpr::inferred(&rows.to_string());
+    Some(TableSpec { name: named(name), row_count, flexible: false, fan_out: Vec::new(), columns })
+}
+
+fn draft<'a>(
+    catalog: &'a Catalog,
+    classes: &'a keys::Classes,
+    name: &'a str,
+    held: &Held,
+) -> (TableSpec, Vec<Refusal>) {
+    let table = &catalog.tables[name];
+    let mut draft = Draft {
+        name,
+        table,
+        catalog,
+        classes,
+        cases: vec![Case::default()],
+        unique: BTreeSet::new(),
+        slots: BTreeMap::new(),
+        fixed: BTreeMap::new(),
+        refusals: Vec::new(),
+    };
+    draft.read_conditions();
+    draft.separate_ranges();
+    draft.make_unique();
+    let fan_out = draft.fan_outs(held);
+    let columns = draft.columns(&fan_out);
+    let columns = columns.iter().map(|(column, text)| placed(column, text)).collect();
+    let fan_out = fan_out.iter().map(|(column, text)| placed(column, text)).collect();
+    let row_count = PlacedExpr::inferred("0");
+    (TableSpec { name: named(name), row_count, flexible: true, fan_out, columns }, draft.refusals)
+}
+
+fn named(name: &str) -> Placed<String> {
+    Placed { value: name.to_owned(), span: NOWHERE }
+}
+
+fn placed(column: &str, text: &str) -> (Placed<String>, PlacedExpr) {
+    (named(column), PlacedExpr::inferred(text))
+}
+
+impl Draft<'_> {
+    /// CHECKs of the table and of its domains, and the bounds of its partitions, as cases.
+    fn read_conditions(&mut self) {
+        let table = self.table;
+        if !table.partitions.is_empty() && table.partitions.iter().all(Option::is_some) {
+            let leaves: Vec<Case> =
+                table.partitions.iter().flatten().flat_map(|text| cases(&parse(text), true)).collect();
+            // A hash partition takes whatever falls to it.
+            if leaves.iter().all(|case| case.unknown.is_empty()) {
+                self.cases = bounds::joined(leaves);
+            }
+        } else if table.partitioned && table.partitions.is_empty() {
+            self.refuse("(partitions)", "the table has no partition, so no row can land", "create a partition first");
+        }
+        for check in &table.checks {
+            self.narrow(&check.name, &parse(&check.expression));
+        }
+        for column in &table.columns {
+            for (name, text) in &column.kind.domain_checks {
+                let tree = renamed(&parse(text), &column.name);
+                self.narrow(name, &tree);
+            }
+        }
+        let understood = self.cases.iter().any(|case| case.unknown.is_empty());
+        if understood {
+            self.cases.retain(|case| case.unknown.is_empty());
+        }
+        self.cases.truncate(8);
+    }
+
+    fn narrow(&mut self, constraint: &str, tree: &Tree) {
+        let narrowed = both(&self.cases, &cases(tree, true));
+        if narrowed.is_empty() {
+            self.refuse(constraint, "nothing was found that fulfils it beside the other constraints", "COLUMN = \"…\"");
+        } else {
+            self.cases = narrowed;
+        }
+    }
+
+    fn refuse(&mut self, constraint: &str, reason: &str, line: &str) {
+        self.refusals.push(Refusal {
+            table: self.name.to_owned(),
+            constraint: constraint.to_owned(),
+            reason: reason.to_owned(),
+            line: line.to_owned(),
+        });
+    }
+}
+
+/// VALUE of a domain's CHECK is the column.
+fn renamed(tree: &Tree, column: &str) -> Tree {
+    let one = |tree: &Tree| Box::new(renamed(tree, column));
+    let all = |list: &[Tree]| list.iter().map(|tree| renamed(tree, column)).collect::<Vec<_>>();
+    match tree {
+        Tree::Column(name) if name == "value" => Tree::Column(column.to_owned()),
+        Tree::Call(name, arguments) => Tree::Call(name.clone(), all(arguments)),
+        Tree::And(list) => Tree::And(all(list)),
+        Tree::Or(list) => Tree::Or(all(list)),
+        Tree::Not(inner) => Tree::Not(one(inner)),
+        Tree::IsNull(inner) => Tree::IsNull(one(inner)),
+        Tree::Binary(operator, a, b) => Tree::Binary(operator.clone(), one(a), one(b)),
+        Tree::Any(operator, subject, list) => Tree::Any(operator.clone(), one(subject), list.clone()),
+        Tree::All(operator, subject, list) => Tree::All(operator.clone(), one(subject), list.clone()),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,254 @@
+//! `weighbridge seed` on schemas it was not made for: every constraint holds afterwards, and the schema is as it was.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::support::{Home, block_on, query, sharing};
+use weighbridge::clock::Clock;
+use weighbridge::diagnostic::SourceFile;
+use weighbridge::migrate::apply;
+use weighbridge::postgres::Target;
+use weighbridge::postgres::database::Admin;
+
+/// A running server with a database that has one of the schemas.
+fn database(home: &Home, schema: &str) -> Target {
+    home.run(&["server", "start"]).ok();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/schemas");
+    made(home, schema, &SourceFile::read(&folder.join(format!("{schema}.sql"))).unwrap())
+}
+
+fn made(home: &Home, name: &str, file: &SourceFile) -> Target {
+    let target = home.target();
+    block_on(async {
+        let mut admin = Admin::connect(&target).await.unwrap();
+        admin.create(name).await.unwrap();
+        let target = target.database(name);
+        apply(&mut target.connect().await.unwrap(), file, &Clock::start()).await.unwrap();
+        target
+    })
+}
+
+/// Everything of a schema that a load could lose: constraints, indexes, triggers, comments.
+fn schema(target: &Target) -> Vec<String> {
+    query(
+        target,
+        "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) || convalidated || condeferrable || condeferred
+                || coalesce(obj_description(oid, 'pg_constraint'), '') FROM pg_constraint WHERE connamespace > 16383 OR conrelid > 16383
+         UNION ALL
+         SELECT pg_get_indexdef(indexrelid) || indisvalid || indisclustered || coalesce(obj_description(indexrelid, 'pg_class'), '')
+         FROM pg_index WHERE indrelid > 16383
+         UNION ALL
+         SELECT pg_get_triggerdef(oid) || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
+         UNION ALL
+         SELECT nspname::text FROM pg_namespace WHERE oid > 16383
+         ORDER BY 1",
+    )
+}
+
+/// Table and digest of a check; the check itself must hold.
+fn checked(home: &Home, arguments: &[&str]) -> Vec<(String, String)> {
+    let ran = home.run(&[&["seed", "--check", "--no-spec"], arguments].concat()).ok();
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[3..].join(" "), "holds", "{}", ran.stdout);
+        (words[0].to_owned(), words[2].to_owned())
+    };
+    ran.stdout.lines().skip(1).map(line).collect()
+}
+
+fn seeds(name: &str, tables: usize) {
+    let _machine = sharing();
+    let home = Home::new();
+    let target = database(&home, name);
+    let before = schema(&target);
+    home.run(&["seed", "--database", name, "--no-spec", "--rows", "10000"]).ok();
+    let found = checked(&home, &["--database", name, "--rows", "10000"]);
+    assert_eq!(found.len(), tables, "{found:?}");
+    assert_eq!(schema(&target), before);
+    for table in query(&target, "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'r' AND c.oid > 16383")
+    {
+        let visible = format!("SELECT (relallvisible = relpages)::text FROM pg_class WHERE oid = '{table}'::regclass");
+        let partly = table.starts_with("billing.countries");
+        assert!(partly || query(&target, &visible) == ["true"], "{table} is not all-visible");
+    }
+}
+
+#[test]
+fn a_shop_with_composite_keys_and_a_tenant_column() {
+    seeds("shop", 7);
+}
+
+#[test]
+fn a_social_network_with_cycles_and_pairs() {
+    seeds("social", 7);
+}
+
+#[test]
+fn a_partitioned_time_series() {
+    seeds("series", 8);
+}
+
+#[test]
+fn a_legacy_schema_with_odd_names() {
+    seeds("legacy", 6);
+}
+
+#[test]
+fn billing_with_domains_and_rows_that_were_there() {
+    let _machine = sharing();
+    let home = Home::new();
+    let target = database(&home, "billing");
+    home.run(&["seed", "--database", "billing", "--no-spec", "--rows", "10000", "--loaders", "1"]).ok();
+    let one = checked(&home, &["--database", "billing", "--rows", "10000"]);
+    assert_eq!(one.len(), 5, "{one:?}");
+    // The rows a migration brought stay, and others refer to all of them.
+    let countries =
+        "SELECT count(*) || ' ' || (SELECT count(DISTINCT country) FROM billing.accounts) FROM billing.countries";
+    assert_eq!(query(&target, countries), ["3 3"]);
+    assert_eq!(query(&target, "SELECT (0 < count(*))::text FROM billing.revenue"), ["true"], "refreshed");
+    assert_eq!(query(&target, "SELECT nextval('billing.invoices_id_seq')::text"), ["10001"]);
+
+    // Four connections and another database give the same rows.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/schemas");
+    made(&home, "again", &SourceFile::read(&folder.join("billing.sql")).unwrap());
+    home.run(&["seed", "--database", "again", "--no-spec", "--rows", "10000", "--loaders", "4"]).ok();
+    assert_eq!(checked(&home, &["--database", "again", "--rows", "10000"]), one);
+}
+
+#[test]
+fn init_writes_a_spec_that_gives_the_same_rows() {
+    let _machine = sharing();
+    let home = Home::new();
+    database(&home, "legacy");
+    let spec = home.run(&["seed", "init", "--database", "legacy", "--no-spec", "--rows", "500"]).ok().stdout;
+    let file = home.path().join("legacy.toml");
+    std::fs::write(&file, &spec).unwrap();
+    let file = file.display().to_string();
+    home.run(&["seed", "--database", "legacy", "--spec", &file]).ok();
+    let checked = checked(&home, &["--database", "legacy", "--rows", "500"]);
+    assert_eq!(checked.len(), 6);
+    let explained = home.run(&["seed", "explain", "tblCustomer.Rating", "--database", "legacy", "--spec", &file]).ok();
+    assert!(explained.stdout.contains("weights('A' 60, 'B' 30, 'C' 20)"), "{}", explained.stdout);
+    assert_eq!(explained.stdout.lines().filter(|line| line.contains("  row ")).count(), 10);
+}
+
+#[test]
+fn what_cannot_be_satisfied_is_named_before_anything_is_loaded() {
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    let text = "CREATE FUNCTION odd(n int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT n % 2 = -1';
+        CREATE TABLE fine (id int PRIMARY KEY);
+        CREATE TABLE strange (id int PRIMARY KEY, n int NOT NULL CONSTRAINT only_odd CHECK (odd(n)), b box NOT NULL,
+            CONSTRAINT apart EXCLUDE USING gist (b WITH &&));";
+    let file = SourceFile { path: "strange.sql".into(), text: text.to_owned() };
+    let target = made(&home, "strange", &file);
+    let ran = home.run(&["seed", "--database", "strange", "--no-spec"]).exits(2);
+    ran.says(&["strange · apart", "EXCLUDE", "[table.strange]"]);
+    query(&target, "ALTER TABLE strange DROP CONSTRAINT apart");
+    let ran = home.run(&["seed", "--database", "strange", "--no-spec"]).exits(2);
+    ran.says(&["strange · only_odd", "sample rows break it", "nothing was loaded"]);
+    assert_eq!(query(&target, "SELECT count(*)::text FROM fine"), ["0"]);
+    let spec = "[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"1y\"\n[table.strange]\nrow-count = \"50\"\nid = \"row()\"\nn = \"1 - row() * 2\"\n";
+    let path = home.path().join("strange.toml");
+    let asserted = "[[assert]]\nsql = \"SELECT max(n) FROM strange\"\nbetween = [-1, -1]\n";
+    std::fs::write(&path, format!("{spec}{asserted}")).unwrap();
+    let path = path.display().to_string();
+    let ran = home.run(&["seed", "--database", "strange", "--spec", &path]).ok();
+    assert!(ran.stdout.contains("assert holds: -1 between -1 and -1"), "{}", ran.stdout);
+    assert_eq!(query(&target, "SELECT count(*)::text FROM strange"), ["50"]);
+    query(&target, "DELETE FROM strange WHERE n = -1");
+    let ran = home.run(&["seed", "--check", "--database", "strange", "--spec", &path]).exits(1);
+    assert!(ran.stdout.contains("49 rows where 50 were planned"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("assert does not hold: -3 between -1 and -1"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_server_of_somebody_else_is_not_written_to_unasked() {
+    let _machine = sharing();
+    let home = Home::new();
+    database(&home, "billing");
+    let url = home.run(&["server", "url"]).ok().stdout.trim().replace("/postgres?", "/billing?");
+    home.run(&["seed", "--url", &url, "--no-spec"]).exits(2).says(&["--allow-writes"]);
+    home.run(&["seed", "--url", &url, "--no-spec", "--allow-writes"]).exits(2).says(&["hold rows", "--into billing"]);
+    let dry = home.run(&["seed", "--url", &url, "--no-spec", "--dry-run", "--target-size", "20MB"]).ok().stdout;
+    let all = dry.lines().find(|line| line.trim_start().starts_with("all")).expect("a line of totals");
+    let mib: f64 = all.split_whitespace().nth(2).unwrap().parse().unwrap();
+    assert!((18.0..20.5).contains(&mib), "20 MB are 19.1 MiB: {all}");
+    home.run(&["seed", "--url", &url, "--no-spec", "--allow-writes", "--into", "billing", "--rows", "50"]).ok();
+}
+
+/// Starts a load and returns when rows are on their way.
+fn started(home: &Home, more: &[&str]) -> std::process::Child {
+    let arguments = [&["seed", "--database", "social", "--no-spec", "--rows", "400000"], more].concat();
+    let mut child = home.command(&arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let seen = lines.map_while(Result::ok).any(|line| line.starts_with("seeding"));
+    assert!(seen, "the load began");
+    child
+}
+
+#[test]
+fn a_load_that_was_killed_is_cleaned_or_resumed() {
+    let _machine = sharing();
+    let home = Home::new();
+    let target = database(&home, "social");
+    let before = schema(&target);
+    let empty = |table: &str| query(&target, &format!("SELECT (count(*) = 0)::text FROM {table}")) == ["true"];
+
+    let mut child = started(&home, &[]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    home.run(&["server", "start"]).ok();
+    assert_ne!(schema(&target), before, "indexes are off in the middle of a load");
+    let small = ["seed", "--database", "social", "--no-spec", "--rows", "2000"];
+    home.run(&small).exits(4).says(&["--resume", "--clean"]);
+    home.run(&[&small[..], &["--resume"]].concat()).exits(2).says(&["another spec, seed or scale"]);
+    home.run(&[&small[..], &["--clean"]].concat()).ok();
+    assert_eq!(schema(&target), before);
+    assert!(empty("users") && empty("posts") && empty("follows"));
+
+    let mut child = started(&home, &[]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    home.run(&["server", "start"]).ok();
+    home.run(&["seed", "--database", "social", "--no-spec", "--rows", "400000", "--resume"]).ok();
+    assert_eq!(schema(&target), before);
+    checked(&home, &["--database", "social", "--rows", "400000"]);
+}
+
+#[test]
+fn a_load_the_server_refuses_is_undone() {
+    let _machine = sharing();
+    let home = Home::new();
+    let target = database(&home, "social");
+    let before = schema(&target);
+    query(&target, "ALTER DATABASE social SET statement_timeout = '300ms'");
+    let ran = home.run(&["seed", "--database", "social", "--no-spec", "--rows", "3000000"]).exits(4);
+    ran.says(&["statement timeout", "the load was undone"]);
+    assert_eq!(schema(&target), before);
+    assert_eq!(query(&target, "SELECT count(*)::text FROM users"), ["0"]);
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_is_told_with_the_way_back() {
+    let _machine = sharing();
+    let home = Home::new();
+    let target = database(&home, "social");
+    let before = schema(&target);
+    let arguments = ["seed", "--database", "social", "--no-spec", "--rows", "400000"];
+    let mut child = home.command(&arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.starts_with("seeding")));
+    let pid = std::fs::read_to_string(home.cluster().join("data/postmaster.pid")).unwrap();
+    let pid = pid.lines().next().unwrap().to_owned();
+    assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(4), "{rest:#?}");
+    assert!(rest.iter().any(|line| line.contains("could not be undone") && line.contains("note")), "{rest:#?}");
+    assert!(rest.iter().any(|line| line.contains("seed --clean")), "{rest:#?}");
+    home.run(&["seed", "--database", "social", "--no-spec", "--clean"]).ok();
+    home.run(&["server", "start"]).ok();
+    assert_eq!(schema(&target), before);
+}
