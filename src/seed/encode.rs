@@ -31,12 +31,14 @@ pub struct EncodeError {
 /// When a value does not fit its column.
 pub fn rows(plan: &Plan, table: usize, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let spec = &plan.tables[table];
+    let mut known = Vec::with_capacity(spec.columns.len());
     for row in range {
+        known.clear();
         if !spec.text {
             out.extend_from_slice(&(spec.columns.len() as i16).to_be_bytes());
         }
         for (index, column) in spec.columns.iter().enumerate() {
-            let value = plan.value(table, index, row);
+            let value = plan.value_after(table, index, row, &known);
             let written = if spec.text {
                 if index != 0 {
                     out.push(b'\t');
@@ -51,6 +53,7 @@ pub fn rows(plan: &Plan, table: usize, range: Range<u64>, out: &mut Vec<u8>) -> 
                 row: row + 1,
                 misfit,
             })?;
+            known.push(value);
         }
         if spec.text {
             out.push(b'\n');

@@ -130,15 +130,24 @@ impl Plan {
     /// The value of a column in a row, all by position.
     #[must_use]
     pub fn value(&self, table: usize, column: usize, row: u64) -> Value<'_> {
-        self.eval(&self.tables[table].columns[column].cell, table, row)
+        self.value_after(table, column, row, &[])
     }
 
-    fn eval<'p>(&'p self, cell: &'p Cell, table: usize, row: u64) -> Value<'p> {
+    /// The same, when the values of the row's first columns are known already: they are not made again.
+    #[must_use]
+    pub fn value_after<'p>(&'p self, table: usize, column: usize, row: u64, known: &[Value<'p>]) -> Value<'p> {
+        self.eval(&self.tables[table].columns[column].cell, table, row, known)
+    }
+
+    fn eval<'p>(&'p self, cell: &'p Cell, table: usize, row: u64, known: &[Value<'p>]) -> Value<'p> {
         match cell {
             Cell::Const(Value::Text(text)) => Value::Text(Cow::Borrowed(text)),
             Cell::Const(value) => value.clone(),
             Cell::Row => Value::Int(row as i64 + 1),
-            Cell::Own(column) => self.value(table, *column, row),
+            Cell::Own(column) => match known.get(*column) {
+                Some(value) => value.clone(),
+                None => self.value_after(table, *column, row, known),
+            },
             Cell::Parent { fan, column } => {
                 let fans = &self.tables[table].fans;
                 let fan = &fans[*fan];
@@ -146,7 +155,7 @@ impl Plan {
             }
             Cell::Distribution(key, distribution) => Value::Float(distribution.draw(key.cell(row))),
             Cell::Growth(growth) => Value::Time(self.start + (growth.moment(row) * self.span as f64) as i64),
-            Cell::After(base, key, delay) => match self.eval(base, table, row) {
+            Cell::After(base, key, delay) => match self.eval(base, table, row, known) {
                 Value::Time(base) => {
                     let end = self.start + self.span;
                     Value::Time((base + delay.draw(key.cell(row)).max(0.0) as i64).min(end.max(base)))
@@ -155,63 +164,65 @@ impl Plan {
             },
             Cell::Latest(cells) => cells
                 .iter()
-                .filter_map(|cell| match self.eval(cell, table, row) {
+                .filter_map(|cell| match self.eval(cell, table, row, known) {
                     Value::Time(micros) => Some(micros),
                     _ => None,
                 })
                 .max()
                 .map_or(Value::Null, Value::Time),
-            Cell::Choice(key, weights, cells) => self.eval(&cells[weights.choose(key.cell(row))], table, row),
+            Cell::Choice(key, weights, cells) => self.eval(&cells[weights.choose(key.cell(row))], table, row, known),
             Cell::By(subject, arms, otherwise) => {
-                let subject = self.eval(subject, table, row);
+                let subject = self.eval(subject, table, row, known);
                 let arm = arms.get(subject.to_text().as_ref()).unwrap_or(otherwise);
-                self.eval(arm, table, row)
+                self.eval(arm, table, row, known)
             }
             Cell::Pool(key, pool) => Value::Text(Cow::Borrowed(pool.pick(key.cell(row)))),
             Cell::Words(key, low, high) => Value::Text(Cow::Owned(words(*key, *low, *high, row))),
             Cell::Join(cells) => {
                 let mut text = String::new();
                 for cell in cells {
-                    text.push_str(&self.eval(cell, table, row).to_text());
+                    text.push_str(&self.eval(cell, table, row, known).to_text());
                 }
                 Value::Text(Cow::Owned(text))
             }
             Cell::Lower { inner, slug } => {
-                let text = self.eval(inner, table, row).to_text().to_lowercase();
+                let text = self.eval(inner, table, row, known).to_text().to_lowercase();
                 Value::Text(Cow::Owned(if *slug { dashed(&text) } else { text }))
             }
             Cell::Binary(operator, left, right) => {
-                binary(*operator, &self.eval(left, table, row), &self.eval(right, table, row))
+                binary(*operator, &self.eval(left, table, row, known), &self.eval(right, table, row, known))
             }
             Cell::Uuid(key) => Value::Uuid(uuid(*key, row)),
-            Cell::Cases(cases, cells) => self.eval(&cells[cases.of(row)], table, row),
+            Cell::Cases(cases, cells) => self.eval(&cells[cases.of(row)], table, row, known),
             Cell::Held(values) => values.get(row as usize).map_or(Value::Null, borrowed),
             Cell::Slot(slots, digit, first) => Value::Int(first + slots.digit(*digit, row) as i64),
             Cell::SlotOf(slots, digit, values) => borrowed(&values[slots.digit(*digit, row) as usize]),
-            Cell::Spread(low, high, growth) => match (self.eval(low, table, row), self.eval(high, table, row)) {
-                (Value::Time(low), Value::Time(high)) => {
-                    Value::Time(low + (growth.moment(row) * (high - low) as f64) as i64)
+            Cell::Spread(low, high, growth) => {
+                match (self.eval(low, table, row, known), self.eval(high, table, row, known)) {
+                    (Value::Time(low), Value::Time(high)) => {
+                        Value::Time(low + (growth.moment(row) * (high - low) as f64) as i64)
+                    }
+                    _ => Value::Null,
                 }
-                _ => Value::Null,
-            },
-            Cell::Clamp(inner, low, high) => {
-                let value = self.eval(inner, table, row);
-                clamp(value, &self.eval(low, table, row), &self.eval(high, table, row))
             }
-            Cell::Range(low, high) => match (self.eval(low, table, row), self.eval(high, table, row)) {
+            Cell::Clamp(inner, low, high) => {
+                let value = self.eval(inner, table, row, known);
+                clamp(value, &self.eval(low, table, row, known), &self.eval(high, table, row, known))
+            }
+            Cell::Range(low, high) => match (self.eval(low, table, row, known), self.eval(high, table, row, known)) {
                 (Value::Null, _) | (_, Value::Null) => Value::Null,
                 (low, high) => Value::Text(Cow::Owned(format!("[{},{})", low.to_text(), high.to_text()))),
             },
-            _ => Value::Text(Cow::Owned(self.built_text(cell, table, row))),
+            _ => Value::Text(Cow::Owned(self.built_text(cell, table, row, known))),
         }
     }
 
     /// The cells that are a text put together.
-    fn built_text(&self, cell: &Cell, table: usize, row: u64) -> String {
+    fn built_text<'p>(&'p self, cell: &'p Cell, table: usize, row: u64, known: &[Value<'p>]) -> String {
         match cell {
             Cell::Pattern(key, pattern, each) => pattern.text(*key, row, *each),
             Cell::Fit(inner, low, high) => {
-                let text = self.eval(inner, table, row).to_text().into_owned();
+                let text = self.eval(inner, table, row, known).to_text().into_owned();
                 let mut fitted: String = text.chars().take(*high).collect();
                 let missing = low.saturating_sub(fitted.chars().count());
                 fitted.extend(std::iter::repeat_n('x', missing));
@@ -220,11 +231,11 @@ impl Plan {
             Cell::Array(key, low, cells) => {
                 let count = low + key.below(row, (cells.len() - low + 1) as u64) as usize;
                 let elements: Vec<String> =
-                    cells[..count].iter().map(|c| element(&self.eval(c, table, row), "NULL")).collect();
+                    cells[..count].iter().map(|c| element(&self.eval(c, table, row, known), "NULL")).collect();
                 format!("{{{}}}", elements.join(","))
             }
             Cell::Composite(cells) => {
-                let fields: Vec<String> = cells.iter().map(|c| element(&self.eval(c, table, row), "")).collect();
+                let fields: Vec<String> = cells.iter().map(|c| element(&self.eval(c, table, row, known), "")).collect();
                 format!("({})", fields.join(","))
             }
             Cell::Hex(key, bytes) => {
@@ -237,7 +248,7 @@ impl Plan {
                 let stream = key.numbered(row);
                 (0..*count).map(|n| char::from(b'0' + stream.below(n, *base) as u8)).collect()
             }
-            Cell::Base36(inner) => base36(self.eval(inner, table, row).whole().unwrap_or(0).unsigned_abs()),
+            Cell::Base36(inner) => base36(self.eval(inner, table, row, known).whole().unwrap_or(0).unsigned_abs()),
             other => unreachable!("{other:?} is no text put together"),
         }
     }

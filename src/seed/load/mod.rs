@@ -100,6 +100,7 @@ pub async fn load(
     listener: Listener,
 ) -> Result<(), LoadError> {
     let mut connection = target.connect().await?;
+    strip::alone(&mut connection).await?;
     if strip::journal(&mut connection).await?.is_none() {
         strip::take_off(&mut connection, &plan, catalog, digest).await?;
     }
@@ -157,19 +158,11 @@ impl Work {
 
     fn copied(&mut self, sql_name: &str) {
         self.copying -= 1;
-        let (ready, waiting) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|t| same_table(&t.table, sql_name));
+        let (ready, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|t| t.table == sql_name);
         self.waiting = waiting;
         let ready: Vec<Taken> = ready;
         self.ready.extend(ready);
     }
-}
-
-/// `regclass` quotes only what it must; ours is quoted always and has its schema.
-fn same_table(regclass: &str, sql_name: &str) -> bool {
-    let plain = |name: &str| name.replace('"', "");
-    let (short, long) = (plain(regclass), plain(sql_name));
-    long == short || long.strip_prefix("public.") == Some(&short) || long.ends_with(&format!(".{short}"))
 }
 
 async fn fill(
@@ -186,7 +179,7 @@ async fn fill(
     order.sort_by_key(|t| std::cmp::Reverse(plan.tables[*t].rows * plan.tables[*t].columns.len() as u64));
     let total = order.iter().map(|t| plan.tables[*t].rows).sum();
     let indexes: Vec<Taken> = journal.taken.into_iter().filter(|t| !t.is_foreign_key).collect();
-    let of_waiting = |taken: &Taken| left.iter().any(|name| same_table(&taken.table, name));
+    let of_waiting = |taken: &Taken| left.iter().any(|name| taken.table == *name);
     let (waiting, ready): (Vec<Taken>, Vec<Taken>) = indexes.into_iter().partition(of_waiting);
     let restorable = waiting.len() + ready.len();
     let work =

@@ -53,6 +53,8 @@ pub(super) async fn take_off(
     let tables: Vec<&str> = plan.tables.iter().filter(|t| !t.held && 0 < t.rows).map(|t| t.sql_name.as_str()).collect();
     let list = tables.iter().map(|t| format!("{}::regclass", literal(t))).collect::<Vec<_>>().join(", ");
     run(connection, "BEGIN", OFF).await?;
+    // Every name the server writes then has its schema, and means the same to whoever undoes the load.
+    run(connection, "SET LOCAL search_path = ''", OFF).await?;
     run(connection, "CREATE SCHEMA weighbridge", OFF).await?;
     run(connection, "CREATE TABLE weighbridge.seed_load (digest text, catalog text)", OFF).await?;
     run(connection, "CREATE TABLE weighbridge.seed_tables (name text, loaded bool)", OFF).await?;
@@ -108,8 +110,15 @@ pub(super) async fn take_off(
 /// Whether it is a foreign key, its table, the statement that drops it, the one that makes it, what COMMENT calls it,
 /// its comment, and statistics targets of its expressions.
 fn what_to_drop(tables: &str) -> String {
+    let named = |oid: &str| {
+        format!(
+            "(SELECT format('\"%s\".\"%s\"', replace(nt.nspname, '\"', '\"\"'), replace(ct.relname, '\"', '\"\"'))
+              FROM pg_class ct JOIN pg_namespace nt ON nt.oid = ct.relnamespace WHERE ct.oid = {oid})"
+        )
+    };
+    let (conrelid, indrelid, tgrelid) = (named("k.conrelid"), named("i.indrelid"), named("t.tgrelid"));
     format!(
-        "SELECT k.contype = 'f' AS foreign_key, k.conrelid::regclass::text, format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname),
+        "SELECT k.contype = 'f' AS foreign_key, {conrelid}, format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname),
                 format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)),
                 'COMMENT ON CONSTRAINT ' || format('%I ON %s', k.conname, k.conrelid::regclass),
                 obj_description(k.oid, 'pg_constraint'), '{{}}'::text[]
@@ -120,7 +129,7 @@ fn what_to_drop(tables: &str) -> String {
            AND (k.contype = 'f' OR c.relkind = 'r' AND NOT c.relispartition AND NOT i.indisreplident AND NOT i.indisclustered
                                     AND ic.reloptions IS NULL AND ic.reltablespace = 0)
          UNION ALL
-         SELECT false, i.indrelid::regclass::text, format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid),
+         SELECT false, {indrelid}, format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid),
                 format('COMMENT ON INDEX %s', i.indexrelid::regclass), obj_description(i.indexrelid, 'pg_class'),
                 ARRAY(SELECT format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', i.indexrelid::regclass, a.attnum, a.attstattarget)
                       FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND 0 <= a.attstattarget ORDER BY a.attnum)
@@ -129,7 +138,7 @@ fn what_to_drop(tables: &str) -> String {
            AND NOT i.indisreplident AND NOT i.indisclustered AND i.indisvalid AND ic.reltablespace = 0
            AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
          UNION ALL
-         SELECT false, t.tgrelid::regclass::text, format('ALTER TABLE %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname),
+         SELECT false, {tgrelid}, format('ALTER TABLE %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname),
                 format('ALTER TABLE %s ENABLE %s TRIGGER %I', t.tgrelid::regclass,
                        CASE t.tgenabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' ELSE '' END, t.tgname),
                 '', NULL, '{{}}'::text[]
@@ -194,6 +203,17 @@ pub(super) async fn put_back(connection: &mut PgConnection, taken: &Taken) -> Re
     run(connection, "COMMIT", BACK).await
 }
 
+/// Waits until no other load is at work in this database, and keeps others out for as long as the connection lives.
+///
+/// # Errors
+/// When another load is at work for ten seconds more.
+pub(super) async fn alone(connection: &mut PgConnection) -> Result<(), Error> {
+    const ALONE: &str = "wait for another load of this database to end";
+    run(connection, "SET lock_timeout = '10s'", ALONE).await?;
+    run(connection, "SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtext('weighbridge seed'))", ALONE).await?;
+    run(connection, "RESET lock_timeout", ALONE).await
+}
+
 /// Nothing is off any more.
 pub(super) async fn forget(connection: &mut PgConnection) -> Result<(), Error> {
     run(connection, "DROP SCHEMA weighbridge CASCADE", "remove the journal of the load").await
@@ -206,6 +226,7 @@ pub(super) async fn forget(connection: &mut PgConnection) -> Result<(), Error> {
 pub async fn undo(target: &Target) -> Result<(), Error> {
     const UNDO: &str = "undo the load";
     let mut connection = target.connect().await?;
+    alone(&mut connection).await?;
     let Some(journal) = journal(&mut connection).await? else { return Ok(()) };
     run(&mut connection, "BEGIN", UNDO).await?;
     for sql in journal.sql() {
