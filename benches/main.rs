@@ -63,6 +63,7 @@ fn table(name: &str, columns: &[(&str, &str)], parent: Option<&str>) -> Table {
         exclusions: Vec::new(),
         partitions: Vec::new(),
         has_rows: false,
+        highest_key: 0,
     }
 }
 

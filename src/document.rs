@@ -151,6 +151,14 @@ impl<'a, 't> Table<'a, 't> {
         self.expect(key, "two numbers such as [0.02, 0.04]", value, parsed)
     }
 
+    /// So many numbers.
+    pub fn numbers(&mut self, key: &'static str, count: usize) -> Option<Placed<Vec<f64>>> {
+        let value = self.get(key)?;
+        let numbers: Option<Vec<f64>> =
+            value.get_ref().as_array().and_then(|list| list.iter().map(|item| as_number(item.get_ref())).collect());
+        self.expect(key, &format!("{count} numbers"), value, numbers.filter(|list| list.len() == count))
+    }
+
     /// True or false.
     pub fn boolean(&mut self, key: &'static str) -> Option<Placed<bool>> {
         let value = self.get(key)?;

@@ -20,7 +20,7 @@ pub enum Distribution {
 }
 
 /// ln(p95 / median) of a lognormal is this many standard deviations of the logarithm: Φ⁻¹(0.95).
-const Z95: f64 = 1.644_853_626_951_472_2;
+pub(crate) const Z95: f64 = 1.644_853_626_951_472_2;
 
 impl Distribution {
     /// Names of the calls that are distributions.
@@ -109,7 +109,7 @@ fn require(expr: &Expr, holds: bool, message: &str) -> Result<(), Diagnostic> {
 }
 
 /// Φ⁻¹ by Acklam's rational approximation (relative error below 1.2·10⁻⁹), over `libm` for one result everywhere.
-fn normal_quantile(p: f64) -> f64 {
+pub(super) fn normal_quantile(p: f64) -> f64 {
     const A: [f64; 6] = [
         -3.969_683_028_665_376e1,
         2.209_460_984_245_205e2,
@@ -150,6 +150,11 @@ fn normal_quantile(p: f64) -> f64 {
     } else {
         -tail(libm::sqrt(-2.0 * libm::log(1.0 - p)))
     }
+}
+
+/// Φ.
+pub(super) fn normal_below(x: f64) -> f64 {
+    0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ pub enum Node {
 pub struct Argument {
     /// The label as written: a name, a text or a number.
     pub label: Option<String>,
+    /// The label stood in quotes: it is a text, whatever it looks like.
+    pub quoted: bool,
     /// The value.
     pub value: Expr,
 }
@@ -209,14 +211,15 @@ impl Parser<'_> {
             Some(c) if is_name_start(c) => Some(self.name()),
             _ => None,
         };
+        let quoted = self.text[start..].starts_with('\'');
         self.space();
         let labelled = label.is_some()
             && (self.take("->") || self.peek().is_some_and(|c| c.is_ascii_digit() || c == '\'' || is_name_start(c)));
         if labelled {
-            return Ok(Argument { label, value: self.choice()? });
+            return Ok(Argument { label, quoted, value: self.choice()? });
         }
         self.at = start;
-        Ok(Argument { label: None, value: self.choice()? })
+        Ok(Argument { label: None, quoted: false, value: self.choice()? })
     }
 
     fn number(&mut self) -> Result<Expr, Diagnostic> {
@@ -270,11 +273,19 @@ impl Parser<'_> {
 
     fn quoted_name(&mut self) -> Result<String, Diagnostic> {
         let start = self.at;
-        let Some(length) = self.text[start + 1..].find('"') else {
-            return Err(Diagnostic::at(start..self.text.len(), "the name has no closing quote"));
-        };
-        self.at = start + length + 2;
-        Ok(self.text[start + 1..self.at - 1].to_owned())
+        let mut name = String::new();
+        self.at += 1;
+        loop {
+            let Some(length) = self.text[self.at..].find('"') else {
+                return Err(Diagnostic::at(start..self.text.len(), "the name has no closing quote"));
+            };
+            name.push_str(&self.text[self.at..self.at + length]);
+            self.at += length + 1;
+            if !self.take_here("\"") {
+                return Ok(name);
+            }
+            name.push('"');
+        }
     }
 
     fn name(&mut self) -> String {

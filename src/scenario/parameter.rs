@@ -104,7 +104,7 @@ fn pick(column: &Argument, rest: &[Argument], expr: &Expr) -> Result<Draw, Diagn
     };
     let zipf = match rest {
         [] => None,
-        [Argument { label: Some(label), value }] if label == "zipf" => Some(number(value)?),
+        [Argument { label: Some(label), value, .. }] if label == "zipf" => Some(number(value)?),
         _ => return Err(Diagnostic::at(expr.span.clone(), "`pick` takes a column and perhaps a skew: zipf 1.1")),
     };
     if zipf.is_some_and(|s| s < 0.0) {

@@ -3,8 +3,6 @@
 //! Format: PostgreSQL documentation of COPY, "Binary Format": a header, per row the number of fields
 //! and each field's length and bytes, and −1 at the end.
 
-use std::ops::Range;
-
 use super::plan::Plan;
 
 /// What a binary COPY begins with: signature, flags, length of the header's extension.
@@ -25,14 +23,14 @@ pub struct EncodeError {
     misfit: crate::expression::value::Misfit,
 }
 
-/// Appends the rows of a range to `out`: binary, or text where a type has no binary form here.
+/// Appends rows to `out`: binary, or text where a type has no binary form here.
 ///
 /// # Errors
 /// When a value does not fit its column.
-pub fn rows(plan: &Plan, table: usize, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub fn rows(plan: &Plan, table: usize, rows: impl Iterator<Item = u64>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let spec = &plan.tables[table];
     let mut known = Vec::with_capacity(spec.columns.len());
-    for row in range {
+    for row in rows {
         known.clear();
         if !spec.text {
             out.extend_from_slice(&(spec.columns.len() as i16).to_be_bytes());

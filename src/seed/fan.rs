@@ -1,7 +1,7 @@
 //! How the rows of a table spread over the rows of a parent. Must be closed form: any row's parent by itself.
 
 use super::growth::Growth;
-use crate::expression::{Key, Permutation, Zipf};
+use crate::expression::{Key, Permutation, Ranks};
 
 /// One foreign key of a table, and which parent each row has.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct Fan {
     pub parent: usize,
     /// Rows of the parent.
     pub parents: u64,
+    /// Parents before this one are not drawn: a dataset that grows adds nothing to what was unique or summed up.
+    pub low: u64,
     /// Which parent a row has.
     pub kind: FanKind,
     /// Share of rows without a parent.
@@ -49,11 +51,13 @@ pub enum FanKind {
     /// A skewed draw among the parents already born when the row came.
     Draw {
         /// How skewed.
-        zipf: Zipf,
+        ranks: Ranks,
         /// Which parent holds which rank.
         order: Permutation,
         /// The growth of the table and of the parent, if both grow.
-        growth: Option<(Growth, Growth)>,
+        growth: Option<Box<(Growth, Growth)>>,
+        /// The first ranks belong to the parents born last, not to any.
+        latest: bool,
     },
     /// The first of two that are unique together.
     Owner(Box<Pair>),
@@ -61,8 +65,13 @@ pub enum FanKind {
     Member(Box<Pair>),
     /// A digit of what is unique together: every combination stands once.
     Slot(Slots, usize),
-    /// Among the parents of the row's own class: row mod classes.
-    Class(u64),
+    /// Among the parents of the row's own class: row mod classes. The root of the classes is the class itself.
+    Class {
+        /// How many classes.
+        classes: u64,
+        /// The parent is the root.
+        root: bool,
+    },
     /// An earlier row of the same table, in the row's own class; the first of each class has none, or itself.
     Before {
         /// How many classes.
@@ -79,24 +88,38 @@ pub struct Slots {
     pub order: Permutation,
     /// How many values each digit has.
     pub radices: Vec<u64>,
+    /// The row the first combination stands in.
+    pub first: u64,
     /// Rows of different classes share combinations: their class already differs.
     pub classes: u64,
 }
 
 impl Slots {
-    /// How many rows there can be.
+    /// How many rows there can be, with those before the first.
     #[must_use]
-    pub fn capacity(radices: &[u64], classes: u64) -> u64 {
-        radices.iter().fold(1_u64, |all, radix| all.saturating_mul(*radix)).saturating_mul(classes)
+    pub fn capacity(&self) -> u64 {
+        let combinations = self.radices.iter().product::<u64>();
+        (self.first / self.classes + combinations).saturating_mul(self.classes)
     }
 
     /// The value of a digit in a row.
     #[must_use]
     pub fn digit(&self, index: usize, row: u64) -> u64 {
-        let combination = self.order.apply(row / self.classes);
+        let combination = self.order.apply(row / self.classes - self.first / self.classes);
         let below = self.radices[..index].iter().product::<u64>();
         combination / below % self.radices[index]
     }
+}
+
+/// Radices whose product is a number of combinations that can be counted; what is beyond is never needed.
+#[must_use]
+pub fn countable(mut radices: Vec<u64>) -> Vec<u64> {
+    let mut room = 1_u64 << 60;
+    for radix in &mut radices {
+        *radix = (*radix).min(room);
+        room /= (*radix).max(1);
+    }
+    radices
 }
 
 /// Pairs of parents, all distinct, both sides skewed, in closed form.
@@ -107,14 +130,18 @@ impl Slots {
 /// probability proportional to size; Madow 1949).
 #[derive(Debug, Clone)]
 pub struct Pair {
-    /// Rows of the table.
+    /// Rows of the table that are pairs of this kind.
     pub rows: u64,
+    /// The row the first pair stands in.
+    pub first: u64,
+    /// Owners before this one have their pairs already.
+    pub owner_low: u64,
     /// How skewed the owners are.
-    pub owners: Zipf,
+    pub owners: Ranks,
     /// Which owner holds which rank.
     pub owner_order: Permutation,
     /// How skewed the members are; flat enough that the largest owner's members differ.
-    pub members: Zipf,
+    pub members: Ranks,
     /// Which member holds which rank.
     pub member_order: Permutation,
     /// Which child stands in which row.
@@ -146,7 +173,7 @@ impl Pair {
 
     /// Rank of the owner, number of the child, number of its siblings and itself.
     fn child(&self, row: u64) -> (u64, u64, u64) {
-        let child = self.order.apply(row);
+        let child = self.order.apply(row - self.first);
         let mut rank = self.owners.rank_at((child as f64 + 0.5) / self.rows as f64);
         // Rounding may place the rank one off; the starts decide.
         while child < self.start(rank) {
@@ -159,14 +186,14 @@ impl Pair {
     }
 
     fn owner(&self, row: u64) -> u64 {
-        self.owner_order.apply(self.child(row).0)
+        self.owner_low + self.owner_order.apply(self.child(row).0)
     }
 
     fn member(&self, row: u64) -> u64 {
         let (rank, child, children) = self.child(row);
         let share = (child as f64 + self.key.unit(rank)) / children as f64;
         let member = self.member_order.apply(self.members.rank_at(share));
-        if self.differ && member == self.owner_order.apply(rank) {
+        if self.differ && member == self.owner_low + self.owner_order.apply(rank) {
             // No draw reaches the spare rank, so it stays distinct; and it is not the owner, who was just drawn.
             return self.member_order.apply(self.members.count());
         }
@@ -192,7 +219,7 @@ impl Fan {
         let parent = self.drawn(row)?;
         let Some(other) = self.other_than.and_then(|fan| fans[fan].parent_row(fans, row)) else { return Some(parent) };
         Some(match self.kind {
-            FanKind::Slot(..) => parent + u64::from(other <= parent),
+            FanKind::Slot(ref slots, _) => parent + slots.classes * u64::from(other <= parent),
             FanKind::Member(_) | FanKind::Owner(_) => parent,
             _ if parent == other => (parent + 1) % self.parents,
             _ => parent,
@@ -204,8 +231,12 @@ impl Fan {
             FanKind::Each => row,
             FanKind::Owner(pair) => pair.owner(row),
             FanKind::Member(pair) => pair.member(row),
-            FanKind::Slot(slots, digit) => row % slots.classes + slots.classes * slots.digit(*digit, row),
-            FanKind::Class(classes) => {
+            FanKind::Slot(slots, digit) => {
+                let low = self.low.saturating_sub(row % slots.classes).div_ceil(slots.classes);
+                row % slots.classes + slots.classes * (low + slots.digit(*digit, row))
+            }
+            FanKind::Class { classes, root: true } => row % classes,
+            FanKind::Class { classes, root: false } => {
                 let class = row % classes;
                 let members = (self.parents - class).div_ceil(*classes);
                 class + classes * self.key.below(row, members)
@@ -217,15 +248,19 @@ impl Fan {
                 }
                 row % classes + classes * self.key.below(row, earlier)
             }
-            FanKind::Draw { zipf, order, growth } => {
-                let born = match growth {
-                    Some((own, parent)) => parent.born(own.moment(row)).max(1),
+            FanKind::Draw { ranks, order, growth, latest } => {
+                let born = match growth.as_deref() {
+                    Some((own, parent)) => parent.born(own.moment(row)).max(self.low + 1),
                     None => self.parents,
                 };
+                let rank = |attempt| ranks.draw(self.key.numbered(attempt), row);
+                let parent = |attempt| match latest {
+                    true => (born - 1).checked_sub(rank(attempt)).filter(|parent| self.low <= *parent),
+                    false => Some(self.low + order.apply(rank(attempt))).filter(|parent| *parent < born),
+                };
                 (0..TRIES)
-                    .map(|attempt| order.apply(zipf.draw(self.key.numbered(attempt), row)))
-                    .find(|parent| *parent < born)
-                    .unwrap_or_else(|| self.key.numbered(TRIES).below(row, born))
+                    .find_map(parent)
+                    .unwrap_or_else(|| self.low + self.key.numbered(TRIES).below(row, born - self.low))
             }
         })
     }
@@ -234,14 +269,17 @@ impl Fan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expression::Zipf;
 
     fn pair(rows: u64, owners: u64, members: u64, exponent: f64) -> Pair {
         let key = Key::new(11);
         let mut pair = Pair {
             rows,
-            owners: Zipf::with_top_share(exponent, members as f64 / 2.0 / rows as f64, owners),
+            first: 0,
+            owner_low: 0,
+            owners: Ranks::Zipf(Zipf::with_top_share(exponent, members as f64 / 2.0 / rows as f64, owners)),
             owner_order: Permutation::new(key.numbered(1), owners),
-            members: Zipf::new(0.9, members),
+            members: Ranks::Zipf(Zipf::new(0.9, members)),
             member_order: Permutation::new(key.numbered(2), members),
             order: Permutation::new(key.numbered(3), rows),
             key,
@@ -281,7 +319,8 @@ mod tests {
 
     #[test]
     fn slots_hold_every_combination_once_in_each_class() {
-        let slots = Slots { order: Permutation::new(Key::new(2), 3 * 4 * 5), radices: vec![3, 4, 5], classes: 7 };
+        let slots =
+            Slots { order: Permutation::new(Key::new(2), 3 * 4 * 5), radices: vec![3, 4, 5], first: 0, classes: 7 };
         let mut seen: Vec<(u64, u64, u64, u64)> =
             (0..420).map(|row| (row % 7, slots.digit(0, row), slots.digit(1, row), slots.digit(2, row))).collect();
         seen.sort_unstable();

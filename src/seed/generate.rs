@@ -1,15 +1,18 @@
-//! A plan to values: any cell of any row, by itself. Must do no I/O and remember nothing between cells.
+//! A plan to values: any cell of any row, by itself. Must do no I/O, and give the same value whatever was
+//! asked before.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use std::sync::Arc;
 
-use super::fan::{Cases, Slots};
+use super::fan::{Cases, Fan, Slots};
 use super::growth::Growth;
 use super::pattern::Pattern;
 use super::plan::Plan;
 use super::pools::Pool;
+use super::state::{Machine, Walked, Want};
+use super::sum::Sum;
 use crate::expression::{Distribution, Key, Value, Weights};
 
 /// How one cell is made.
@@ -21,13 +24,19 @@ pub enum Cell {
     Row,
     /// Another column of the same row, by position.
     Own(usize),
-    /// A column of the row's parent, recomputed.
+    /// A column of the row's parent, or of the parent's, recomputed.
     Parent {
-        /// Which fan-out leads there.
-        fan: usize,
-        /// The parent's column, by position.
+        /// Which fan-outs lead there, one after the other.
+        way: Box<[usize]>,
+        /// The column there, by position.
         column: usize,
     },
+    /// A column of a row of another table no foreign key names.
+    Pick(Box<Fan>, usize),
+    /// What rows of another table add up to.
+    Sum(Arc<Sum>),
+    /// A state, or a moment set on the way there: the walk, its stream, where it begins, the states.
+    State(Arc<Machine>, Key, Box<Cell>, Want),
     /// A number from a distribution.
     Distribution(Key, Distribution),
     /// The moment the row came into being.
@@ -36,12 +45,18 @@ pub enum Cell {
     After(Box<Cell>, Key, Distribution),
     /// The latest of several moments; missing ones do not count.
     Latest(Vec<Cell>),
+    /// The first that is not NULL.
+    First(Vec<Cell>),
     /// One of several, by weight.
     Choice(Key, Weights, Vec<Cell>),
     /// By the text of a value; what is not named takes the last.
     By(Box<Cell>, BTreeMap<String, Cell>, Box<Cell>),
     /// A text from a list.
     Pool(Key, Pool),
+    /// A text from the list of a locale.
+    Local(Key, Pool, Box<Cell>),
+    /// Rounded to a multiple of a step.
+    Step(Box<Cell>, f64),
     /// So many words from the list of words.
     Words(Key, u64, u64),
     /// Texts one after the other.
@@ -92,7 +107,13 @@ impl Cell {
     pub fn visit(&self, seen: &mut impl FnMut(&Cell)) {
         seen(self);
         match self {
-            Self::After(inner, ..) | Self::Lower { inner, .. } | Self::Fit(inner, ..) | Self::Base36(inner) => {
+            Self::After(inner, ..)
+            | Self::Lower { inner, .. }
+            | Self::Fit(inner, ..)
+            | Self::Base36(inner)
+            | Self::Local(_, _, inner)
+            | Self::Step(inner, _)
+            | Self::State(_, _, inner, _) => {
                 inner.visit(seen);
             }
             Self::Clamp(inner, low, high) => {
@@ -101,6 +122,7 @@ impl Cell {
                 }
             }
             Self::Latest(cells)
+            | Self::First(cells)
             | Self::Choice(_, _, cells)
             | Self::Join(cells)
             | Self::Cases(_, cells)
@@ -130,7 +152,20 @@ impl Plan {
     /// The value of a column in a row, all by position.
     #[must_use]
     pub fn value(&self, table: usize, column: usize, row: u64) -> Value<'_> {
-        self.value_after(table, column, row, &[])
+        self.of_row(table, row).value_after(table, column, row, &[])
+    }
+
+    /// The plan that made a row: the one a dataset grew from has its own rows.
+    pub(super) fn of_row(&self, table: usize, row: u64) -> &Self {
+        match &self.base {
+            Some(base) if row < self.tables[table].first => base.of_row(table, row),
+            _ => self,
+        }
+    }
+
+    /// A cell of a row that is no column of its own.
+    pub(super) fn cell<'p>(&'p self, cell: &'p Cell, table: usize, row: u64) -> Value<'p> {
+        self.eval(cell, table, row, &[])
     }
 
     /// The same, when the values of the row's first columns are known already: they are not made again.
@@ -143,16 +178,33 @@ impl Plan {
         match cell {
             Cell::Const(Value::Text(text)) => Value::Text(Cow::Borrowed(text)),
             Cell::Const(value) => value.clone(),
-            Cell::Row => Value::Int(row as i64 + 1),
+            Cell::Row => Value::Int((row + self.tables[table].above) as i64 + 1),
             Cell::Own(column) => match known.get(*column) {
                 Some(value) => value.clone(),
                 None => self.value_after(table, *column, row, known),
             },
-            Cell::Parent { fan, column } => {
-                let fans = &self.tables[table].fans;
-                let fan = &fans[*fan];
-                fan.parent_row(fans, row).map_or(Value::Null, |parent| self.value(fan.parent, *column, parent))
+            Cell::Parent { way, column } => {
+                let (mut plan, mut table, mut row) = (self, table, row);
+                for fan in way {
+                    let fans = &plan.tables[table].fans;
+                    let Some(parent) = fans[*fan].parent_row(fans, row) else { return Value::Null };
+                    (table, row) = (fans[*fan].parent, parent);
+                    plan = plan.of_row(table, row);
+                }
+                plan.value_after(table, *column, row, &[])
             }
+            Cell::Pick(fan, column) => {
+                fan.parent_row(&[], row).map_or(Value::Null, |parent| self.value(fan.parent, *column, parent))
+            }
+            Cell::Sum(sum) => sum.of(self, row),
+            Cell::State(machine, key, begin, want) => match self.eval(begin, table, row, known) {
+                Value::Time(begin) => match machine.walk(*key, row, begin, self.start + self.span, *want) {
+                    Walked::State(state) => Value::Text(Cow::Borrowed(&machine.states[state])),
+                    Walked::At(moment) => Value::Time(moment),
+                    Walked::Never => Value::Null,
+                },
+                _ => Value::Null,
+            },
             Cell::Distribution(key, distribution) => Value::Float(distribution.draw(key.cell(row))),
             Cell::Growth(growth) => Value::Time(self.start + (growth.moment(row) * self.span as f64) as i64),
             Cell::After(base, key, delay) => match self.eval(base, table, row, known) {
@@ -170,6 +222,11 @@ impl Plan {
                 })
                 .max()
                 .map_or(Value::Null, Value::Time),
+            Cell::First(cells) => cells
+                .iter()
+                .map(|cell| self.eval(cell, table, row, known))
+                .find(|value| *value != Value::Null)
+                .unwrap_or(Value::Null),
             Cell::Choice(key, weights, cells) => self.eval(&cells[weights.choose(key.cell(row))], table, row, known),
             Cell::By(subject, arms, otherwise) => {
                 let subject = self.eval(subject, table, row, known);
@@ -177,6 +234,14 @@ impl Plan {
                 self.eval(arm, table, row, known)
             }
             Cell::Pool(key, pool) => Value::Text(Cow::Borrowed(pool.pick(key.cell(row)))),
+            Cell::Local(key, pool, locale) => {
+                let locale = self.eval(locale, table, row, known);
+                Value::Text(Cow::Borrowed(pool.pick_in(&locale.to_text(), key.cell(row))))
+            }
+            Cell::Step(inner, step) => match self.eval(inner, table, row, known).number() {
+                Some(number) => Value::Float(libm::round(number / step) * step),
+                None => Value::Null,
+            },
             Cell::Words(key, low, high) => Value::Text(Cow::Owned(words(*key, *low, *high, row))),
             Cell::Join(cells) => {
                 let mut text = String::new();
@@ -220,7 +285,7 @@ impl Plan {
     /// The cells that are a text put together.
     fn built_text<'p>(&'p self, cell: &'p Cell, table: usize, row: u64, known: &[Value<'p>]) -> String {
         match cell {
-            Cell::Pattern(key, pattern, each) => pattern.text(*key, row, *each),
+            Cell::Pattern(key, pattern, each) => pattern.text(*key, row + self.tables[table].above, *each),
             Cell::Fit(inner, low, high) => {
                 let text = self.eval(inner, table, row, known).to_text().into_owned();
                 let mut fitted: String = text.chars().take(*high).collect();

@@ -10,14 +10,19 @@ pub mod encode;
 pub mod fan;
 pub mod generate;
 pub mod growth;
+pub mod heap;
 pub mod infer;
 pub mod load;
 pub mod outline;
 pub mod pattern;
 pub mod plan;
 pub mod pools;
-
 pub mod spec;
+pub mod state;
+mod sum;
+
+/// Part of every template's key: raised when the same spec would give other rows.
+pub const GENERATOR: &str = "weighbridge generator 3";
 
 pub use plan::Plan;
 pub use spec::Spec;

@@ -99,10 +99,29 @@ fn write(hir: &Hir, source: &mut Source, out: &mut String) {
             }
         }
         HirKind::Alternation(parts) => {
-            let chosen = source.below(parts.len() as u64) as usize;
+            let chosen = match source {
+                // One arm for all rows, the one with the most texts, so that two numbers never give one text.
+                Source::Number(_) => roomiest(parts),
+                Source::Stream(..) => source.below(parts.len() as u64) as usize,
+            };
             write(&parts[chosen], source, out);
         }
     }
+}
+
+fn roomiest(parts: &[Hir]) -> usize {
+    (0..parts.len()).max_by_key(|part| (capacity(&parts[*part]), std::cmp::Reverse(*part))).unwrap_or(0)
+}
+
+/// The members of a class for texts that must differ: letters of one case only, as an index may fold it.
+fn folded(class: &Class) -> Vec<(u32, u32)> {
+    let ranges = members(class);
+    let is_upper = |range: &(u32, u32)| (0x41..=0x5a).contains(&range.0) && range.1 <= 0x5a;
+    let is_lower = |range: &(u32, u32)| (0x61..=0x7a).contains(&range.0) && range.1 <= 0x7a;
+    if ranges.iter().any(is_lower) && ranges.iter().any(is_upper) {
+        return ranges.into_iter().filter(|range| !is_upper(range)).collect();
+    }
+    ranges
 }
 
 /// The printable ASCII of a class; all of it when there is none.
@@ -130,7 +149,7 @@ fn members(class: &Class) -> Vec<(u32, u32)> {
 }
 
 fn pick(class: &Class, source: &mut Source) -> char {
-    let ranges = members(class);
+    let ranges = if matches!(source, Source::Number(_)) { folded(class) } else { members(class) };
     let count: u32 = ranges.iter().map(|(a, b)| b - a + 1).sum();
     let mut chosen = source.below(u64::from(count.max(1))) as u32;
     for (low, high) in ranges {
@@ -145,14 +164,14 @@ fn pick(class: &Class, source: &mut Source) -> char {
 fn capacity(hir: &Hir) -> u64 {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) => 1,
-        HirKind::Class(class) => members(class).iter().map(|(a, b)| u64::from(b - a) + 1).sum(),
+        HirKind::Class(class) => folded(class).iter().map(|(a, b)| u64::from(b - a) + 1).sum(),
         HirKind::Repetition(repetition) => {
             let times = repetition.max.unwrap_or(repetition.min + MORE);
             capacity(&repetition.sub).saturating_pow(times)
         }
         HirKind::Capture(capture) => capacity(&capture.sub),
         HirKind::Concat(parts) => parts.iter().map(capacity).fold(1, u64::saturating_mul),
-        HirKind::Alternation(parts) => parts.iter().map(capacity).min().unwrap_or(1).saturating_mul(parts.len() as u64),
+        HirKind::Alternation(parts) => parts.iter().map(capacity).max().unwrap_or(1),
     }
 }
 
@@ -169,6 +188,12 @@ mod tests {
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), 5_000);
+        let folded = Pattern::read("(x|[A-Za-z0-9]{3}|y)", 0, 9).unwrap();
+        assert_eq!(folded.capacity(), 36 * 36 * 36);
+        let mut seen: Vec<String> = (0..46_656).map(|row| folded.text(Key::new(1), row, true).to_lowercase()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 46_656);
         let bounded = Pattern::read("^[a-z]+$", 3, 5).unwrap();
         assert!((0..100).all(|row| (3..=5).contains(&bounded.text(Key::new(1), row, false).len())));
         assert!(Pattern::read("(", 0, 1).is_err());

@@ -3,10 +3,14 @@
 use std::sync::LazyLock;
 
 use fake::Fake;
-use fake::faker::address::en::{CityName, StreetName};
-use fake::faker::company::en::{CatchPhrase, CompanyName};
+use fake::faker::address::en::StreetName;
+use fake::faker::address::raw::CityName;
+use fake::faker::company::en::CatchPhrase;
+use fake::faker::company::raw::CompanyName;
+use fake::faker::impls::address::CityNameGenFn;
 use fake::faker::lorem::en::{Sentence, Word};
-use fake::faker::name::en::{FirstName, LastName};
+use fake::faker::name::raw::{FirstName, LastName};
+use fake::locales::{AR_SA, DE_DE, Data, EN, FA_IR, FR_FR, IT_IT, JA_JP, NL_NL, PT_BR, PT_PT, TR_TR, ZH_CN, ZH_TW};
 
 use crate::expression::{CellRng, Key};
 
@@ -53,6 +57,66 @@ impl Pool {
         let list = &POOLS[self as usize];
         &list[crate::expression::hash::below(bits, list.len() as u64) as usize]
     }
+
+    /// Whether it has a list for each locale.
+    #[must_use]
+    pub fn has_locales(self) -> bool {
+        (self as usize) < LOCAL
+    }
+
+    /// The text that 64 uniform bits choose, of a locale such as `de` or `pt_BR`; English for what is not known.
+    #[must_use]
+    pub fn pick_in(self, locale: &str, bits: u64) -> &'static str {
+        let language = locale.split(['_', '-']).next().unwrap_or_default();
+        let exact = LOCALES.iter().position(|known| known.eq_ignore_ascii_case(locale));
+        let near = || {
+            LOCALES.iter().position(|known| known.split('_').next().is_some_and(|k| k.eq_ignore_ascii_case(language)))
+        };
+        match exact.or_else(near) {
+            Some(place) if self.has_locales() => {
+                let list = &LOCAL_POOLS[place][self as usize];
+                &list[crate::expression::hash::below(bits, list.len() as u64) as usize]
+            }
+            _ => self.pick(bits),
+        }
+    }
+}
+
+/// How many pools, from the first, have a list for each locale.
+const LOCAL: usize = 4;
+
+/// Locales there are lists for, beside English. The first of a language stands for the language.
+const LOCALES: [&str; 12] =
+    ["de_DE", "fr_FR", "it_IT", "nl_NL", "pt_BR", "pt_PT", "tr_TR", "ja_JP", "zh_CN", "zh_TW", "ar_SA", "fa_IR"];
+
+static LOCAL_POOLS: LazyLock<[[Vec<String>; LOCAL]; LOCALES.len()]> = LazyLock::new(|| {
+    [
+        local(DE_DE, "de_DE"),
+        local(FR_FR, "fr_FR"),
+        local(IT_IT, "it_IT"),
+        local(NL_NL, "nl_NL"),
+        local(PT_BR, "pt_BR"),
+        local(PT_PT, "pt_PT"),
+        local(TR_TR, "tr_TR"),
+        local(JA_JP, "ja_JP"),
+        local(ZH_CN, "zh_CN"),
+        local(ZH_TW, "zh_TW"),
+        local(AR_SA, "ar_SA"),
+        local(FA_IR, "fa_IR"),
+    ]
+});
+
+fn local<L: Data + CityNameGenFn + Copy>(locale: L, name: &str) -> [Vec<String>; LOCAL] {
+    std::array::from_fn(|pool| {
+        let mut rng = CellRng::new(Key::new(0).named("pool").named(Pool::NAMES[pool].0).named(name));
+        let mut one = || match Pool::NAMES[pool].1 {
+            Pool::FirstName => FirstName(locale).fake_with_rng(&mut rng),
+            Pool::LastName => LastName(locale).fake_with_rng(&mut rng),
+            Pool::Company => CompanyName(locale).fake_with_rng(&mut rng),
+            _ => CityName(locale).fake_with_rng(&mut rng),
+        };
+        (0..SIZE).map(|_| one()).collect()
+    })
 }
 
 /// The pools do not depend on the dataset's seed: the lists are the same everywhere, the choice is not.
@@ -61,10 +125,10 @@ static POOLS: LazyLock<[Vec<String>; 8]> = LazyLock::new(|| {
         let mut rng = CellRng::new(Key::new(0).named("pool").named(name));
         (0..SIZE)
             .map(|_| match pool {
-                Pool::FirstName => FirstName().fake_with_rng(&mut rng),
-                Pool::LastName => LastName().fake_with_rng(&mut rng),
-                Pool::Company => CompanyName().fake_with_rng(&mut rng),
-                Pool::City => CityName().fake_with_rng(&mut rng),
+                Pool::FirstName => FirstName(EN).fake_with_rng(&mut rng),
+                Pool::LastName => LastName(EN).fake_with_rng(&mut rng),
+                Pool::Company => CompanyName(EN).fake_with_rng(&mut rng),
+                Pool::City => CityName(EN).fake_with_rng(&mut rng),
                 Pool::Street => StreetName().fake_with_rng(&mut rng),
                 Pool::Title => CatchPhrase().fake_with_rng(&mut rng),
                 Pool::Word => Word().fake_with_rng(&mut rng),

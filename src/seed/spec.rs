@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::growth::Curve;
+use super::growth::{Burst, Curve, Rate};
+use super::state::{Edge, Machine, Step, steps};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Placed, PlacedText, Table};
 use crate::expression::distribution::number;
@@ -20,7 +21,11 @@ pub struct Spec {
     /// How many rows each table has that the spec does not name; `None` leaves them empty.
     pub other_tables: Option<PlacedExpr>,
     /// Growth curves by name.
-    pub growth: BTreeMap<String, Curve>,
+    pub growth: BTreeMap<String, Rate>,
+    /// State machines by name.
+    pub states: BTreeMap<String, Machine>,
+    /// Sets of keys that scenarios can name.
+    pub key_sets: Vec<KeySet>,
     /// Tables in the order of the file.
     pub tables: Vec<TableSpec>,
     /// What must be true of the filled database.
@@ -36,6 +41,38 @@ pub struct Assert {
     pub between: (f64, f64),
 }
 
+/// The order in which rows stand in a table's heap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum HeapOrder {
+    /// As they came, like production's.
+    #[default]
+    Time,
+    /// Rows of one parent side by side: the foreign key with this column.
+    Parent(String),
+    /// As after years of updates.
+    Random,
+}
+
+/// Keys of a table by how many rows of another refer to them: curated parameters for scenarios.
+#[derive(Debug, Clone)]
+pub struct KeySet {
+    /// Its name.
+    pub name: Placed<String>,
+    /// The referring column, as `table.column`.
+    pub by: PlacedText,
+    /// Shares of the keys that have rows, ordered by how many: `normal`, `heavy`; `none` are those without.
+    pub classes: BTreeMap<String, Class>,
+}
+
+/// Which keys belong to a class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Class {
+    /// Between two shares of the keys with rows, fewest rows first.
+    Between(f64, f64),
+    /// Without any row.
+    Zero,
+}
+
 /// What the spec says of one table.
 #[derive(Debug, Clone)]
 pub struct TableSpec {
@@ -45,6 +82,8 @@ pub struct TableSpec {
     pub row_count: PlacedExpr,
     /// The number was not asked for: what the schema cannot hold may be left out.
     pub flexible: bool,
+    /// The order of its heap.
+    pub heap_order: HeapOrder,
     /// How the rows spread over their parents, by foreign key column.
     pub fan_out: Vec<(Placed<String>, PlacedExpr)>,
     /// What each column holds.
@@ -100,6 +139,8 @@ pub fn parse_spec(text: &str) -> Result<Spec, Vec<Diagnostic>> {
     document::read(text, |root| {
         let (now, span, other_tables) = read_dataset(root);
         let growth = read_growth(root);
+        let states = read_states(root);
+        let key_sets = read_key_sets(root);
         let tables = root.table("table").map(Table::named_tables).unwrap_or_default();
         if tables.is_empty() && other_tables.is_none() {
             root.problem(
@@ -113,6 +154,8 @@ pub fn parse_spec(text: &str) -> Result<Spec, Vec<Diagnostic>> {
             span: span?,
             other_tables,
             growth,
+            states,
+            key_sets,
             tables: tables.into_iter().collect::<Option<_>>()?,
             asserts,
         })
@@ -166,25 +209,144 @@ fn read_asserts(root: &mut Table<'_, '_>) -> Vec<Assert> {
     asserts
 }
 
-fn read_growth(root: &mut Table<'_, '_>) -> BTreeMap<String, Curve> {
-    let mut curves = BTreeMap::new();
+fn read_growth(root: &mut Table<'_, '_>) -> BTreeMap<String, Rate> {
+    let mut rates = BTreeMap::new();
     for (name, mut table) in root.table("growth").map(Table::named_tables).unwrap_or_default() {
-        if let Some(curve) = read_expr(&mut table, "curve") {
-            match Curve::read(&curve.expr) {
-                Ok(curve) => drop(curves.insert(name.value, curve)),
-                Err(problem) => table.problem(curve.relocate(problem)),
+        let curve = read_expr(&mut table, "curve").and_then(|curve| match Curve::read(&curve.expr) {
+            Ok(curve) => Some(curve),
+            Err(problem) => {
+                table.problem(curve.relocate(problem));
+                None
+            }
+        });
+        let weekly = table.numbers("weekly", 7).map_or([1.0; 7], |list| {
+            if list.value.iter().any(|w| *w < 0.0) || list.value.iter().all(|w| *w == 0.0) {
+                let message = "weights of weekdays must not be below 0, and one must be above 0";
+                table.problem(Diagnostic::at(list.span.clone(), message));
+            }
+            std::array::from_fn(|day| list.value[day])
+        });
+        let mut bursts = Vec::new();
+        for text in table.texts("bursts").unwrap_or_default() {
+            match Burst::read(&text.text) {
+                Ok(burst) => bursts.push(burst),
+                Err(problem) => table.problem(text.relocate(problem)),
             }
         }
         table.finish();
+        if let Some(curve) = curve {
+            rates.insert(name.value, Rate { curve, weekly, bursts });
+        }
     }
-    curves
+    rates
+}
+
+/// `[state.payment]`: `start`, and a key for every state something leads out of.
+fn read_states(root: &mut Table<'_, '_>) -> BTreeMap<String, Machine> {
+    let mut machines = BTreeMap::new();
+    for (name, mut table) in root.table("state").map(Table::named_tables).unwrap_or_default() {
+        let Some(start) = table.required_text("start") else { continue };
+        let mut read: Vec<(String, Vec<Step>)> = Vec::new();
+        for (state, text) in table.named_texts() {
+            match steps(&text.text) {
+                Ok(found) => read.push((state.value, found)),
+                Err(problem) => table.problem(text.relocate(problem)),
+            }
+        }
+        machines.insert(name.value, machine(start.text, &read));
+    }
+    machines
+}
+
+/// States in the order in which they are named.
+fn machine(start: String, read: &[(String, Vec<Step>)]) -> Machine {
+    let mut states = vec![start];
+    let mut sets: Vec<String> = Vec::new();
+    let position = |list: &mut Vec<String>, name: &String| {
+        list.iter().position(|known| known == name).unwrap_or_else(|| {
+            list.push(name.clone());
+            list.len() - 1
+        })
+    };
+    let mut edges: Vec<(usize, Vec<Edge>)> = Vec::new();
+    for (state, steps) in read {
+        let from = position(&mut states, state);
+        let each = steps.iter().map(|step| Edge {
+            to: position(&mut states, &step.to),
+            share: step.share,
+            dwell: step.dwell,
+            sets: step.sets.as_ref().map(|column| position(&mut sets, column)),
+        });
+        edges.push((from, each.collect()));
+    }
+    let mut ways = vec![Vec::new(); states.len()];
+    edges.into_iter().for_each(|(from, edges)| ways[from] = edges);
+    Machine { start: 0, states, edges: ways, sets }
+}
+
+/// `[params.busy_users]`: `by = "enrollments.user_id"`, and classes such as `heavy = "top 1%"`.
+fn read_key_sets(root: &mut Table<'_, '_>) -> Vec<KeySet> {
+    let mut sets = Vec::new();
+    for (name, mut table) in root.table("params").map(Table::named_tables).unwrap_or_default() {
+        let Some(by) = table.required_text("by") else { continue };
+        if by.text.split('.').count() < 2 {
+            table.problem(
+                by.relocate(Diagnostic::at(0..by.text.len(), "name a column with its table: enrollments.user_id")),
+            );
+        }
+        let mut classes = BTreeMap::from([
+            ("normal".to_owned(), Class::Between(0.4, 0.6)),
+            ("heavy".to_owned(), Class::Between(0.999, 1.0)),
+            ("none".to_owned(), Class::Zero),
+        ]);
+        for (class, text) in table.named_texts() {
+            match read_class(&text.text) {
+                Some(read) => drop(classes.insert(class.value, read)),
+                None => table.problem(
+                    text.relocate(Diagnostic::at(0..text.text.len(), "this is no class of keys"))
+                        .help("write p40..p60, top 0.1%, bottom 10% or zero"),
+                ),
+            }
+        }
+        sets.push(KeySet { name, by, classes });
+    }
+    sets
+}
+
+fn read_class(text: &str) -> Option<Class> {
+    let share = |text: &str| text.trim().parse::<f64>().ok().map(|n| n / 100.0).filter(|n| (0.0..=1.0).contains(n));
+    if text.trim() == "zero" {
+        return Some(Class::Zero);
+    }
+    let percent = |word: &str| share(text.trim().strip_prefix(word)?.trim().strip_suffix('%')?);
+    if let Some(top) = percent("top ") {
+        return Some(Class::Between(1.0 - top, 1.0));
+    }
+    if let Some(bottom) = percent("bottom ") {
+        return Some(Class::Between(0.0, bottom));
+    }
+    let (low, high) = text.split_once("..")?;
+    let (low, high) = (share(low.trim().strip_prefix('p')?)?, share(high.trim().strip_prefix('p')?)?);
+    (low <= high).then_some(Class::Between(low, high))
 }
 
 fn read_table(name: Placed<String>, mut table: Table<'_, '_>) -> Option<TableSpec> {
     let row_count = read_expr(&mut table, "row-count");
     let fan_out = table.table("fan-out").map(|mut fans| read_exprs(&mut fans)).unwrap_or_default();
+    let heap_order = table.text("heap-order").map_or(HeapOrder::Time, |text| match text.text.trim() {
+        "time" => HeapOrder::Time,
+        "random" => HeapOrder::Random,
+        other => match other.strip_prefix("parent ") {
+            Some(column) => HeapOrder::Parent(column.trim().to_owned()),
+            None => {
+                let problem = Diagnostic::at(0..text.text.len(), "unknown order of the heap");
+                table.problem(text.relocate(problem.help("time, random, or parent COLUMN")));
+                HeapOrder::Time
+            }
+        },
+    });
     let columns = read_exprs(&mut table);
-    Some(TableSpec { name, row_count: row_count?, flexible: false, fan_out, columns })
+    Some(TableSpec { name, row_count: row_count?, flexible: false, heap_order, fan_out, columns })
 }
 
 fn read_expr(table: &mut Table<'_, '_>, key: &'static str) -> Option<PlacedExpr> {

@@ -15,9 +15,8 @@ use crate::migrate::{Migration, apply};
 use crate::postgres::database::{Admin, Token, template_name};
 use crate::postgres::{catalog, observe};
 use crate::seed;
-
-/// Part of every template's key: raised when the same spec would give other rows.
-const GENERATOR: &str = "weighbridge generator 2";
+use crate::seed::load::Order;
+use crate::seed::load::session::{Guard, session};
 
 /// A template that is there.
 #[derive(Debug)]
@@ -81,7 +80,8 @@ async fn build_in(
         apply(&mut connection, file, clock).await?;
         let _ = connection.close().await;
     }
-    let mut connection = target.connect().await?;
+    let mut guard = Guard::alone(&target).await?;
+    let mut connection = session(&target).await?;
     observe::prepare(&mut connection).await;
     let catalog = catalog::read(&mut connection).await?;
     let held = seed::load::held::held(&mut connection, &catalog).await?;
@@ -99,7 +99,9 @@ async fn build_in(
     let listener = Arc::clone(&settings.listener);
     let tell: seed::load::Listener = Arc::new(move |progress| listener(Event::Seeding(progress)));
     // A failure drops the whole database, so its journal is never read.
-    seed::load::load(&target, Arc::new(plan), &catalog, "template", settings.loader_connections, tell).await?;
+    let order = Order { digest: "template".to_owned(), connections: settings.loader_connections, part: (1, 1) };
+    seed::load::load(&target, &mut guard, &Arc::new(plan), &catalog, &order, &tell).await?;
+    guard.end().await;
     admin.checkpoint().await;
     (settings.listener)(Event::Seeded(Duration::from_nanos(clock.now_ns() - began)));
     Ok(())
@@ -116,7 +118,7 @@ fn digest(settings: &Settings, files: &[SourceFile], server_version: u32) -> Str
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    add(GENERATOR.as_bytes());
+    add(seed::GENERATOR.as_bytes());
     add(settings.spec.text.as_bytes());
     add(&settings.scale.to_bits().to_le_bytes());
     add(&settings.seed.0.to_le_bytes());

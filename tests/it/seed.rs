@@ -35,7 +35,10 @@ fn fill(target: &Target, connections: usize) {
         let mut connection = target.connect().await.unwrap();
         let catalog = catalog::read(&mut connection).await.unwrap();
         let plan = plan::plan(&spec, &catalog, &plan::Held::new(), 0.5, Seed(42)).unwrap();
-        load::load(target, Arc::new(plan), &catalog, "test", connections, Arc::new(|_| {})).await.unwrap();
+        let order = load::Order { digest: "test".to_owned(), connections, part: (1, 1) };
+        let mut guard = load::session::Guard::alone(target).await.unwrap();
+        let listener: load::Listener = Arc::new(|_| {});
+        load::load(target, &mut guard, &Arc::new(plan), &catalog, &order, &listener).await.unwrap();
     });
 }
 

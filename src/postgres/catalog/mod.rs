@@ -44,6 +44,8 @@ pub struct Table {
     pub partitions: Vec<Option<String>>,
     /// It holds rows already.
     pub has_rows: bool,
+    /// The highest value of its whole-number keys; 0 when it has no rows or no such key.
+    pub highest_key: u64,
 }
 
 /// A column.
@@ -146,11 +148,14 @@ async fn read_all(connection: &mut PgConnection) -> Result<Catalog, sqlx::Error>
     }
     for table in catalog.tables.values_mut() {
         let sql = format!("SELECT EXISTS (SELECT FROM {})", table.own_rows());
-        // An unreadable table is met again, with the server's words, when it is filled.
+        // What cannot be read may be somebody's: nothing is put into it.
         table.has_rows = match query(sql).fetch_one(&mut *connection).await {
             Ok(row) => row.try_get(0)?,
-            Err(_) => false,
+            Err(_) => true,
         };
+        if table.has_rows {
+            table.highest_key = highest_key(connection, table).await;
+        }
     }
     for (table, column) in lowered(&catalog) {
         // `lower(email)` keeps what we make different, because it is made in lower case.
@@ -181,7 +186,22 @@ pub async fn sizes(connection: &mut PgConnection, tables: &[&str]) -> Result<Vec
     Ok(found)
 }
 
-/// Unique indexes whose every expression is `lower(column)`, `upper(column)` or a cast of one.
+/// The highest value of the whole-number columns that are counted or a primary key; 0 when they cannot be read.
+async fn highest_key(connection: &mut PgConnection, table: &Table) -> u64 {
+    let of_primary = |name: &str| table.uniques.iter().any(|u| u.primary && u.columns.iter().any(|c| c == name));
+    let whole = |column: &&Column| matches!(column.kind.name.as_str(), "int2" | "int4" | "int8");
+    let keys = table.columns.iter().filter(whole).filter(|c| c.counted || of_primary(&c.name));
+    let most: Vec<String> = keys.map(|c| format!("max({})", super::sql_text::identifier(&c.name))).collect();
+    if most.is_empty() {
+        return 0;
+    }
+    let sql = format!("SELECT coalesce(greatest({}), 0)::int8 FROM {}", most.join(", "), table.own_rows());
+    let read = query(sql).fetch_one(connection).await.and_then(|row| row.try_get::<i64, _>(0));
+    read.map_or(0, |highest| highest.max(0) as u64)
+}
+
+/// Unique indexes whose every expression keeps different values of one column different, as we make them: `lower(c)`,
+/// `md5(c)`, `COALESCE(c, constant)`, a cast of one.
 fn lowered(catalog: &Catalog) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for (name, table) in &catalog.tables {
@@ -196,10 +216,25 @@ fn lowered(catalog: &Catalog) -> Vec<(String, usize)> {
 }
 
 fn inner_column(expression: &str) -> Option<String> {
-    let call = expression.strip_prefix("lower(").or_else(|| expression.strip_prefix("upper("))?;
-    let inner = call.strip_suffix(')')?;
-    let inner = inner.strip_suffix("::text").unwrap_or(inner);
-    let inner = inner.strip_prefix('(').and_then(|i| i.strip_suffix(')')).unwrap_or(inner);
+    let mut inner = expression;
+    loop {
+        let before = inner;
+        for call in ["lower(", "upper(", "md5(", "btrim(", "("] {
+            inner = inner.strip_prefix(call).and_then(|i| i.strip_suffix(')')).unwrap_or(inner);
+        }
+        // The constant is no value we make.
+        if let Some(arguments) = inner.strip_prefix("COALESCE(").and_then(|i| i.strip_suffix(')')) {
+            inner =
+                arguments.split_once(", ").filter(|(_, rest)| !rest.contains(", ")).map_or(inner, |(first, _)| first);
+        }
+        inner = ["::text", "::character varying", "::bpchar"]
+            .iter()
+            .find_map(|cast| inner.strip_suffix(cast))
+            .unwrap_or(inner);
+        if inner == before {
+            break;
+        }
+    }
     let inner = inner.strip_prefix('"').and_then(|i| i.strip_suffix('"')).unwrap_or(inner);
     inner.chars().all(|c| c.is_alphanumeric() || c == '_').then(|| inner.to_owned())
 }
@@ -338,6 +373,7 @@ fn add_column(catalog: &mut Catalog, types: &Types, row: &PgRow) -> Result<(), s
         exclusions: Vec::new(),
         partitions: Vec::new(),
         has_rows: false,
+        highest_key: 0,
     });
     let kind = types.resolve(row.try_get::<i64, _>(4)? as u32, row.try_get(5)?, row.try_get(6)?);
     table.columns.push(Column {

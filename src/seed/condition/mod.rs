@@ -168,7 +168,16 @@ fn subject(operator: &str, left: &Tree, right: &Tree) -> Option<Vec<Case>> {
                 return (operator == "=" && column(right) == Some(name)).then(|| vec![of(name, Domain::default())]);
             }
             ("coalesce", _) if arguments.len() == 2 => {
-                return subject(operator, &arguments[0], right);
+                // NULL counts as the constant, which may not do: then it must not be NULL.
+                let constant_does = subject(operator, &Tree::Column(String::new()), right)
+                    .is_some_and(|cases| cases.iter().all(|case| meets(case, &arguments[1])));
+                let mut cases = subject(operator, &arguments[0], right)?;
+                if !constant_does {
+                    cases.iter_mut().for_each(|case| {
+                        case.columns.entry(name.to_owned()).or_default().null = Some(false);
+                    });
+                }
+                return Some(cases);
             }
             _ => return None,
         }
@@ -195,6 +204,20 @@ fn subject(operator: &str, left: &Tree, right: &Tree) -> Option<Vec<Case>> {
         _ => return None,
     };
     Some(vec![of(name, domain)])
+}
+
+/// Whether a constant lies in the domain of a case's only column.
+fn meets(case: &Case, constant: &Tree) -> bool {
+    case.columns.values().all(|domain| {
+        let listed = domain.values.as_ref().is_none_or(|values| values.contains(constant));
+        let low = domain.low.as_ref().is_none_or(|(low, strict)| above(constant, low, *strict));
+        let high = domain.high.as_ref().is_none_or(|(high, strict)| above(high, constant, *strict));
+        let long = match constant {
+            Tree::Text(text) => domain.length.0 as usize <= text.chars().count(),
+            _ => true,
+        };
+        listed && low && high && long && domain.pattern.is_none() && !domain.excluded.contains(constant)
+    })
 }
 
 /// A LIKE pattern as a regular expression.
@@ -428,6 +451,10 @@ mod tests {
     fn what_is_not_understood_is_kept_as_such() {
         assert_eq!(solved("(my_function(a) > 3)")[0].unknown.len(), 1);
         assert_eq!(solved("((a > 0) AND (b < c))")[0].relations, [("b".into(), "<".into(), "c".into())]);
+        assert_eq!(solved("(COALESCE(name, ''::text) <> ''::text)")[0].columns["name"].null, Some(false));
+        assert_eq!(solved("(COALESCE(n, 0) >= 0)")[0].columns["n"].null, None);
+        let codes = solved("((code)::text = ANY (ARRAY['01'::text, '02'::text]))");
+        assert_eq!(codes[0].columns["code"].values, Some(vec![Tree::Text("01".into()), Tree::Text("02".into())]));
         assert_eq!(solved("(length((name)::text) <= 20)")[0].columns["name"].length, (0, Some(20)));
     }
 }

@@ -178,10 +178,12 @@ impl Parser {
     fn operand(&mut self) -> Option<Tree> {
         let mut tree = self.primary()?;
         while self.take_symbol("::") {
+            let numeric =
+                matches!(self.peek(), Some(Word::Name(name)) if NUMERIC.contains(&name.to_lowercase().as_str()));
             self.skip_type()?;
-            // A cast changes no value we care about; texts of numbers become numbers where they are compared.
+            // A cast to a number makes one of a text; any other changes no value we care about: '007' stays as it is.
             if let Tree::Text(text) = &tree
-                && let Ok(number) = text.parse::<f64>()
+                && let Some(number) = text.parse::<f64>().ok().filter(|n| numeric && n.is_finite())
             {
                 tree = Tree::Number(number);
             }
@@ -302,8 +304,11 @@ fn list_of(text: &str) -> Option<Vec<Tree>> {
         return None;
     }
     let plain = |item: &str| item.trim_matches('"').to_owned();
-    Some(inner.split(',').map(|item| item.parse().map_or_else(|_| Tree::Text(plain(item)), Tree::Number)).collect())
+    let number = |item: &str| item.parse::<f64>().ok().filter(|n| n.is_finite() && n.to_string() == item);
+    Some(inner.split(',').map(|item| number(item).map_or_else(|| Tree::Text(plain(item)), Tree::Number)).collect())
 }
+
+const NUMERIC: [&str; 9] = ["smallint", "integer", "bigint", "numeric", "decimal", "real", "double", "money", "float"];
 
 #[cfg(test)]
 mod tests {

@@ -169,6 +169,12 @@ impl Draft<'_> {
                     let stem = if plain.contains("row()") { plain } else { format!("{plain} + '-' + base36(row())") };
                     let made = match most {
                         // The end is what differs: the stem gives way.
+                        Some(most) if column.name.contains("email") => {
+                            format!(
+                                "fit(slug(first_name()), 0, {}) + '.' + base36(row()) + '@example.com'",
+                                most.saturating_sub(21).max(1)
+                            )
+                        }
                         Some(most) => format!("fit({}, 0, {}) + '-' + base36(row())", plain_stem(&stem), most - 10),
                         None => stem,
                     };

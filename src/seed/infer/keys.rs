@@ -8,6 +8,7 @@ use super::{Draft, Refusal};
 use crate::postgres::catalog::{Catalog, Column, Reference, Table, TypeKind, Unique};
 use crate::seed::condition::{Domain, Tree, both, cases, parse};
 use crate::seed::plan::Held;
+use crate::sql::{Kind, tokens};
 
 /// Tables in an order in which parents come before children as far as cycles allow.
 pub(super) fn parents_first(catalog: &Catalog) -> Vec<&str> {
@@ -121,12 +122,12 @@ impl<'a> Draft<'a> {
         for (name, definition) in &table.exclusions {
             let compared = definition.split("WITH &&").count() > 1;
             let ranged = table.columns.iter().find(|c| {
-                matches!(c.kind.kind, TypeKind::Range(_)) && definition.contains(&c.name) && !self.of_key(&c.name)
+                matches!(c.kind.kind, TypeKind::Range(_)) && names(definition, &c.name) && !self.of_key(&c.name)
             });
             let bounds: Vec<&Column> = table
                 .columns
                 .iter()
-                .filter(|c| family(&c.kind) == Family::Moment && definition.contains(&c.name))
+                .filter(|c| family(&c.kind) == Family::Moment && names(definition, &c.name))
                 .collect();
             match (ranged, bounds.as_slice()) {
                 // Ranges are made disjoint over the whole table to begin with.
@@ -163,7 +164,7 @@ impl<'a> Draft<'a> {
     }
 
     fn columns_of(&self, unique: &Unique) -> Vec<&'a str> {
-        let inside = |name: &str| unique.expressions.iter().any(|e| e.contains(name));
+        let inside = |name: &str| unique.expressions.iter().any(|e| names(e, name));
         let table = self.table;
         let named = table.columns.iter().map(|c| c.name.as_str());
         named.filter(|name| unique.columns.iter().any(|c| c == name) || inside(name)).collect()
@@ -196,6 +197,13 @@ impl<'a> Draft<'a> {
 
     fn separate(&mut self, unique: &Unique, columns: &[&str]) {
         let table = self.table;
+        if !unique.expressions.is_empty() {
+            // What an expression makes of different values is not known: they may become alike.
+            let line = format!("{} = \"…\"", columns.first().unwrap_or(&"COLUMN"));
+            let reason = format!("nothing is known of the expression {}", unique.expressions.join(", "));
+            self.refuse(&unique.name, &reason, &line);
+            return;
+        }
         let whole_key = |r: &&Reference| r.columns.iter().all(|c| columns.contains(&c.as_str()));
         let keys: Vec<&Reference> = self.followed().into_iter().filter(whole_key).collect();
         let free: Vec<&Column> = columns
@@ -255,15 +263,15 @@ impl<'a> Draft<'a> {
                 let (low, high) = number_bounds(&domain, &found.kind);
                 let low = low.unwrap_or(1.0);
                 match high {
-                    Some(high) => Some(format!("from {low}, to {high}")),
-                    None if is_ordinal(column) => Some(format!("from {low}, to {}", low + 999.0)),
+                    Some(high) => Some(format!("from {}, to {}", signed(low), signed(high))),
+                    None if is_ordinal(column) => Some(format!("from {}, to {}", signed(low), signed(low + 999.0))),
                     None => None,
                 }
             }
             Family::Fraction => {
                 let (low, high) = number_bounds(&domain, &found.kind);
                 let (low, high) = (libm::ceil(low.unwrap_or(1.0)), libm::floor(high?));
-                Some(format!("from {low}, to {high}"))
+                Some(format!("from {}, to {}", signed(low), signed(high)))
             }
             _ => None,
         }
@@ -340,6 +348,23 @@ impl<'a> Draft<'a> {
 /// The group of a key that is unique by itself: every parent has one row at most.
 pub(super) const EACH: &str = "each";
 
+/// Whether SQL names a column: as a whole word, or in quotes.
+fn names(sql: &str, column: &str) -> bool {
+    tokens(sql).iter().any(|token| {
+        let text = &sql[token.span.clone()];
+        match token.kind {
+            Kind::Word => text == column,
+            Kind::Quoted => text == crate::postgres::sql_text::identifier(column),
+            _ => false,
+        }
+    })
+}
+
+/// A number as an argument of the spec language, where a sign of its own would read as subtraction.
+fn signed(number: f64) -> String {
+    if number < 0.0 { format!("0 - {}", -number) } else { number.to_string() }
+}
+
 fn is_ordinal(column: &str) -> bool {
     let name = column.to_lowercase();
     ["position", "line_no", "ordinal", "sequence", "sort_order", "version", "seat", "line"]
@@ -350,7 +375,7 @@ fn is_ordinal(column: &str) -> bool {
 fn tree_text(tree: &Tree) -> String {
     match tree {
         Tree::Text(text) => quoted(text),
-        Tree::Number(number) => quoted(&number.to_string()),
+        Tree::Number(number) => number.to_string(),
         Tree::Bool(flag) => flag.to_string(),
         _ => quoted(""),
     }
@@ -360,7 +385,7 @@ fn tree_text(tree: &Tree) -> String {
 pub(super) fn path(column: &str) -> String {
     let word = column.chars().all(|c| c.is_alphanumeric() || c == '_') && !column.starts_with(|c: char| c.is_numeric());
     let reserved = ["now", "null", "true", "false"].contains(&column);
-    if word && !reserved { column.to_owned() } else { format!("\"{column}\"") }
+    if word && !reserved { column.to_owned() } else { crate::postgres::sql_text::identifier(column) }
 }
 
 fn can_differ(column: &Column) -> bool {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::{Case, Tree, both, cases, parse};
 use super::plan::Held;
-use super::spec::{NOWHERE, PlacedExpr, Spec, TableSpec};
+use super::spec::{HeapOrder, NOWHERE, PlacedExpr, Spec, TableSpec};
 use crate::document::Placed;
 use crate::postgres::catalog::{Catalog, Table};
 
@@ -68,7 +68,17 @@ pub fn whole(catalog: &Catalog, held: &Held, rows: u64) -> (Spec, Vec<Refusal>) 
         tables.push(spec);
     }
     let now = crate::expression::value::parse_time(NOW).expect("a constant that is a time");
-    (Spec { now, span: SPAN, other_tables: None, growth: BTreeMap::new(), tables, asserts: Vec::new() }, refusals)
+    let spec = Spec {
+        now,
+        span: SPAN,
+        other_tables: None,
+        growth: BTreeMap::new(),
+        states: BTreeMap::new(),
+        key_sets: Vec::new(),
+        tables,
+        asserts: Vec::new(),
+    };
+    (spec, refusals)
 }
 
 /// What a given spec leaves unsaid: columns of the tables it names that must have a value and get none, and
@@ -142,7 +152,8 @@ fn held_table(name: &str, held: &Held) -> Option<TableSpec> {
     let rows = columns.first()?.1;
     let columns = columns.into_iter().map(|(column, _)| placed(column, "held()")).collect();
     let row_count = PlacedExpr::inferred(&rows.to_string());
-    Some(TableSpec { name: named(name), row_count, flexible: false, fan_out: Vec::new(), columns })
+    let heap_order = HeapOrder::Time;
+    Some(TableSpec { name: named(name), row_count, flexible: false, heap_order, fan_out: Vec::new(), columns })
 }
 
 fn draft<'a>(
@@ -171,7 +182,8 @@ fn draft<'a>(
     let columns = columns.iter().map(|(column, text)| placed(column, text)).collect();
     let fan_out = fan_out.iter().map(|(column, text)| placed(column, text)).collect();
     let row_count = PlacedExpr::inferred("0");
-    (TableSpec { name: named(name), row_count, flexible: true, fan_out, columns }, draft.refusals)
+    let heap_order = HeapOrder::Time;
+    (TableSpec { name: named(name), row_count, flexible: true, heap_order, fan_out, columns }, draft.refusals)
 }
 
 fn named(name: &str) -> Placed<String> {

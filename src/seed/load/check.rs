@@ -34,7 +34,7 @@ pub async fn check(connection: &mut PgConnection, plan: &Plan, catalog: &Catalog
         let doing = |e| Error::doing(format!("check `{}`", planned.name), e);
         let from = table.own_rows();
         let row = query(format!(
-            "SELECT count(*), coalesce(to_hex((mod(sum(hashtextextended(t::text, 0)::numeric) + 18446744073709551616::numeric * count(*),
+            "SELECT count(*), coalesce(to_hex((mod(sum(hashtextextended((t.*)::text, 0)::numeric) + 18446744073709551616::numeric * count(*),
                     9223372036854775807))::bigint), '0') FROM {from} t"
         ))
         .fetch_one(&mut *connection)
@@ -43,7 +43,8 @@ pub async fn check(connection: &mut PgConnection, plan: &Plan, catalog: &Catalog
         let rows = row.try_get::<i64, _>(0).map_err(doing)? as u64;
         let digest: String = row.try_get(1).map_err(doing)?;
         let mut problems = Vec::new();
-        if rows != planned.rows {
+        let other = if planned.beside { rows < planned.rows } else { rows != planned.rows };
+        if other {
             problems.push(format!("{rows} rows where {} were planned", planned.rows));
         }
         for (what, sql) in questions(table, catalog, &from) {
@@ -74,15 +75,29 @@ pub async fn asserted(connection: &mut PgConnection, asserts: &[Assert]) -> Resu
     Ok(found)
 }
 
-/// Whether a table holds this plan's rows rather than rows of its own: the first one is there.
+/// How many rows there are.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn count(connection: &mut PgConnection, own_rows: &str) -> Result<u64, Error> {
+    query(format!("SELECT count(*) FROM {own_rows}"))
+        .fetch_one(connection)
+        .await
+        .and_then(|row| row.try_get::<i64, _>(0))
+        .map(|n| n as u64)
+        .map_err(|e| Error::doing("count rows", e))
+}
+
+/// Whether a table holds this plan's rows rather than rows of its own: the first or the last one is there. `None` when
+/// no column would tell.
 ///
 /// # Errors
 /// When the table cannot be read.
-pub async fn is_filled(connection: &mut PgConnection, plan: &Plan, index: usize) -> Result<bool, Error> {
+pub async fn is_filled(connection: &mut PgConnection, plan: &Plan, index: usize) -> Result<Option<bool>, Error> {
     let table = &plan.tables[index];
     // A number or a flag would be found by chance.
     let telling = table.columns.iter().position(|c| matches!(c.kind, SqlType::Text | SqlType::Uuid));
-    let Some(column) = telling.filter(|_| 0 < table.rows) else { return Ok(true) };
+    let Some(column) = telling.filter(|_| 0 < table.rows) else { return Ok(None) };
     let (first, last) = (plan.value(index, column, 0), plan.value(index, column, table.rows - 1));
     let sql = format!(
         "SELECT EXISTS (SELECT FROM {} WHERE {}::text IN ($1, $2))",
@@ -95,6 +110,7 @@ pub async fn is_filled(connection: &mut PgConnection, plan: &Plan, index: usize)
         .fetch_one(&mut *connection)
         .await
         .and_then(|row| row.try_get(0))
+        .map(Some)
         .map_err(|e| Error::doing(format!("look into `{}`", table.name), e))
 }
 

@@ -2,11 +2,10 @@
 
 use super::{Planner, reference_of};
 use crate::diagnostic::Diagnostic;
-use crate::expression::distribution::number;
-use crate::expression::{Expr, Node, Permutation, Zipf};
+use crate::expression::distribution::{Z95, number};
+use crate::expression::{Argument, Expr, Key, Node, Permutation, Ranks, Value, Zipf};
 use crate::postgres::catalog;
-use crate::seed::fan::{Fan, FanKind, Pair, Slots};
-use crate::seed::growth::Growth;
+use crate::seed::fan::{Fan, FanKind, Pair, Slots, countable};
 use crate::seed::spec::{PlacedExpr, TableSpec};
 
 /// What a fan-out says, before it is known how many rows there are.
@@ -20,13 +19,13 @@ struct Said<'e> {
 pub(in crate::seed) struct SlotDigit {
     pub(in crate::seed) group: String,
     pub(in crate::seed) class: Option<String>,
-    pub(in crate::seed) values: Vec<String>,
+    pub(in crate::seed) values: Vec<Value<'static>>,
     pub(in crate::seed) from: Option<i64>,
     pub(in crate::seed) to: Option<i64>,
 }
 
 impl Planner<'_> {
-    pub(super) fn fans(&mut self, table: usize, growth: &[Option<Growth>]) -> Vec<Fan> {
+    pub(super) fn fans(&mut self, table: usize) -> Vec<Fan> {
         let spec = &self.spec.tables[table];
         let found = self.catalog.table(&spec.name.value).expect("names were checked");
         let mut fans = Vec::new();
@@ -45,7 +44,7 @@ impl Planner<'_> {
                 ));
                 continue;
             };
-            match self.fan(table, parent, &column.value, reference, source, growth) {
+            match self.fan(table, parent, &column.value, reference, source) {
                 Ok(fan) => fans.push(fan),
                 Err(problem) => self.problems.push(source.relocate(problem)),
             }
@@ -63,7 +62,6 @@ impl Planner<'_> {
         column: &str,
         reference: &catalog::Reference,
         source: &PlacedExpr,
-        growth: &[Option<Growth>],
     ) -> Result<Fan, Diagnostic> {
         let Said { null_share, absent, expr } = said(&source.expr)?;
         let absent = absent.map(|absent| (self.cases(table, absent.len()), absent));
@@ -73,6 +71,7 @@ impl Planner<'_> {
             return Err(Diagnostic::at(expr.span.clone(), "the parent table has no rows at this scale"));
         }
         let mut other_than = None;
+        let mut low = 0;
         let kind = match &expr.node {
             Node::Path(path) if path.len() == 1 && path[0] == "each" => {
                 if parents < rows {
@@ -86,28 +85,81 @@ impl Planner<'_> {
                 let digit = slot_digit(expr).ok_or_else(|| bad_fan(expr))?;
                 let (slots, index) = self.slots(table, &digit.group, column);
                 other_than = self.differs_from(table, column);
+                if self.grown_digit(table, &digit.group).as_deref() == Some(column) {
+                    low = self.first(parent);
+                }
                 FanKind::Slot(slots, index)
             }
             Node::Call(name, arguments) if name == "class" || name == "before" => {
                 let root = arguments.iter().find(|a| a.label.is_none()).and_then(|a| path_text(&a.value));
-                let classes = root.map_or(1, |root| self.classes(&root));
+                let classes = root.as_deref().map_or(1, |root| self.classes(root));
                 let itself = arguments.iter().any(|a| a.label.as_deref() == Some("required"));
-                if name == "class" { FanKind::Class(classes) } else { FanKind::Before { classes, itself } }
+                match name.as_str() {
+                    "class" => {
+                        let root = root.as_deref().and_then(|root| self.index_of(root)) == Some(parent);
+                        FanKind::Class { classes, root }
+                    }
+                    _ => FanKind::Before { classes, itself },
+                }
             }
             _ => {
-                let (exponent, max, none) = zipf_arguments(expr)?;
                 other_than = self.differs_from(table, column);
-                let ranks = libm::ceil(parents as f64 * (1.0 - none)).max(1.0) as u64;
-                let share = max.map_or(1.0, |max| max / rows.max(1) as f64);
-                FanKind::Draw {
-                    zipf: Zipf::with_top_share(exponent, share, ranks),
-                    order: Permutation::new(key.named("order"), parents),
-                    growth: growth[table].zip(growth[parent]),
+                if self.is_summed_up(parent, table) {
+                    low = self.first(parent);
                 }
+                self.draw(expr, Some(table), parent, low, key)?
             }
         };
         let columns = reference.columns.iter().cloned().zip(reference.targets.iter().cloned()).collect();
-        Ok(Fan { columns, parent, parents, kind, null_share, absent, other_than, key })
+        Ok(Fan { columns, parent, parents, low, kind, null_share, absent, other_than, key })
+    }
+
+    /// A skewed draw among the rows of a parent; of those already born when rows of `table` grow and the parent does.
+    pub(in crate::seed) fn draw(
+        &self,
+        expr: &Expr,
+        table: Option<usize>,
+        parent: usize,
+        low: u64,
+        key: Key,
+    ) -> Result<FanKind, Diagnostic> {
+        let said = spread(expr)?;
+        let parents = self.rows[parent] - low;
+        if parents == 0 && table.is_some_and(|table| self.first(table) < self.rows[table]) {
+            return Err(Diagnostic::at(expr.span.clone(), "no parents come to the rows that are there")
+                .help("let the parent table grow too: its rows hold sums of these, or are unique with them"));
+        }
+        let count = libm::ceil(parents as f64 * (1.0 - said.none)).max(1.0) as u64;
+        let rows = table.map_or(1, |table| self.rows[table] - self.first(table));
+        let share = said.max.map_or(1.0, |max| max / rows.max(1) as f64);
+        let growth = table.and_then(|table| self.growth[table].clone().zip(self.growth[parent].clone()));
+        Ok(FanKind::Draw {
+            ranks: said.ranks.over(count).flattened_to(share),
+            order: Permutation::new(key.named("order"), parents.max(1)),
+            growth: growth.map(Box::new),
+            latest: said.latest,
+        })
+    }
+
+    /// Whether a column of the parent sums up rows of the table: rows that are there keep their sums.
+    fn is_summed_up(&self, parent: usize, table: usize) -> bool {
+        let name = &self.spec.tables[table].name.value;
+        let columns = self.spec.tables[parent].columns.iter();
+        self.base.is_some()
+            && columns.clone().any(|(_, source)| {
+                ["sum", "count"].iter().any(|call| super::called(&source.expr, call) == Some(name.as_str()))
+            })
+    }
+
+    /// The digit of a combination whose parents became more since the dataset was made: new combinations have new ones.
+    fn grown_digit(&self, table: usize, group: &str) -> Option<String> {
+        self.base?;
+        let found = self.catalog.table(&self.spec.tables[table].name.value)?;
+        let digits = digits_of(&self.spec.tables[table]).into_iter().filter(|(_, digit)| digit.group == group);
+        digits.map(|(name, _)| name).find(|name| {
+            let parent = reference_of(found, name).and_then(|r| self.index_of(&r.table));
+            parent.is_some_and(|parent| self.first(parent) < self.rows[parent])
+        })
     }
 
     /// A CHECK that says two foreign keys differ: the later of the two avoids the earlier.
@@ -131,13 +183,14 @@ impl Planner<'_> {
     /// How many classes the tables that share a root are divided into: no table may have fewer rows.
     pub(in crate::seed) fn classes(&self, root: &str) -> u64 {
         let Some(index) = self.index_of(root) else { return 1 };
-        let mut fewest = self.rows[index];
+        let mut fewest = self.rows_at_first(index);
         for (table, spec) in self.spec.tables.iter().enumerate() {
             let found = self.catalog.table(&spec.name.value).expect("names were checked");
             for (column, source) in &spec.fan_out {
                 if class_of(source).as_deref() == Some(root) {
                     let parent = reference_of(found, &column.value).and_then(|r| self.index_of(&r.table));
-                    fewest = fewest.min(parent.map_or(u64::MAX, |p| if p == table { u64::MAX } else { self.rows[p] }));
+                    fewest = fewest
+                        .min(parent.map_or(u64::MAX, |p| if p == table { u64::MAX } else { self.rows_at_first(p) }));
                 }
             }
         }
@@ -159,9 +212,11 @@ impl Planner<'_> {
             }
             radices.push(self.radix(table, &name, &digit));
         }
-        let capacity = radices.iter().fold(1_u64, |all, radix| all.saturating_mul(*radix));
-        let key = self.column_key(table, group).named("slots");
-        (Slots { order: Permutation::new(key, capacity.max(1)), radices, classes }, index)
+        let radices = countable(radices);
+        let key = self.column_key(table, group).named("slots").numbered(self.first(table));
+        let order = Permutation::new(key, radices.iter().product::<u64>().max(1));
+        let first = if self.grown_digit(table, group).is_some() { self.first(table) } else { 0 };
+        (Slots { order, radices, first, classes }, index)
     }
 
     fn radix(&self, table: usize, column: &str, digit: &SlotDigit) -> u64 {
@@ -175,7 +230,9 @@ impl Planner<'_> {
         let parent = reference_of(found, column).and_then(|r| self.index_of(&r.table));
         let classes = digit.class.as_ref().map_or(1, |root| self.classes(root));
         let less = u64::from(self.differs_from(table, column).is_some());
-        (parent.map_or(1, |p| self.rows[p] / classes).saturating_sub(less)).max(1)
+        let grown = self.grown_digit(table, &digit.group).as_deref() == Some(column);
+        let new = |p: usize| self.rows[p] - if grown { self.first(p) } else { 0 };
+        parent.map_or(1, |p| new(p) / classes).saturating_sub(less)
     }
 
     /// Tables whose number of rows nobody asked for get no more than their uniques allow.
@@ -189,7 +246,7 @@ impl Planner<'_> {
                 if let Some((most, why)) = self.most_rows(table)
                     && most < self.rows[table]
                 {
-                    self.rows[table] = most;
+                    self.rows[table] = most.max(self.first(table));
                     self.lowered[table] = Some(why);
                 }
             }
@@ -227,7 +284,7 @@ impl Planner<'_> {
         }
         for (name, digit) in digits_of(spec) {
             let (slots, _) = self.slots(table, &digit.group, &name);
-            let capacity = Slots::capacity(&slots.radices, slots.classes);
+            let capacity = slots.capacity();
             bounds.push((capacity, format!("the columns of `{}` are unique together", digit.group)));
         }
         for (column, source) in &spec.columns {
@@ -241,12 +298,12 @@ impl Planner<'_> {
     /// Two fan-outs that must be unique together become a pair: closed form, distinct by construction.
     fn pair_up(&mut self, table: usize, found: &catalog::Table, fans: &mut [Fan]) {
         for unique in found.uniques.iter().filter(|u| u.expressions.is_empty()) {
-            let [first, second] = unique.columns.as_slice() else { continue };
+            let [first_column, second] = unique.columns.as_slice() else { continue };
             let position = |name: &String| fans.iter().position(|fan| fan.columns.iter().any(|(own, _)| own == name));
-            let (Some(owner), Some(member)) = (position(first), position(second)) else { continue };
+            let (Some(owner), Some(member)) = (position(first_column), position(second)) else { continue };
             let (
-                FanKind::Draw { zipf: owners, order: owner_order, .. },
-                FanKind::Draw { zipf: members, order: member_order, .. },
+                FanKind::Draw { ranks: owners, order: mut owner_order, .. },
+                FanKind::Draw { ranks: members, order: member_order, .. },
             ) = (fans[owner].kind.clone(), fans[member].kind.clone())
             else {
                 continue;
@@ -254,20 +311,40 @@ impl Planner<'_> {
             if owner == member {
                 continue;
             }
-            let rows = self.rows[table];
+            let first = self.first(table);
+            let rows = self.rows[table] - first;
+            // New pairs have new owners, so that none stands twice.
+            let owner_low = self.first(fans[owner].parent);
+            let mut owners = owners;
+            if 0 < first && 0 < rows {
+                let new = fans[owner].parents - owner_low;
+                if new == 0 {
+                    let name = &self.spec.tables[table].name;
+                    let message = format!(
+                        "`{}` cannot grow: `{first_column}` and `{second}` are unique together, and no rows come to what `{first_column}` refers to",
+                        name.value
+                    );
+                    self.problems.push(Diagnostic::at(name.span.clone(), message));
+                    continue;
+                }
+                owners = owners.over(new).flattened_to(fans[member].parents as f64 / 2.0 / rows as f64);
+                owner_order = Permutation::new(fans[owner].key.named("order").numbered(first), new);
+            }
             let differ = fans[owner].other_than == Some(member) || fans[member].other_than == Some(owner);
             let mut pair = Pair {
                 rows,
+                first,
+                owner_low: if 0 < first { owner_low } else { 0 },
                 owners,
                 owner_order,
                 members,
                 member_order,
-                order: Permutation::new(fans[owner].key.named("pair"), rows.max(1)),
+                order: Permutation::new(fans[owner].key.named("pair").numbered(first), rows.max(1)),
                 key: fans[owner].key.named("phase"),
                 differ,
             };
             if differ {
-                pair.members = Zipf::new(members.exponent(), members.count().saturating_sub(1).max(1));
+                pair.members = members.over(members.count().saturating_sub(1).max(1));
             }
             let most = pair.most_children();
             let share = 0.999 / most as f64;
@@ -277,7 +354,7 @@ impl Planner<'_> {
                     Diagnostic::at(
                         column.span.clone(),
                         format!(
-                            "a single `{first}` would have {most} rows, but `{second}` has only {} values",
+                            "a single `{first_column}` would have {most} rows, but `{second}` has only {} values",
                             fans[member].parents
                         ),
                     )
@@ -359,33 +436,62 @@ pub(in crate::seed) fn slot_digit(expr: &Expr) -> Option<SlotDigit> {
             Some("from") => digit.from = Some(number(&argument.value).ok()? as i64),
             Some("to") => digit.to = Some(number(&argument.value).ok()? as i64),
             _ => digit.values.push(match &argument.value.node {
-                Node::Number(n) => n.to_string(),
-                _ => path_text(&argument.value)?,
+                Node::Text(text) => Value::Text(text.clone().into()),
+                Node::Path(path) => match path.join(".").as_str() {
+                    "true" => Value::Bool(true),
+                    "false" => Value::Bool(false),
+                    label => Value::Text(label.to_owned().into()),
+                },
+                _ => match number(&argument.value).ok()? {
+                    whole if whole == libm::trunc(whole) => Value::Int(whole as i64),
+                    other => Value::Float(other),
+                },
             }),
         }
     }
     Some(digit)
 }
 
-fn zipf_arguments(expr: &Expr) -> Result<(f64, Option<f64>, f64), Diagnostic> {
+/// How rows spread over parents, as a spec says it.
+struct Spread {
+    ranks: Ranks,
+    max: Option<f64>,
+    none: f64,
+    latest: bool,
+}
+
+/// `zipf(s 1.1, max 400, none 15%, latest)`, `lognormal(median 3, p95 20)`, `uniform()`.
+fn spread(expr: &Expr) -> Result<Spread, Diagnostic> {
     let Node::Call(name, arguments) = &expr.node else { return Err(bad_fan(expr)) };
-    if name != "zipf" && name != "uniform" {
-        return Err(bad_fan(expr));
-    }
-    let (mut exponent, mut max, mut none) = (0.0, None, 0.0);
+    let mut said = Spread { ranks: Ranks::Zipf(Zipf::new(0.0, 1)), max: None, none: 0.0, latest: false };
+    let (mut median, mut p95) = (None, None);
+    let is_latest = |a: &Argument| a.label.is_none() && path_text(&a.value).as_deref() == Some("latest");
     for argument in arguments {
+        if is_latest(argument) {
+            said.latest = true;
+            continue;
+        }
         let value = number(&argument.value)?;
-        match argument.label.as_deref() {
-            Some("s") | None if name == "zipf" && 0.0 <= value => exponent = value,
-            Some("max") if 1.0 <= value => max = Some(value),
-            Some("none") if (0.0..1.0).contains(&value) => none = value,
+        match (argument.label.as_deref(), name.as_str()) {
+            (Some("s") | None, "zipf") if 0.0 <= value => said.ranks = Ranks::Zipf(Zipf::new(value, 1)),
+            (Some("median"), "lognormal") if 0.0 < value => median = Some(value),
+            (Some("p95"), "lognormal") if 0.0 < value => p95 = Some(value),
+            (Some("max"), _) if 1.0 <= value => said.max = Some(value),
+            (Some("none"), _) if (0.0..1.0).contains(&value) => said.none = value,
             _ => return Err(bad_fan(expr)),
         }
     }
-    Ok((exponent, max, none))
+    match (name.as_str(), median, p95) {
+        ("zipf" | "uniform", None, None) => {}
+        ("lognormal", Some(median), Some(p95)) if median < p95 => {
+            said.ranks = Ranks::LogNormal(libm::log(p95 / median) / Z95, 1);
+        }
+        _ => return Err(bad_fan(expr)),
+    }
+    Ok(said)
 }
 
 fn bad_fan(expr: &Expr) -> Diagnostic {
     Diagnostic::at(expr.span.clone(), "unknown way to spread rows over parents")
-        .help("zipf(s 1.1, max 400, none 15%), uniform(none 10%), or each; `null 20% | …` leaves some without")
+        .help("zipf(s 1.1, max 400, none 15%), lognormal(median 3, p95 20), uniform(none 10%), or each; `latest` in it prefers the newest; `null 20% | …` leaves some without")
 }

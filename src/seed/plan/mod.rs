@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::compile::Place;
 use super::fan::{Cases, Fan};
 use super::generate::Cell;
-use super::growth::{Curve, Growth};
-use super::spec::{Spec, TableSpec, row_count};
+use super::growth::{Curve, Growth, Rate, Shape};
+use super::spec::{HeapOrder, Spec, TableSpec, row_count};
+use super::state::{Machine, Want};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expression::{Expr, Key, Node, SqlType, Value};
 use crate::postgres::catalog::{self, Catalog, TypeKind};
@@ -24,6 +25,23 @@ pub struct Plan {
     pub start: i64,
     /// Its length in microseconds.
     pub span: i64,
+    /// The plan of the rows that are there already, when a dataset grows.
+    pub base: Option<Box<Plan>>,
+}
+
+impl Plan {
+    /// Whether rows come beside rows.
+    #[must_use]
+    pub fn adds(&self) -> bool {
+        self.tables.iter().any(|t| !t.held && t.first < t.rows && (t.beside || 0 < t.first))
+    }
+
+    /// Rows that will be made.
+    #[must_use]
+    pub fn new_rows(&self, table: usize) -> u64 {
+        let table = &self.tables[table];
+        if table.held { 0 } else { table.rows - table.first }
+    }
 }
 
 /// What one table will hold.
@@ -39,8 +57,16 @@ pub struct TablePlan {
     pub partitioned: bool,
     /// Its rows are there already and stay as they are.
     pub held: bool,
-    /// Number of rows.
+    /// Number of rows, with those of the base.
     pub rows: u64,
+    /// Rows before this one are there already, as the base has them.
+    pub first: u64,
+    /// The table holds rows of somebody else beside ours.
+    pub beside: bool,
+    /// Added to the row's number, so that keys go on after those of somebody else.
+    pub above: u64,
+    /// The order of the heap.
+    pub heap: Heap,
     /// Fewer rows than were asked for, and why.
     pub lowered: Option<String>,
     /// The columns that are written, in the order of the spec.
@@ -53,6 +79,17 @@ pub struct TablePlan {
     pub counted_columns: Vec<String>,
     /// A column has a type only COPY in text form can carry.
     pub text: bool,
+}
+
+/// The order in which rows stand in the heap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heap {
+    /// As they came.
+    Time,
+    /// By the parent this fan-out leads to.
+    Parent(usize),
+    /// By this stream.
+    Random(Key),
 }
 
 /// What one column will hold.
@@ -69,38 +106,61 @@ pub struct ColumnPlan {
 /// Values of columns that tables hold already, by table and column.
 pub type Held = BTreeMap<(String, String), Arc<Vec<Value<'static>>>>;
 
-/// Makes the plan.
+/// Makes the plan of a dataset.
 ///
 /// # Errors
 /// Every mistake: unknown tables and columns, types that cannot be written, columns nobody fills, loops.
 pub fn plan(spec: &Spec, catalog: &Catalog, held: &Held, scale: f64, seed: Seed) -> Result<Plan, Vec<Diagnostic>> {
-    let root = Key::new(seed.0);
-    let layouts = Vec::new();
-    let mut planner =
-        Planner { spec, catalog, held, root, layouts, rows: Vec::new(), lowered: Vec::new(), problems: Vec::new() };
+    plan_on(None, spec, catalog, held, scale, seed)
+}
+
+/// Makes the plan of a dataset that is there already, made by `base`, and becomes larger.
+///
+/// # Errors
+/// As [`plan`], and tables that cannot grow.
+pub fn plan_on(
+    base: Option<Plan>,
+    spec: &Spec,
+    catalog: &Catalog,
+    held: &Held,
+    scale: f64,
+    seed: Seed,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let mut planner = Planner {
+        spec,
+        catalog,
+        held,
+        base: base.as_ref(),
+        root: Key::new(seed.0),
+        layouts: Vec::new(),
+        rows: Vec::new(),
+        lowered: Vec::new(),
+        growth: Vec::new(),
+        fans: Vec::new(),
+        problems: Vec::new(),
+    };
     planner.check_names();
     planner.count_rows(scale);
     if !planner.problems.is_empty() {
         return Err(planner.problems);
     }
-    planner.layouts = (0..spec.tables.len()).map(|t| planner.layout(t)).collect();
+    let tables = 0..spec.tables.len();
+    planner.layouts = tables.clone().map(|t| planner.layout(t)).collect();
     planner.lower_rows();
-    let growth: Vec<Option<Growth>> = (0..spec.tables.len()).map(|t| planner.table_growth(t)).collect();
-    let fans: Vec<Vec<Fan>> = (0..spec.tables.len()).map(|t| planner.fans(t, &growth)).collect();
-    let mut tables = Vec::new();
+    planner.growth = tables.clone().map(|t| planner.table_growth(t)).collect();
+    planner.fans = tables.clone().map(|t| planner.fans(t)).collect();
+    let mut made = Vec::new();
     if planner.problems.is_empty() {
-        for (index, fans) in fans.into_iter().enumerate() {
-            tables.extend(planner.table(index, fans, growth[index]));
-        }
+        made = tables.filter_map(|t| planner.table(t)).collect();
     }
     if planner.problems.is_empty() {
-        planner.check_loops(&tables);
+        planner.check_loops(&made);
     }
-    if planner.problems.is_empty() {
-        Ok(Plan { tables, start: spec.now - spec.span, span: spec.span })
-    } else {
-        Err(planner.problems)
+    if !planner.problems.is_empty() {
+        return Err(planner.problems);
     }
+    let start = planner.start();
+    Ok(Plan { tables: made, start, span: spec.span, base: base.map(Box::new) })
 }
 
 /// A column that will be written, and by what.
@@ -117,16 +177,21 @@ pub(super) enum Origin {
     Expression(usize),
     /// The fan-out at this position, and the parent's column.
     Parent(usize, String),
+    /// A moment set by the state machine that the expression at this position names.
+    Set(usize, usize),
 }
 
 pub(super) struct Planner<'a> {
     pub(super) spec: &'a Spec,
     pub(super) catalog: &'a Catalog,
     pub(super) held: &'a Held,
+    base: Option<&'a Plan>,
     root: Key,
     layouts: Vec<Vec<Written>>,
     rows: Vec<u64>,
     lowered: Vec<Option<String>>,
+    pub(super) growth: Vec<Option<Growth>>,
+    pub(super) fans: Vec<Vec<Fan>>,
     problems: Vec<Diagnostic>,
 }
 
@@ -162,10 +227,33 @@ impl<'a> Planner<'a> {
                     self.problems.push(Diagnostic::at(twice.span.clone(), message).help("keep one of the two"));
                 }
             }
+            self.check_sets(table, found);
             if !is_held(table) {
                 self.check_filled(table, found);
             }
         }
+    }
+
+    /// Columns a state machine sets must be there, and nothing else may fill them.
+    fn check_sets(&mut self, table: &TableSpec, found: &catalog::Table) {
+        for (status, source) in &table.columns {
+            let Some(machine) = self.machine(&source.expr) else { continue };
+            for set in &machine.sets {
+                let twice = table.columns.iter().chain(&table.fan_out).find(|(name, _)| name.value == *set);
+                let message = match (found.column(set), twice) {
+                    (None, _) => format!("its state machine sets `{set}`, which `{}` does not have", table.name.value),
+                    (_, Some(_)) => format!("its state machine sets `{set}`, which has an expression too"),
+                    _ => continue,
+                };
+                self.problems.push(Diagnostic::at(status.span.clone(), message));
+            }
+        }
+    }
+
+    /// The state machine an expression names.
+    pub(super) fn machine(&self, expr: &Expr) -> Option<&'a Machine> {
+        let name = called(expr, "state")?;
+        self.spec.states.get(name)
     }
 
     /// A column that must have a value and gets none would only fail in the middle of the load.
@@ -174,6 +262,7 @@ impl<'a> Planner<'a> {
             let named = table.columns.iter().chain(&table.fan_out).find(|(name, _)| name.value == column.name);
             match named {
                 None if self.filled_by_parent(table, found, &column.name) => {}
+                None if self.set_by_state(table, &column.name) => {}
                 None if column.required && !column.filled_by_server() => self.problems.push(
                     Diagnostic::at(
                         table.name.span.clone(),
@@ -203,11 +292,21 @@ impl<'a> Planner<'a> {
         })
     }
 
+    fn set_by_state(&self, table: &TableSpec, column: &str) -> bool {
+        table
+            .columns
+            .iter()
+            .any(|(_, source)| self.machine(&source.expr).is_some_and(|m| m.sets.iter().any(|s| s == column)))
+    }
+
     fn count_rows(&mut self, scale: f64) {
         self.lowered = vec![None; self.spec.tables.len()];
         for table in &self.spec.tables {
             match row_count(&table.row_count.expr, scale) {
-                Ok(rows) => self.rows.push(rows),
+                Ok(rows) => {
+                    let index = self.rows.len();
+                    self.rows.push(rows.max(self.first(index)));
+                }
                 Err(problem) => {
                     self.rows.push(0);
                     self.problems.push(table.row_count.relocate(problem));
@@ -230,17 +329,45 @@ impl<'a> Planner<'a> {
         Cases { key: self.root.named(&self.spec.tables[table].name.value).named("case"), count: count as u64 }
     }
 
-    /// A curve by its name in the spec; `linear` needs no definition.
-    pub(super) fn curve(&self, name: &str) -> Option<Curve> {
-        self.spec.growth.get(name).copied().or_else(|| (name == "linear").then_some(Curve::Power(1.0)))
+    /// The stream of a table's walks through a state machine.
+    pub(super) fn state_key(&self, table: usize, machine: &str) -> Key {
+        self.root.named(&self.spec.tables[table].name.value).named("state").named(machine)
+    }
+
+    /// Rows of a table that are there already.
+    pub(super) fn first(&self, table: usize) -> u64 {
+        self.base.map_or(0, |base| base.tables[table].rows)
+    }
+
+    /// Rows of a table when the dataset was first made: what divides it stays as it was then.
+    pub(super) fn rows_at_first(&self, table: usize) -> u64 {
+        let mut rows = self.rows[table];
+        let mut base = self.base;
+        while let Some(plan) = base {
+            rows = plan.tables[table].rows;
+            base = plan.base.as_deref();
+        }
+        rows
+    }
+
+    /// First moment of the history.
+    pub(super) fn start(&self) -> i64 {
+        self.spec.now - self.spec.span
+    }
+
+    /// The shape of a rate by its name in the spec; `linear` needs no definition.
+    pub(super) fn shape(&self, name: &str) -> Option<Shape> {
+        let linear = Rate::from(Curve::Power(1.0));
+        let rate = self.spec.growth.get(name).or_else(|| (name == "linear").then_some(&linear))?;
+        Some(Shape::new(rate, self.start(), self.spec.span))
     }
 
     /// The growth of a table is that of its first column that grows.
     fn table_growth(&mut self, table: usize) -> Option<Growth> {
         let spec = &self.spec.tables[table];
         spec.columns.iter().find_map(|(column, source)| {
-            let curve = self.curve(growth_name(&source.expr)?)?;
-            Some(Growth { curve, rows: self.rows[table], key: self.column_key(table, &column.value).named("growth") })
+            let shape = self.shape(growth_name(&source.expr)?)?;
+            Some(Growth { shape, rows: self.rows[table], key: self.column_key(table, &column.value).named("growth") })
         })
     }
 
@@ -252,6 +379,10 @@ impl<'a> Planner<'a> {
         let mut written: Vec<Written> = named
             .map(|(index, (name, _))| Written { name: name.value.clone(), origin: Origin::Expression(index) })
             .collect();
+        for (index, (_, source)) in spec.columns.iter().enumerate() {
+            let sets = self.machine(&source.expr).map_or(&[][..], |machine| &machine.sets).iter().enumerate();
+            written.extend(sets.map(|(set, name)| Written { name: name.clone(), origin: Origin::Set(index, set) }));
+        }
         for (index, (column, _)) in spec.fan_out.iter().enumerate() {
             let Some(reference) = reference_of(found, &column.value) else { continue };
             for (own, target) in reference.columns.iter().zip(&reference.targets) {
@@ -278,7 +409,29 @@ impl<'a> Planner<'a> {
         self.layouts[table].iter().map(|written| written.name.as_str())
     }
 
-    fn table(&mut self, index: usize, fans: Vec<Fan>, growth: Option<Growth>) -> Option<TablePlan> {
+    /// The column in which a table's rows come into being.
+    pub(super) fn birth_column(&self, table: usize) -> Option<usize> {
+        let columns = self.spec.tables[table].columns.iter();
+        columns.clone().position(|(_, source)| growth_name(&source.expr).is_some())
+    }
+
+    fn heap(&mut self, table: usize) -> Heap {
+        match &self.spec.tables[table].heap_order {
+            HeapOrder::Time => Heap::Time,
+            HeapOrder::Random => Heap::Random(self.column_key(table, "heap-order")),
+            HeapOrder::Parent(column) => {
+                let fan = self.fans[table].iter().position(|fan| fan.columns.iter().any(|(own, _)| own == column));
+                if fan.is_none() {
+                    let name = &self.spec.tables[table].name;
+                    let message = format!("heap-order: `{column}` has no fan-out");
+                    self.problems.push(Diagnostic::at(name.span.clone(), message));
+                }
+                fan.map_or(Heap::Time, Heap::Parent)
+            }
+        }
+    }
+
+    fn table(&mut self, index: usize) -> Option<TablePlan> {
         let spec = &self.spec.tables[index];
         let found = self.catalog.table(&spec.name.value).expect("names were checked");
         let before = self.problems.len();
@@ -292,11 +445,15 @@ impl<'a> Planner<'a> {
             let (cell, source) = match &written.origin {
                 Origin::Expression(at) => {
                     let source = &spec.columns[*at].1;
-                    (self.compile(&source.expr, &mut place, &fans, growth), source)
+                    (self.compile(&source.expr, &mut place), source)
+                }
+                Origin::Set(at, set) => {
+                    let source = &spec.columns[*at].1;
+                    (self.state(&source.expr, &mut place, Want::Set(*set)), source)
                 }
                 Origin::Parent(fan, target) => {
                     let source = &spec.fan_out[*fan].1;
-                    (self.parent_cell(&fans, *fan, target, &source.expr), source)
+                    (self.parent_cell(index, &[*fan], target, &source.expr), source)
                 }
             };
             match cell {
@@ -310,6 +467,7 @@ impl<'a> Planner<'a> {
             }
         }
         let held = is_held(spec);
+        let heap = self.heap(index);
         (self.problems.len() == before).then(|| TablePlan {
             name: spec.name.value.clone(),
             sql_name: found.sql(),
@@ -317,11 +475,15 @@ impl<'a> Planner<'a> {
             partitioned: found.partitioned,
             held,
             rows: self.rows[index],
+            first: self.first(index),
+            beside: found.has_rows && !held,
+            above: if found.has_rows && !held { found.highest_key } else { 0 },
+            heap,
             lowered: self.lowered[index].clone(),
             text: columns.iter().any(|c| c.kind == SqlType::Other),
             columns,
-            fans,
-            growth,
+            fans: self.fans[index].clone(),
+            growth: self.growth[index].clone(),
             counted_columns,
         })
     }
@@ -351,29 +513,42 @@ fn visit(tables: &[TablePlan], table: usize, column: usize, states: &mut [Vec<u8
         1 => return true,
         _ => states[table][column] = 1,
     }
-    let plan = &tables[table];
     let mut next = Vec::new();
-    plan.columns[column].cell.visit(&mut |cell| match cell {
-        Cell::Own(own) => next.push((table, *own)),
-        Cell::Parent { fan, column } => next.push((plan.fans[*fan].parent, *column)),
-        _ => {}
-    });
+    read_by(tables, table, &tables[table].columns[column].cell, &mut next);
     let found = next.into_iter().any(|(table, column)| visit(tables, table, column, states));
     states[table][column] = 2;
     found
 }
 
-fn growth_name(expr: &Expr) -> Option<&str> {
+/// The columns a cell of a table reads, by table and position.
+fn read_by(tables: &[TablePlan], table: usize, cell: &Cell, found: &mut Vec<(usize, usize)>) {
+    cell.visit(&mut |cell| match cell {
+        Cell::Own(own) => found.push((table, *own)),
+        Cell::Parent { way, column } => {
+            found.push((way.iter().fold(table, |table, fan| tables[table].fans[*fan].parent), *column));
+        }
+        Cell::Pick(fan, column) => found.push((fan.parent, *column)),
+        Cell::Sum(sum) => read_by(tables, sum.table, &sum.inner, found),
+        _ => {}
+    });
+}
+
+/// The name a call such as `state(payment)` has as its first argument, wherever it stands in an expression.
+fn called<'e>(expr: &'e Expr, wanted: &str) -> Option<&'e str> {
     match &expr.node {
-        Node::Call(name, arguments) if name == "growth" => match &arguments.first()?.value.node {
+        Node::Call(name, arguments) if name == wanted => match &arguments.first()?.value.node {
             Node::Path(path) => path.first().map(String::as_str),
             _ => None,
         },
-        Node::Call(_, arguments) => arguments.iter().find_map(|a| growth_name(&a.value)),
-        Node::Choice(branches) => branches.iter().find_map(|(_, branch)| growth_name(branch)),
-        Node::Binary(_, left, right) => growth_name(left).or_else(|| growth_name(right)),
+        Node::Call(_, arguments) => arguments.iter().find_map(|a| called(&a.value, wanted)),
+        Node::Choice(branches) => branches.iter().find_map(|(_, branch)| called(branch, wanted)),
+        Node::Binary(_, left, right) => called(left, wanted).or_else(|| called(right, wanted)),
         _ => None,
     }
+}
+
+fn growth_name(expr: &Expr) -> Option<&str> {
+    called(expr, "growth")
 }
 
 /// The foreign key that a fan-out named by one of its columns means: one of that column alone, if there is one.
@@ -392,7 +567,7 @@ fn is_call(expr: &Expr, wanted: &str) -> bool {
 }
 
 /// How values of a column travel.
-fn sql_type(column: &catalog::Column) -> SqlType {
+pub(super) fn sql_type(column: &catalog::Column) -> SqlType {
     match &column.kind.kind {
         TypeKind::Enum(_) => SqlType::Text,
         TypeKind::Base => {

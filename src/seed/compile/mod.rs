@@ -1,15 +1,17 @@
 //! Expressions of a dataset spec to cells: what a column will hold, compiled once. Must find every mistake here.
 
+mod across;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::fan::Fan;
 use super::generate::Cell;
 use super::growth::Growth;
 use super::pattern::Pattern;
 use super::plan::Planner;
 use super::plan::fans::slot_digit;
 use super::pools::Pool;
+use super::state::Want;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expression::distribution::number;
 use crate::expression::{Argument, Distribution, Expr, Key, Node, Value, Weights};
@@ -32,13 +34,7 @@ impl Place<'_> {
 }
 
 impl Planner<'_> {
-    pub(super) fn compile(
-        &self,
-        expr: &Expr,
-        place: &mut Place<'_>,
-        fans: &[Fan],
-        growth: Option<Growth>,
-    ) -> Result<Cell, Diagnostic> {
+    pub(super) fn compile(&self, expr: &Expr, place: &mut Place<'_>) -> Result<Cell, Diagnostic> {
         match &expr.node {
             Node::Number(n) if *n == libm::trunc(*n) && n.abs() < 9e15 => Ok(Cell::Const(Value::Int(*n as i64))),
             Node::Number(n) | Node::Percent(n) => Ok(Cell::Const(Value::Float(*n))),
@@ -47,11 +43,11 @@ impl Planner<'_> {
                 check_label(text, expr, place.labels)?;
                 Ok(Cell::Const(Value::Text(text.clone().into())))
             }
-            Node::Path(path) => self.path(path, expr, place, fans),
-            Node::Call(name, arguments) => self.call(name, arguments, expr, place, fans, growth),
+            Node::Path(path) => self.path(path, expr, place),
+            Node::Call(name, arguments) => self.call(name, arguments, expr, place),
             Node::Binary(operator, left, right) => {
-                let left = self.compile(left, place, fans, growth)?;
-                let right = self.compile(right, place, fans, growth)?;
+                let left = self.compile(left, place)?;
+                let right = self.compile(right, place)?;
                 Ok(Cell::Binary(*operator, Box::new(left), Box::new(right)))
             }
             Node::Choice(branches) => {
@@ -66,16 +62,13 @@ impl Planner<'_> {
                 let rest = (1.0 - given).max(0.0) / open.max(1) as f64;
                 let shares: Vec<f64> = branches.iter().map(|(share, _)| share.unwrap_or(rest)).collect();
                 let key = place.next_key();
-                let cells = branches
-                    .iter()
-                    .map(|(_, branch)| self.compile(branch, place, fans, growth))
-                    .collect::<Result<_, _>>()?;
+                let cells = branches.iter().map(|(_, branch)| self.compile(branch, place)).collect::<Result<_, _>>()?;
                 Ok(Cell::Choice(key, Weights::new(&shares), cells))
             }
         }
     }
 
-    fn path(&self, path: &[String], expr: &Expr, place: &Place<'_>, fans: &[Fan]) -> Result<Cell, Diagnostic> {
+    fn path(&self, path: &[String], expr: &Expr, place: &Place<'_>) -> Result<Cell, Diagnostic> {
         if let [name] = path {
             return match name.as_str() {
                 "null" => Ok(Cell::Const(Value::Null)),
@@ -89,28 +82,13 @@ impl Planner<'_> {
                 },
             };
         }
-        let Some(fan) = fans.iter().position(|fan| fan.columns.iter().any(|(own, _)| *own == path[0])) else {
-            return Err(Diagnostic::at(
-                expr.span.clone(),
-                format!("`{}` has no fan-out, so its parent is not known", path[0]),
-            )
-            .help(format!("add fan-out.{} = \"zipf(s 1.0)\"", path[0])));
+        let Some((column, way)) = path.split_last() else {
+            return Err(Diagnostic::at(expr.span.clone(), "a column has a name"));
         };
-        if let [_, column] = path {
-            return self.parent_cell(fans, fan, column, expr);
-        }
-        Err(Diagnostic::at(expr.span.clone(), "only columns of a direct parent can be read"))
+        self.ancestor(place.table, way, column, expr)
     }
 
-    pub(super) fn parent_cell(&self, fans: &[Fan], fan: usize, column: &str, expr: &Expr) -> Result<Cell, Diagnostic> {
-        let parent = fans[fan].parent;
-        match self.position(parent, column) {
-            Some(column) => Ok(Cell::Parent { fan, column }),
-            None => Err(self.unknown_column(parent, column, expr)),
-        }
-    }
-
-    fn unknown_column(&self, table: usize, name: &str, expr: &Expr) -> Diagnostic {
+    pub(super) fn unknown_column(&self, table: usize, name: &str, expr: &Expr) -> Diagnostic {
         let known = self.written(table);
         let message = format!("the spec fills no column `{name}` of `{}`", self.spec.tables[table].name.value);
         let problem = Diagnostic::at(expr.span.clone(), message);
@@ -120,44 +98,51 @@ impl Planner<'_> {
         }
     }
 
-    fn call(
-        &self,
-        name: &str,
-        arguments: &[Argument],
-        expr: &Expr,
-        place: &mut Place<'_>,
-        fans: &[Fan],
-        growth: Option<Growth>,
-    ) -> Result<Cell, Diagnostic> {
+    fn call(&self, name: &str, arguments: &[Argument], expr: &Expr, place: &mut Place<'_>) -> Result<Cell, Diagnostic> {
         let wrong = |message: &str| Err(Diagnostic::at(expr.span.clone(), message));
         if Distribution::NAMES.contains(&name) {
             return Ok(Cell::Distribution(place.next_key(), Distribution::read(expr)?));
         }
         if let Some((_, pool)) = Pool::NAMES.iter().find(|(pool, _)| *pool == name) {
-            return Ok(Cell::Pool(place.next_key(), *pool));
+            return match arguments {
+                [] => Ok(Cell::Pool(place.next_key(), *pool)),
+                [locale] if pool.has_locales() => {
+                    let key = place.next_key();
+                    Ok(Cell::Local(key, *pool, Box::new(self.compile(&locale.value, place)?)))
+                }
+                _ => wrong("only names, companies and cities have locales, such as first_name(locale)"),
+            };
         }
         match (name, arguments) {
             ("row", []) => Ok(Cell::Row),
             ("uuid", []) => Ok(Cell::Uuid(place.next_key())),
             ("weights", [_, ..]) => weights(arguments, place),
-            ("growth", [curve]) => match (&curve.value.node, growth) {
-                (Node::Path(path), Some(growth)) if self.curve(&path[0]).is_some() => Ok(Cell::Growth(growth)),
+            ("growth", [curve]) => match (&curve.value.node, &self.growth[place.table]) {
+                (Node::Path(path), Some(growth)) if self.shape(&path[0]).is_some() => Ok(Cell::Growth(growth.clone())),
                 _ => wrong("no such growth curve; define it as [growth.NAME]"),
             },
+            ("state", [_] | [_, _]) => self.state(expr, place, Want::State),
+            ("pick", [column, rest @ ..]) => self.pick(column, rest, expr, place),
+            ("sum", [table, value, rest @ ..]) => self.sum(table, Some(value), rest, expr, place),
+            ("count", [table, rest @ ..]) => self.sum(table, None, rest, expr, place),
+            ("step", [value, step]) => match number(&step.value)? {
+                step if 0.0 < step => Ok(Cell::Step(Box::new(self.compile(&value.value, place)?), step)),
+                _ => wrong("the step must be above 0"),
+            },
             ("after", [base, delay]) => {
-                let base = self.compile(&base.value, place, fans, growth)?;
+                let base = self.compile(&base.value, place)?;
                 Ok(Cell::After(Box::new(base), place.next_key(), Distribution::read(&delay.value)?))
             }
-            ("latest", [_, ..]) => {
-                let cells = arguments.iter().map(|a| self.compile(&a.value, place, fans, growth));
-                Ok(Cell::Latest(cells.collect::<Result<_, _>>()?))
+            ("latest" | "first", [_, ..]) => {
+                let cells = arguments.iter().map(|a| self.compile(&a.value, place)).collect::<Result<_, _>>()?;
+                Ok(if name == "latest" { Cell::Latest(cells) } else { Cell::First(cells) })
             }
             ("lower" | "slug", [text]) => {
-                let inner = Box::new(self.compile(&text.value, place, fans, growth)?);
+                let inner = Box::new(self.compile(&text.value, place)?);
                 Ok(Cell::Lower { inner, slug: name == "slug" })
             }
             ("template", [text]) => match &text.value.node {
-                Node::Text(template) => self.template(template, &text.value, place, fans),
+                Node::Text(template) => self.template(template, &text.value, place),
                 _ => wrong("`template` takes a text in quotes, such as 'u{id}@example.com'"),
             },
             ("words", [low, high]) => match (number(&low.value)?, number(&high.value)?) {
@@ -170,13 +155,14 @@ impl Planner<'_> {
             },
             ("spread", [low, high]) => {
                 let rows = self.rows_of(place.table);
-                let growth = Growth { curve: super::growth::Curve::Power(1.0), rows, key: place.next_key() };
-                let mut bound = |expr| self.compile(expr, place, fans, Some(growth)).map(|cell| moment(cell, expr));
+                let shape = self.shape("linear").expect("needs no definition");
+                let growth = Growth { shape, rows, key: place.next_key() };
+                let mut bound = |expr| self.compile(expr, place).map(|cell| moment(cell, expr));
                 Ok(Cell::Spread(Box::new(bound(&low.value)??), Box::new(bound(&high.value)??), growth))
             }
             ("cases", [_, ..]) => {
                 let cases = self.cases(place.table, arguments.len());
-                let cells = arguments.iter().map(|a| self.compile(&a.value, place, fans, growth));
+                let cells = arguments.iter().map(|a| self.compile(&a.value, place));
                 Ok(Cell::Cases(cases, cells.collect::<Result<_, _>>()?))
             }
             ("pattern" | "unique_pattern", [text, ..]) => {
@@ -190,14 +176,13 @@ impl Planner<'_> {
                 Ok(Cell::Pattern(place.next_key(), Arc::new(pattern), name == "unique_pattern"))
             }
             ("fit", [text, low, high]) => {
-                let inner = Box::new(self.compile(&text.value, place, fans, growth)?);
+                let inner = Box::new(self.compile(&text.value, place)?);
                 Ok(Cell::Fit(inner, number(&low.value)? as usize, number(&high.value)? as usize))
             }
             ("clamp", [value, low, high]) => {
-                let inner = Box::new(self.compile(&value.value, place, fans, growth)?);
-                let mut bound = |expr| -> Result<Box<Cell>, Diagnostic> {
-                    Ok(Box::new(bound_cell(self.compile(expr, place, fans, growth)?)))
-                };
+                let inner = Box::new(self.compile(&value.value, place)?);
+                let mut bound =
+                    |expr| -> Result<Box<Cell>, Diagnostic> { Ok(Box::new(bound_cell(self.compile(expr, place)?))) };
                 let low = bound(&low.value)?;
                 Ok(Cell::Clamp(inner, low, bound(&high.value)?))
             }
@@ -208,10 +193,7 @@ impl Planner<'_> {
                 let (slots, index) = self.slots(place.table, &digit.group, place.column);
                 Ok(match digit.from {
                     Some(from) => Cell::Slot(slots, index, from),
-                    None => {
-                        let values = digit.values.into_iter().map(|v| plain_value(&v));
-                        Cell::SlotOf(slots, index, values.collect())
-                    }
+                    None => Cell::SlotOf(slots, index, digit.values),
                 })
             }
             ("array", [element, low, high]) => {
@@ -220,21 +202,21 @@ impl Planner<'_> {
                     return wrong("`array` takes an element and how many at least and at most, up to 64");
                 }
                 let key = place.next_key();
-                let cells = (0..high).map(|_| self.compile(&element.value, place, fans, growth));
+                let cells = (0..high).map(|_| self.compile(&element.value, place));
                 Ok(Cell::Array(key, low, cells.collect::<Result<_, _>>()?))
             }
             ("range", [low, high]) => {
-                let low = self.compile(&low.value, place, fans, growth)?;
-                Ok(Cell::Range(Box::new(low), Box::new(self.compile(&high.value, place, fans, growth)?)))
+                let low = self.compile(&low.value, place)?;
+                Ok(Cell::Range(Box::new(low), Box::new(self.compile(&high.value, place)?)))
             }
             ("composite", [_, ..]) => {
-                let cells = arguments.iter().map(|a| self.compile(&a.value, place, fans, growth));
+                let cells = arguments.iter().map(|a| self.compile(&a.value, place));
                 Ok(Cell::Composite(cells.collect::<Result<_, _>>()?))
             }
             ("hex", [bytes]) => Ok(Cell::Hex(place.next_key(), number(&bytes.value)? as u64)),
             ("digits", [count]) => Ok(Cell::Digits(place.next_key(), number(&count.value)? as u64, 10)),
             ("bits", [count]) => Ok(Cell::Digits(place.next_key(), number(&count.value)? as u64, 2)),
-            ("base36", [inner]) => Ok(Cell::Base36(Box::new(self.compile(&inner.value, place, fans, growth)?))),
+            ("base36", [inner]) => Ok(Cell::Base36(Box::new(self.compile(&inner.value, place)?))),
             ("held", []) => {
                 let table = self.spec.tables[place.table].name.value.clone();
                 match self.held.get(&(table, place.column.to_owned())) {
@@ -242,30 +224,20 @@ impl Planner<'_> {
                     None => wrong("`held` stands for rows that are there already, and there are none"),
                 }
             }
-            ("by", [subject, arms @ ..]) if !arms.is_empty() => {
-                self.by(&subject.value, arms, expr, place, fans, growth)
-            }
+            ("by", [subject, arms @ ..]) if !arms.is_empty() => self.by(&subject.value, arms, expr, place),
             _ => Err(unknown_call(name, expr)),
         }
     }
 
-    fn by(
-        &self,
-        subject: &Expr,
-        arms: &[Argument],
-        expr: &Expr,
-        place: &mut Place<'_>,
-        fans: &[Fan],
-        growth: Option<Growth>,
-    ) -> Result<Cell, Diagnostic> {
-        let subject = Box::new(self.compile(subject, place, fans, growth)?);
+    fn by(&self, subject: &Expr, arms: &[Argument], expr: &Expr, place: &mut Place<'_>) -> Result<Cell, Diagnostic> {
+        let subject = Box::new(self.compile(subject, place)?);
         let mut compiled = BTreeMap::new();
         let mut otherwise = Cell::Const(Value::Null);
         for arm in arms {
             let Some(label) = &arm.label else {
                 return Err(Diagnostic::at(arm.value.span.clone(), "write `value -> expression`"));
             };
-            let cell = self.compile(&arm.value, place, fans, growth)?;
+            let cell = self.compile(&arm.value, place)?;
             if label == "else" {
                 otherwise = cell;
             } else if compiled.insert(label.clone(), cell).is_some() {
@@ -275,7 +247,7 @@ impl Planner<'_> {
         Ok(Cell::By(subject, compiled, Box::new(otherwise)))
     }
 
-    fn template(&self, template: &str, expr: &Expr, place: &Place<'_>, fans: &[Fan]) -> Result<Cell, Diagnostic> {
+    fn template(&self, template: &str, expr: &Expr, place: &Place<'_>) -> Result<Cell, Diagnostic> {
         let mut parts = Vec::new();
         let mut rest = template;
         while let Some(open) = rest.find('{') {
@@ -291,7 +263,7 @@ impl Planner<'_> {
                 continue;
             }
             let path: Vec<String> = inner.split('.').map(|part| part.trim().to_owned()).collect();
-            parts.push(self.path(&path, expr, place, fans)?);
+            parts.push(self.path(&path, expr, place)?);
             rest = &rest[open + close + 1..];
         }
         parts.push(Cell::Const(Value::Text(rest.to_owned().into())));
@@ -316,15 +288,6 @@ fn moment(cell: Cell, expr: &Expr) -> Result<Cell, Diagnostic> {
             Err(Diagnostic::at(expr.span.clone(), "expected a moment such as '2025-01-31T00:00:00Z'"))
         }
         other => Ok(other),
-    }
-}
-
-fn plain_value(text: &str) -> Value<'static> {
-    match (text, text.parse::<i64>()) {
-        ("true", _) => Value::Bool(true),
-        ("false", _) => Value::Bool(false),
-        (_, Ok(number)) => Value::Int(number),
-        _ => Value::Text(text.to_owned().into()),
     }
 }
 
@@ -359,6 +322,8 @@ fn weights(arguments: &[Argument], place: &mut Place<'_>) -> Result<Cell, Diagno
         }
         shares.push(share);
         cells.push(Cell::Const(match label.as_str() {
+            // What stands in quotes is a text, also when it looks like something else: '007'.
+            text if argument.quoted => Value::Text(text.to_owned().into()),
             "null" => Value::Null,
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
@@ -383,7 +348,13 @@ fn check_label(label: &str, expr: &Expr, labels: &[String]) -> Result<(), Diagno
 }
 
 fn unknown_call(name: &str, expr: &Expr) -> Diagnostic {
-    const OTHERS: [&str; 26] = [
+    const OTHERS: [&str; 32] = [
+        "first",
+        "state",
+        "pick",
+        "sum",
+        "count",
+        "step",
         "row",
         "uuid",
         "weights",

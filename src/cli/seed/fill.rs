@@ -1,0 +1,119 @@
+//! The load itself, its progress, and the way back when it fails. Must leave the schema as it was, or say how to get there.
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::anyhow;
+
+use super::inputs::Inputs;
+use super::{Arguments, show};
+use crate::cli::exit::{ExitStatus, Failure};
+use crate::cli::interrupt::interrupted;
+use crate::cli::progress::Progress;
+use crate::cli::report::say;
+use crate::clock::Clock;
+use crate::postgres::Target;
+use crate::seed::load::session::Guard;
+use crate::seed::load::{self, Loaded, Order, append, journal};
+
+/// Times of the stages, as the loader's events tell them.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Stages {
+    pub(super) rows: u64,
+    pub(super) indexed: u64,
+    pub(super) bound: u64,
+}
+
+/// Loads, and prints what came of it.
+pub(super) async fn fill(
+    arguments: &Arguments,
+    target: &Target,
+    guard: &mut Guard,
+    inputs: Inputs,
+    progress: &Arc<Progress>,
+) -> Result<ExitStatus, Failure> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let order = Order {
+        digest: inputs.digest,
+        connections: arguments.loaders.map_or(processors.clamp(1, 4), usize::from),
+        part: arguments.shard.unwrap_or((1, 1)),
+    };
+    let clock = Clock::start();
+    let stages = Arc::new(Mutex::new(Stages::default()));
+    let listener = listener(&stages, progress, clock);
+    let (plan, spec, catalog) = (Arc::new(inputs.plan), inputs.spec, inputs.catalog);
+    let load = async {
+        if plan.adds() {
+            return append::append(target, &plan, &catalog, &listener).await.map(|()| Loaded::Whole);
+        }
+        load::load(target, guard, &plan, &catalog, &order, &listener).await
+    };
+    let loaded = tokio::select! {
+        loaded = load => Some(loaded),
+        () = interrupted() => None,
+    };
+    match loaded {
+        Some(Ok(Loaded::Whole)) => {}
+        Some(Ok(Loaded::Part { missing })) => {
+            let (part, parts) = order.part;
+            return say(&format!(
+                "part {part} of {parts} is in; {} to come, and the last of them puts indexes and constraints back\n",
+                crate::units::plural(missing as usize, "part")
+            ))
+            .map(|()| ExitStatus::Ok);
+        }
+        Some(Err(error)) => return Err(undone(target, guard, Some(error)).await),
+        None => {
+            let failure = undone(target, guard, None).await;
+            progress.line(&format!("{:#}", failure.error));
+            return Ok(ExitStatus::Interrupted);
+        }
+    }
+    let whole = clock.now_ns();
+    let stages = *stages.lock().expect("no holder panics");
+    show::summary(target, &plan, stages, whole).await?;
+    let mut connection = target.connect().await.map_err(Failure::environment)?;
+    Ok(if show::asserts(&mut connection, &spec).await? { ExitStatus::Ok } else { ExitStatus::Regressed })
+}
+
+fn listener(stages: &Arc<Mutex<Stages>>, progress: &Arc<Progress>, clock: Clock) -> load::Listener {
+    let (stages, progress) = (Arc::clone(stages), Arc::clone(progress));
+    Arc::new(move |event| {
+        let now = clock.now_ns();
+        let mut stages = stages.lock().expect("no holder panics");
+        match &event {
+            load::Progress::Rows { .. } => stages.rows = now,
+            load::Progress::Indexed => stages.indexed = now,
+            load::Progress::Bound => stages.bound = now,
+            _ => {}
+        }
+        drop(stages);
+        progress.loading(&event);
+    })
+}
+
+/// Takes a failed load back; what cannot be taken back is printed as SQL.
+async fn undone(target: &Target, guard: &mut Guard, error: Option<load::LoadError>) -> Failure {
+    let cause = error.map_or("interrupted".to_owned(), |error| error.to_string());
+    match journal::undo(target, guard).await {
+        Ok(true) => Failure::environment(anyhow!(
+            "{cause}\n  = note: the load was undone: tables are empty, indexes and constraints are as they were"
+        )),
+        // Nothing is off: before the load began, after it had ended, or in one transaction with it.
+        Ok(false) => Failure::environment(anyhow!(
+            "{cause}\n  = note: indexes and constraints are in place; `weighbridge seed --check` tells which rows are in"
+        )),
+        Err(problem) => {
+            let left = async {
+                let mut connection = target.connect().await.ok()?;
+                journal::read(&mut connection).await.ok()?
+            };
+            let sql = match left.await {
+                Some(journal) => format!("or run this SQL:\n{};", journal.sql().join(";\n")),
+                None => "the SQL to run is in the table weighbridge.seed_restore of that database".to_owned(),
+            };
+            Failure::environment(anyhow!(
+                "{cause}\n  = note: the load could not be undone ({problem})\n  = help: when the server is back, `weighbridge seed --clean` undoes it and `--resume` goes on; {sql}"
+            ))
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What `weighbridge seed` knows before a row is made: schema, spec, plan. Must write nothing.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use sha2::{Digest, Sha256};
+use sqlx::postgres::PgConnection;
+
+use super::Arguments;
+use super::show::heap_bytes;
+use crate::cli::exit::Failure;
+use crate::cli::project::Project;
+use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::postgres::catalog::{self, Catalog};
+use crate::seed::infer::{self, Refusal};
+use crate::seed::load::{check, held, journal};
+use crate::seed::plan::{self, Held, Plan};
+use crate::seed::{Spec, spec};
+use crate::units::{Seed, count_text};
+
+/// Everything that is known before a row is made.
+pub(super) struct Inputs {
+    pub(super) catalog: Catalog,
+    pub(super) spec: Spec,
+    pub(super) plan: Plan,
+    pub(super) scale: f64,
+    pub(super) seed: Seed,
+    pub(super) digest: String,
+    /// Tables that hold rows of this dataset already.
+    pub(super) ours: Vec<String>,
+}
+
+impl Inputs {
+    /// Reads schema and spec and makes the plan; `unfinished` says that a load of this database has not ended.
+    pub(super) async fn read(
+        arguments: &Arguments,
+        project: &Project,
+        connection: &mut PgConnection,
+        unfinished: bool,
+    ) -> Result<Self, Failure> {
+        // In the middle of a load the catalog lacks what was taken off.
+        let catalog =
+            if unfinished { journal::catalog_before(connection).await } else { catalog::read(connection).await };
+        let catalog = catalog.map_err(Failure::environment)?;
+        let path = arguments.spec.clone().or_else(|| project.spec.as_ref().map(|p| project.root.join(p)));
+        let init = matches!(arguments.verb, Some(super::Verb::Init));
+        if init && arguments.spec.is_some() {
+            return Err(Failure::usage(anyhow!(
+                "`seed init` makes a spec from the schema and reads none\n  = help: leave --spec out"
+            )));
+        }
+        let file = match path.filter(|_| !arguments.no_spec && !init) {
+            Some(path) => Some(SourceFile::read(&path).map_err(Failure::usage)?),
+            None => None,
+        };
+        let reader = Reader { arguments, project, file };
+        if catalog.tables.values().all(|t| !t.has_rows) {
+            return reader.plan(connection, catalog).await;
+        }
+        reader.over_rows(connection, catalog).await
+    }
+}
+
+struct Reader<'a> {
+    arguments: &'a Arguments,
+    project: &'a Project,
+    file: Option<SourceFile>,
+}
+
+impl Reader<'_> {
+    /// When tables hold rows: those of this dataset are told from those of somebody else.
+    async fn over_rows(&self, connection: &mut PgConnection, mut catalog: Catalog) -> Result<Inputs, Failure> {
+        let mut blank = catalog.clone();
+        blank.tables.values_mut().for_each(|table| table.has_rows = false);
+        let mut ours = Vec::new();
+        // What cannot be planned over empty tables is planned with their rows below, and refused there if need be.
+        if let Ok(inputs) = self.plan(connection, blank).await {
+            for (index, planned) in inputs.plan.tables.iter().enumerate() {
+                let Some(table) = catalog.tables.values_mut().find(|t| t.has_rows && t.sql() == planned.sql_name)
+                else {
+                    continue;
+                };
+                let found = check::is_filled(connection, &inputs.plan, index).await.map_err(Failure::environment)?;
+                if found == Some(true) {
+                    ours.push(planned.name.clone());
+                }
+                // A check, and a dataset that grows, look at what a load has filled.
+                if (self.arguments.check || !self.arguments.append.is_empty()) && found.unwrap_or(true) {
+                    table.has_rows = false;
+                }
+            }
+        }
+        let inputs = self.plan(connection, catalog).await?;
+        if !self.arguments.check {
+            let grown = inputs.plan.tables.iter().filter(|t| 0 < t.first);
+            for table in grown {
+                let rows = check::count(connection, &table.own_rows).await.map_err(Failure::environment)?;
+                if rows != table.first {
+                    return Err(Failure::usage(anyhow!(
+                        "`{}` holds {} rows where the dataset had {} at the scale given to --append",
+                        table.name,
+                        count_text(rows),
+                        count_text(table.first)
+                    )));
+                }
+            }
+        }
+        Ok(Inputs { ours, ..inputs })
+    }
+
+    async fn plan(&self, connection: &mut PgConnection, catalog: Catalog) -> Result<Inputs, Failure> {
+        let held = held::held(connection, &catalog).await.map_err(Failure::environment)?;
+        let file = self.file.as_ref();
+        let (spec, refusals) = match file {
+            Some(file) => {
+                let given = spec::parse_spec(&file.text).map_err(|p| Failure::usage(file.clone().problems(p)))?;
+                infer::complete(&given, &catalog, &held)
+            }
+            None => infer::whole(&catalog, &held, self.arguments.rows),
+        };
+        refuse(refusals)?;
+        if spec.tables.is_empty() {
+            return Err(Failure::usage(anyhow!("the database has no tables\n  = help: apply the schema first")));
+        }
+        let seed = Seed(self.arguments.seed.or(self.project.seed).unwrap_or(42));
+        let given = self.arguments.scale.or(self.project.scale.filter(|_| file.is_some())).unwrap_or(1.0);
+        let planned = |scale: f64| -> Result<Plan, Failure> {
+            let mut so_far = None;
+            for scale in self.arguments.append.iter().chain([&scale]) {
+                let next = plan::plan_on(so_far, &spec, &catalog, &held, *scale, seed);
+                so_far = Some(next.map_err(|problems| in_file(file, problems))?);
+            }
+            Ok(so_far.expect("at least one scale"))
+        };
+        let scale = match self.arguments.target_size {
+            Some(bytes) => scale_for(bytes, planned)?,
+            None => given,
+        };
+        let plan = planned(scale)?;
+        let digest = digest(&spec, scale, seed, &held);
+        Ok(Inputs { catalog, spec, plan, scale, seed, digest, ours: Vec::new() })
+    }
+}
+
+fn in_file(file: Option<&SourceFile>, problems: Vec<Diagnostic>) -> Failure {
+    let catalog = SourceFile { path: PathBuf::from("(the catalog)"), text: String::new() };
+    Failure::usage(file.cloned().unwrap_or(catalog).problems(problems))
+}
+
+/// What cannot be satisfied, all of it, before anything is loaded.
+pub(super) fn refuse(refusals: Vec<Refusal>) -> Result<(), Failure> {
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    let mut text = String::from("error: the schema asks for what cannot be made up; nothing was loaded\n");
+    for refusal in refusals {
+        text.push_str(&format!(
+            "\n  {} · {}: {}\n    in a spec: [table.{}] {}",
+            refusal.table, refusal.constraint, refusal.reason, refusal.table, refusal.line
+        ));
+    }
+    text.push_str("\n\n  = help: `weighbridge seed init` writes a spec to put such lines in");
+    Err(Failure::usage(anyhow!(text)))
+}
+
+/// Changes with anything that would change a row.
+fn digest(spec: &Spec, scale: f64, seed: Seed, held: &Held) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    add(crate::seed::GENERATOR);
+    add(&format!("{scale} {} {} {}", seed.0, spec.now, spec.span));
+    add(&format!("{:?} {:?}", spec.growth, spec.states));
+    for ((table, column), values) in held {
+        add(table);
+        add(column);
+        values.iter().for_each(|value| add(&value.to_text()));
+    }
+    for table in &spec.tables {
+        add(&table.name.value);
+        add(&table.row_count.source.text);
+        add(&format!("{:?}", table.heap_order));
+        for (name, source) in table.columns.iter().chain(&table.fan_out) {
+            add(&name.value);
+            add(&source.source.text);
+        }
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The scale whose heaps come closest to a size; indexes come on top.
+fn scale_for(bytes: u64, planned: impl Fn(f64) -> Result<Plan, Failure>) -> Result<f64, Failure> {
+    let size = |scale: f64| -> Result<u64, Failure> {
+        let plan = planned(scale)?;
+        Ok((0..plan.tables.len()).map(|t| heap_bytes(&plan, t)).sum())
+    };
+    let (mut low, mut high) = (1e-4, 1.0);
+    while size(high)? < bytes && high < 1e6 {
+        low = high;
+        high *= 4.0;
+    }
+    for _ in 0..24 {
+        let middle = (low * high).sqrt();
+        if size(middle)? < bytes {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(high)
+}

@@ -1,0 +1,344 @@
+//! `weighbridge seed`: fills a database, or says what it would fill it with. Must leave a schema as it was when it fails.
+
+mod fill;
+mod inputs;
+mod show;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+
+use self::inputs::{Inputs, refuse};
+use super::Embedded;
+use super::exit::{ExitStatus, Failure};
+use super::interrupt::interrupted;
+use super::progress::Progress;
+use super::project::{self, Project};
+use super::report::say;
+use super::server::Running;
+use crate::clock::Clock;
+use crate::diagnostic::SourceFile;
+use crate::migrate::{Directory, apply};
+use crate::postgres::Target;
+use crate::postgres::database::Admin;
+use crate::seed::load::session::{Guard, session};
+use crate::seed::load::{journal, probe};
+use crate::seed::outline;
+
+const EXAMPLES: &str = "\
+Examples:
+  weighbridge seed                              the project's schema and spec, in a database of the embedded server
+  weighbridge seed --url postgresql://me@localhost/shop_dev --allow-writes --rows 10000
+                                                any schema, without a spec
+  weighbridge seed --dry-run                    what would be made, with sizes
+  weighbridge seed --target-size 5GB            the scale that makes so much
+  weighbridge seed --check                      rows, keys, uniques, CHECKs, a digest per table
+  weighbridge seed --append 1 --scale 2         grow a dataset made at scale 1; its rows stay as they are
+  weighbridge seed --shard 2/4 --url ...        one machine's part; the last of the four puts the indexes back
+  weighbridge seed init > seed/shop.toml        a spec to go on with, from a live schema
+  weighbridge seed explain payments.amount      what a column will hold, and why";
+
+/// What `seed` can be told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = false)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// The project file
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Project")]
+    config: Option<PathBuf>,
+    /// Dataset spec [default: that of the project; without one everything comes from the catalog]
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Project")]
+    spec: Option<PathBuf>,
+    /// Ignore the project's spec: everything comes from the catalog
+    #[arg(long, global = true, conflicts_with = "spec", help_heading = "Project")]
+    no_spec: bool,
+    /// The migration a new database is brought to [default: that of the project]
+    #[arg(long, value_name = "MIGRATION", global = true, help_heading = "Project")]
+    at: Option<String>,
+    /// Rows of each table when there is no spec, at scale 1
+    #[arg(long, default_value_t = 1_000, global = true, help_heading = "Dataset")]
+    rows: u64,
+    /// Size of the dataset, as a factor of its spec
+    #[arg(long, global = true, help_heading = "Dataset")]
+    scale: Option<f64>,
+    /// Choose the scale that makes about this much, such as 500MB or 5GB
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "scale", global = true, help_heading = "Dataset")]
+    target_size: Option<u64>,
+    /// Grow a dataset: the scales it was made and grown at so far; --scale says how large it becomes
+    #[arg(
+        long,
+        value_name = "SCALES",
+        value_delimiter = ',',
+        requires = "scale",
+                global = true,
+        help_heading = "Dataset"
+    )]
+    append: Vec<f64>,
+    /// Make one part of it, such as 2/4: every part by a program of its own, all into one database
+    #[arg(long, value_name = "I/N", value_parser = part, conflicts_with = "append", help_heading = "Dataset")]
+    shard: Option<(u32, u32)>,
+    /// Names every random value
+    #[arg(long, global = true, help_heading = "Dataset")]
+    seed: Option<u64>,
+    /// Connections that load [default: one per processor, 4 at most]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), help_heading = "Dataset")]
+    loaders: Option<u16>,
+    /// A server of yours and the database to fill, instead of the embedded one
+    #[arg(long, value_name = "URL", global = true, help_heading = "Target")]
+    url: Option<String>,
+    /// The database of the embedded server; made and migrated when it is not there
+    #[arg(long, value_name = "NAME", default_value = "dataset", global = true, help_heading = "Target")]
+    database: String,
+    /// Permit writing to a server that is not the embedded one
+    #[arg(long, help_heading = "Target")]
+    allow_writes: bool,
+    /// Name the database at --url, when some of its tables hold rows: those stay as they are
+    #[arg(long, value_name = "DATABASE", help_heading = "Target")]
+    into: Option<String>,
+    /// Print what would be made, and make nothing
+    #[arg(long, help_heading = "Action")]
+    dry_run: bool,
+    /// Check a filled database instead of filling it
+    #[arg(long, conflicts_with = "dry_run", help_heading = "Action")]
+    check: bool,
+    /// Go on with a load that was cut off
+    #[arg(long, conflicts_with_all = ["check", "dry_run"], help_heading = "Action")]
+    resume: bool,
+    /// Undo a load that was cut off: its tables empty again, indexes and constraints back
+    #[arg(long, conflicts_with_all = ["check", "dry_run", "resume"], help_heading = "Action")]
+    clean: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Print a commented spec made from the live schema
+    Init,
+    /// Print what a column will hold, ten values of it, and why
+    Explain {
+        /// TABLE.COLUMN
+        column: String,
+    },
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let factor = match text[digits..].trim().to_uppercase().as_str() {
+        "KB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "TB" => 1e12,
+        _ => return Err("write a size such as 500MB or 5GB".to_owned()),
+    };
+    text[..digits].parse::<f64>().map(|n| (n * factor) as u64).map_err(|e| e.to_string())
+}
+
+fn part(text: &str) -> Result<(u32, u32), String> {
+    let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    parsed.filter(|(i, n)| 1 <= *i && i <= n && *n <= 1000).ok_or_else(|| "write a part such as 2/4".to_owned())
+}
+
+pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
+    let project = project::read(arguments.config.as_deref())?;
+    let scales = arguments.append.iter().chain(&arguments.scale).copied().collect::<Vec<f64>>();
+    if scales.iter().any(|scale| *scale <= 0.0 || !scale.is_finite()) {
+        return Err(Failure::usage(anyhow!("--scale and --append must be above 0")));
+    }
+    if !scales.is_sorted_by(|a, b| a < b) {
+        return Err(Failure::usage(anyhow!(
+            "--append lists the scales so far, each larger than the one before, and --scale is larger than all of them"
+        )));
+    }
+    let progress = Arc::new(Progress::new(quiet));
+    let url = arguments.url.clone().or_else(|| project.url.clone());
+    let reads = arguments.dry_run || arguments.check || arguments.verb.is_some();
+    if url.is_some() && !reads && !arguments.allow_writes {
+        return Err(Failure::usage(anyhow!(
+            "the server at --url is not the embedded one, and nothing is written there unasked\n  = help: add --allow-writes if it is no production server"
+        )));
+    }
+    let mut running = None;
+    let target = match &url {
+        Some(url) => Target::from_url(url).map_err(Failure::usage)?,
+        None => {
+            let tell = |text: &str| progress.line(text);
+            let server = tokio::select! {
+                server = Running::acquire(embedded, tell) => server?,
+                () = interrupted() => return Ok(ExitStatus::Interrupted),
+            };
+            let target = server.start(tell).await;
+            running = Some(server);
+            target?
+        }
+    };
+    let outcome = on_server(&arguments, &project, &target, url.is_none(), &progress).await;
+    progress.finish();
+    if let Some(server) = running {
+        if matches!(outcome, Ok(ExitStatus::Interrupted)) {
+            server.stop_soon().await;
+        } else {
+            server.finish().await?;
+        }
+    }
+    outcome
+}
+
+async fn on_server(
+    arguments: &Arguments,
+    project: &Project,
+    server: &Target,
+    embedded: bool,
+    progress: &Arc<Progress>,
+) -> Result<ExitStatus, Failure> {
+    let target = if embedded { database(arguments, project, server, progress).await? } else { server.clone() };
+    let mut connection = session(&target).await.map_err(Failure::environment)?;
+    let reads = arguments.dry_run || arguments.check || arguments.verb.is_some();
+    let mut guard = match reads {
+        true => None,
+        false => Some(guarded(arguments, &target, &mut connection).await?),
+    };
+    let journal = journal::read(&mut connection).await.map_err(Failure::environment)?;
+    if let Some(guard) = guard.as_mut().filter(|_| arguments.clean) {
+        let undone = journal::undo(&target, guard).await.map_err(Failure::environment)?;
+        let text = if undone {
+            "undone: the tables are empty again, indexes and constraints are back\n"
+        } else {
+            "nothing to clean: no load was cut off here\n"
+        };
+        return say(text).map(|()| ExitStatus::Ok);
+    }
+    let inputs = Inputs::read(arguments, project, &mut connection, journal.is_some()).await?;
+    match &arguments.verb {
+        Some(Verb::Init) => {
+            return say(&outline::toml(&inputs.spec, &inputs.catalog, &inputs.plan)).map(|()| ExitStatus::Ok);
+        }
+        Some(Verb::Explain { column }) => return show::explain(&inputs, column),
+        None => {}
+    }
+    if arguments.check {
+        return show::checked(&mut connection, &inputs).await;
+    }
+    let Some(mut guard) = guard else {
+        return say(&show::dry_run(&inputs)).map(|()| ExitStatus::Ok);
+    };
+    match &journal {
+        Some(journal) => goes_on(arguments, journal, &inputs)?,
+        None => may_begin(arguments, &target, embedded, &inputs)?,
+    }
+    if arguments.resume {
+        journal::reopen(&mut connection).await.map_err(Failure::environment)?;
+    }
+    if journal.is_none() {
+        progress.line(&format!("probing: sample rows of {} tables", inputs.plan.tables.len()));
+        let refused =
+            probe::probe(&mut connection, &inputs.plan, &inputs.catalog).await.map_err(Failure::environment)?;
+        refuse(refused)?;
+    }
+    drop(connection);
+    fill::fill(arguments, &target, &mut guard, inputs, progress).await
+}
+
+/// The right to write: alone, or beside the other parts of a dataset that is being made in parts.
+async fn guarded(
+    arguments: &Arguments,
+    target: &Target,
+    connection: &mut sqlx::PgConnection,
+) -> Result<Guard, Failure> {
+    let beside = arguments.shard.is_some() && journal::is_there(connection).await.map_err(Failure::environment)?;
+    let guard = if beside { Guard::beside(target).await } else { Guard::alone(target).await };
+    guard.map_err(Failure::environment)
+}
+
+/// A load that was cut off, or another part of a dataset in parts.
+fn goes_on(arguments: &Arguments, journal: &journal::Journal, inputs: &Inputs) -> Result<(), Failure> {
+    let part = arguments.shard.unwrap_or((1, 1));
+    if !arguments.append.is_empty() {
+        return Err(Failure::usage(anyhow!("a load of this database has not ended, so it cannot grow yet")));
+    }
+    if journal.parts != part.1 {
+        return Err(Failure::usage(anyhow!(
+            "the load of this database that has not ended is in {} parts\n  = help: give --shard I/{}, or undo it with `weighbridge seed --clean`",
+            journal.parts,
+            journal.parts
+        )));
+    }
+    if part.1 == 1 && !arguments.resume {
+        return Err(Failure::environment(anyhow!(
+            "a load of this database was cut off; indexes and constraints are off\n  = help: `weighbridge seed --resume` goes on, `weighbridge seed --clean` undoes it"
+        )));
+    }
+    if journal.digest != inputs.digest {
+        return Err(Failure::usage(anyhow!(
+            "the load that has not ended had another spec, seed or scale\n  = help: give the same ones, or undo it with `weighbridge seed --clean`"
+        )));
+    }
+    Ok(())
+}
+
+fn may_begin(arguments: &Arguments, target: &Target, embedded: bool, inputs: &Inputs) -> Result<(), Failure> {
+    if arguments.resume {
+        return Err(Failure::usage(anyhow!("nothing to resume: no load was cut off here")));
+    }
+    let name = target.database_name();
+    if !embedded && inputs.catalog.tables.values().any(|t| t.has_rows) && arguments.into.as_deref() != Some(name) {
+        return Err(Failure::usage(anyhow!(
+            "tables of `{name}` hold rows, so it may be somebody's\n  = help: add --into {name} to fill it; rows that are there stay as they are"
+        )));
+    }
+    if let Some(ours) = inputs.ours.first().filter(|_| arguments.append.is_empty()) {
+        return Err(Failure::usage(anyhow!(
+            "`{ours}` holds rows of this dataset already\n  = help: `weighbridge seed --check` checks them, `--append SCALE --scale LARGER` adds to them"
+        )));
+    }
+    if inputs.plan.tables.iter().all(|t| t.held || t.rows == t.first) {
+        return Err(Failure::usage(anyhow!(
+            "there is no empty table to fill\n  = help: `weighbridge seed --check` checks a filled one"
+        )));
+    }
+    if inputs.plan.adds() && arguments.shard.is_some() {
+        return Err(Failure::usage(anyhow!("only empty tables can be filled in parts")));
+    }
+    Ok(())
+}
+
+/// The database of the embedded server: made, and brought to the project's schema, when it is not there.
+async fn database(
+    arguments: &Arguments,
+    project: &Project,
+    server: &Target,
+    progress: &Progress,
+) -> Result<Target, Failure> {
+    let name = &arguments.database;
+    let mut admin = Admin::connect(server).await.map_err(Failure::environment)?;
+    let target = server.database(name);
+    if admin.exists(name).await.map_err(Failure::environment)? {
+        return Ok(target);
+    }
+    let folder = project.migrations.as_ref().map_or_else(|| PathBuf::from("migrations"), |dir| project.root.join(dir));
+    if !folder.is_dir() {
+        return Err(Failure::usage(anyhow!(
+            "the embedded server has no database `{name}`, and there is no folder of migrations to make it from\n  = help: name a database of yours with --url, or make one: createdb \"$(weighbridge server url)\""
+        )));
+    }
+    let directory = Directory::read(&folder).map_err(Failure::usage)?;
+    let last = match arguments.at.as_deref().or(project.at.as_deref()) {
+        Some(at) => directory.position(at).map_err(Failure::usage)?,
+        None => directory.migrations.len().saturating_sub(1),
+    };
+    admin.create(name).await.map_err(Failure::environment)?;
+    let made = async {
+        for migration in &directory.migrations[..=last] {
+            let file = SourceFile::read(&migration.up).map_err(Failure::usage)?;
+            let mut connection = target.connect().await.map_err(Failure::environment)?;
+            apply(&mut connection, &file, &Clock::start()).await.map_err(Failure::usage)?;
+        }
+        Ok::<(), Failure>(())
+    };
+    if let Err(failure) = made.await {
+        let _ = admin.drop_database(name).await;
+        return Err(failure);
+    }
+    progress.line(&format!("database: made `{name}` at {}", directory.migrations[last].label));
+    Ok(target)
+}

@@ -1,0 +1,172 @@
+//! What a load has taken off and not put back, written down in the database itself. Must say enough to undo it by hand.
+
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::run;
+use super::session::{Guard, session};
+use crate::postgres::catalog::Catalog;
+use crate::postgres::sql_text::query;
+use crate::postgres::{Error, Target};
+
+/// The journal of a load that has not ended.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    /// Names spec, seed and scale.
+    pub digest: String,
+    /// How many programs make a part each.
+    pub parts: u32,
+    /// Tables it fills, part by part.
+    pub tables: Vec<Filling>,
+    pub(super) taken: Vec<Taken>,
+}
+
+/// One part of a table that is filled.
+#[derive(Debug, Clone)]
+pub struct Filling {
+    /// The table as SQL.
+    pub table: String,
+    /// As SQL that means its own rows and not those of tables that inherit from it.
+    pub own_rows: String,
+    /// From 1.
+    pub part: u32,
+    /// Its rows are in.
+    pub loaded: bool,
+}
+
+/// Something that was dropped and how to make it again.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    /// Its number in the journal.
+    pub(super) number: i32,
+    /// The table it belongs to, as SQL.
+    pub(super) table: String,
+    /// A foreign key: comes back last, and stays in the journal until the load has ended.
+    pub(super) is_foreign_key: bool,
+    /// A statement that drops it if it is there.
+    pub(super) drop: String,
+    /// Statements that make it, in order.
+    pub(super) restore: Vec<String>,
+}
+
+/// Whether a load of this database has not ended.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn is_there(connection: &mut PgConnection) -> Result<bool, Error> {
+    query("SELECT pg_catalog.to_regclass('weighbridge.seed_restore') IS NOT NULL")
+        .fetch_one(connection)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|e| Error::doing(READING, e))
+}
+
+const READING: &str = "read the journal of a load";
+
+/// The journal of a load that has not ended, if there is one.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn read(connection: &mut PgConnection) -> Result<Option<Journal>, Error> {
+    if !is_there(connection).await? {
+        return Ok(None);
+    }
+    read_all(connection).await.map(Some).map_err(|e| Error::doing(READING, e))
+}
+
+async fn read_all(connection: &mut PgConnection) -> Result<Journal, sqlx::Error> {
+    let load = query("SELECT digest, parts FROM weighbridge.seed_load").fetch_one(&mut *connection).await?;
+    let tables = query("SELECT name, own_rows, part, loaded FROM weighbridge.seed_tables ORDER BY name, part")
+        .fetch_all(&mut *connection)
+        .await?;
+    let taken = query(
+        "SELECT number, relation, is_foreign_key, drop_it, statements FROM weighbridge.seed_restore ORDER BY number",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let filling = |row: &PgRow| {
+        Ok(Filling {
+            table: row.try_get(0)?,
+            own_rows: row.try_get(1)?,
+            part: row.try_get::<i32, _>(2)? as u32,
+            loaded: row.try_get(3)?,
+        })
+    };
+    let one = |row: &PgRow| {
+        Ok(Taken {
+            number: row.try_get(0)?,
+            table: row.try_get(1)?,
+            is_foreign_key: row.try_get(2)?,
+            drop: row.try_get(3)?,
+            restore: row.try_get(4)?,
+        })
+    };
+    Ok(Journal {
+        digest: load.try_get(0)?,
+        parts: load.try_get::<i32, _>(1)? as u32,
+        tables: tables.iter().map(filling).collect::<Result<_, sqlx::Error>>()?,
+        taken: taken.iter().map(one).collect::<Result<_, sqlx::Error>>()?,
+    })
+}
+
+/// The catalog as it was before anything was taken off: the plan of a load that goes on is made from it again.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn catalog_before(connection: &mut PgConnection) -> Result<Catalog, Error> {
+    let read = async {
+        let row = query("SELECT catalog FROM weighbridge.seed_load").fetch_one(connection).await?;
+        let written: String = row.try_get(0)?;
+        serde_json::from_str(&written).map_err(|e| sqlx::Error::Decode(Box::new(e)))
+    };
+    read.await.map_err(|e| Error::doing(READING, e))
+}
+
+/// Lets the end of a load be claimed again that was cut off there.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn reopen(connection: &mut PgConnection) -> Result<(), Error> {
+    run(connection, "UPDATE weighbridge.seed_load SET ending = false", "go on with a load").await
+}
+
+/// Nothing is off any more.
+pub(super) async fn forget(connection: &mut PgConnection) -> Result<(), Error> {
+    run(connection, "DROP SCHEMA weighbridge CASCADE", "remove the journal of the load").await
+}
+
+/// Undoes a load that has not ended, in one transaction: its tables are empty again, as they were, and everything is
+/// back. False when there was nothing to undo.
+///
+/// # Errors
+/// When the server refuses; the journal is then still there, and [`Journal::sql`] says what it holds.
+pub async fn undo(target: &Target, guard: &mut Guard) -> Result<bool, Error> {
+    const UNDO: &str = "undo the load";
+    guard.end_left_overs().await?;
+    let mut connection = session(target).await?;
+    run(&mut connection, "BEGIN", UNDO).await?;
+    let Some(journal) = read(&mut connection).await? else { return Ok(false) };
+    for sql in journal.sql() {
+        run(&mut connection, &sql, UNDO).await?;
+    }
+    run(&mut connection, "COMMIT", UNDO).await?;
+    Ok(true)
+}
+
+impl Journal {
+    /// The statements that bring the database back to what it was before the load.
+    #[must_use]
+    pub fn sql(&self) -> Vec<String> {
+        let (keys, others): (Vec<&Taken>, Vec<&Taken>) = self.taken.iter().partition(|t| t.is_foreign_key);
+        let mut statements: Vec<String> = keys.iter().map(|key| key.drop.clone()).collect();
+        // A table whose rows are not in was empty before and is so now: only what we filled is emptied.
+        let mut filled: Vec<&str> = self.tables.iter().filter(|t| t.loaded).map(|t| t.own_rows.as_str()).collect();
+        filled.dedup();
+        if !filled.is_empty() {
+            statements.push(format!("TRUNCATE {}", filled.join(", ")));
+        }
+        statements.extend(others.into_iter().chain(keys).flat_map(|taken| taken.restore.iter().cloned()));
+        statements.push("DROP SCHEMA weighbridge CASCADE".to_owned());
+        statements
+    }
+}

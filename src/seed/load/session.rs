@@ -1,0 +1,83 @@
+//! Connections of a load, and the lock that keeps two loads of one database apart. Must not know what is loaded.
+
+use sqlx::postgres::PgConnection;
+
+use super::run;
+use crate::postgres::{Error, Target};
+
+/// What sessions of a load are called in `pg_stat_activity`; what is left of a load is found by it.
+const NAME: &str = "weighbridge seed";
+
+/// A session that sees every row or is refused: a policy that hid some would make a full table look empty.
+///
+/// # Errors
+/// When the server cannot be reached.
+pub async fn session(target: &Target) -> Result<PgConnection, Error> {
+    let mut connection = target.named(NAME).connect().await?;
+    run(&mut connection, "SET row_security = off", "see every row").await?;
+    Ok(connection)
+}
+
+/// The right to load into a database, for as long as it lives. Its connection does nothing else, so that the
+/// server notices at once when its owner is gone.
+#[derive(Debug)]
+pub struct Guard {
+    connection: PgConnection,
+}
+
+const LOCK: &str = "pg_catalog.hashtext('weighbridge seed')";
+
+impl Guard {
+    /// Waits up to ten seconds until no other load is at work in this database.
+    ///
+    /// # Errors
+    /// When another load is still at work, or the server cannot be reached.
+    pub async fn alone(target: &Target) -> Result<Self, Error> {
+        const ALONE: &str = "wait for another load of this database to end";
+        let mut connection = target.named("weighbridge seed guard").connect().await?;
+        run(&mut connection, "SET lock_timeout = '10s'", ALONE).await?;
+        run(&mut connection, &format!("SELECT pg_catalog.pg_advisory_lock({LOCK})"), ALONE).await?;
+        Ok(Self { connection })
+    }
+
+    /// Comes beside other parts of the same dataset, and waits while a program is alone.
+    ///
+    /// # Errors
+    /// When a program stays alone for ten seconds, or the server cannot be reached.
+    pub async fn beside(target: &Target) -> Result<Self, Error> {
+        const BESIDE: &str = "come beside the other parts of the dataset";
+        let mut connection = target.named("weighbridge seed guard").connect().await?;
+        run(&mut connection, "SET lock_timeout = '10s'", BESIDE).await?;
+        run(&mut connection, &format!("SELECT pg_catalog.pg_advisory_lock_shared({LOCK})"), BESIDE).await?;
+        Ok(Self { connection })
+    }
+
+    /// Lets other parts of the same dataset in, and nobody else.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn share(&mut self) -> Result<(), Error> {
+        const SHARE: &str = "let the other parts of the dataset in";
+        // Taken before the other is given up, so that nobody comes between.
+        run(&mut self.connection, &format!("SELECT pg_catalog.pg_advisory_lock_shared({LOCK})"), SHARE).await?;
+        run(&mut self.connection, &format!("SELECT pg_catalog.pg_advisory_unlock({LOCK})"), SHARE).await
+    }
+
+    /// Gives the right up and waits until the server knows.
+    pub async fn end(self) {
+        use sqlx::Connection;
+        let _ = self.connection.close().await;
+    }
+
+    /// Ends sessions a load left behind, such as one in the middle of an index build when its program was killed.
+    ///
+    /// # Errors
+    /// When one of them does not end within ten seconds.
+    pub(super) async fn end_left_overs(&mut self) -> Result<(), Error> {
+        let end = format!(
+            "SELECT pg_catalog.pg_terminate_backend(pid, 10000) FROM pg_catalog.pg_stat_activity
+             WHERE datname = pg_catalog.current_database() AND application_name = '{NAME}' AND usename = CURRENT_USER"
+        );
+        run(&mut self.connection, &end, "end what is left of the load").await
+    }
+}

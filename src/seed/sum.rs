@@ -1,0 +1,69 @@
+//! A column that holds what rows of another table add up to, such as a balance. Must give the sum the server would.
+
+use std::sync::{Arc, Mutex};
+
+use super::generate::Cell;
+use super::plan::Plan;
+use crate::expression::Value;
+
+/// The sum of an expression over the rows of a child table that belong to a row.
+///
+/// Which rows those are has no closed form, so the children are gone through once for every block of parents, and the
+/// sums of the last blocks are kept: memory does not grow with the dataset.
+#[derive(Debug)]
+pub struct Sum {
+    /// The child table.
+    pub table: usize,
+    /// The fan-out of the child that leads here.
+    pub fan: usize,
+    /// What is added up, a cell of the child.
+    pub inner: Cell,
+    /// Parts of one that values are rounded to before they are added, as their column does.
+    pub unit: f64,
+    blocks: Mutex<Vec<(u64, Arc<Vec<i64>>)>>,
+}
+
+/// Parents whose sums are found in one go: 16 MiB.
+const BLOCK: u64 = 1 << 21;
+
+/// Blocks that are kept.
+const KEPT: usize = 2;
+
+impl Sum {
+    /// A sum over no rows yet.
+    #[must_use]
+    pub fn new(table: usize, fan: usize, inner: Cell, unit: f64) -> Self {
+        Self { table, fan, inner, unit, blocks: Mutex::default() }
+    }
+
+    /// The sum of a parent's row.
+    pub(super) fn of(&self, plan: &Plan, row: u64) -> Value<'static> {
+        let from = row / BLOCK * BLOCK;
+        let mut blocks = self.blocks.lock().expect("no holder panics");
+        let known = blocks.iter().find(|(block, _)| *block == from).map(|(_, sums)| Arc::clone(sums));
+        let sums = known.unwrap_or_else(|| {
+            let sums = Arc::new(self.block(plan, from));
+            if blocks.len() == KEPT {
+                blocks.remove(0);
+            }
+            blocks.push((from, Arc::clone(&sums)));
+            sums
+        });
+        let units = sums[(row - from) as usize];
+        if self.unit == 1.0 { Value::Int(units) } else { Value::Float(units as f64 / self.unit) }
+    }
+
+    fn block(&self, plan: &Plan, from: u64) -> Vec<i64> {
+        let child = &plan.tables[self.table];
+        let fan = &child.fans[self.fan];
+        let mut sums = vec![0_i64; (fan.parents - from).min(BLOCK) as usize];
+        for row in child.first..child.rows {
+            let Some(parent) = fan.parent_row(&child.fans, row).filter(|parent| from <= *parent) else { continue };
+            if let Some(sum) = sums.get_mut((parent - from) as usize) {
+                let value = plan.cell(&self.inner, self.table, row).number().unwrap_or(0.0);
+                *sum += libm::round(value * self.unit) as i64;
+            }
+        }
+        sums
+    }
+}
