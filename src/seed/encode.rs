@@ -36,7 +36,7 @@ pub fn rows(plan: &Plan, table: usize, rows: impl Iterator<Item = u64>, out: &mu
             out.extend_from_slice(&(spec.columns.len() as i16).to_be_bytes());
         }
         for (index, column) in spec.columns.iter().enumerate() {
-            let value = plan.value_after(table, index, row, &known);
+            let value = plan.of_row(table, row).value_after(table, index, row, &known);
             let written = if spec.text {
                 if index != 0 {
                     out.push(b'\t');

@@ -72,7 +72,7 @@ pub(super) struct Arguments {
         value_name = "SCALES",
         value_delimiter = ',',
         requires = "scale",
-                global = true,
+        global = true,
         help_heading = "Dataset"
     )]
     append: Vec<f64>,

@@ -114,15 +114,16 @@ pub(super) async fn summary(
     whole: u64,
 ) -> Result<(), Failure> {
     let mut connection = target.connect().await.map_err(Failure::environment)?;
-    let filled: Vec<_> = plan.tables.iter().filter(|t| !t.held && 0 < t.rows).collect();
+    let filled: Vec<_> = (0..plan.tables.len()).filter(|t| 0 < plan.new_rows(*t)).map(|t| &plan.tables[t]).collect();
     let names: Vec<&str> = filled.iter().map(|t| t.sql_name.as_str()).collect();
     let sizes = catalog::sizes(&mut connection, &names).await.map_err(Failure::environment)?;
     let mut rows = Vec::new();
     let mut all = (0, 0, 0);
     for (planned, (heap, indexes)) in filled.iter().zip(sizes) {
-        all = (all.0 + planned.rows, all.1 + heap, all.2 + indexes);
+        let new = planned.rows - planned.first;
+        all = (all.0 + new, all.1 + heap, all.2 + indexes);
         let note = planned.lowered.as_ref().map_or(String::new(), |why| format!("fewer: {why}"));
-        rows.push(vec![planned.name.clone(), count_text(planned.rows), bytes_text(heap), bytes_text(indexes), note]);
+        rows.push(vec![planned.name.clone(), count_text(new), bytes_text(heap), bytes_text(indexes), note]);
     }
     rows.push(vec!["all".to_owned(), count_text(all.0), bytes_text(all.1), bytes_text(all.2), String::new()]);
     let text = |ns: u64| duration_text(Duration::from_nanos(ns));

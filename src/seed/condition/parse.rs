@@ -139,9 +139,9 @@ impl Parser {
                 let mut tested = if self.take_name("null") {
                     Tree::IsNull(Box::new(left))
                 } else if self.take_name("true") {
-                    left
+                    known(&left, left.clone())
                 } else if self.take_name("false") {
-                    Tree::Not(Box::new(left))
+                    known(&left, Tree::Not(Box::new(left.clone())))
                 } else {
                     return None;
                 };
@@ -294,6 +294,14 @@ impl Parser {
         let found = matches!(self.peek(), Some(Word::Symbol(word)) if word == symbol);
         self.at += usize::from(found);
         found
+    }
+}
+
+/// A test of a flag that is not NULL; of more than a column, the test alone.
+fn known(flag: &Tree, test: Tree) -> Tree {
+    match flag {
+        Tree::Column(_) => Tree::And(vec![Tree::Not(Box::new(Tree::IsNull(Box::new(flag.clone())))), test]),
+        _ => test,
     }
 }
 

@@ -252,6 +252,6 @@ fn is_word(name: &str) -> bool {
 }
 
 /// A default that needs no function: a number, a text, true, false.
-fn is_constant(default: &str) -> bool {
+pub(super) fn is_constant(default: &str) -> bool {
     !default.contains('(') && !default.to_uppercase().contains("CURRENT_")
 }

@@ -14,7 +14,7 @@ use super::condition::{Case, Tree, both, cases, parse};
 use super::plan::Held;
 use super::spec::{HeapOrder, NOWHERE, PlacedExpr, Spec, TableSpec};
 use crate::document::Placed;
-use crate::postgres::catalog::{Catalog, Table};
+use crate::postgres::catalog::{Catalog, Column, Table};
 
 /// Something the catalog asks for that was not understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,10 +105,14 @@ pub fn complete(given: &Spec, catalog: &Catalog, held: &Held) -> (Spec, Vec<Refu
                 .iter()
                 .any(|r| r.columns.iter().any(|c| c == column) && r.columns.iter().any(|c| said.contains(c.as_str())))
         };
+        // A default such as now() would give other rows every time.
+        let varies =
+            |c: &Column| !c.counted && c.default.as_ref().is_some_and(|default| !columns::is_constant(default));
+        let unfilled = |c: &Column| !c.generated && (c.required && !c.filled_by_server() || varies(c));
         let missing: BTreeSet<&str> = found
             .columns
             .iter()
-            .filter(|c| c.required && !c.filled_by_server() && !said.contains(c.name.as_str()) && !of_said_key(&c.name))
+            .filter(|c| unfilled(c) && !said.contains(c.name.as_str()) && !of_said_key(&c.name))
             .map(|c| c.name.as_str())
             .collect();
         if missing.is_empty() {

@@ -20,7 +20,8 @@ const EACH_PART: u64 = 150;
 /// When the server cannot be asked; what rows break is no error but in the list.
 pub async fn probe(connection: &mut PgConnection, plan: &Plan, catalog: &Catalog) -> Result<Vec<Refusal>, Error> {
     let mut refusals = Vec::new();
-    for (index, table) in plan.tables.iter().enumerate().filter(|(_, t)| !t.held && 0 < t.rows && !t.columns.is_empty())
+    for (index, table) in
+        plan.tables.iter().enumerate().filter(|(_, t)| !t.held && t.first < t.rows && !t.columns.is_empty())
     {
         run(connection, "BEGIN", "begin a probe").await?;
         let tried = probe_table(connection, plan, index, catalog, &mut refusals).await;
@@ -65,8 +66,9 @@ async fn probe_table(
     let format = if table.text { "text" } else { "binary" };
     let copy = format!("COPY weighbridge_probe ({}) FROM STDIN (FORMAT {format})", columns.join(", "));
     let mut bytes = if table.text { Vec::new() } else { encode::HEADER.to_vec() };
-    for range in sample(table.rows) {
-        encode::rows(plan, index, range, &mut bytes).map_err(|e| Broken("(type)".to_owned(), e.to_string()))?;
+    for range in sample(table.rows - table.first) {
+        let rows = range.map(|row| table.first + row);
+        encode::rows(plan, index, rows, &mut bytes).map_err(|e| Broken("(type)".to_owned(), e.to_string()))?;
     }
     if !table.text {
         bytes.extend_from_slice(encode::TRAILER);

@@ -1,0 +1,269 @@
+//! The spec language against a real server: what a dataset is said to be is asked of the server in SQL.
+
+use std::path::Path;
+
+use weighbridge::expression::Key;
+use weighbridge::postgres::Target;
+
+use crate::support::{Home, block_on, query, sharing};
+
+/// A database made with these statements.
+fn made(home: &Home, name: &str, schema: &str) -> Target {
+    home.run(&["server", "start"]).ok();
+    let target = home.target();
+    block_on(async {
+        let mut admin = weighbridge::postgres::database::Admin::connect(&target).await.unwrap();
+        admin.create(name).await.unwrap();
+    });
+    let target = target.database(name);
+    for statement in schema.split(";\n").filter(|s| !s.trim().is_empty()) {
+        query(&target, statement);
+    }
+    target
+}
+
+fn spec(home: &Home, text: &str) -> String {
+    let path = home.path().join("spec.toml");
+    std::fs::write(&path, format!("[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"2y\"\n{text}")).unwrap();
+    path.display().to_string()
+}
+
+fn one(target: &Target, sql: &str) -> f64 {
+    query(target, &format!("SELECT ({sql})::float8::text"))[0].parse().unwrap()
+}
+
+/// The platform's own project, in a database of the test's server.
+fn platform(home: &Home, database: &str, more: &[&str]) -> String {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("weighbridge.toml").display().to_string();
+    home.run(&[&["seed", "--config", &project, "--database", database], more].concat()).ok().stdout
+}
+
+#[test]
+fn the_platform_is_as_real_as_its_spec_says() {
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    let said = platform(&home, "platform", &["--scale", "0.01"]);
+    assert_eq!(said.lines().filter(|line| line.starts_with("assert holds")).count(), 4, "{said}");
+    let target = home.target().database("platform");
+    // In time order a row lies beside those that came with it, and far from the others of its user.
+    let correlation = |table: &str, column: &str| {
+        one(&target, &format!("SELECT correlation FROM pg_stats WHERE tablename = '{table}' AND attname = '{column}'"))
+    };
+    for (table, born) in [("payments", "created_at"), ("notifications", "created_at"), ("audit_events", "created_at")] {
+        assert!(0.98 < correlation(table, born), "{table}");
+    }
+    for (table, key) in [("payments", "course_id"), ("enrollments", "course_id"), ("audit_events", "actor_id")] {
+        let found = correlation(table, key);
+        assert!(found.abs() < 0.5, "{table}.{key}: {found}");
+    }
+    // Who is not born yet has no rows, so that early payments belong to early users: not 0, and far from 1.
+    assert!(correlation("payments", "user_id").abs() < 0.7);
+    for (child, born, key, parent) in [
+        ("enrollments", "enrolled_at", "user_id", "users"),
+        ("payments", "created_at", "user_id", "users"),
+        ("transactions", "created_at", "wallet_id", "wallets"),
+        ("notifications", "created_at", "user_id", "users"),
+    ] {
+        let older =
+            format!("SELECT count(*) FROM {child} c JOIN {parent} p ON p.id = c.{key} WHERE c.{born} < p.created_at");
+        assert_eq!(one(&target, &older), 0.0, "{child} older than {parent}");
+    }
+    // Statuses and their moments come from one walk.
+    for sql in [
+        "SELECT count(*) FROM enrollments WHERE (completed_at IS NOT NULL) <> (status = 'completed')",
+        "SELECT count(*) FROM payments WHERE paid_at < created_at OR '2026-01-01' < paid_at",
+        "SELECT count(*) FROM support_tickets WHERE status IN ('resolved', 'closed') AND resolved_at IS NULL",
+        "SELECT count(*) FROM audit_events e WHERE object = 'payment' AND NOT EXISTS (SELECT FROM payments WHERE id = object_id)",
+        "SELECT count(*) FROM payments p JOIN courses c ON c.id = p.course_id WHERE p.amount <> c.price",
+        "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND 0 < relpages AND relallvisible < relpages",
+    ] {
+        assert_eq!(one(&target, sql), 0.0, "{sql}");
+    }
+    // Weekends are quiet, Black Friday is not.
+    let on = |day: &str| one(&target, &format!("SELECT count(*) FROM payments WHERE created_at::date = '{day}'"));
+    let usual = on("2025-11-07").max(1.0);
+    assert!(2.5 < on("2025-11-28") / usual && on("2025-11-28") / usual < 6.0, "{} of {usual}", on("2025-11-28"));
+    let german = one(&target, "SELECT count(*) FROM users WHERE locale = 'de' AND country NOT IN ('DE', 'AT', 'CH')");
+    assert_eq!(german, 0.0);
+    assert!(0.0 < one(&target, "SELECT count(*) FROM users WHERE full_name ~ '[äöüß]' AND locale = 'de'"));
+}
+
+#[test]
+fn parts_make_the_whole_and_a_dataset_grows() {
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    platform(&home, "whole", &["--scale", "0.004"]);
+    for part in ["2/3", "1/3"] {
+        let said = platform(&home, "parts", &["--scale", "0.004", "--shard", part]);
+        assert!(said.contains("to come"), "{said}");
+    }
+    platform(&home, "parts", &["--scale", "0.004", "--shard", "3/3"]);
+    let check = |database: &str| platform(&home, database, &["--scale", "0.004", "--check"]);
+    assert_eq!(check("parts"), check("whole"));
+
+    let target = home.target().database("whole");
+    // Everything of the rows that were there, and of what was unique or summed up about them.
+    let old = |table: &str, rows: &str| {
+        query(
+            &target,
+            &format!("SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} t WHERE id <= {rows}"),
+        )
+    };
+    let tables = ["users", "payments", "enrollments", "wallets", "transactions", "chat_messages", "audit_events"];
+    let counts: Vec<String> =
+        tables.iter().flat_map(|t| query(&target, &format!("SELECT count(*)::text FROM {t}"))).collect();
+    let digests = || -> Vec<Vec<String>> { tables.iter().zip(&counts).map(|(table, rows)| old(table, rows)).collect() };
+    let before = digests();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("weighbridge.toml").display().to_string();
+    let again = ["seed", "--config", &project, "--database", "whole", "--scale", "0.004"];
+    home.run(&again).exits(2).says(&["holds rows of this dataset already", "--append"]);
+    let said = platform(&home, "whole", &["--append", "0.004", "--scale", "0.007"]);
+    assert_eq!(said.lines().filter(|line| line.starts_with("assert holds")).count(), 4, "{said}");
+    assert_eq!(digests(), before);
+    platform(&home, "whole", &["--append", "0.004", "--scale", "0.007", "--check"]);
+    platform(&home, "whole", &["--append", "0.004,0.007", "--scale", "0.008"]);
+    assert_eq!(digests(), before);
+    assert_eq!(query(&target, "SELECT nextval('users_id_seq')::text"), ["1601"]);
+    let wrong = ["seed", "--config", &project, "--database", "whole", "--append", "0.004", "--scale", "0.009"];
+    home.run(&wrong).exits(2).says(&["rows where the dataset had"]);
+}
+
+#[test]
+fn rows_of_somebody_else_stay_beside_ours() {
+    let _machine = sharing();
+    let home = Home::new();
+    let target = made(
+        &home,
+        "shared",
+        "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL);
+         CREATE TABLE tags (id bigserial PRIMARY KEY, note_id bigint NOT NULL REFERENCES notes, label text NOT NULL);
+         INSERT INTO notes (body) SELECT 'mine' FROM generate_series(1, 7);
+         CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END';
+         CREATE TRIGGER loud AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION stop()"
+            .replace(";\n         ", ";\n")
+            .as_str(),
+    );
+    let text = "[table.notes]\nrow-count = \"20\"\nid = \"row()\"\nbody = \"sentence()\"\n[table.tags]\nrow-count = \"50\"\nfan-out.note_id = \"uniform()\"\nlabel = \"word()\"\n";
+    let file = spec(&home, text);
+    home.run(&["seed", "--database", "shared", "--spec", &file]).ok();
+    assert_eq!(query(&target, "SELECT count(*) || ' ' || max(id) FROM notes"), ["27 27"]);
+    assert_eq!(query(&target, "SELECT count(*)::text FROM notes WHERE body = 'mine' AND id <= 7"), ["7"]);
+    assert_eq!(query(&target, "SELECT (7 < min(note_id))::text FROM tags"), ["true"]);
+    assert_eq!(query(&target, "SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'loud'"), ["O"]);
+    // What goes wrong in the middle leaves all of it as it was.
+    query(&target, "ALTER TABLE tags ADD CONSTRAINT few CHECK (id < 60)");
+    query(&target, "TRUNCATE tags");
+    let file = spec(
+        &home,
+        &text
+            .replace("\"20\"", "\"30\"")
+            .replace("sentence()", "title()")
+            .replace("\"50\"", "\"500\"")
+            .replace("label =", "id = \"row() + 20\"\nlabel ="),
+    );
+    home.run(&["seed", "--database", "shared", "--spec", &file]).exits(2).says(&["tags · few"]);
+    assert_eq!(query(&target, "SELECT count(*) || ' ' || (SELECT count(*) FROM tags) FROM notes"), ["27 0"]);
+}
+
+#[test]
+fn rows_spread_over_parents_as_said() {
+    let _machine = sharing();
+    let home = Home::new();
+    let target = made(
+        &home,
+        "spread",
+        "CREATE TABLE users (id int PRIMARY KEY);
+CREATE TABLE zipfs (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users);
+CREATE TABLE logs (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users);
+CREATE TABLE latest (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users);
+CREATE TABLE sorted (id int PRIMARY KEY, user_id int REFERENCES users);
+CREATE TABLE shuffled (id int PRIMARY KEY, user_id int REFERENCES users)",
+    );
+    let table = |name: &str, rest: &str| format!("[table.{name}]\nrow-count = \"60_000\"\nid = \"row()\"\n{rest}\n");
+    let text = [
+        "[table.users]\nrow-count = \"1000\"\nid = \"row()\"\n".to_owned(),
+        table("zipfs", "fan-out.user_id = \"zipf(s 1.1, none 20%)\""),
+        table("logs", "fan-out.user_id = \"lognormal(median 20, p95 120)\""),
+        table("latest", "fan-out.user_id = \"zipf(s 1.2, latest)\""),
+        table("sorted", "fan-out.user_id = \"null 10% | zipf(s 0.5)\"\nheap-order = \"parent user_id\""),
+        table("shuffled", "fan-out.user_id = \"zipf(s 0.5)\"\nheap-order = \"random\""),
+        "[params.busy]\nby = \"zipfs.user_id\"\n".to_owned(),
+    ]
+    .concat();
+    let file = spec(&home, &text);
+    home.run(&["seed", "--database", "spread", "--spec", &file]).ok();
+    home.run(&["seed", "--check", "--database", "spread", "--spec", &file]).ok();
+    assert_eq!(one(&target, "SELECT count(DISTINCT user_id) FROM zipfs"), 800.0);
+    // Kolmogorov-Smirnov: the largest distance between the share of rows of the k busiest and that of the law.
+    let ks = |table: &str, law: &str| {
+        one(
+            &target,
+            &format!(
+                "SELECT max(abs(c - {law})) FROM (SELECT k::float8, sum(n) OVER (ORDER BY k)::float8 / 60000 AS c FROM
+                 (SELECT n, row_number() OVER (ORDER BY n DESC) AS k FROM (SELECT count(*) AS n FROM {table} GROUP BY user_id) a) b) d"
+            ),
+        )
+    };
+    let zipf = ks("zipfs", "(power(k + 1, -0.1) - 1) / (power(801, -0.1) - 1)");
+    println!("KS of zipf(s 1.1) over 800 of 1,000 parents: {zipf:.4}");
+    assert!(zipf < 0.02, "{zipf}");
+    let ratio = one(
+        &target,
+        "SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY n) / percentile_cont(0.5) WITHIN GROUP (ORDER BY n)
+         FROM (SELECT count(*) AS n FROM logs GROUP BY user_id) a",
+    );
+    assert!((ratio - 6.0).abs() < 0.9, "p95 over median is {ratio}, said was 6");
+    assert!(0.3 < one(&target, "SELECT avg((990 < user_id)::int) FROM latest"));
+    let stays = |table: &str, column: &str| {
+        one(&target, &format!("SELECT correlation FROM pg_stats WHERE tablename = '{table}' AND attname = '{column}'"))
+    };
+    assert!(0.999 < stays("sorted", "user_id") && stays("sorted", "id").abs() < 0.2);
+    assert!(stays("shuffled", "id").abs() < 0.2);
+    assert_eq!(one(&target, "SELECT count(*) FROM sorted WHERE id BETWEEN 1 AND 60000"), 60_000.0);
+}
+
+/// A random condition over columns a (int), b (int), s (text), t (timestamptz), f (bool) that something fulfils.
+fn condition(key: Key, n: &mut u64, depth: u32) -> String {
+    *n += 1;
+    let draw = key.below(*n, if depth == 0 { 14 } else { 18 });
+    let number = key.below(*n + 1_000_000, 50);
+    match draw {
+        0 => format!("a >= {number}"),
+        1 => format!("a BETWEEN {number} AND {}", number + 5),
+        2 => "a < b".to_owned(),
+        3 => format!("b IN (1000, 2000, {})", 3000 + number),
+        4 => "length(s) BETWEEN 3 AND 9".to_owned(),
+        5 => "s ~ '^[A-Z]{2}-[0-9]{4}$'".to_owned(),
+        6 => "s IN ('007', 'null', 'true', 'x y')".to_owned(),
+        7 => format!("t >= '2024-01-0{}'", 1 + number % 9),
+        8 => "t < '2025-06-01' AND t >= '2025-01-01'".to_owned(),
+        9 => "num_nonnulls(a, s) = 1".to_owned(),
+        10 => "(t IS NULL) = (f IS NOT TRUE)".to_owned(),
+        11 => "COALESCE(s, '') <> ''".to_owned(),
+        12 => "f OR a IS NULL".to_owned(),
+        13 => "s LIKE 'ab%' AND lower(s) = s".to_owned(),
+        14 | 15 => format!("({}) OR ({})", condition(key, n, depth - 1), condition(key, n, depth - 1)),
+        _ => format!("NOT (a IS NULL AND s IS NULL) AND ({})", condition(key, n, depth - 1)),
+    }
+}
+
+#[test]
+fn what_the_solver_makes_of_a_check_the_server_accepts() {
+    let _machine = sharing();
+    let home = Home::new();
+    let key = Key::new(20_261_123);
+    let mut schema = String::new();
+    for table in 0..60 {
+        let mut n = 10_000 * table;
+        let check = condition(key, &mut n, 2);
+        schema.push_str(&format!(
+            "CREATE TABLE t{table} (id int PRIMARY KEY, a int, b int, s text, t timestamptz, f bool, CONSTRAINT it CHECK ({check}));\n"
+        ));
+    }
+    let target = made(&home, "checks", &schema);
+    let ran = home.run(&["seed", "--database", "checks", "--no-spec", "--rows", "400"]);
+    assert_eq!(ran.code, Some(0), "{}\n{schema}", ran.stderr);
+    assert_eq!(one(&target, "SELECT count(*) FROM t59"), 400.0);
+}
