@@ -2,6 +2,7 @@
 
 use super::hash::unit;
 use super::parse::{Argument, Expr, Node};
+use super::power;
 use crate::diagnostic::Diagnostic;
 
 /// A distribution of numbers. Durations are in microseconds.
@@ -81,8 +82,8 @@ impl Distribution {
             Self::Constant(value) => value,
             Self::Uniform(low, high) => low + unit(bits) * (high - low),
             Self::Normal(mean, sd) => mean + sd * normal_quantile(unit(bits)),
-            Self::LogNormal(mean, sd) => libm::exp(mean + sd * normal_quantile(unit(bits))),
-            Self::Exponential(mean) => -mean * libm::log(1.0 - unit(bits)),
+            Self::LogNormal(mean, sd) => power::exp(mean + sd * normal_quantile(unit(bits))),
+            Self::Exponential(mean) => -mean * power::ln(1.0 - unit(bits)),
         }
     }
 }
@@ -141,14 +142,14 @@ pub(super) fn normal_quantile(p: f64) -> f64 {
             / ((((D[0] * q + D[1]) * q + D[2]) * q + D[3]) * q + 1.0)
     };
     if p < 0.024_25 {
-        tail(libm::sqrt(-2.0 * libm::log(p)))
+        tail((-2.0 * power::ln(p)).sqrt())
     } else if p <= 0.975_75 {
         let q = p - 0.5;
         let r = q * q;
         (((((A[0] * r + A[1]) * r + A[2]) * r + A[3]) * r + A[4]) * r + A[5]) * q
             / (((((B[0] * r + B[1]) * r + B[2]) * r + B[3]) * r + B[4]) * r + 1.0)
     } else {
-        -tail(libm::sqrt(-2.0 * libm::log(1.0 - p)))
+        -tail((-2.0 * power::ln(1.0 - p)).sqrt())
     }
 }
 

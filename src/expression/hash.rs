@@ -47,6 +47,12 @@ impl Key {
         mum(mum(n ^ A, self.0 ^ B), C)
     }
 
+    /// Bits that depend on all of `n`, for rounds of a permutation: half the work of [`Key::cell`].
+    #[must_use]
+    pub fn mix(self, n: u64) -> u64 {
+        mum(n ^ self.0, C)
+    }
+
     /// The value at `n` as a uniform number in [0, 1).
     #[must_use]
     pub fn unit(self, n: u64) -> f64 {

@@ -8,6 +8,7 @@ pub mod distribution;
 pub mod hash;
 pub mod parse;
 pub mod permutation;
+pub mod power;
 pub mod ranks;
 pub mod value;
 pub mod weights;

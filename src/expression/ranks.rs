@@ -34,6 +34,15 @@ impl Ranks {
         }
     }
 
+    /// The law's first `count` ranks alone.
+    #[must_use]
+    pub fn among(&self, count: u64) -> Self {
+        match self {
+            Self::Zipf(zipf) => Self::Zipf(zipf.among(count)),
+            Self::LogNormal(sigma, _) => Self::LogNormal(*sigma, count),
+        }
+    }
+
     /// The share of the mass held by ranks below `rank`, from 0 to 1.
     #[must_use]
     pub fn mass_below(&self, rank: f64) -> f64 {

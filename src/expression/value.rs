@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::power;
+
 /// A value before it has a type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
@@ -89,7 +91,8 @@ impl SqlType {
             "int8" => Self::Int8,
             "float4" => Self::Float4,
             "float8" => Self::Float8,
-            "numeric" => Self::Numeric(fraction_digits.unwrap_or(2)),
+            // More digits than a double has are all zeros.
+            "numeric" => Self::Numeric(fraction_digits.unwrap_or(2).min(30)),
             "text" | "varchar" | "bpchar" | "citext" | "name" => Self::Text,
             "timestamptz" | "timestamp" => Self::Timestamp,
             "date" => Self::Date,
@@ -109,6 +112,13 @@ impl SqlType {
 }
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+impl From<Option<i64>> for Value<'_> {
+    /// A moment, or none.
+    fn from(moment: Option<i64>) -> Self {
+        moment.map_or(Self::Null, Self::Time)
+    }
+}
 
 impl Value<'_> {
     /// Writes the value's length (−1 for NULL) and bytes, as COPY BINARY and Bind both want them.
@@ -157,7 +167,7 @@ impl Value<'_> {
             SqlType::Uuid => out.extend_from_slice(&self.uuid().ok_or_else(misfit)?.to_be_bytes()),
             SqlType::Bytea => match self {
                 Value::Text(text) if text.starts_with("\\x") => hex(&text[2..], out).ok_or_else(misfit)?,
-                other => other.write_text(out),
+                other => other.append_text(out),
             },
             SqlType::Time => {
                 let micros = self.whole().ok_or_else(misfit)?.rem_euclid(MICROS_PER_DAY);
@@ -171,14 +181,14 @@ impl Value<'_> {
             SqlType::Inet(is_cidr) => write_inet(&self.to_text(), is_cidr, out).ok_or_else(misfit)?,
             SqlType::Macaddr => hex(&self.to_text().replace(':', ""), out).ok_or_else(misfit)?,
             SqlType::Money => {
-                let cents = libm::round(self.number().ok_or_else(misfit)? * 100.0);
-                out.extend_from_slice(&(cents as i64).to_be_bytes());
+                let cents = power::round(self.number().ok_or_else(misfit)? * 100.0);
+                out.extend_from_slice(&cents.to_be_bytes());
             }
             SqlType::Other => return Err(misfit()),
-            SqlType::Text | SqlType::Json => self.write_text(out),
+            SqlType::Text | SqlType::Json => self.append_text(out),
             SqlType::Jsonb => {
                 out.push(1);
-                self.write_text(out);
+                self.append_text(out);
             }
         }
         Ok(())
@@ -237,9 +247,22 @@ impl Value<'_> {
         }
     }
 
-    fn write_text(&self, out: &mut Vec<u8>) {
+    /// Appends the value as text, as [`Value::to_text`] has it.
+    pub fn append_text(&self, out: &mut Vec<u8>) {
         match self {
             Value::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Value::Int(n) if 0 <= *n => {
+                let before = out.len();
+                let mut rest = *n;
+                loop {
+                    out.push(b'0' + (rest % 10) as u8);
+                    rest /= 10;
+                    if rest == 0 {
+                        break;
+                    }
+                }
+                out[before..].reverse();
+            }
             other => out.extend_from_slice(other.to_text().as_bytes()),
         }
     }
@@ -284,7 +307,7 @@ impl Value<'_> {
         match self {
             Value::Int(n) | Value::Time(n) => Some(*n),
             Value::Text(text) if text.parse::<i64>().is_ok() => text.parse().ok(),
-            other => other.number().filter(|n| n.abs() < 9.0e18).map(|n| libm::round(n) as i64),
+            other => other.number().filter(|n| n.abs() < 9.0e18).map(power::round),
         }
     }
 
@@ -345,28 +368,41 @@ fn write_inet(text: &str, is_cidr: bool, out: &mut Vec<u8>) -> Option<()> {
 /// `numeric_recv`: digit groups of 10,000, the weight of the first, the sign, digits after the point.
 fn write_numeric(value: f64, fraction_digits: u16, out: &mut Vec<u8>) {
     let groups_after = fraction_digits.div_ceil(4);
-    let unscaled = libm::round(value.abs() * libm::pow(10.0, f64::from(fraction_digits))) as u128;
-    let mut rest = unscaled * 10_u128.pow(u32::from(groups_after * 4 - fraction_digits));
-    let mut groups = Vec::with_capacity(8);
-    while 0 < rest {
-        groups.push((rest % 10_000) as u16);
-        rest /= 10_000;
+    let scaled = value.abs() * POWERS_OF_TEN[usize::from(fraction_digits.min(38))];
+    let mut groups = [0_u16; 32];
+    let mut count = 0;
+    if scaled < 1e14 {
+        // Filled up to whole groups it stays below 2⁶³.
+        let fill = u32::from(groups_after * 4 - fraction_digits);
+        let mut rest = power::round(scaled) as u64 * 10_u64.pow(fill);
+        while 0 < rest {
+            (groups[count], rest, count) = ((rest % 10_000) as u16, rest / 10_000, count + 1);
+        }
+    } else {
+        let mut rest = libm::round(scaled) as u128 * 10_u128.pow(u32::from(groups_after * 4 - fraction_digits));
+        while 0 < rest {
+            (groups[count], rest, count) = ((rest % 10_000) as u16, rest / 10_000, count + 1);
+        }
     }
-    let weight = groups.len() as i16 - 1 - groups_after as i16;
-    groups.reverse();
-    while groups.last() == Some(&0) {
-        groups.pop();
+    // The groups stand last first; zeros at the end are left out.
+    let zeros = groups[..count].iter().take_while(|group| **group == 0).count();
+    let weight = if count == 0 { 0 } else { count as i16 - 1 - groups_after as i16 };
+    let sign: u16 = if value < 0.0 && 0 < count { 0x4000 } else { 0 };
+    let mut bytes = [0_u8; 8 + 64];
+    bytes[..2].copy_from_slice(&((count - zeros) as u16).to_be_bytes());
+    bytes[2..4].copy_from_slice(&weight.to_be_bytes());
+    bytes[4..6].copy_from_slice(&sign.to_be_bytes());
+    bytes[6..8].copy_from_slice(&fraction_digits.to_be_bytes());
+    for (place, group) in groups[zeros..count].iter().rev().enumerate() {
+        bytes[8 + 2 * place..10 + 2 * place].copy_from_slice(&group.to_be_bytes());
     }
-    let sign: u16 = if value < 0.0 && !groups.is_empty() { 0x4000 } else { 0 };
-    let weight = if groups.is_empty() { 0 } else { weight };
-    out.extend_from_slice(&(groups.len() as u16).to_be_bytes());
-    out.extend_from_slice(&weight.to_be_bytes());
-    out.extend_from_slice(&sign.to_be_bytes());
-    out.extend_from_slice(&fraction_digits.to_be_bytes());
-    for group in groups {
-        out.extend_from_slice(&group.to_be_bytes());
-    }
+    out.extend_from_slice(&bytes[..8 + 2 * (count - zeros)]);
 }
+
+const POWERS_OF_TEN: [f64; 39] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+    1e21, 1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28, 1e29, 1e30, 1e31, 1e32, 1e33, 1e34, 1e35, 1e36, 1e37, 1e38,
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Skewed ranks: few are picked often, many rarely. Must be closed form; no table of weights.
 
 use super::hash::Key;
+use super::power;
 
 /// A Zipf-Mandelbrot law over ranks 0 … n−1: weight (rank + 1 + q)^−s.
 ///
@@ -13,6 +14,8 @@ pub struct Zipf {
     count: u64,
     low: f64,
     high: f64,
+    /// 1/(1−s).
+    inverse: f64,
 }
 
 impl Zipf {
@@ -38,6 +41,12 @@ impl Zipf {
         zipf
     }
 
+    /// The law's first `count` ranks alone.
+    #[must_use]
+    pub fn among(&self, count: u64) -> Self {
+        Self { count, high: self.integral(count as f64), ..*self }
+    }
+
     /// How skewed it is.
     #[must_use]
     pub fn exponent(&self) -> f64 {
@@ -51,7 +60,8 @@ impl Zipf {
     }
 
     fn shifted(exponent: f64, shift: f64, count: u64) -> Self {
-        let mut zipf = Self { exponent, shift, count, low: 0.0, high: 1.0 };
+        let inverse = 1.0 / (1.0 - exponent);
+        let mut zipf = Self { exponent, shift, count, low: 0.0, high: 1.0, inverse };
         (zipf.low, zipf.high) = (zipf.integral(0.0), zipf.integral(count as f64));
         zipf
     }
@@ -67,10 +77,12 @@ impl Zipf {
     pub fn rank_at(&self, share: f64) -> u64 {
         let target = self.low + share * (self.high - self.low);
         let base = 1.0 + self.shift;
-        let position = if (self.exponent - 1.0).abs() < 1e-9 {
-            libm::exp(target) - base
+        let position = if self.exponent == 0.0 {
+            target - self.shift
+        } else if (self.exponent - 1.0).abs() < 1e-9 {
+            power::exp(target) - base
         } else {
-            libm::pow(1.0 + target * (1.0 - self.exponent), 1.0 / (1.0 - self.exponent)) - base
+            power::pow(1.0 + target * (1.0 - self.exponent), self.inverse) - base
         };
         (position.max(0.0) as u64).min(self.count.saturating_sub(1))
     }
@@ -84,9 +96,9 @@ impl Zipf {
     fn integral(&self, rank: f64) -> f64 {
         let x = rank + 1.0 + self.shift;
         if (self.exponent - 1.0).abs() < 1e-9 {
-            libm::log(x)
+            power::ln(x)
         } else {
-            (libm::pow(x, 1.0 - self.exponent) - 1.0) / (1.0 - self.exponent)
+            (power::pow(x, 1.0 - self.exponent) - 1.0) * self.inverse
         }
     }
 }

@@ -3,7 +3,9 @@
 //! Format: PostgreSQL documentation of COPY, "Binary Format": a header, per row the number of fields
 //! and each field's length and bytes, and −1 at the end.
 
+use super::fan::Parents;
 use super::plan::Plan;
+use crate::expression::{SqlType, Value};
 
 /// What a binary COPY begins with: signature, flags, length of the header's extension.
 pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -31,12 +33,25 @@ pub fn rows(plan: &Plan, table: usize, rows: impl Iterator<Item = u64>, out: &mu
     let spec = &plan.tables[table];
     let mut known = Vec::with_capacity(spec.columns.len());
     for row in rows {
+        let plan = plan.of_row(table, row);
+        let parents = Parents::new();
         known.clear();
         if !spec.text {
             out.extend_from_slice(&(spec.columns.len() as i16).to_be_bytes());
         }
         for (index, column) in spec.columns.iter().enumerate() {
-            let value = plan.of_row(table, row).value_after(table, index, row, &known);
+            if !spec.text && !column.is_read && matches!(column.kind, SqlType::Text | SqlType::Json | SqlType::Jsonb) {
+                // Nobody asks for it again: straight into the buffer.
+                let start = out.len();
+                out.extend_from_slice(if column.kind == SqlType::Jsonb { &[0, 0, 0, 0, 1] } else { &[0; 4] });
+                let is_there = plan.text_after(table, index, row, &known, &parents, out);
+                let length = if is_there { (out.len() - start - 4) as i32 } else { -1 };
+                out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+                out.truncate(if is_there { out.len() } else { start + 4 });
+                known.push(Value::Null);
+                continue;
+            }
+            let value = plan.value_after(table, index, row, &known, &parents);
             let written = if spec.text {
                 if index != 0 {
                     out.push(b'\t');

@@ -1,5 +1,8 @@
 //! How the rows of a table spread over the rows of a parent. Must be closed form: any row's parent by itself.
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use super::growth::Growth;
 use crate::expression::{Key, Permutation, Ranks};
 
@@ -24,6 +27,8 @@ pub struct Fan {
     pub other_than: Option<usize>,
     /// The stream of this fan-out.
     pub key: Key,
+    /// The stream that says which rows have no parent.
+    pub null_key: Key,
 }
 
 /// The alternatives a table's CHECKs allow: every row is one of them.
@@ -58,11 +63,13 @@ pub enum FanKind {
         growth: Option<Box<(Growth, Growth)>>,
         /// The first ranks belong to the parents born last, not to any.
         latest: bool,
+        /// Share of the parents that never have any rows; where neither grows there are fewer ranks instead.
+        none: f64,
     },
-    /// The first of two that are unique together.
-    Owner(Box<Pair>),
-    /// The second of two that are unique together.
-    Member(Box<Pair>),
+    /// The first of two that are unique together, and the position of the second.
+    Owner(Arc<Pair>, usize),
+    /// The second of two that are unique together, and the position of the first.
+    Member(Arc<Pair>, usize),
     /// A digit of what is unique together: every combination stands once.
     Slot(Slots, usize),
     /// Among the parents of the row's own class: row mod classes. The root of the classes is the class itself.
@@ -161,6 +168,7 @@ impl Pair {
 
     /// How many children the owner at a rank has.
     #[must_use]
+    #[cfg(test)]
     pub fn children(&self, rank: u64) -> u64 {
         self.start(rank + 1) - self.start(rank)
     }
@@ -175,40 +183,97 @@ impl Pair {
     fn child(&self, row: u64) -> (u64, u64, u64) {
         let child = self.order.apply(row - self.first);
         let mut rank = self.owners.rank_at((child as f64 + 0.5) / self.rows as f64);
+        let (mut start, mut next) = (self.start(rank), self.start(rank + 1));
         // Rounding may place the rank one off; the starts decide.
-        while child < self.start(rank) {
+        while child < start {
             rank -= 1;
+            (start, next) = (self.start(rank), start);
         }
-        while self.start(rank + 1) <= child && rank + 1 < self.owners.count() {
+        while next <= child && rank + 1 < self.owners.count() {
             rank += 1;
+            (start, next) = (next, self.start(rank + 1));
         }
-        (rank, child - self.start(rank), self.children(rank))
+        (rank, child - start, next - start)
     }
 
-    fn owner(&self, row: u64) -> u64 {
-        self.owner_low + self.owner_order.apply(self.child(row).0)
-    }
-
-    fn member(&self, row: u64) -> u64 {
+    /// The owner and the member of a row.
+    #[must_use]
+    pub fn of(&self, row: u64) -> (u64, u64) {
         let (rank, child, children) = self.child(row);
+        let owner = self.owner_low + self.owner_order.apply(rank);
         let share = (child as f64 + self.key.unit(rank)) / children as f64;
         let member = self.member_order.apply(self.members.rank_at(share));
-        if self.differ && member == self.owner_low + self.owner_order.apply(rank) {
+        if self.differ && member == owner {
             // No draw reaches the spare rank, so it stays distinct; and it is not the owner, who was just drawn.
-            return self.member_order.apply(self.members.count());
+            return (owner, self.member_order.apply(self.members.count()));
         }
-        member
+        (owner, member)
     }
 }
 
-/// Tries before a draw settles for any parent already born; the first rows of a table need them.
+/// Draws before one that should have no rows gets some after all.
 const TRIES: u64 = 8;
+
+/// What was found out of one row already: when it came, and its parents by fan-out. More fan-outs than there are
+/// places are found again.
+#[derive(Debug)]
+pub struct Parents {
+    rows: [Cell<u64>; 6],
+    moment: Cell<f64>,
+}
+
+const UNKNOWN: u64 = u64::MAX;
+const NONE: u64 = u64::MAX - 1;
+
+impl Parents {
+    /// None found yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { rows: [const { Cell::new(UNKNOWN) }; 6], moment: Cell::new(f64::NAN) }
+    }
+
+    /// When the row came, by the growth of its table.
+    pub fn moment(&self, growth: &Growth, row: u64) -> f64 {
+        if self.moment.get().is_nan() {
+            self.moment.set(growth.moment(row));
+        }
+        self.moment.get()
+    }
+
+    /// The row of a parent, found at most once.
+    pub fn row(&self, fans: &[Fan], fan: usize, row: u64) -> Option<u64> {
+        match self.rows.get(fan).map_or(UNKNOWN, Cell::get) {
+            UNKNOWN => {}
+            NONE => return None,
+            parent => return Some(parent),
+        }
+        let found = fans[fan].find(fans, row, self);
+        self.keep(fan, found);
+        found
+    }
+
+    fn keep(&self, fan: usize, parent: Option<u64>) {
+        if let Some(place) = self.rows.get(fan) {
+            place.set(parent.unwrap_or(NONE));
+        }
+    }
+}
+
+impl Default for Parents {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Fan {
     /// The parent's row, or `None` when this row has no parent. `fans` are all of the table.
     #[must_use]
     pub fn parent_row(&self, fans: &[Fan], row: u64) -> Option<u64> {
-        if 0.0 < self.null_share && self.key.named("null").unit(row) < self.null_share {
+        self.find(fans, row, &Parents::new())
+    }
+
+    fn find(&self, fans: &[Fan], row: u64, known: &Parents) -> Option<u64> {
+        if 0.0 < self.null_share && self.null_key.unit(row) < self.null_share {
             return None;
         }
         if let Some((cases, absent)) = &self.absent
@@ -216,21 +281,29 @@ impl Fan {
         {
             return None;
         }
-        let parent = self.drawn(row)?;
-        let Some(other) = self.other_than.and_then(|fan| fans[fan].parent_row(fans, row)) else { return Some(parent) };
+        let parent = self.drawn(row, known)?;
+        let Some(other) = self.other_than.and_then(|fan| known.row(fans, fan, row)) else { return Some(parent) };
         Some(match self.kind {
             FanKind::Slot(ref slots, _) => parent + slots.classes * u64::from(other <= parent),
-            FanKind::Member(_) | FanKind::Owner(_) => parent,
+            FanKind::Member(..) | FanKind::Owner(..) => parent,
             _ if parent == other => (parent + 1) % self.parents,
             _ => parent,
         })
     }
 
-    fn drawn(&self, row: u64) -> Option<u64> {
+    fn drawn(&self, row: u64, known: &Parents) -> Option<u64> {
         Some(match &self.kind {
             FanKind::Each => row,
-            FanKind::Owner(pair) => pair.owner(row),
-            FanKind::Member(pair) => pair.member(row),
+            FanKind::Owner(pair, second) => {
+                let (owner, member) = pair.of(row);
+                known.keep(*second, Some(member));
+                owner
+            }
+            FanKind::Member(pair, first) => {
+                let (owner, member) = pair.of(row);
+                known.keep(*first, Some(owner));
+                member
+            }
             FanKind::Slot(slots, digit) => {
                 let low = self.low.saturating_sub(row % slots.classes).div_ceil(slots.classes);
                 row % slots.classes + slots.classes * (low + slots.digit(*digit, row))
@@ -248,19 +321,24 @@ impl Fan {
                 }
                 row % classes + classes * self.key.below(row, earlier)
             }
-            FanKind::Draw { ranks, order, growth, latest } => {
+            FanKind::Draw { ranks, order, growth: None, latest: false, .. } => {
+                self.low + order.apply(ranks.draw(self.key, row))
+            }
+            FanKind::Draw { ranks, order, growth, latest, none } => {
                 let born = match growth.as_deref() {
-                    Some((own, parent)) => parent.born(own.moment(row)).max(self.low + 1),
+                    Some((own, parent)) => parent.born(known.moment(own, row)).clamp(self.low + 1, self.parents),
                     None => self.parents,
+                } - self.low;
+                let among = ranks.among(born);
+                let drawn = |attempt| {
+                    let rank = among.draw(self.key.numbered(attempt), row);
+                    self.low + if *latest { born - 1 - rank } else { order.apply_among(rank, born) }
                 };
-                let rank = |attempt| ranks.draw(self.key.numbered(attempt), row);
-                let parent = |attempt| match latest {
-                    true => (born - 1).checked_sub(rank(attempt)).filter(|parent| self.low <= *parent),
-                    false => Some(self.low + order.apply(rank(attempt))).filter(|parent| *parent < born),
-                };
+                // Who never has any rows is drawn again; at the very beginning there may be nobody else.
                 (0..TRIES)
-                    .find_map(parent)
-                    .unwrap_or_else(|| self.low + self.key.numbered(TRIES).below(row, born - self.low))
+                    .map(drawn)
+                    .find(|parent| *none <= 0.0 || *none <= self.null_key.unit(!parent))
+                    .unwrap_or_else(|| drawn(0))
             }
         })
     }
@@ -296,7 +374,7 @@ mod tests {
             [(50_000, 4_000, 300, 0.8), (1_310, 300, 50, 0.0), (1_939, 300, 50, 0.0), (1, 1, 2, 1.0)]
         {
             let pair = pair(rows, owners, members, exponent);
-            let mut seen: Vec<(u64, u64)> = (0..rows).map(|row| (pair.owner(row), pair.member(row))).collect();
+            let mut seen: Vec<(u64, u64)> = (0..rows).map(|row| pair.of(row)).collect();
             seen.sort_unstable();
             seen.dedup();
             assert_eq!(seen.len() as u64, rows, "every pair stands once among {rows} rows");
@@ -310,7 +388,7 @@ mod tests {
         let mut pair = pair(3_000, 200, 199, 0.6);
         pair.member_order = Permutation::new(Key::new(5), 200);
         pair.differ = true;
-        let mut seen: Vec<(u64, u64)> = (0..3_000).map(|row| (pair.owner(row), pair.member(row))).collect();
+        let mut seen: Vec<(u64, u64)> = (0..3_000).map(|row| pair.of(row)).collect();
         assert!(seen.iter().all(|(owner, member)| owner != member && *member < 200));
         seen.sort_unstable();
         seen.dedup();

@@ -2,18 +2,16 @@
 //! asked before.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use std::sync::Arc;
 
-use super::fan::{Cases, Fan, Slots};
+use super::fan::{Cases, Fan, Parents, Slots};
 use super::growth::Growth;
 use super::pattern::Pattern;
 use super::plan::Plan;
 use super::pools::Pool;
 use super::state::{Machine, Walked, Want};
 use super::sum::Sum;
-use crate::expression::{Distribution, Key, Value, Weights};
+use crate::expression::{Distribution, Key, Value, Weights, power};
 
 /// How one cell is made.
 #[derive(Debug, Clone)]
@@ -50,7 +48,7 @@ pub enum Cell {
     /// One of several, by weight.
     Choice(Key, Weights, Vec<Cell>),
     /// By the text of a value; what is not named takes the last.
-    By(Box<Cell>, BTreeMap<String, Cell>, Box<Cell>),
+    By(Box<Cell>, Vec<(String, Cell)>, Box<Cell>),
     /// A text from a list.
     Pool(Key, Pool),
     /// A text from the list of a locale.
@@ -59,8 +57,10 @@ pub enum Cell {
     Step(Box<Cell>, f64),
     /// So many words from the list of words.
     Words(Key, u64, u64),
-    /// Texts one after the other.
+    /// Texts one after the other; what is NULL counts as none.
     Join(Vec<Cell>),
+    /// Texts one after the other; NULL when one of them is.
+    Concat(Vec<Cell>),
     /// Lower case; as a slug, with dashes for everything but letters and digits.
     Lower {
         /// The text.
@@ -125,6 +125,7 @@ impl Cell {
             | Self::First(cells)
             | Self::Choice(_, _, cells)
             | Self::Join(cells)
+            | Self::Concat(cells)
             | Self::Cases(_, cells)
             | Self::Array(_, _, cells)
             | Self::Composite(cells) => {
@@ -134,7 +135,7 @@ impl Cell {
             }
             Self::By(subject, arms, otherwise) => {
                 subject.visit(seen);
-                for cell in arms.values() {
+                for (_, cell) in arms {
                     cell.visit(seen);
                 }
                 otherwise.visit(seen);
@@ -148,11 +149,19 @@ impl Cell {
     }
 }
 
+/// A row while it is made: what of it is known already.
+struct Row<'r, 'p> {
+    table: usize,
+    row: u64,
+    known: &'r [Value<'p>],
+    parents: &'r Parents,
+}
+
 impl Plan {
     /// The value of a column in a row, all by position.
     #[must_use]
     pub fn value(&self, table: usize, column: usize, row: u64) -> Value<'_> {
-        self.of_row(table, row).value_after(table, column, row, &[])
+        self.of_row(table, row).value_after(table, column, row, &[], &Parents::new())
     }
 
     /// The plan that made a row: the one a dataset grew from has its own rows.
@@ -165,158 +174,216 @@ impl Plan {
 
     /// A cell of a row that is no column of its own.
     pub(super) fn cell<'p>(&'p self, cell: &'p Cell, table: usize, row: u64) -> Value<'p> {
-        self.eval(cell, table, row, &[])
+        self.eval(cell, &Row { table, row, known: &[], parents: &Parents::new() })
     }
 
-    /// The same, when the values of the row's first columns are known already: they are not made again.
-    #[must_use]
-    pub fn value_after<'p>(&'p self, table: usize, column: usize, row: u64, known: &[Value<'p>]) -> Value<'p> {
-        self.eval(&self.tables[table].columns[column].cell, table, row, known)
+    /// The value of a column, when the values of the row's first columns and some of its parents are known already.
+    pub(super) fn value_after<'p>(
+        &'p self,
+        table: usize,
+        column: usize,
+        row: u64,
+        known: &[Value<'p>],
+        parents: &Parents,
+    ) -> Value<'p> {
+        self.eval(&self.tables[table].columns[column].cell, &Row { table, row, known, parents })
     }
 
-    fn eval<'p>(&'p self, cell: &'p Cell, table: usize, row: u64, known: &[Value<'p>]) -> Value<'p> {
+    /// Appends the text of a column; false, and nothing appended, when it is NULL.
+    pub(super) fn text_after<'p>(
+        &'p self,
+        table: usize,
+        column: usize,
+        row: u64,
+        known: &[Value<'p>],
+        parents: &Parents,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.text(&self.tables[table].columns[column].cell, &Row { table, row, known, parents }, out)
+    }
+
+    fn eval<'p>(&'p self, cell: &'p Cell, at: &Row<'_, 'p>) -> Value<'p> {
         match cell {
-            Cell::Const(Value::Text(text)) => Value::Text(Cow::Borrowed(text)),
-            Cell::Const(value) => value.clone(),
-            Cell::Row => Value::Int((row + self.tables[table].above) as i64 + 1),
-            Cell::Own(column) => match known.get(*column) {
+            Cell::Const(value) => borrowed(value),
+            Cell::Row => Value::Int((at.row + self.tables[at.table].above) as i64 + 1),
+            Cell::Own(column) => match at.known.get(*column) {
                 Some(value) => value.clone(),
-                None => self.value_after(table, *column, row, known),
+                None => self.eval(&self.tables[at.table].columns[*column].cell, at),
             },
-            Cell::Parent { way, column } => {
-                let (mut plan, mut table, mut row) = (self, table, row);
-                for fan in way {
-                    let fans = &plan.tables[table].fans;
-                    let Some(parent) = fans[*fan].parent_row(fans, row) else { return Value::Null };
-                    (table, row) = (fans[*fan].parent, parent);
-                    plan = plan.of_row(table, row);
-                }
-                plan.value_after(table, *column, row, &[])
-            }
+            Cell::Parent { way, column } => self.ancestor(way, *column, at),
             Cell::Pick(fan, column) => {
-                fan.parent_row(&[], row).map_or(Value::Null, |parent| self.value(fan.parent, *column, parent))
+                fan.parent_row(&[], at.row).map_or(Value::Null, |parent| self.value(fan.parent, *column, parent))
             }
-            Cell::Sum(sum) => sum.of(self, row),
-            Cell::State(machine, key, begin, want) => match self.eval(begin, table, row, known) {
-                Value::Time(begin) => match machine.walk(*key, row, begin, self.start + self.span, *want) {
+            Cell::Sum(sum) => sum.of(self, at.row),
+            Cell::State(machine, key, begin, want) => match self.eval(begin, at) {
+                Value::Time(begin) => match machine.walk(*key, at.row, begin, self.start + self.span, *want) {
                     Walked::State(state) => Value::Text(Cow::Borrowed(&machine.states[state])),
                     Walked::At(moment) => Value::Time(moment),
                     Walked::Never => Value::Null,
                 },
                 _ => Value::Null,
             },
-            Cell::Distribution(key, distribution) => Value::Float(distribution.draw(key.cell(row))),
-            Cell::Growth(growth) => Value::Time(self.start + (growth.moment(row) * self.span as f64) as i64),
-            Cell::After(base, key, delay) => match self.eval(base, table, row, known) {
+            Cell::Distribution(key, distribution) => Value::Float(distribution.draw(key.cell(at.row))),
+            Cell::Growth(growth) => {
+                Value::Time(self.start + (at.parents.moment(growth, at.row) * self.span as f64) as i64)
+            }
+            Cell::After(base, key, delay) => match self.eval(base, at) {
                 Value::Time(base) => {
                     let end = self.start + self.span;
-                    Value::Time((base + delay.draw(key.cell(row)).max(0.0) as i64).min(end.max(base)))
+                    Value::Time((base + delay.draw(key.cell(at.row)).max(0.0) as i64).min(end.max(base)))
                 }
                 _ => Value::Null,
             },
-            Cell::Latest(cells) => cells
-                .iter()
-                .filter_map(|cell| match self.eval(cell, table, row, known) {
-                    Value::Time(micros) => Some(micros),
-                    _ => None,
-                })
-                .max()
-                .map_or(Value::Null, Value::Time),
-            Cell::First(cells) => cells
-                .iter()
-                .map(|cell| self.eval(cell, table, row, known))
-                .find(|value| *value != Value::Null)
-                .unwrap_or(Value::Null),
-            Cell::Choice(key, weights, cells) => self.eval(&cells[weights.choose(key.cell(row))], table, row, known),
-            Cell::By(subject, arms, otherwise) => {
-                let subject = self.eval(subject, table, row, known);
-                let arm = arms.get(subject.to_text().as_ref()).unwrap_or(otherwise);
-                self.eval(arm, table, row, known)
+            Cell::Latest(cells) => cells.iter().filter_map(|cell| moment(&self.eval(cell, at))).max().into(),
+            Cell::First(cells) => {
+                cells.iter().map(|cell| self.eval(cell, at)).find(|value| *value != Value::Null).unwrap_or(Value::Null)
             }
-            Cell::Pool(key, pool) => Value::Text(Cow::Borrowed(pool.pick(key.cell(row)))),
+            Cell::Choice(key, weights, cells) => self.eval(&cells[weights.choose(key.cell(at.row))], at),
+            Cell::By(subject, arms, otherwise) => self.eval(self.arm(subject, arms, otherwise, at), at),
+            Cell::Cases(cases, cells) => self.eval(&cells[cases.of(at.row)], at),
+            Cell::Pool(key, pool) => Value::Text(Cow::Borrowed(pool.pick(key.cell(at.row)))),
             Cell::Local(key, pool, locale) => {
-                let locale = self.eval(locale, table, row, known);
-                Value::Text(Cow::Borrowed(pool.pick_in(&locale.to_text(), key.cell(row))))
+                Value::Text(Cow::Borrowed(pool.pick_in(&self.eval(locale, at).to_text(), key.cell(at.row))))
             }
-            Cell::Step(inner, step) => match self.eval(inner, table, row, known).number() {
-                Some(number) => Value::Float(libm::round(number / step) * step),
+            Cell::Step(inner, step) => match self.eval(inner, at).number() {
+                Some(number) => Value::Float(power::round(number / step) as f64 * step),
                 None => Value::Null,
             },
-            Cell::Words(key, low, high) => Value::Text(Cow::Owned(words(*key, *low, *high, row))),
-            Cell::Join(cells) => {
-                let mut text = String::new();
-                for cell in cells {
-                    text.push_str(&self.eval(cell, table, row, known).to_text());
+            Cell::Binary(operator, left, right) => binary(*operator, &self.eval(left, at), &self.eval(right, at)),
+            Cell::Uuid(key) => Value::Uuid(uuid(*key, at.row)),
+            Cell::Held(values) => values.get(at.row as usize).map_or(Value::Null, borrowed),
+            Cell::Slot(slots, digit, first) => Value::Int(first + slots.digit(*digit, at.row) as i64),
+            Cell::SlotOf(slots, digit, values) => borrowed(&values[slots.digit(*digit, at.row) as usize]),
+            Cell::Spread(low, high, growth) => match (self.eval(low, at), self.eval(high, at)) {
+                (Value::Time(low), Value::Time(high)) => {
+                    Value::Time(low + (growth.moment(at.row) * (high - low) as f64) as i64)
                 }
-                Value::Text(Cow::Owned(text))
-            }
-            Cell::Lower { inner, slug } => {
-                let text = self.eval(inner, table, row, known).to_text().to_lowercase();
-                Value::Text(Cow::Owned(if *slug { dashed(&text) } else { text }))
-            }
-            Cell::Binary(operator, left, right) => {
-                binary(*operator, &self.eval(left, table, row, known), &self.eval(right, table, row, known))
-            }
-            Cell::Uuid(key) => Value::Uuid(uuid(*key, row)),
-            Cell::Cases(cases, cells) => self.eval(&cells[cases.of(row)], table, row, known),
-            Cell::Held(values) => values.get(row as usize).map_or(Value::Null, borrowed),
-            Cell::Slot(slots, digit, first) => Value::Int(first + slots.digit(*digit, row) as i64),
-            Cell::SlotOf(slots, digit, values) => borrowed(&values[slots.digit(*digit, row) as usize]),
-            Cell::Spread(low, high, growth) => {
-                match (self.eval(low, table, row, known), self.eval(high, table, row, known)) {
-                    (Value::Time(low), Value::Time(high)) => {
-                        Value::Time(low + (growth.moment(row) * (high - low) as f64) as i64)
-                    }
-                    _ => Value::Null,
-                }
-            }
-            Cell::Clamp(inner, low, high) => {
-                let value = self.eval(inner, table, row, known);
-                clamp(value, &self.eval(low, table, row, known), &self.eval(high, table, row, known))
-            }
-            Cell::Range(low, high) => match (self.eval(low, table, row, known), self.eval(high, table, row, known)) {
-                (Value::Null, _) | (_, Value::Null) => Value::Null,
-                (low, high) => Value::Text(Cow::Owned(format!("[{},{})", low.to_text(), high.to_text()))),
+                _ => Value::Null,
             },
-            _ => Value::Text(Cow::Owned(self.built_text(cell, table, row, known))),
+            Cell::Clamp(inner, low, high) => clamp(self.eval(inner, at), &self.eval(low, at), &self.eval(high, at)),
+            _ => {
+                let mut text = Vec::new();
+                match self.text(cell, at, &mut text) {
+                    true => Value::Text(Cow::Owned(String::from_utf8(text).expect("cells are made of texts"))),
+                    false => Value::Null,
+                }
+            }
         }
     }
 
-    /// The cells that are a text put together.
-    fn built_text<'p>(&'p self, cell: &'p Cell, table: usize, row: u64, known: &[Value<'p>]) -> String {
-        match cell {
-            Cell::Pattern(key, pattern, each) => pattern.text(*key, row + self.tables[table].above, *each),
-            Cell::Fit(inner, low, high) => {
-                let text = self.eval(inner, table, row, known).to_text().into_owned();
-                let mut fitted: String = text.chars().take(*high).collect();
-                let missing = low.saturating_sub(fitted.chars().count());
-                fitted.extend(std::iter::repeat_n('x', missing));
-                fitted
-            }
-            Cell::Array(key, low, cells) => {
-                let count = low + key.below(row, (cells.len() - low + 1) as u64) as usize;
-                let elements: Vec<String> =
-                    cells[..count].iter().map(|c| element(&self.eval(c, table, row, known), "NULL")).collect();
-                format!("{{{}}}", elements.join(","))
-            }
-            Cell::Composite(cells) => {
-                let fields: Vec<String> = cells.iter().map(|c| element(&self.eval(c, table, row, known), "")).collect();
-                format!("({})", fields.join(","))
-            }
-            Cell::Hex(key, bytes) => {
-                let stream = key.numbered(row);
-                let mut text: String = (0..bytes.div_ceil(8)).map(|n| format!("{:016x}", stream.cell(n))).collect();
-                text.truncate(*bytes as usize * 2);
-                text
-            }
-            Cell::Digits(key, count, base) => {
-                let stream = key.numbered(row);
-                (0..*count).map(|n| char::from(b'0' + stream.below(n, *base) as u8)).collect()
-            }
-            Cell::Base36(inner) => base36(self.eval(inner, table, row, known).whole().unwrap_or(0).unsigned_abs()),
-            other => unreachable!("{other:?} is no text put together"),
+    fn ancestor<'p>(&'p self, way: &[usize], column: usize, at: &Row<'_, 'p>) -> Value<'p> {
+        let Some((first, rest)) = way.split_first() else { return Value::Null };
+        let fans = &self.tables[at.table].fans;
+        let Some(mut row) = at.parents.row(fans, *first, at.row) else { return Value::Null };
+        let mut table = fans[*first].parent;
+        let mut plan = self.of_row(table, row);
+        for fan in rest {
+            let fans = &plan.tables[table].fans;
+            let Some(parent) = fans[*fan].parent_row(fans, row) else { return Value::Null };
+            (table, row) = (fans[*fan].parent, parent);
+            plan = plan.of_row(table, row);
+        }
+        let make = || plan.value_after(table, column, row, &[], &Parents::new());
+        match &plan.tables[table].births {
+            Some(births) => births.get(column, row, make),
+            None => make(),
         }
     }
+
+    fn arm<'p>(
+        &'p self,
+        subject: &'p Cell,
+        arms: &'p [(String, Cell)],
+        otherwise: &'p Cell,
+        at: &Row<'_, 'p>,
+    ) -> &'p Cell {
+        let subject = self.eval(subject, at);
+        let text = subject.to_text();
+        arms.iter().find(|(label, _)| *label == text).map_or(otherwise, |(_, arm)| arm)
+    }
+
+    /// Appends the text of a cell; false, and nothing appended, when it is NULL.
+    fn text<'p>(&'p self, cell: &'p Cell, at: &Row<'_, 'p>, out: &mut Vec<u8>) -> bool {
+        let before = out.len();
+        match cell {
+            Cell::Own(column) => match at.known.get(*column) {
+                Some(value) => {
+                    value.append_text(out);
+                    return *value != Value::Null;
+                }
+                None => return self.text(&self.tables[at.table].columns[*column].cell, at, out),
+            },
+            Cell::Choice(key, weights, cells) => {
+                return self.text(&cells[weights.choose(key.cell(at.row))], at, out);
+            }
+            Cell::By(subject, arms, otherwise) => return self.text(self.arm(subject, arms, otherwise, at), at, out),
+            Cell::Cases(cases, cells) => return self.text(&cells[cases.of(at.row)], at, out),
+            Cell::Words(key, low, high) => words(*key, *low, *high, at.row, out),
+            Cell::Join(cells) => cells.iter().for_each(|cell| {
+                self.text(cell, at, out);
+            }),
+            Cell::Concat(cells) => {
+                if !cells.iter().all(|cell| self.text(cell, at, out)) {
+                    out.truncate(before);
+                    return false;
+                }
+            }
+            Cell::Lower { inner, slug } => {
+                let found = self.text(inner, at, out);
+                lower(out, before, *slug);
+                return found;
+            }
+            Cell::Fit(inner, low, high) => {
+                let found = self.text(inner, at, out);
+                fit(out, before, *low, *high);
+                return found;
+            }
+            Cell::Pattern(key, pattern, each) => {
+                let row = at.row + self.tables[at.table].above;
+                out.extend_from_slice(pattern.text(*key, row, *each).as_bytes());
+            }
+            Cell::Range(low, high) => {
+                let (low, high) = (self.eval(low, at), self.eval(high, at));
+                if low == Value::Null || high == Value::Null {
+                    return false;
+                }
+                out.push(b'[');
+                low.append_text(out);
+                out.push(b',');
+                high.append_text(out);
+                out.push(b')');
+            }
+            Cell::Array(key, low, cells) => {
+                let count = low + key.below(at.row, (cells.len() - low + 1) as u64) as usize;
+                self.elements([b'{', b'}'], &cells[..count], "NULL", at, out);
+            }
+            Cell::Composite(cells) => self.elements([b'(', b')'], cells, "", at, out),
+            Cell::Hex(key, bytes) => hex(key.numbered(at.row), *bytes as usize * 2, out),
+            Cell::Digits(key, count, base) => digits(key.numbered(at.row), *count, *base, out),
+            Cell::Base36(inner) => base36(self.eval(inner, at).whole().unwrap_or(0).unsigned_abs(), out),
+            other => {
+                let value = self.eval(other, at);
+                value.append_text(out);
+                return value != Value::Null;
+            }
+        }
+        true
+    }
+
+    fn elements<'p>(&'p self, ends: [u8; 2], cells: &'p [Cell], null: &str, at: &Row<'_, 'p>, out: &mut Vec<u8>) {
+        out.push(ends[0]);
+        for (place, cell) in cells.iter().enumerate() {
+            if place != 0 {
+                out.push(b',');
+            }
+            element(&self.eval(cell, at), null, out);
+        }
+        out.push(ends[1]);
+    }
+}
+
+fn moment(value: &Value<'_>) -> Option<i64> {
+    if let Value::Time(micros) = value { Some(*micros) } else { None }
 }
 
 fn borrowed<'v>(value: &'v Value<'static>) -> Value<'v> {
@@ -344,42 +411,115 @@ fn clamp<'v>(value: Value<'v>, low: &Value<'_>, high: &Value<'_>) -> Value<'v> {
     Value::Float(number)
 }
 
-/// A field of an array or a composite: always quoted, as the server reads it back either way.
-fn element(value: &Value<'_>, null: &str) -> String {
+/// A field of an array or a composite: quoted unless it is a number, as the server reads it back either way.
+fn element(value: &Value<'_>, null: &str, out: &mut Vec<u8>) {
     match value {
-        Value::Null => null.to_owned(),
-        Value::Int(_) | Value::Float(_) | Value::Bool(_) => value.to_text().into_owned(),
-        other => format!("\"{}\"", other.to_text().replace('\\', "\\\\").replace('"', "\\\"")),
+        Value::Null => out.extend_from_slice(null.as_bytes()),
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) => value.append_text(out),
+        other => {
+            out.push(b'"');
+            for byte in other.to_text().bytes() {
+                if matches!(byte, b'"' | b'\\') {
+                    out.push(b'\\');
+                }
+                out.push(byte);
+            }
+            out.push(b'"');
+        }
     }
 }
 
-fn base36(mut number: u64) -> String {
-    let mut digits = Vec::new();
+fn hex(stream: Key, digits: usize, out: &mut Vec<u8>) {
+    for place in 0..digits {
+        let bits = stream.cell(place as u64 / 16);
+        out.push(b"0123456789abcdef"[(bits >> (60 - 4 * (place % 16)) & 15) as usize]);
+    }
+}
+
+/// Digits of a base up to 10, sixteen from each value of the stream.
+fn digits(stream: Key, count: u64, base: u64, out: &mut Vec<u8>) {
+    let mut bits = 0;
+    for n in 0..count {
+        if n % 16 == 0 {
+            bits = stream.cell(n / 16);
+        }
+        let product = u128::from(bits) * u128::from(base);
+        out.push(b'0' + (product >> 64) as u8);
+        bits = product as u64;
+    }
+}
+
+fn base36(mut number: u64, out: &mut Vec<u8>) {
+    let before = out.len();
     loop {
-        digits.push(b"0123456789abcdefghijklmnopqrstuvwxyz"[(number % 36) as usize]);
+        out.push(b"0123456789abcdefghijklmnopqrstuvwxyz"[(number % 36) as usize]);
         number /= 36;
         if number == 0 {
-            digits.reverse();
-            return String::from_utf8_lossy(&digits).into_owned();
+            out[before..].reverse();
+            return;
         }
     }
 }
 
-fn words(key: Key, low: u64, high: u64, row: u64) -> String {
+/// Words with a space between them, four from each value of the stream.
+fn words(key: Key, low: u64, high: u64, row: u64, out: &mut Vec<u8>) {
     let count = low + key.below(row, high - low + 1);
     let stream = key.numbered(row);
-    let mut text = String::with_capacity(count as usize * 7);
+    let mut bits = 0;
     for n in 0..count {
-        if n != 0 {
-            text.push(' ');
+        if n % 4 == 0 {
+            bits = stream.cell(n / 4);
         }
-        text.push_str(Pool::Word.pick(stream.cell(n)));
+        if n != 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(Pool::Word.pick(bits << (16 * (n % 4))).as_bytes());
     }
-    text
 }
 
-fn dashed(text: &str) -> String {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+/// Makes what stands after `from` lower case; as a slug, with a dash for every run of other than letters and digits.
+fn lower(out: &mut Vec<u8>, from: usize, slug: bool) {
+    if !out[from..].is_ascii() {
+        let text = String::from_utf8_lossy(&out[from..]).to_lowercase();
+        out.truncate(from);
+        let parts = text.split(|c: char| slug && !c.is_alphanumeric()).filter(|part| !part.is_empty());
+        for (place, part) in parts.enumerate() {
+            if place != 0 {
+                out.push(b'-');
+            }
+            out.extend_from_slice(part.as_bytes());
+        }
+        return;
+    }
+    out[from..].make_ascii_lowercase();
+    if slug {
+        let mut end = from;
+        for place in from..out.len() {
+            let byte = out[place];
+            if byte.is_ascii_alphanumeric() {
+                out[end] = byte;
+                end += 1;
+            } else if from < end && out[end - 1] != b'-' {
+                out[end] = b'-';
+                end += 1;
+            }
+        }
+        if from < end && out[end - 1] == b'-' {
+            end -= 1;
+        }
+        out.truncate(end);
+    }
+}
+
+/// Cuts what stands after `from` to so many characters, or fills it up.
+fn fit(out: &mut Vec<u8>, from: usize, low: usize, high: usize) {
+    let text = String::from_utf8_lossy(&out[from..]);
+    let (count, end) = match text.char_indices().nth(high) {
+        Some((end, _)) => (high, from + end),
+        None => (text.chars().count(), out.len()),
+    };
+    out.truncate(end);
+    out.extend(std::iter::repeat_n(b'x', low.saturating_sub(count)));
 }
 
 fn binary(operator: char, left: &Value<'_>, right: &Value<'_>) -> Value<'static> {

@@ -4,6 +4,7 @@
 //! scale give the same rows on every machine and for any number of connections. Must never read the
 //! wall clock or draw from a generator with a state.
 
+mod births;
 mod compile;
 pub mod condition;
 pub mod encode;

@@ -54,8 +54,7 @@ impl Pool {
     /// The text that 64 uniform bits choose.
     #[must_use]
     pub fn pick(self, bits: u64) -> &'static str {
-        let list = &POOLS[self as usize];
-        &list[crate::expression::hash::below(bits, list.len() as u64) as usize]
+        POOLS[self as usize].pick(bits)
     }
 
     /// Whether it has a list for each locale.
@@ -73,10 +72,7 @@ impl Pool {
             LOCALES.iter().position(|known| known.split('_').next().is_some_and(|k| k.eq_ignore_ascii_case(language)))
         };
         match exact.or_else(near) {
-            Some(place) if self.has_locales() => {
-                let list = &LOCAL_POOLS[place][self as usize];
-                &list[crate::expression::hash::below(bits, list.len() as u64) as usize]
-            }
+            Some(place) if self.has_locales() => LOCAL_POOLS[place][self as usize].pick(bits),
             _ => self.pick(bits),
         }
     }
@@ -89,7 +85,7 @@ const LOCAL: usize = 4;
 const LOCALES: [&str; 12] =
     ["de_DE", "fr_FR", "it_IT", "nl_NL", "pt_BR", "pt_PT", "tr_TR", "ja_JP", "zh_CN", "zh_TW", "ar_SA", "fa_IR"];
 
-static LOCAL_POOLS: LazyLock<[[Vec<String>; LOCAL]; LOCALES.len()]> = LazyLock::new(|| {
+static LOCAL_POOLS: LazyLock<[[Texts; LOCAL]; LOCALES.len()]> = LazyLock::new(|| {
     [
         local(DE_DE, "de_DE"),
         local(FR_FR, "fr_FR"),
@@ -106,7 +102,7 @@ static LOCAL_POOLS: LazyLock<[[Vec<String>; LOCAL]; LOCALES.len()]> = LazyLock::
     ]
 });
 
-fn local<L: Data + CityNameGenFn + Copy>(locale: L, name: &str) -> [Vec<String>; LOCAL] {
+fn local<L: Data + CityNameGenFn + Copy>(locale: L, name: &str) -> [Texts; LOCAL] {
     std::array::from_fn(|pool| {
         let mut rng = CellRng::new(Key::new(0).named("pool").named(Pool::NAMES[pool].0).named(name));
         let mut one = || match Pool::NAMES[pool].1 {
@@ -115,15 +111,15 @@ fn local<L: Data + CityNameGenFn + Copy>(locale: L, name: &str) -> [Vec<String>;
             Pool::Company => CompanyName(locale).fake_with_rng(&mut rng),
             _ => CityName(locale).fake_with_rng(&mut rng),
         };
-        (0..SIZE).map(|_| one()).collect()
+        Texts::new((0..SIZE).map(|_| one()).collect())
     })
 }
 
 /// The pools do not depend on the dataset's seed: the lists are the same everywhere, the choice is not.
-static POOLS: LazyLock<[Vec<String>; 8]> = LazyLock::new(|| {
+static POOLS: LazyLock<[Texts; 8]> = LazyLock::new(|| {
     Pool::NAMES.map(|(name, pool)| {
         let mut rng = CellRng::new(Key::new(0).named("pool").named(name));
-        (0..SIZE)
+        let texts: Vec<String> = (0..SIZE)
             .map(|_| match pool {
                 Pool::FirstName => FirstName(EN).fake_with_rng(&mut rng),
                 Pool::LastName => LastName(EN).fake_with_rng(&mut rng),
@@ -134,9 +130,33 @@ static POOLS: LazyLock<[Vec<String>; 8]> = LazyLock::new(|| {
                 Pool::Word => Word().fake_with_rng(&mut rng),
                 Pool::Sentence => Sentence(6..20).fake_with_rng(&mut rng),
             })
-            .collect()
+            .collect();
+        Texts::new(texts)
     })
 });
+
+/// Texts side by side in one piece of memory.
+struct Texts {
+    all: String,
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    fn new(texts: Vec<String>) -> Self {
+        let mut ends = vec![0];
+        let mut all = String::new();
+        for text in texts {
+            all.push_str(&text);
+            ends.push(all.len() as u32);
+        }
+        Self { all, ends }
+    }
+
+    fn pick(&self, bits: u64) -> &str {
+        let place = crate::expression::hash::below(bits, self.ends.len() as u64 - 1) as usize;
+        &self.all[self.ends[place] as usize..self.ends[place + 1] as usize]
+    }
+}
 
 #[cfg(test)]
 mod tests {

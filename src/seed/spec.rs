@@ -41,6 +41,14 @@ pub struct Assert {
     pub between: (f64, f64),
 }
 
+impl Assert {
+    /// Whether a value lies within the bounds.
+    #[must_use]
+    pub fn holds(&self, value: f64) -> bool {
+        (self.between.0..=self.between.1).contains(&value)
+    }
+}
+
 /// The order in which rows stand in a table's heap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum HeapOrder {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::generate::Cell;
 use super::plan::Plan;
-use crate::expression::Value;
+use crate::expression::{Value, power};
 
 /// The sum of an expression over the rows of a child table that belong to a row.
 ///
@@ -61,7 +61,7 @@ impl Sum {
             let Some(parent) = fan.parent_row(&child.fans, row).filter(|parent| from <= *parent) else { continue };
             if let Some(sum) = sums.get_mut((parent - from) as usize) {
                 let value = plan.cell(&self.inner, self.table, row).number().unwrap_or(0.0);
-                *sum += libm::round(value * self.unit) as i64;
+                *sum += power::round(value * self.unit);
             }
         }
         sums

@@ -1,4 +1,4 @@
-//! Scenarios against a real schema: parameter types, values to pick from, plans. Must draw mistakes against the file.
+//! Scenarios against a real schema: parameter types and plans. Must draw mistakes against the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,18 +10,14 @@ use super::error::TrialError;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::drive::client::Prepared;
 use crate::evidence::{PlanFacts, Side};
-use crate::expression::{Key, SqlType, Value};
+use crate::expression::{SqlType, Value};
 use crate::postgres::error::{database_error, describe};
 use crate::postgres::observe::tagged;
-use crate::postgres::sql_text::{identifier, query, trusted, trusted_shared};
+use crate::postgres::sql_text::{trusted, trusted_shared};
 use crate::postgres::{Error, explain};
-use crate::scenario::parameter::{Pick, Pool};
 use crate::scenario::spec::Step;
 use crate::scenario::workload::{PlannedStep, tag};
 use crate::scenario::{Scenario, Workload};
-
-/// Most values a pick draws from; a column with more is sampled.
-const MOST_VALUES: i64 = 200_000;
 
 /// Fraction digits a numeric parameter is sent with; the column or comparison rounds as it needs.
 const NUMERIC_DIGITS: u16 = 6;
@@ -110,107 +106,6 @@ fn refused(step: &Step, error: &sqlx::Error, side: Side) -> Result<Diagnostic, T
         _ => "the server refuses this statement",
     };
     Ok(Diagnostic::at(span, format!("{whose}: {}", describe(error))))
-}
-
-/// Samples the values of every pick, in an order that does not depend on where rows stand.
-///
-/// # Errors
-/// When a table or column is not there, with the place in the scenario's file.
-pub async fn sample_picks(
-    connection: &mut PgConnection,
-    scenarios: &[(SourceFile, Scenario)],
-    seed: u64,
-) -> Result<Vec<(Pick, Pool)>, TrialError> {
-    let mut pools: Vec<(Pick, Pool)> = Vec::new();
-    for (file, scenario) in scenarios {
-        let mut problems = Vec::new();
-        for parameter in scenario.actions.iter().flat_map(|a| &a.parameters) {
-            let mut picks = Vec::new();
-            parameter.draw.picks(&mut picks);
-            for pick in picks {
-                if pools.iter().any(|(known, _)| known == pick) {
-                    continue;
-                }
-                match sample(connection, pick, seed).await {
-                    Ok(values) if values.is_empty() => problems.push(
-                        Diagnostic::at(
-                            parameter.source.span.clone(),
-                            format!("`{}` holds no rows to pick from", pick.table),
-                        )
-                        .help("fill it in the dataset spec, or raise --scale"),
-                    ),
-                    Ok(values) => pools.push((pick.clone(), Pool { values })),
-                    Err(error) => {
-                        let message = format!("cannot pick from {}.{}: {}", pick.table, pick.column, describe(&error));
-                        problems.push(Diagnostic::at(parameter.source.span.clone(), message));
-                    }
-                }
-            }
-        }
-        if !problems.is_empty() {
-            return Err(TrialError::File(Box::new(file.clone().problems(problems))));
-        }
-    }
-    Ok(pools)
-}
-
-/// Distinct values for a skewed pick, rows for an even one; at most [`MOST_VALUES`], then shuffled by the seed.
-async fn sample(connection: &mut PgConnection, pick: &Pick, seed: u64) -> Result<Vec<Value<'static>>, sqlx::Error> {
-    let table: Vec<String> = pick.table.split('.').map(identifier).collect();
-    let (table, column) = (table.join("."), identifier(&pick.column));
-    let rows: i64 = query(format!(
-        "SELECT greatest(reltuples, 0)::int8 FROM pg_class WHERE oid = '{}'::regclass",
-        table.replace('\'', "''")
-    ))
-    .fetch_one(&mut *connection)
-    .await?
-    .try_get(0)?;
-    let sampled = if MOST_VALUES < rows {
-        let percent = (MOST_VALUES as f64 / rows as f64 * 100.0).min(100.0);
-        format!("{table} TABLESAMPLE BERNOULLI ({percent}) REPEATABLE ({})", seed % 1_000_000)
-    } else {
-        table
-    };
-    let distinct = if pick.zipf.is_some() { "DISTINCT" } else { "" };
-    // Ordered by a hash, so that the limit cuts no end of the values off.
-    let sql = format!(
-        "SELECT value, kind FROM (
-             SELECT {distinct} v::text AS value,
-                    (SELECT format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL)
-                     FROM pg_type t WHERE t.oid = pg_typeof(v)) AS kind
-             FROM (SELECT {column} AS v FROM {sampled}) s WHERE v IS NOT NULL) d
-         ORDER BY hashtextextended(value, {}), value LIMIT {MOST_VALUES}",
-        seed % 1_000_000
-    );
-    // Times are read back as UTC.
-    connection.execute(sqlx::raw_sql("SET timezone = 'UTC'; SET datestyle = 'ISO'")).await?;
-    let rows = query(sql).fetch_all(connection).await?;
-    let mut values: Vec<Value<'static>> = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let (text, kind): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        values.push(read_value(text, &kind));
-    }
-    let order =
-        crate::expression::Permutation::new(Key::new(seed).named(&pick.table).named(&pick.column), values.len() as u64);
-    Ok((0..values.len() as u64).map(|n| values[order.apply(n) as usize].clone()).collect())
-}
-
-fn instant(text: &str) -> Option<Value<'static>> {
-    crate::expression::value::parse_time(&text.replacen(' ', "T", 1)).map(Value::Time)
-}
-
-fn read_value(text: String, kind: &str) -> Value<'static> {
-    let parsed = match kind {
-        "smallint" | "integer" | "bigint" => text.parse().ok().map(Value::Int),
-        "real" | "double precision" | "numeric" => text.parse().ok().map(Value::Float),
-        "boolean" => Some(Value::Bool(text == "true")),
-        "uuid" => u128::from_str_radix(&text.replace('-', ""), 16).ok().map(Value::Uuid),
-        "timestamp with time zone" => instant(&text.replacen("+00", "Z", 1)),
-        "timestamp without time zone" => instant(&format!("{text}Z")),
-        "date" => instant(&format!("{text} 00:00:00Z")),
-        _ => None,
-    };
-    parsed.unwrap_or_else(|| Value::Text(text.into()))
 }
 
 /// How many parameter sets a plan is asked for; enough to see the skewed ones.

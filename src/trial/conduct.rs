@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use sqlx::Connection;
 
-use super::actions::{describe_all, explain_all, sample_picks};
+use super::actions::{describe_all, explain_all};
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use super::order::order;
+use super::picks::sample_picks;
 use super::sides::{clone_sides, migrate_after, prewarm};
 use super::template::obtain;
 use crate::clock::{self, Clock};
@@ -184,9 +185,11 @@ async fn prepare_workload(
                 .to_owned(),
         ));
     }
-    let pools = sample_picks(&mut before, &settings.scenarios, settings.seed.0).await?;
+    let spec = parse_spec(&settings.spec.text).ok();
+    let sets = spec.as_ref().map_or(&[][..], |spec| &spec.key_sets);
+    let pools = sample_picks(&mut before, &settings.scenarios, sets, settings.seed.0).await?;
     let _ = before.close().await;
-    let now = parse_spec(&settings.spec.text).map_or(0, |spec| spec.now);
+    let now = spec.map_or(0, |spec| spec.now);
     Ok(Workload::new(scenarios, load, &types, pools, now, settings.seed))
 }
 

@@ -7,6 +7,7 @@ pub mod conduct;
 pub mod error;
 pub mod event;
 pub mod order;
+mod picks;
 pub mod sides;
 pub mod template;
 

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::migrate::{Migration, apply};
 use crate::postgres::database::{Admin, Token, template_name};
-use crate::postgres::{catalog, observe};
+use crate::postgres::{Target, catalog, observe};
 use crate::seed;
 use crate::seed::load::Order;
 use crate::seed::load::session::{Guard, session};
@@ -102,9 +102,30 @@ async fn build_in(
     let order = Order { digest: "template".to_owned(), connections: settings.loader_connections, part: (1, 1) };
     seed::load::load(&target, &mut guard, &Arc::new(plan), &catalog, &order, &tell).await?;
     guard.end().await;
+    check_asserts(settings, &target, &spec).await?;
     admin.checkpoint().await;
     (settings.listener)(Event::Seeded(Duration::from_nanos(clock.now_ns() - began)));
     Ok(())
+}
+
+/// A dataset that is not what its spec says it is would prove nothing.
+async fn check_asserts(settings: &Settings, target: &Target, spec: &seed::Spec) -> Result<(), TrialError> {
+    let mut connection = target.connect().await?;
+    let values = seed::load::check::asserted(&mut connection, &spec.asserts).await?;
+    let _ = connection.close().await;
+    let broken = spec.asserts.iter().zip(values).filter(|(assert, value)| !value.is_some_and(|v| assert.holds(v)));
+    let problems: Vec<Diagnostic> = broken
+        .map(|(assert, value)| {
+            let found = value.map_or("NULL".to_owned(), |value| value.to_string());
+            let (low, high) = assert.between;
+            Diagnostic::whole(format!(
+                "the filled database gives {found}, not between {low} and {high}: {}",
+                assert.sql
+            ))
+            .help("change the spec, or what it asserts")
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(in_spec(settings, problems)) }
 }
 
 fn in_spec(settings: &Settings, problems: Vec<Diagnostic>) -> TrialError {

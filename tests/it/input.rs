@@ -88,7 +88,7 @@ fn what_the_server_refuses_is_shown_against_the_file() {
         "the database has no table `coarses`",
         "did you mean `courses`?",
         "the table `users` has no column `e_mail`",
-        "dataset.toml:11:1",
+        "dataset.toml:14:1",
     ]);
     shop.change("dataset.toml", "[table.coarses]", "[table.courses]");
     shop.change("dataset.toml", "e_mail     =", "email      =");
@@ -103,7 +103,16 @@ fn what_the_server_refuses_is_shown_against_the_file() {
     shop.change("scenario.toml", "amounts", "amount");
     shop.change("scenario.toml", "pick(users.id, zipf 0.5)", "pick(users.uid)");
     home.prove(&shop, "0002", &[]).exits(2).says(&["cannot pick from users.uid", "scenario.toml:12"]);
-    shop.change("scenario.toml", "pick(users.uid)", "pick(users.id)");
+    shop.change("scenario.toml", "pick(users.uid)", "pick(payers.rich)");
+    home.prove(&shop, "0002", &[]).exits(2).says(&["`payers` has no class `rich`, but heavy, none, normal"]);
+    shop.change("scenario.toml", "pick(payers.rich)", "pick(payers.heavy)");
+
+    // A dataset that is not what its spec asserts proves nothing.
+    let spec = std::fs::read_to_string(shop.folder.join("dataset.toml")).unwrap();
+    let asserted = "[[assert]]\nsql = \"SELECT count(*) FROM users\"\nbetween = [1, 2]\n";
+    shop.write("dataset.toml", format!("{spec}\n{asserted}"));
+    home.prove(&shop, "0002", &[]).exits(2).says(&["the filled database gives", "SELECT count(*) FROM users"]);
+    shop.write("dataset.toml", spec);
 
     // A migration that fails halfway.
     shop.write(
@@ -218,12 +227,12 @@ fn a_full_disk_during_the_load_is_said_and_leaves_nothing() {
 }
 
 /// A small file system of its own, for a disk that can be full.
-struct Tmpfs {
+pub struct Tmpfs {
     path: std::path::PathBuf,
 }
 
 impl Tmpfs {
-    fn mount(path: &std::path::Path, size: &str) -> Self {
+    pub fn mount(path: &std::path::Path, size: &str) -> Self {
         std::fs::create_dir_all(path).unwrap();
         let options = format!("size={size},mode=755");
         let arguments = ["mount", "-t", "tmpfs", "-o", &options, "tmpfs", &path.display().to_string()];

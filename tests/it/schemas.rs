@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::input::Tmpfs;
 use crate::support::{Home, block_on, query, sharing};
 use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
@@ -229,6 +230,59 @@ fn a_load_the_server_refuses_is_undone() {
     ran.says(&["statement timeout", "the load was undone"]);
     assert_eq!(schema(&target), before);
     assert_eq!(query(&target, "SELECT count(*)::text FROM users"), ["0"]);
+}
+
+#[test]
+fn a_full_disk_leaves_the_schema_as_it_was() {
+    let _machine = sharing();
+    let home = Home::new();
+    let small = Tmpfs::mount(&home.path().join("home"), "320m");
+    let target = database(&home, "social");
+    let before = schema(&target);
+    let ran = home.run(&["seed", "--database", "social", "--no-spec", "--rows", "4000000"]).exits(4);
+    ran.says(&["no space left"]);
+    // Where even the way back found no space the journal is still there, and this is what the message says to do.
+    home.run(&["seed", "--database", "social", "--no-spec", "--clean"]).ok();
+    assert_eq!(schema(&target), before);
+    assert_eq!(query(&target, "SELECT count(*) || ' ' || (SELECT count(*) FROM posts) FROM users"), ["0 0"]);
+    home.run(&["server", "clean", "--all"]).ok();
+    drop(small);
+}
+
+/// Rows that are no table's own are in the way of nobody: neither a child that inherits nor a policy hides them.
+#[test]
+fn inheritance_policies_and_tables_with_rows_of_a_spec_are_left_alone() {
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    let text = "CREATE TABLE base (id int PRIMARY KEY, kind text NOT NULL CHECK (kind <> ''));
+        CREATE TABLE child (extra int) INHERITS (base);
+        INSERT INTO child VALUES (1, 'kept', 7);
+        CREATE TABLE hidden (id int PRIMARY KEY, owner text NOT NULL);
+        INSERT INTO hidden VALUES (1, 'somebody');
+        ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
+        ALTER TABLE hidden FORCE ROW LEVEL SECURITY;
+        CREATE POLICY nobody ON hidden USING (false);
+        CREATE TABLE numbered (id int PRIMARY KEY, code text NOT NULL);
+        CREATE UNIQUE INDEX numbered_code ON numbered (lower(code));
+        COMMENT ON INDEX numbered_code IS 'kept';
+        ALTER TABLE numbered ADD CONSTRAINT twice UNIQUE (code);
+        COMMENT ON INDEX twice IS 'of the index';
+        CREATE SEQUENCE free_standing;
+        CREATE TABLE counted (id bigint PRIMARY KEY DEFAULT nextval('free_standing'), at timestamptz NOT NULL DEFAULT now());";
+    let target = made(&home, "odd", &SourceFile { path: "odd.sql".into(), text: text.to_owned() });
+    let before = schema(&target);
+    home.run(&["seed", "--database", "odd", "--no-spec", "--rows", "300"]).ok();
+    assert_eq!(schema(&target), before);
+    assert_eq!(query(&target, "SELECT count(*) || ' ' || max(extra) FROM child"), ["1 7"]);
+    assert_eq!(query(&target, "SELECT count(*)::text FROM ONLY base"), ["300"]);
+    assert_eq!(query(&target, "SELECT nextval('free_standing')::text"), ["301"]);
+    // A default that tells the time would give other rows tomorrow.
+    assert_eq!(query(&target, "SELECT (max(at) < '2026-01-02')::text FROM counted"), ["true"]);
+    let hidden = "SELECT string_agg(owner, ',') FROM hidden";
+    query(&target, "ALTER TABLE hidden NO FORCE ROW LEVEL SECURITY");
+    query(&target, "ALTER TABLE hidden DISABLE ROW LEVEL SECURITY");
+    assert_eq!(query(&target, hidden), ["somebody"]);
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub(super) async fn asserts(connection: &mut PgConnection, spec: &Spec) -> Resul
     let mut all = true;
     for (assert, value) in spec.asserts.iter().zip(values) {
         let (low, high) = assert.between;
-        let holds = value.is_some_and(|value| low <= value && value <= high);
+        let holds = value.is_some_and(|value| assert.holds(value));
         all &= holds;
         let (word, found) =
             (if holds { "holds" } else { "does not hold" }, value.map_or("NULL".to_owned(), |v| v.to_string()));

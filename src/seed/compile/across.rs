@@ -94,6 +94,7 @@ impl Planner<'_> {
             absent: None,
             other_than: None,
             key,
+            null_key: key,
         };
         Ok(Cell::Pick(Box::new(fan), position))
     }

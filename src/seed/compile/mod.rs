@@ -2,7 +2,6 @@
 
 mod across;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::generate::Cell;
@@ -48,7 +47,7 @@ impl Planner<'_> {
             Node::Binary(operator, left, right) => {
                 let left = self.compile(left, place)?;
                 let right = self.compile(right, place)?;
-                Ok(Cell::Binary(*operator, Box::new(left), Box::new(right)))
+                Ok(combined(*operator, left, right))
             }
             Node::Choice(branches) => {
                 let given: f64 = branches.iter().filter_map(|(share, _)| *share).sum();
@@ -231,7 +230,7 @@ impl Planner<'_> {
 
     fn by(&self, subject: &Expr, arms: &[Argument], expr: &Expr, place: &mut Place<'_>) -> Result<Cell, Diagnostic> {
         let subject = Box::new(self.compile(subject, place)?);
-        let mut compiled = BTreeMap::new();
+        let mut compiled: Vec<(String, Cell)> = Vec::new();
         let mut otherwise = Cell::Const(Value::Null);
         for arm in arms {
             let Some(label) = &arm.label else {
@@ -240,8 +239,10 @@ impl Planner<'_> {
             let cell = self.compile(&arm.value, place)?;
             if label == "else" {
                 otherwise = cell;
-            } else if compiled.insert(label.clone(), cell).is_some() {
+            } else if compiled.iter().any(|(known, _)| known == label) {
                 return Err(Diagnostic::at(expr.span.clone(), format!("`{label}` stands twice")));
+            } else {
+                compiled.push((label.clone(), cell));
             }
         }
         Ok(Cell::By(subject, compiled, Box::new(otherwise)))
@@ -268,6 +269,33 @@ impl Planner<'_> {
         }
         parts.push(Cell::Const(Value::Text(rest.to_owned().into())));
         Ok(Cell::Join(parts))
+    }
+}
+
+/// `a + b`; where one of them is surely a text, both are texts one after the other.
+fn combined(operator: char, left: Cell, right: Cell) -> Cell {
+    let is_text = |cell: &Cell| {
+        matches!(
+            cell,
+            Cell::Const(Value::Text(_))
+                | Cell::Pool(..)
+                | Cell::Local(..)
+                | Cell::Words(..)
+                | Cell::Concat(_)
+                | Cell::Join(_)
+                | Cell::Lower { .. }
+                | Cell::Hex(..)
+                | Cell::Digits(..)
+                | Cell::Base36(_)
+        )
+    };
+    match (operator, left, right) {
+        ('+', Cell::Concat(mut parts), right) => {
+            parts.push(right);
+            Cell::Concat(parts)
+        }
+        ('+', left, right) if is_text(&left) || is_text(&right) => Cell::Concat(vec![left, right]),
+        (_, left, right) => Cell::Binary(operator, Box::new(left), Box::new(right)),
     }
 }
 

@@ -6,6 +6,8 @@ use crate::expression::distribution::{Z95, number};
 use crate::expression::{Argument, Expr, Key, Node, Permutation, Ranks, Value, Zipf};
 use crate::postgres::catalog;
 use crate::seed::fan::{Fan, FanKind, Pair, Slots, countable};
+use std::sync::Arc;
+
 use crate::seed::spec::{PlacedExpr, TableSpec};
 
 /// What a fan-out says, before it is known how many rows there are.
@@ -111,7 +113,18 @@ impl Planner<'_> {
             }
         };
         let columns = reference.columns.iter().cloned().zip(reference.targets.iter().cloned()).collect();
-        Ok(Fan { columns, parent, parents, low, kind, null_share, absent, other_than, key })
+        Ok(Fan {
+            columns,
+            parent,
+            parents,
+            low,
+            kind,
+            null_share,
+            absent,
+            other_than,
+            key,
+            null_key: key.named("null"),
+        })
     }
 
     /// A skewed draw among the rows of a parent; of those already born when rows of `table` grow and the parent does.
@@ -129,15 +142,17 @@ impl Planner<'_> {
             return Err(Diagnostic::at(expr.span.clone(), "no parents come to the rows that are there")
                 .help("let the parent table grow too: its rows hold sums of these, or are unique with them"));
         }
-        let count = libm::ceil(parents as f64 * (1.0 - said.none)).max(1.0) as u64;
         let rows = table.map_or(1, |table| self.rows[table] - self.first(table));
         let share = said.max.map_or(1.0, |max| max / rows.max(1) as f64);
         let growth = table.and_then(|table| self.growth[table].clone().zip(self.growth[parent].clone()));
+        let none = if growth.is_some() || said.latest { said.none } else { 0.0 };
+        let count = libm::ceil(parents as f64 * (1.0 - said.none + none)).max(1.0) as u64;
         Ok(FanKind::Draw {
             ranks: said.ranks.over(count).flattened_to(share),
             order: Permutation::new(key.named("order"), parents.max(1)),
             growth: growth.map(Box::new),
             latest: said.latest,
+            none,
         })
     }
 
@@ -367,8 +382,13 @@ impl Planner<'_> {
                 continue;
             }
             pair.members = pair.members.flattened_to(share);
-            fans[owner].kind = FanKind::Owner(Box::new(pair.clone()));
-            fans[member].kind = FanKind::Member(Box::new(pair));
+            let pair = Arc::new(pair);
+            let may_miss = |fan: &Fan| 0.0 < fan.null_share || fan.absent.is_some();
+            // What one of them finds it keeps for the other, unless that may have no parent.
+            let place = |of: usize, fans: &[Fan]| if may_miss(&fans[of]) { usize::MAX } else { of };
+            let (first, second) = (place(owner, fans), place(member, fans));
+            fans[owner].kind = FanKind::Owner(Arc::clone(&pair), second);
+            fans[member].kind = FanKind::Member(pair, first);
         }
     }
 }

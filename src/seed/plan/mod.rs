@@ -5,6 +5,7 @@ pub(super) mod fans;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::births::{self, Births};
 use super::compile::Place;
 use super::fan::{Cases, Fan};
 use super::generate::Cell;
@@ -79,6 +80,8 @@ pub struct TablePlan {
     pub counted_columns: Vec<String>,
     /// A column has a type only COPY in text form can carry.
     pub text: bool,
+    /// Moments children ask for, once they are known.
+    pub births: Option<Births>,
 }
 
 /// The order in which rows stand in the heap.
@@ -101,6 +104,8 @@ pub struct ColumnPlan {
     pub kind: SqlType,
     /// How each cell is made.
     pub cell: Cell,
+    /// Another column of the table reads it.
+    pub is_read: bool,
 }
 
 /// Values of columns that tables hold already, by table and column.
@@ -160,6 +165,7 @@ pub fn plan_on(
         return Err(planner.problems);
     }
     let start = planner.start();
+    births::keep(&mut made);
     Ok(Plan { tables: made, start, span: spec.span, base: base.map(Box::new) })
 }
 
@@ -461,10 +467,18 @@ impl<'a> Planner<'a> {
                     if column.counted && matches!(cell, Cell::Row) {
                         counted_columns.push(written.name.clone());
                     }
-                    columns.push(ColumnPlan { name: written.name.clone(), kind: sql_type(column), cell });
+                    let kind = sql_type(column);
+                    columns.push(ColumnPlan { name: written.name.clone(), kind, cell, is_read: false });
                 }
                 Err(problem) => self.problems.push(source.relocate(problem)),
             }
+        }
+        let mut read = Vec::new();
+        for column in &columns {
+            column.cell.visit(&mut |cell| read.extend(if let Cell::Own(own) = cell { Some(*own) } else { None }));
+        }
+        for (place, column) in columns.iter_mut().enumerate() {
+            column.is_read = read.contains(&place);
         }
         let held = is_held(spec);
         let heap = self.heap(index);
@@ -485,6 +499,7 @@ impl<'a> Planner<'a> {
             fans: self.fans[index].clone(),
             growth: self.growth[index].clone(),
             counted_columns,
+            births: None,
         })
     }
 
