@@ -83,4 +83,4 @@ for turn in $(seq "$turns"); do
     awk -v t="$turn" -v w="$ours" -v b="$binary" -v x="$text" \
         'BEGIN { printf "%-8s %14.2f %14.2f %14.2f %10.2f %10.2f\n", t, w, b, x, b / w, x / w }'
 done
-tail -1 "$work/summary"
+tail -2 "$work/summary"

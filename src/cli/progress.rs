@@ -100,6 +100,7 @@ impl Progress {
             }
             Loading::Indexed => self.status("foreign keys: putting them back, which checks every row".to_owned()),
             Loading::Bound => self.status("vacuuming: filled tables".to_owned()),
+            Loading::Turned { .. } => {}
             Loading::Warning(text) => self.line(&format!("warning: {text}")),
             Loading::Vacuumed { done, total } => {
                 self.status(format!("vacuuming: {done} of {total} tables vacuumed and analyzed"));

@@ -35,7 +35,7 @@ pub fn exp(x: f64) -> f64 {
     if x < -708.0 {
         return 0.0;
     }
-    if !(x <= 709.0) {
+    if x.is_nan() || 709.0 < x {
         return libm::exp(x);
     }
     let k = (x * std::f64::consts::LOG2_E + if x < 0.0 { -0.5 } else { 0.5 }) as i64;

@@ -168,6 +168,7 @@ fn rows_of_somebody_else_stay_beside_ours() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the distance itself is worth reading")]
 fn rows_spread_over_parents_as_said() {
     let _machine = sharing();
     let home = Home::new();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
+use weighbridge::expression::Key;
 use weighbridge::migrate::apply;
 use weighbridge::postgres::{Target, catalog};
-use weighbridge::seed::{load, plan, spec};
+use weighbridge::seed::{Plan, encode, load, plan, spec};
 use weighbridge::units::Seed;
 
 use crate::support::{Home, block_on, query, sharing};
@@ -111,6 +112,39 @@ fn one_and_four_connections_give_the_same_bytes_and_the_schema_comes_back() {
         "true"
     );
     assert_eq!(count("SELECT DISTINCT (metadata->>'source' = status::text)::text FROM payments"), "true");
+}
+
+#[test]
+fn any_split_of_the_rows_concatenates_to_the_whole() {
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    let target = database(&home, "splits");
+    let catalog = block_on(async { catalog::read(&mut target.connect().await.unwrap()).await.unwrap() });
+    let spec = spec::parse_spec(&shop("dataset.toml").text).unwrap();
+    let plan = || plan::plan(&spec, &catalog, &plan::Held::new(), 0.2, Seed(7)).unwrap();
+    let bytes = |plan: &Plan, table: usize, cuts: &[u64]| {
+        let mut all = Vec::new();
+        for pair in cuts.windows(2) {
+            encode::rows(plan, table, pair[0]..pair[1], &mut all).unwrap();
+        }
+        all
+    };
+    let key = Key::new(99);
+    for table in 0..plan().tables.len() {
+        let rows = plan().tables[table].rows;
+        let whole = bytes(&plan(), table, &[0, rows]);
+        for attempt in 0..20 {
+            let mut cuts: Vec<u64> =
+                (0..7).map(|n| key.numbered(attempt).below(n, rows + 1)).chain([0, rows]).collect();
+            cuts.sort_unstable();
+            // A fresh plan each time, and the parts made backwards: nothing may hang on what was made before.
+            let plan = plan();
+            let mut parts: Vec<Vec<u8>> = cuts.windows(2).rev().map(|pair| bytes(&plan, table, pair)).collect();
+            parts.reverse();
+            assert!(parts.concat() == whole, "table {table}, cuts {cuts:?}");
+        }
+    }
 }
 
 #[test]

@@ -13,14 +13,41 @@ use crate::cli::report::say;
 use crate::clock::Clock;
 use crate::postgres::Target;
 use crate::seed::load::session::Guard;
-use crate::seed::load::{self, Loaded, Order, append, journal};
+use crate::seed::load::{self, Doing, Loaded, Order, append, journal};
 
-/// Times of the stages, as the loader's events tell them.
-#[derive(Debug, Default, Clone, Copy)]
+/// Times of the stages, as the loader's events tell them, in nanoseconds.
+#[derive(Debug, Default, Clone)]
 pub(super) struct Stages {
     pub(super) rows: u64,
     pub(super) indexed: u64,
     pub(super) bound: u64,
+    /// Time connections spent on rows, and on indexes, side by side.
+    pub(super) copying: u64,
+    pub(super) indexing: u64,
+    /// What each connection is at, and since when.
+    turned: Vec<(Option<Doing>, u64)>,
+}
+
+impl Stages {
+    fn hear(&mut self, event: &load::Progress, now: u64) {
+        match event {
+            load::Progress::Rows { .. } => self.rows = now,
+            load::Progress::Indexed => self.indexed = now,
+            load::Progress::Bound => self.bound = now,
+            load::Progress::Turned { connection, to } => {
+                if self.turned.len() <= *connection {
+                    self.turned.resize(connection + 1, (None, now));
+                }
+                let (before, since) = std::mem::replace(&mut self.turned[*connection], (*to, now));
+                match before {
+                    Some(Doing::Copy) => self.copying += now - since,
+                    Some(Doing::Index) => self.indexing += now - since,
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Loads, and prints what came of it.
@@ -69,8 +96,8 @@ pub(super) async fn fill(
         }
     }
     let whole = clock.now_ns();
-    let stages = *stages.lock().expect("no holder panics");
-    show::summary(target, &plan, stages, whole).await?;
+    let stages = stages.lock().expect("no holder panics").clone();
+    show::summary(target, &plan, &stages, whole).await?;
     let mut connection = target.connect().await.map_err(Failure::environment)?;
     Ok(if show::asserts(&mut connection, &spec).await? { ExitStatus::Ok } else { ExitStatus::Regressed })
 }
@@ -79,14 +106,7 @@ fn listener(stages: &Arc<Mutex<Stages>>, progress: &Arc<Progress>, clock: Clock)
     let (stages, progress) = (Arc::clone(stages), Arc::clone(progress));
     Arc::new(move |event| {
         let now = clock.now_ns();
-        let mut stages = stages.lock().expect("no holder panics");
-        match &event {
-            load::Progress::Rows { .. } => stages.rows = now,
-            load::Progress::Indexed => stages.indexed = now,
-            load::Progress::Bound => stages.bound = now,
-            _ => {}
-        }
-        drop(stages);
+        stages.lock().expect("no holder panics").hear(&event, now);
         progress.loading(&event);
     })
 }

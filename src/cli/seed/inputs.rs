@@ -84,8 +84,9 @@ impl Reader<'_> {
                 if found == Some(true) {
                     ours.push(planned.name.clone());
                 }
-                // A check, and a dataset that grows, look at what a load has filled.
-                if (self.arguments.check || !self.arguments.append.is_empty()) && found.unwrap_or(true) {
+                // A check, an explanation and a dataset that grows look at what a load has filled.
+                let looks = self.arguments.check || self.arguments.verb.is_some() || !self.arguments.append.is_empty();
+                if looks && found.unwrap_or(true) {
                     table.has_rows = false;
                 }
             }

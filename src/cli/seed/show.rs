@@ -110,7 +110,7 @@ pub(super) async fn asserts(connection: &mut PgConnection, spec: &Spec) -> Resul
 pub(super) async fn summary(
     target: &Target,
     plan: &Plan,
-    stages: super::fill::Stages,
+    stages: &super::fill::Stages,
     whole: u64,
 ) -> Result<(), Failure> {
     let mut connection = target.connect().await.map_err(Failure::environment)?;
@@ -137,8 +137,17 @@ pub(super) async fn summary(
         text(stages.indexed.saturating_sub(stages.rows)),
         text(stages.bound.saturating_sub(stages.indexed)),
         text(whole.saturating_sub(stages.bound)),
-    ))
+    ))?;
+    if 0 < stages.copying {
+        say(&format!(
+            "connections were at COPY for {}, at indexes for {}, side by side\n",
+            text(stages.copying),
+            text(stages.indexing)
+        ))?;
+    }
+    Ok(())
 }
+
 /// Bytes a table will have in the heap: header and pointer of each row, and the mean of some rows as they travel.
 pub(super) fn heap_bytes(plan: &Plan, index: usize) -> u64 {
     let table = &plan.tables[index];

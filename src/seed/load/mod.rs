@@ -40,6 +40,13 @@ pub enum Progress {
         /// Rows there will be.
         total: u64,
     },
+    /// A connection turns to something else.
+    Turned {
+        /// Which of the connections that load.
+        connection: usize,
+        /// What it does now; nothing when it waits or is done.
+        to: Option<Doing>,
+    },
     /// Indexes and constraints put back so far.
     Restored {
         /// How many.
@@ -60,6 +67,15 @@ pub enum Progress {
         /// Of how many.
         total: usize,
     },
+}
+
+/// What a connection that loads is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Rows.
+    Copy,
+    /// An index or a unique constraint.
+    Index,
 }
 
 /// Hears progress, from any thread.
@@ -176,6 +192,16 @@ enum Task {
     Done,
 }
 
+impl Task {
+    fn doing(&self) -> Option<Doing> {
+        match self {
+            Self::Copy(_) => Some(Doing::Copy),
+            Self::Index(_) => Some(Doing::Index),
+            Self::Wait | Self::Done => None,
+        }
+    }
+}
+
 impl Work {
     /// A copy, or the index of a table that is in: half of the connections build, so that both go on side by side.
     fn next(&mut self, connections: usize) -> Task {
@@ -226,7 +252,7 @@ async fn fill(
     let work = Arc::new(Mutex::new(work));
     let (sent, changed) = (Arc::new(AtomicU64::new(0)), Arc::new(tokio::sync::Notify::new()));
     let mut workers = JoinSet::new();
-    for _ in 0..order.connections.max(1) {
+    for number in 0..order.connections.max(1) {
         let (target, plan, work, order) = (target.clone(), Arc::clone(plan), Arc::clone(&work), order.clone());
         let (sent, listener, changed) = (Arc::clone(&sent), Arc::clone(listener), Arc::clone(&changed));
         workers.spawn(async move {
@@ -234,6 +260,7 @@ async fn fill(
             loop {
                 let waiting = changed.notified();
                 let task = work.lock().expect("no holder panics").next(order.connections);
+                listener(Progress::Turned { connection: number, to: task.doing() });
                 match task {
                     Task::Copy(table) => {
                         let tell = |rows: u64| {
