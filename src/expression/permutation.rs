@@ -2,54 +2,59 @@
 
 use super::hash::Key;
 
-/// A keyed permutation of 0 … n−1: a four-round Feistel network over the next even power of two,
-/// walked until the value lies inside (cycle walking; Black & Rogaway 2002).
+/// A keyed permutation of 0 … n−1: a four-round Feistel network over the next power of two, its halves a bit apart where
+/// they must be, walked until the value lies inside (cycle walking; Black & Rogaway 2002).
 #[derive(Debug, Clone, Copy)]
 pub struct Permutation {
     keys: [Key; 4],
     size: u64,
-    half_bits: u32,
+    bits: u32,
 }
 
 impl Permutation {
     /// The permutation of 0 … `size`−1 that `key` names.
     #[must_use]
     pub fn new(key: Key, size: u64) -> Self {
-        Self { keys: [0, 1, 2, 3].map(|round| key.numbered(round)), size, half_bits: half_bits(size) }
+        Self { keys: [0, 1, 2, 3].map(|round| key.numbered(round)), size, bits: bits(size) }
     }
 
     /// Where `index` goes; `index` must be below the size.
     #[must_use]
     pub fn apply(&self, index: u64) -> u64 {
-        debug_assert!(index < self.size);
-        let mut value = self.rounds(index);
-        while self.size <= value {
-            value = self.rounds(value);
-        }
-        value
+        self.walk(index, self.size, self.bits)
     }
 
     /// Where `index` goes among 0 … `size`−1, for any size up to the permutation's own; `index` must be below it.
     ///
-    /// Sizes between two powers of four share one network, so that what one more member changes is the place of one.
+    /// Sizes between two powers of two share one network, so that what one more member changes is the place of one.
     #[must_use]
     pub fn apply_among(&self, index: u64, size: u64) -> u64 {
-        Self { keys: self.keys, size, half_bits: half_bits(size) }.apply(index)
+        self.walk(index, size, bits(size))
     }
 
-    fn rounds(&self, value: u64) -> u64 {
-        let mask = (1_u64 << self.half_bits) - 1;
-        let (mut left, mut right) = (value >> self.half_bits, value & mask);
+    fn walk(&self, index: u64, size: u64, bits: u32) -> u64 {
+        debug_assert!(index < size);
+        let mut value = self.rounds(index, bits);
+        while size <= value {
+            value = self.rounds(value, bits);
+        }
+        value
+    }
+
+    fn rounds(&self, value: u64, bits: u32) -> u64 {
+        let low_bits = bits - bits / 2;
+        let (mut mask, mut other) = ((1_u64 << (bits / 2)) - 1, (1_u64 << low_bits) - 1);
+        let (mut left, mut right) = (value >> low_bits, value & other);
         for key in self.keys {
             (left, right) = (right, left ^ (key.mix(right) & mask));
+            (mask, other) = (other, mask);
         }
-        (left << self.half_bits) | right
+        (left << low_bits) | right
     }
 }
 
-fn half_bits(size: u64) -> u32 {
-    let bits = u64::BITS - size.saturating_sub(1).leading_zeros();
-    bits.div_ceil(2).max(1)
+fn bits(size: u64) -> u32 {
+    (u64::BITS - size.saturating_sub(1).leading_zeros()).max(2)
 }
 
 #[cfg(test)]

@@ -211,7 +211,7 @@ impl Pair {
     }
 }
 
-/// Draws before one that should have no rows gets some after all.
+/// Draws before one is made among those born, even if it should have no rows.
 const TRIES: u64 = 8;
 
 /// What was found out of one row already: when it came, and its parents by fan-out. More fan-outs than there are
@@ -329,16 +329,16 @@ impl Fan {
                     Some((own, parent)) => parent.born(known.moment(own, row)).clamp(self.low + 1, self.parents),
                     None => self.parents,
                 } - self.low;
-                let among = ranks.among(born);
-                let drawn = |attempt| {
-                    let rank = among.draw(self.key.numbered(attempt), row);
-                    self.low + if *latest { born - 1 - rank } else { order.apply_among(rank, born) }
-                };
-                // Who never has any rows is drawn again; at the very beginning there may be nobody else.
+                let place = |rank| self.low + if *latest { born - 1 - rank } else { order.apply_among(rank, born) };
+                let rank = |attempt| ranks.draw(self.key.numbered(attempt), row);
+                // Ranks nobody holds yet and parents that never have any rows are drawn again; at the very beginning
+                // there may be nobody else.
                 (0..TRIES)
-                    .map(drawn)
+                    .map(rank)
+                    .filter(|rank| *rank < born)
+                    .map(place)
                     .find(|parent| *none <= 0.0 || *none <= self.null_key.unit(!parent))
-                    .unwrap_or_else(|| drawn(0))
+                    .unwrap_or_else(|| place(ranks.among(born).draw(self.key.numbered(TRIES), row)))
             }
         })
     }

@@ -66,16 +66,23 @@ impl Pool {
     /// The text that 64 uniform bits choose, of a locale such as `de` or `pt_BR`; English for what is not known.
     #[must_use]
     pub fn pick_in(self, locale: &str, bits: u64) -> &'static str {
-        let language = locale.split(['_', '-']).next().unwrap_or_default();
-        let exact = LOCALES.iter().position(|known| known.eq_ignore_ascii_case(locale));
-        let near = || {
-            LOCALES.iter().position(|known| known.split('_').next().is_some_and(|k| k.eq_ignore_ascii_case(language)))
-        };
-        match exact.or_else(near) {
+        match locale_place(locale) {
             Some(place) if self.has_locales() => LOCAL_POOLS[place][self as usize].pick(bits),
             _ => self.pick(bits),
         }
     }
+}
+
+/// The first locale of the same language, or the very one. Asked for every row, so it compares few bytes.
+fn locale_place(locale: &str) -> Option<usize> {
+    let wanted = locale.as_bytes();
+    let same = |known: &&str| {
+        let known = known.as_bytes();
+        2 <= wanted.len() && known[0] == wanted[0].to_ascii_lowercase() && known[1] == wanted[1].to_ascii_lowercase()
+    };
+    let first = LOCALES.iter().position(|known| same(&known))?;
+    let exact = || LOCALES.iter().position(|known| known.eq_ignore_ascii_case(&locale.replace('-', "_")));
+    if wanted.len() == 2 { Some(first) } else { exact().or(Some(first)) }
 }
 
 /// How many pools, from the first, have a list for each locale.
