@@ -19,7 +19,7 @@ use weighbridge::seed::{Plan, encode, infer, plan, spec};
 use weighbridge::units::Seed;
 
 const MOST_ROWS: u64 = 30_000;
-const TURNS: usize = 5;
+const TURNS: usize = 9;
 
 #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
 fn main() {

@@ -26,10 +26,12 @@ impl Permutation {
 
     /// Where `index` goes among 0 … `size`−1, for any size up to the permutation's own; `index` must be below it.
     ///
-    /// Sizes between two powers of two share one network, so that what one more member changes is the place of one.
+    /// One more member changes the place of one: sizes from a quarter of the whole share its network, at the price of
+    /// longer walks, and smaller ones that of their power of two.
     #[must_use]
     pub fn apply_among(&self, index: u64, size: u64) -> u64 {
-        self.walk(index, size, bits(size))
+        let bits = if self.size <= 4 * size { self.bits } else { bits(size) };
+        self.walk(index, size, bits)
     }
 
     fn walk(&self, index: u64, size: u64, bits: u32) -> u64 {
