@@ -36,6 +36,8 @@ impl Permutation {
 
     fn walk(&self, index: u64, size: u64, bits: u32) -> u64 {
         debug_assert!(index < size);
+        // What lies outside could walk for ever.
+        let index = if index < size { index } else { 0 };
         let mut value = self.rounds(index, bits);
         while size <= value {
             value = self.rounds(value, bits);

@@ -290,6 +290,27 @@ impl Value<'_> {
         }
     }
 
+    /// The value as a column of this type will hold it: rounded to its digits, cut to its days.
+    #[must_use]
+    pub fn stored_as(self, kind: SqlType) -> Self {
+        match (&self, kind) {
+            (Value::Float(n), SqlType::Int2 | SqlType::Int4 | SqlType::Int8) if n.abs() < 9.0e18 => {
+                Value::Int(power::round(*n))
+            }
+            (Value::Float(n), SqlType::Numeric(digits)) => {
+                let unit = POWERS_OF_TEN[usize::from(digits)];
+                let scaled = n * unit;
+                if scaled.abs() < 9.0e15 { Value::Float(power::round(scaled) as f64 / unit) } else { self }
+            }
+            (Value::Float(n), SqlType::Money) if n.abs() < 9.0e13 => {
+                Value::Float(power::round(n * 100.0) as f64 / 100.0)
+            }
+            (Value::Float(n), SqlType::Float4) => Value::Float(f64::from(*n as f32)),
+            (Value::Time(micros), SqlType::Date) => Value::Time(micros.div_euclid(MICROS_PER_DAY) * MICROS_PER_DAY),
+            _ => self,
+        }
+    }
+
     /// The value as a number, if it is one (text that spells a number counts).
     #[must_use]
     pub fn number(&self) -> Option<f64> {

@@ -103,6 +103,14 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// Whether it adds rows of another table up.
+    #[must_use]
+    pub fn holds_sum(&self) -> bool {
+        let mut found = false;
+        self.visit(&mut |cell| found |= matches!(cell, Self::Sum(_)));
+        found
+    }
+
     /// Calls `seen` with this cell and every cell inside it.
     pub fn visit(&self, seen: &mut impl FnMut(&Cell)) {
         seen(self);
@@ -186,7 +194,13 @@ impl Plan {
         known: &[Value<'p>],
         parents: &Parents,
     ) -> Value<'p> {
-        self.eval(&self.tables[table].columns[column].cell, &Row { table, row, known, parents })
+        self.column(column, &Row { table, row, known, parents })
+    }
+
+    /// A column's value as the server will hold it, so that whoever reads it reads the same.
+    fn column<'p>(&'p self, column: usize, at: &Row<'_, 'p>) -> Value<'p> {
+        let column = &self.tables[at.table].columns[column];
+        self.eval(&column.cell, at).stored_as(column.kind)
     }
 
     /// Appends the text of a column; false, and nothing appended, when it is NULL.
@@ -208,7 +222,7 @@ impl Plan {
             Cell::Row => Value::Int((at.row + self.tables[at.table].above) as i64 + 1),
             Cell::Own(column) => match at.known.get(*column) {
                 Some(value) => value.clone(),
-                None => self.eval(&self.tables[at.table].columns[*column].cell, at),
+                None => self.column(*column, at),
             },
             Cell::Parent { way, column } => self.ancestor(way, *column, at),
             Cell::Pick(fan, column) => {
@@ -311,7 +325,11 @@ impl Plan {
                     value.append_text(out);
                     return *value != Value::Null;
                 }
-                None => return self.text(&self.tables[at.table].columns[*column].cell, at, out),
+                None => {
+                    let value = self.column(*column, at);
+                    value.append_text(out);
+                    return value != Value::Null;
+                }
             },
             Cell::Choice(key, weights, cells) => {
                 return self.text(&cells[weights.choose(key.cell(at.row))], at, out);

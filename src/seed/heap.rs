@@ -23,7 +23,10 @@ pub fn rows(plan: &Plan, table: usize, range: Range<u64>) -> Box<dyn Iterator<It
             let parents = plan.tables[table].fans[fan].parents;
             let blocks = count.div_ceil(BLOCK).max(1);
             let of_block = move |block| parents * block / blocks..parents * (block + 1) / blocks;
-            Box::new((0..blocks).flat_map(move |block| by_parent(plan, table, fan, range.clone(), of_block(block))))
+            Box::new(
+                (0..blocks)
+                    .flat_map(move |block| by_parent(plan, table, fan, range.clone(), of_block(block), block == 0)),
+            )
         }
     }
 }
@@ -35,13 +38,14 @@ fn by_parent(
     fan: usize,
     rows: Range<u64>,
     parents: Range<u64>,
+    with_none: bool,
 ) -> impl Iterator<Item = u64> {
     let fans = &plan.tables[table].fans;
     let mut found: Vec<(u64, u64)> = Vec::new();
     for row in rows {
         match fans[fan].parent_row(fans, row) {
             Some(parent) if parents.contains(&parent) => found.push((parent + 1, row)),
-            None if parents.start == 0 => found.push((0, row)),
+            None if with_none => found.push((0, row)),
             _ => {}
         }
     }

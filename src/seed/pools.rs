@@ -76,11 +76,11 @@ impl Pool {
 /// The first locale of the same language, or the very one. Asked for every row, so it compares few bytes.
 fn locale_place(locale: &str) -> Option<usize> {
     let wanted = locale.as_bytes();
-    let same = |known: &&str| {
+    let same = |known: &str| {
         let known = known.as_bytes();
         2 <= wanted.len() && known[0] == wanted[0].to_ascii_lowercase() && known[1] == wanted[1].to_ascii_lowercase()
     };
-    let first = LOCALES.iter().position(|known| same(&known))?;
+    let first = LOCALES.iter().position(|known| same(known))?;
     let exact = || LOCALES.iter().position(|known| known.eq_ignore_ascii_case(&locale.replace('-', "_")));
     if wanted.len() == 2 { Some(first) } else { exact().or(Some(first)) }
 }

@@ -24,7 +24,7 @@ pub struct Sum {
 }
 
 /// Parents whose sums are found in one go: 16 MiB.
-const BLOCK: u64 = 1 << 21;
+pub(super) const BLOCK: u64 = 1 << 21;
 
 /// Blocks that are kept.
 const KEPT: usize = 2;

@@ -100,7 +100,12 @@ async fn build_in(
     let tell: seed::load::Listener = Arc::new(move |progress| listener(Event::Seeding(progress)));
     // A failure drops the whole database, so its journal is never read.
     let order = Order { digest: "template".to_owned(), connections: settings.loader_connections, part: (1, 1) };
-    seed::load::load(&target, &mut guard, &Arc::new(plan), &catalog, &order, &tell).await?;
+    let plan = Arc::new(plan);
+    if plan.adds() {
+        seed::load::append::append(&target, &plan, &catalog, &tell).await?;
+    } else {
+        seed::load::load(&target, &mut guard, &plan, &catalog, &order, &tell).await?;
+    }
     guard.end().await;
     check_asserts(settings, &target, &spec).await?;
     admin.checkpoint().await;

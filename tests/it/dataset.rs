@@ -1,8 +1,12 @@
 //! The spec language against a real server: what a dataset is said to be is asked of the server in SQL.
 
 use std::path::Path;
+use std::process::Stdio;
 
+use weighbridge::clock::Clock;
+use weighbridge::diagnostic::SourceFile;
 use weighbridge::expression::Key;
+use weighbridge::migrate::apply;
 use weighbridge::postgres::Target;
 
 use crate::support::{Home, block_on, query, sharing};
@@ -16,9 +20,8 @@ fn made(home: &Home, name: &str, schema: &str) -> Target {
         admin.create(name).await.unwrap();
     });
     let target = target.database(name);
-    for statement in schema.split(";\n").filter(|s| !s.trim().is_empty()) {
-        query(&target, statement);
-    }
+    let file = SourceFile { path: "schema.sql".into(), text: schema.to_owned() };
+    block_on(async { apply(&mut target.connect().await.unwrap(), &file, &Clock::start()).await.unwrap() });
     target
 }
 
@@ -26,6 +29,10 @@ fn spec(home: &Home, text: &str) -> String {
     let path = home.path().join("spec.toml");
     std::fs::write(&path, format!("[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"2y\"\n{text}")).unwrap();
     path.display().to_string()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn one(target: &Target, sql: &str) -> f64 {
@@ -103,6 +110,19 @@ fn parts_make_the_whole_and_a_dataset_grows() {
     let check = |database: &str| platform(&home, database, &["--scale", "0.004", "--check"]);
     assert_eq!(check("parts"), check("whole"));
 
+    // All at once: one of them begins, whichever is the last ends.
+    made(&home, "together", &std::fs::read_to_string(root().join("migrations/0001_platform.up.sql")).unwrap());
+    let project = root().join("weighbridge.toml").display().to_string();
+    let url = home.run(&["server", "url"]).ok().stdout.trim().replace("/postgres?", "/together?");
+    let part = |part: &str| {
+        let arguments =
+            ["seed", "--config", &project, "--url", &url, "--allow-writes", "--scale", "0.004", "--shard", part];
+        home.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut children = ["1/4", "2/4", "3/4", "4/4"].map(part);
+    children.iter_mut().for_each(|child| assert!(child.wait().unwrap().success()));
+    assert_eq!(check("together"), check("whole"));
+
     let target = home.target().database("whole");
     // Everything of the rows that were there, and of what was unique or summed up about them.
     let old = |table: &str, rows: &str| {
@@ -152,6 +172,7 @@ fn rows_of_somebody_else_stay_beside_ours() {
     assert_eq!(query(&target, "SELECT count(*)::text FROM notes WHERE body = 'mine' AND id <= 7"), ["7"]);
     assert_eq!(query(&target, "SELECT (7 < min(note_id))::text FROM tags"), ["true"]);
     assert_eq!(query(&target, "SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'loud'"), ["O"]);
+    assert_eq!(query(&target, "SELECT nextval('notes_id_seq') || ' ' || nextval('tags_id_seq')"), ["28 51"]);
     // What goes wrong in the middle leaves all of it as it was.
     query(&target, "ALTER TABLE tags ADD CONSTRAINT few CHECK (id < 60)");
     query(&target, "TRUNCATE tags");
@@ -223,6 +244,55 @@ CREATE TABLE shuffled (id int PRIMARY KEY, user_id int REFERENCES users)",
     assert!(0.999 < stays("sorted", "user_id") && stays("sorted", "id").abs() < 0.2);
     assert!(stays("shuffled", "id").abs() < 0.2);
     assert_eq!(one(&target, "SELECT count(*) FROM sorted WHERE id BETWEEN 1 AND 60000"), 60_000.0);
+}
+
+#[test]
+fn what_is_read_is_what_is_stored_and_odd_places_are_refused() {
+    let _machine = sharing();
+    let home = Home::new();
+    let target = made(
+        &home,
+        "stored",
+        "CREATE TYPE job_status AS ENUM ('open', 'done');
+CREATE TABLE orders (id int PRIMARY KEY, total numeric(12, 4) NOT NULL, lines int NOT NULL, day date NOT NULL, label text NOT NULL);
+CREATE TABLE items (id int PRIMARY KEY, order_id int NOT NULL REFERENCES orders, quantity int NOT NULL, price numeric(10, 2) NOT NULL, grade text NOT NULL);
+CREATE TABLE jobs (id int PRIMARY KEY, status job_status NOT NULL, done_at timestamptz, line_no int NOT NULL)",
+    );
+    let text = "[growth.g]\ncurve = \"linear\"
+[table.orders]\nrow-count = \"300\"\nid = \"row()\"\ntotal = \"sum(items, quantity * price)\"\nlines = \"count(items)\"\nday = \"growth(g)\"\nlabel = \"template('{day}')\"
+[table.items]\nrow-count = \"2000\"\nid = \"row()\"\nfan-out.order_id = \"zipf(s 0.5)\"\nquantity = \"1 + exp(3)\"\nprice = \"lognormal(median 9, p95 40)\"\ngrade = \"by(quantity, 1 -> 'one', 2 -> 'two', else -> 'more')\"
+";
+    let file = spec(&home, text);
+    home.run(&["seed", "--database", "stored", "--spec", &file]).ok();
+    for sql in [
+        "SELECT count(*) FROM orders o WHERE total <> (SELECT coalesce(sum(quantity * price), 0) FROM items WHERE order_id = o.id)",
+        "SELECT count(*) FROM orders o WHERE lines <> (SELECT count(*) FROM items WHERE order_id = o.id)",
+        "SELECT count(*) FROM items WHERE (quantity = 1) <> (grade = 'one') OR (quantity = 2) <> (grade = 'two')",
+        "SELECT count(*) FROM orders WHERE label <> day || 'T00:00:00Z'",
+    ] {
+        assert_eq!(one(&target, sql), 0.0, "{sql}");
+    }
+    let jobs = |status: &str, line: &str| {
+        spec(
+            &home,
+            &format!(
+                "[growth.g]\ncurve = \"linear\"\n[state.job]\nstart = \"open\"\nopen = \"done 90% 1h sets done_at\"\n\
+                 [table.jobs]\nrow-count = \"10\"\nid = \"row()\"\nstatus = \"{status}\"\nline_no = \"{line}\"\n"
+            ),
+        )
+    };
+    for (status, line, says) in [
+        ("by(id, 1 -> state(job, now))", "1", "stands alone"),
+        ("state(job)", "1", "No column of this table grows"),
+        ("state(jop, now)", "1", "no such state machine"),
+        ("state(job, now - 2d)", "slots(line)", "there can be at most 1: the columns of `line` are unique together"),
+        ("state(job, now - 2d)", "slots(line, from 1, to 9) * 10", "slots(group, from 1, to 9), and nothing around it"),
+        ("state(job, now - 2d)", "sum(jobs, id)", "0 foreign keys of `jobs` lead to `jobs`"),
+        ("state(job, now - 2d)", "pick(nothing.id)", "the spec fills no table `nothing`"),
+    ] {
+        let file = jobs(status, line);
+        home.run(&["seed", "--database", "stored", "--spec", &file, "--dry-run"]).exits(2).says(&[says, "spec.toml:"]);
+    }
 }
 
 /// A random condition over columns a (int), b (int), s (text), t (timestamptz), f (bool) that something fulfils.

@@ -82,15 +82,18 @@ pub(super) async fn fill(
         Some(Ok(Loaded::Whole)) => {}
         Some(Ok(Loaded::Part { missing })) => {
             let (part, parts) = order.part;
-            return say(&format!(
-                "part {part} of {parts} is in; {} to come, and the last of them puts indexes and constraints back\n",
-                crate::units::plural(missing as usize, "part")
-            ))
-            .map(|()| ExitStatus::Ok);
+            let rest = match missing {
+                0 => "all parts are in, and another program is putting indexes and constraints back".to_owned(),
+                _ => format!(
+                    "{} to come, and the last of them puts indexes and constraints back",
+                    crate::units::plural(missing as usize, "part")
+                ),
+            };
+            return say(&format!("part {part} of {parts} is in; {rest}\n")).map(|()| ExitStatus::Ok);
         }
-        Some(Err(error)) => return Err(undone(target, guard, Some(error)).await),
+        Some(Err(error)) => return Err(undone(target, guard, order.part, Some(error)).await),
         None => {
-            let failure = undone(target, guard, None).await;
+            let failure = undone(target, guard, order.part, None).await;
             progress.line(&format!("{:#}", failure.error));
             return Ok(ExitStatus::Interrupted);
         }
@@ -112,8 +115,16 @@ fn listener(stages: &Arc<Mutex<Stages>>, progress: &Arc<Progress>, clock: Clock)
 }
 
 /// Takes a failed load back; what cannot be taken back is printed as SQL.
-async fn undone(target: &Target, guard: &mut Guard, error: Option<load::LoadError>) -> Failure {
+async fn undone(target: &Target, guard: &mut Guard, part: (u32, u32), error: Option<load::LoadError>) -> Failure {
     let cause = error.map_or("interrupted".to_owned(), |error| error.to_string());
+    if 1 < part.1 {
+        // The other parts may be at work: theirs is not ours to undo.
+        return Failure::environment(anyhow!(
+            "{cause}\n  = note: what this part had finished stays; indexes and constraints are off until every part is in\n  = help: run --shard {}/{} again, or undo all parts with `weighbridge seed --clean`",
+            part.0,
+            part.1
+        ));
+    }
     match journal::undo(target, guard).await {
         Ok(true) => Failure::environment(anyhow!(
             "{cause}\n  = note: the load was undone: tables are empty, indexes and constraints are as they were"

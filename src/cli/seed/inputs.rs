@@ -54,7 +54,7 @@ impl Inputs {
             None => None,
         };
         let reader = Reader { arguments, project, file };
-        if catalog.tables.values().all(|t| !t.has_rows) {
+        if arguments.append.is_empty() && catalog.tables.values().all(|t| !t.has_rows) {
             return reader.plan(connection, catalog).await;
         }
         reader.over_rows(connection, catalog).await
@@ -80,7 +80,9 @@ impl Reader<'_> {
                 else {
                     continue;
                 };
-                let found = check::is_filled(connection, &inputs.plan, index).await.map_err(Failure::environment)?;
+                let found = check::is_filled(connection, &inputs.plan, &inputs.catalog, index)
+                    .await
+                    .map_err(Failure::environment)?;
                 if found == Some(true) {
                     ours.push(planned.name.clone());
                 }
@@ -93,7 +95,7 @@ impl Reader<'_> {
         }
         let inputs = self.plan(connection, catalog).await?;
         if !self.arguments.check {
-            let grown = inputs.plan.tables.iter().filter(|t| 0 < t.first);
+            let grown = inputs.plan.tables.iter().filter(|t| 0 < t.first && !t.held);
             for table in grown {
                 let rows = check::count(connection, &table.own_rows).await.map_err(Failure::environment)?;
                 if rows != table.first {
@@ -194,8 +196,8 @@ fn digest(spec: &Spec, scale: f64, seed: Seed, held: &Held) -> String {
 /// The scale whose heaps come closest to a size; indexes come on top.
 fn scale_for(bytes: u64, planned: impl Fn(f64) -> Result<Plan, Failure>) -> Result<f64, Failure> {
     let size = |scale: f64| -> Result<u64, Failure> {
-        let plan = planned(scale)?;
-        Ok((0..plan.tables.len()).map(|t| heap_bytes(&plan, t)).sum())
+        // A scale at which some table has no parents is too small, whatever else is wrong with it.
+        Ok(planned(scale).map_or(0, |plan| (0..plan.tables.len()).map(|t| heap_bytes(&plan, t)).sum()))
     };
     let (mut low, mut high) = (1e-4, 1.0);
     while size(high)? < bytes && high < 1e6 {

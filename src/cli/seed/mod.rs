@@ -196,7 +196,8 @@ async fn on_server(
     let reads = arguments.dry_run || arguments.check || arguments.verb.is_some();
     let mut guard = match reads {
         true => None,
-        false => Some(guarded(arguments, &target, &mut connection).await?),
+        false if arguments.shard.is_some() => Some(Guard::for_part(&target).await.map_err(Failure::environment)?),
+        false => Some(Guard::alone(&target).await.map_err(Failure::environment)?),
     };
     let journal = journal::read(&mut connection).await.map_err(Failure::environment)?;
     if let Some(guard) = guard.as_mut().filter(|_| arguments.clean) {
@@ -226,9 +227,6 @@ async fn on_server(
         Some(journal) => goes_on(arguments, journal, &inputs)?,
         None => may_begin(arguments, &target, embedded, &inputs)?,
     }
-    if arguments.resume {
-        journal::reopen(&mut connection).await.map_err(Failure::environment)?;
-    }
     if journal.is_none() {
         progress.line(&format!("probing: sample rows of {} tables", inputs.plan.tables.len()));
         let refused =
@@ -237,17 +235,6 @@ async fn on_server(
     }
     drop(connection);
     fill::fill(arguments, &target, &mut guard, inputs, progress).await
-}
-
-/// The right to write: alone, or beside the other parts of a dataset that is being made in parts.
-async fn guarded(
-    arguments: &Arguments,
-    target: &Target,
-    connection: &mut sqlx::PgConnection,
-) -> Result<Guard, Failure> {
-    let beside = arguments.shard.is_some() && journal::is_there(connection).await.map_err(Failure::environment)?;
-    let guard = if beside { Guard::beside(target).await } else { Guard::alone(target).await };
-    guard.map_err(Failure::environment)
 }
 
 /// A load that was cut off, or another part of a dataset in parts.

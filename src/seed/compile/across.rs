@@ -183,11 +183,12 @@ impl Planner<'_> {
 
     /// `state(payment)`, `state(payment, created_at)`: a status, or a moment that was set on the way there.
     pub(in crate::seed) fn state(&self, expr: &Expr, place: &mut Place<'_>, want: Want) -> Result<Cell, Diagnostic> {
-        let Node::Call(_, arguments) = &expr.node else {
-            return Err(Diagnostic::at(
-                expr.span.clone(),
-                "`state` stands alone: by() or null would hide what it sets",
-            ));
+        let arguments = match &expr.node {
+            Node::Call(name, arguments) if name == "state" => arguments,
+            _ => {
+                let message = "a `state` that sets columns stands alone: by() or null would hide what it sets";
+                return Err(Diagnostic::at(expr.span.clone(), message));
+            }
         };
         let (Some(machine), Some(Node::Path(name))) = (self.machine(expr), arguments.first().map(|a| &a.value.node))
         else {

@@ -186,9 +186,13 @@ impl Planner<'_> {
                 Ok(Cell::Clamp(inner, low, bound(&high.value)?))
             }
             ("slots", [_, ..]) => {
-                let Some(digit) = slot_digit(expr) else {
-                    return wrong("write slots(group, a, b) or slots(group, from 1, to 9)");
-                };
+                let wrong_digit = "write slots(group, a, b) or slots(group, from 1, to 9), and nothing around it";
+                let Some(digit) = slot_digit(expr) else { return wrong(wrong_digit) };
+                let ranges = digit.from.is_some() && digit.to.is_some_and(|to| digit.from <= Some(to));
+                let lists = digit.from.is_none() && digit.to.is_none() && !digit.values.is_empty();
+                if !(ranges || lists) || !self.is_digit(place.table, &digit.group, place.column) {
+                    return wrong(wrong_digit);
+                }
                 let (slots, index) = self.slots(place.table, &digit.group, place.column);
                 Ok(match digit.from {
                     Some(from) => Cell::Slot(slots, index, from),

@@ -6,6 +6,7 @@ use super::content::{Family, content, family, quoted};
 use super::keys::{EACH, path};
 use crate::postgres::catalog::{Column, TypeKind};
 use crate::seed::condition::Case;
+use crate::sql::{Kind, tokens};
 
 impl Draft<'_> {
     /// Expressions by column, in the order of the table.
@@ -253,5 +254,8 @@ fn is_word(name: &str) -> bool {
 
 /// A default that needs no function: a number, a text, true, false.
 pub(super) fn is_constant(default: &str) -> bool {
-    !default.contains('(') && !default.to_uppercase().contains("CURRENT_")
+    const VARY: [&str; 6] = ["LOCALTIME", "LOCALTIMESTAMP", "SESSION_USER", "USER", "SYSTEM_USER", "CURRENT"];
+    let varies = |word: &str| VARY.contains(&word) || word.starts_with("CURRENT_");
+    let words = tokens(default).into_iter().filter(|token| token.kind == Kind::Word);
+    !default.contains('(') && !words.into_iter().any(|token| varies(&default[token.span].to_uppercase()))
 }

@@ -106,8 +106,7 @@ pub fn complete(given: &Spec, catalog: &Catalog, held: &Held) -> (Spec, Vec<Refu
                 .any(|r| r.columns.iter().any(|c| c == column) && r.columns.iter().any(|c| said.contains(c.as_str())))
         };
         // A default such as now() would give other rows every time.
-        let varies =
-            |c: &Column| !c.counted && c.default.as_ref().is_some_and(|default| !columns::is_constant(default));
+        let varies = |c: &Column| c.counted || c.default.as_ref().is_some_and(|default| !columns::is_constant(default));
         let unfilled = |c: &Column| !c.generated && (c.required && !c.filled_by_server() || varies(c));
         let missing: BTreeSet<&str> = found
             .columns

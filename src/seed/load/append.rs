@@ -47,6 +47,8 @@ pub async fn append(
         done += sent.get();
     }
     listener(Progress::Indexed);
+    // What is still to be checked would keep tables from being altered.
+    run(&mut connection, "SET CONSTRAINTS ALL IMMEDIATE", APPEND).await?;
     for sql in back {
         run(&mut connection, &sql, APPEND).await?;
     }
@@ -94,7 +96,7 @@ async fn take_off(connection: &mut PgConnection, table: &TablePlan, keys: &[Stri
         "SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname),
                 format('ALTER TABLE %s ENABLE %s TRIGGER %I', tgrelid::regclass,
                        CASE tgenabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' ELSE '' END, tgname), NULL
-         FROM pg_trigger WHERE tgrelid = $1::regclass AND NOT tgisinternal AND tgparentid = 0 AND tgenabled <> 'D'
+         FROM pg_trigger WHERE coalesce(pg_partition_root(tgrelid), tgrelid) = $1::regclass AND NOT tgisinternal AND tgparentid = 0 AND tgenabled <> 'D'
          UNION ALL
          SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
                 format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)),

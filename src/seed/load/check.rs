@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use crate::expression::SqlType;
+use crate::expression::{SqlType, Value};
 use crate::postgres::Error;
 use crate::postgres::catalog::{Catalog, Table};
 use crate::postgres::sql_text::{identifier, query};
@@ -93,12 +93,23 @@ pub async fn count(connection: &mut PgConnection, own_rows: &str) -> Result<u64,
 ///
 /// # Errors
 /// When the table cannot be read.
-pub async fn is_filled(connection: &mut PgConnection, plan: &Plan, index: usize) -> Result<Option<bool>, Error> {
+pub async fn is_filled(
+    connection: &mut PgConnection,
+    plan: &Plan,
+    catalog: &Catalog,
+    index: usize,
+) -> Result<Option<bool>, Error> {
     let table = &plan.tables[index];
-    // A number or a flag would be found by chance.
-    let telling = table.columns.iter().position(|c| matches!(c.kind, SqlType::Text | SqlType::Uuid));
+    // What is not unique, a number or a flag would be found by chance.
+    let found = catalog.table(&table.name);
+    let is_unique = |name: &str| found.is_some_and(|t| t.uniques.iter().any(|u| u.columns.as_slice() == [name]));
+    let tells = |column: &&crate::seed::plan::ColumnPlan| matches!(column.kind, SqlType::Text | SqlType::Uuid);
+    let telling = table.columns.iter().position(|c| tells(&c) && is_unique(&c.name));
     let Some(column) = telling.filter(|_| 0 < table.rows) else { return Ok(None) };
     let (first, last) = (plan.value(index, column, 0), plan.value(index, column, table.rows - 1));
+    if first == Value::Null || last == Value::Null {
+        return Ok(None);
+    }
     let sql = format!(
         "SELECT EXISTS (SELECT FROM {} WHERE {}::text IN ($1, $2))",
         table.sql_name,

@@ -38,6 +38,10 @@ pub(super) async fn fill_table(
     run(connection, "BEGIN", "begin a load").await?;
     // A table truncated in this transaction may be filled frozen, all-visible from the start.
     let frozen = !spec.partitioned && part.1 == 1;
+    if part.1 == 1 {
+        // Before the look, so that what somebody has written but not committed is not truncated.
+        run(connection, &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", spec.own_rows), "lock a table").await?;
+    }
     if part.1 == 1 && holds_rows(connection, &spec.own_rows).await.map_err(doing)? {
         return Err(LoadError::NotEmpty(spec.name.clone()));
     }
@@ -54,7 +58,7 @@ pub(super) async fn fill_table(
     Ok(run(connection, "COMMIT", "commit a load").await?)
 }
 
-async fn holds_rows(connection: &mut PgConnection, own_rows: &str) -> Result<bool, sqlx::Error> {
+pub(super) async fn holds_rows(connection: &mut PgConnection, own_rows: &str) -> Result<bool, sqlx::Error> {
     query(format!("SELECT EXISTS (SELECT FROM {own_rows})")).fetch_one(connection).await?.try_get(0)
 }
 

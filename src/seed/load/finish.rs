@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::session::session;
 use super::{Listener, Progress, journal, run};
-use crate::postgres::sql_text::{literal, query};
+use crate::postgres::sql_text::{identifier, literal, query};
 use crate::postgres::{Error, Target};
 use crate::seed::plan::Plan;
 
@@ -22,15 +22,6 @@ pub(super) async fn missing_parts(connection: &mut PgConnection) -> Result<u32, 
         .and_then(|row| row.try_get::<i64, _>(0))
         .map(|n| n as u32)
         .map_err(|e| Error::doing("count the parts that are in", e))
-}
-
-/// Only one of those that find every part in goes on to the end.
-pub(super) async fn claim(connection: &mut PgConnection) -> Result<bool, Error> {
-    query("UPDATE weighbridge.seed_load SET ending = true WHERE NOT ending")
-        .execute(connection)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| Error::doing("claim the end of the load", e))
 }
 
 /// Sequences go on after the last row, and nothing is off any more: the load is whole.
@@ -65,10 +56,11 @@ pub(super) async fn continue_sequences(connection: &mut PgConnection, plan: &Pla
             .map_err(doing)?;
             for row in rows {
                 let sequence: String = row.try_get(0).map_err(doing)?;
+                let highest = format!("(SELECT coalesce(max({}), 0) FROM {})", identifier(column), table.own_rows);
                 let go_on = format!(
-                    "SELECT setval({}, greatest({}, CASE WHEN is_called THEN last_value ELSE 0 END)) FROM {sequence}",
-                    literal(&sequence),
-                    table.rows
+                    "SELECT setval({}, greatest({highest}, CASE WHEN is_called THEN last_value ELSE 0 END, 1),
+                                   0 < {highest} OR is_called) FROM {sequence}",
+                    literal(&sequence)
                 );
                 run(connection, &go_on, "continue a sequence").await?;
             }

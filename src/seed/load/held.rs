@@ -31,10 +31,13 @@ pub async fn held(connection: &mut PgConnection, catalog: &Catalog) -> Result<He
             .collect();
         columns.sort();
         columns.dedup();
-        let Some(first) = columns.first() else { continue };
+        if columns.is_empty() {
+            continue;
+        }
         let list: Vec<String> = columns.iter().map(|c| format!("{}::text", identifier(c))).collect();
-        let sql =
-            format!("SELECT {} FROM {} ORDER BY {} LIMIT {MOST}", list.join(", "), table.sql(), identifier(first));
+        // The same on every server, wherever rows stand and whatever its language.
+        let order: Vec<String> = list.iter().map(|text| format!("{text} COLLATE \"C\"")).collect();
+        let sql = format!("SELECT {} FROM {} ORDER BY {} LIMIT {MOST}", list.join(", "), table.sql(), order.join(", "));
         let rows = query(sql).fetch_all(&mut *connection).await.map_err(doing)?;
         for (index, column) in columns.iter().enumerate() {
             let values = rows.iter().map(|row| {

@@ -122,14 +122,6 @@ pub async fn catalog_before(connection: &mut PgConnection) -> Result<Catalog, Er
     read.await.map_err(|e| Error::doing(READING, e))
 }
 
-/// Lets the end of a load be claimed again that was cut off there.
-///
-/// # Errors
-/// When the server refuses.
-pub async fn reopen(connection: &mut PgConnection) -> Result<(), Error> {
-    run(connection, "UPDATE weighbridge.seed_load SET ending = false", "go on with a load").await
-}
-
 /// Nothing is off any more.
 pub(super) async fn forget(connection: &mut PgConnection) -> Result<(), Error> {
     run(connection, "DROP SCHEMA weighbridge CASCADE", "remove the journal of the load").await

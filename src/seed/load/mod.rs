@@ -158,10 +158,11 @@ pub async fn load(
     } else {
         fill(target, plan, &journal, order, false, listener).await?;
         let missing = finish::missing_parts(&mut connection).await?;
-        if 0 < missing || !finish::claim(&mut connection).await? {
+        if 0 < missing || !guard.ends().await? {
             return Ok(Loaded::Part { missing });
         }
-        let journal = journal::read(&mut connection).await?.expect("its end was claimed");
+        // Another program may have come to the end just before.
+        let Some(journal) = journal::read(&mut connection).await? else { return Ok(Loaded::Part { missing: 0 }) };
         fill(target, plan, &journal, order, true, listener).await?;
     }
     listener(Progress::Indexed);

@@ -1,8 +1,10 @@
 //! Connections of a load, and the lock that keeps two loads of one database apart. Must not know what is loaded.
 
+use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::run;
+use super::{journal, run};
+use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target};
 
 /// What sessions of a load are called in `pg_stat_activity`; what is left of a load is found by it.
@@ -14,7 +16,9 @@ const NAME: &str = "weighbridge seed";
 /// When the server cannot be reached.
 pub async fn session(target: &Target) -> Result<PgConnection, Error> {
     let mut connection = target.named(NAME).connect().await?;
-    run(&mut connection, "SET row_security = off", "see every row").await?;
+    // Limits that suit an application's queries would cut a load off, as they would a dump.
+    let settings = "SET row_security = off; SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+    run(&mut connection, settings, "set up a session").await?;
     Ok(connection)
 }
 
@@ -40,16 +44,40 @@ impl Guard {
         Ok(Self { connection })
     }
 
-    /// Comes beside other parts of the same dataset, and waits while a program is alone.
+    /// For a part of a dataset: beside the others once one of them has begun, and before that alone.
     ///
     /// # Errors
-    /// When a program stays alone for ten seconds, or the server cannot be reached.
-    pub async fn beside(target: &Target) -> Result<Self, Error> {
-        const BESIDE: &str = "come beside the other parts of the dataset";
+    /// When another load is at work for ten seconds, or the server cannot be reached.
+    pub async fn for_part(target: &Target) -> Result<Self, Error> {
+        const PART: &str = "come beside the other parts of the dataset";
         let mut connection = target.named("weighbridge seed guard").connect().await?;
-        run(&mut connection, "SET lock_timeout = '10s'", BESIDE).await?;
-        run(&mut connection, &format!("SELECT pg_catalog.pg_advisory_lock_shared({LOCK})"), BESIDE).await?;
-        Ok(Self { connection })
+        for _ in 0..100 {
+            let lock = if journal::is_there(&mut connection).await? { "lock_shared" } else { "lock" };
+            let taken = query(format!("SELECT pg_catalog.pg_try_advisory_{lock}({LOCK})"))
+                .fetch_one(&mut connection)
+                .await
+                .and_then(|row| row.try_get::<bool, _>(0))
+                .map_err(|e| Error::doing(PART, e))?;
+            if taken && (lock == "lock_shared") == journal::is_there(&mut connection).await? {
+                return Ok(Self { connection });
+            }
+            // What is right to take has changed, or somebody is alone for a moment.
+            run(&mut connection, "SELECT pg_catalog.pg_advisory_unlock_all()", PART).await?;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        Err(Error::doing(PART, sqlx::Error::Protocol("another load is at work in this database".to_owned())))
+    }
+
+    /// Whether this program is the one that ends a dataset in parts; another may be at it.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub(super) async fn ends(&mut self) -> Result<bool, Error> {
+        query("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('weighbridge seed end'))")
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| Error::doing("claim the end of the load", e))
     }
 
     /// Lets other parts of the same dataset in, and nobody else.

@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::journal::Taken;
-use super::{Order, run};
+use super::{LoadError, Order, run};
 use crate::postgres::Error;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::sql_text::{literal, query};
@@ -17,7 +17,7 @@ const OFF: &str = "take indexes and constraints off for the load";
 
 const TABLES: [&str; 4] = [
     "CREATE SCHEMA weighbridge",
-    "CREATE TABLE weighbridge.seed_load (digest text, parts int, catalog text, ending bool)",
+    "CREATE TABLE weighbridge.seed_load (digest text, parts int, catalog text)",
     "CREATE TABLE weighbridge.seed_tables (name text, own_rows text, part int, loaded bool)",
     "CREATE TABLE weighbridge.seed_restore
          (number serial, relation text, is_foreign_key bool, drop_it text, statements text[])",
@@ -32,18 +32,25 @@ pub(super) async fn take_off(
     plan: &Plan,
     catalog: &Catalog,
     order: &Order,
-) -> Result<(), Error> {
+) -> Result<(), LoadError> {
     let doing = |e| Error::doing(OFF, e);
     let tables: Vec<&TablePlan> = plan.tables.iter().filter(|t| !t.held && 0 < t.rows).collect();
     let list = tables.iter().map(|t| format!("{}::regclass", literal(&t.sql_name))).collect::<Vec<_>>().join(", ");
     run(connection, "BEGIN", OFF).await?;
     // Every name the server writes then has its schema, and means the same to whoever undoes the load.
     run(connection, "SET LOCAL search_path = ''", OFF).await?;
+    // Whoever was writing has ended by now, and what was written is seen.
+    for table in &tables {
+        run(connection, &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table.own_rows), OFF).await?;
+        if super::copy::holds_rows(connection, &table.own_rows).await.map_err(doing)? {
+            return Err(LoadError::NotEmpty(table.name.clone()));
+        }
+    }
     for sql in TABLES {
         run(connection, sql, OFF).await?;
     }
     let written = serde_json::to_string(catalog).expect("a catalog is plain data");
-    query("INSERT INTO weighbridge.seed_load VALUES ($1, $2, $3, false)")
+    query("INSERT INTO weighbridge.seed_load VALUES ($1, $2, $3)")
         .bind(order.digest.clone())
         .bind(order.part.1 as i32)
         .bind(written)
@@ -67,7 +74,7 @@ pub(super) async fn take_off(
     for row in &rows {
         take_one(connection, row).await?;
     }
-    run(connection, "COMMIT", OFF).await
+    Ok(run(connection, "COMMIT", OFF).await?)
 }
 
 async fn take_one(connection: &mut PgConnection, row: &PgRow) -> Result<(), Error> {
@@ -107,7 +114,9 @@ fn what_to_drop(tables: &str) -> String {
               FROM pg_class ct JOIN pg_namespace nt ON nt.oid = ct.relnamespace WHERE ct.oid = {oid})"
         )
     };
-    let (conrelid, indrelid, tgrelid) = (named("k.conrelid"), named("i.indrelid"), named("t.tgrelid"));
+    // A trigger of a partition comes back when the partitioned table is filled.
+    let (conrelid, indrelid, tgrelid) =
+        (named("k.conrelid"), named("i.indrelid"), named("coalesce(pg_partition_root(t.tgrelid), t.tgrelid)"));
     let comment = |of: &str, what: &str, oid: &str, catalog: &str| {
         format!(
             "SELECT format('COMMENT ON {what} IS %L', {of}, obj_description({oid}, '{catalog}')) WHERE obj_description({oid}, '{catalog}') IS NOT NULL"
@@ -141,7 +150,8 @@ fn what_to_drop(tables: &str) -> String {
                        CASE t.tgenabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' ELSE '' END, t.tgname),
                 '{{}}'::text[]
          FROM pg_trigger t
-         WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D' AND t.tgrelid IN ({tables})
+         WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D'
+           AND coalesce(pg_partition_root(t.tgrelid), t.tgrelid) IN ({tables})
          ORDER BY 1 DESC, 3"
     )
 }

@@ -47,7 +47,10 @@ impl Planner<'_> {
                 continue;
             };
             match self.fan(table, parent, &column.value, reference, source) {
-                Ok(fan) => fans.push(fan),
+                Ok(fan) => match self.check_sums_stay(table, &fan, &source.expr) {
+                    Ok(()) => fans.push(fan),
+                    Err(problem) => self.problems.push(source.relocate(problem)),
+                },
                 Err(problem) => self.problems.push(source.relocate(problem)),
             }
         }
@@ -158,12 +161,30 @@ impl Planner<'_> {
 
     /// Whether a column of the parent sums up rows of the table: rows that are there keep their sums.
     fn is_summed_up(&self, parent: usize, table: usize) -> bool {
-        let name = &self.spec.tables[table].name.value;
-        let columns = self.spec.tables[parent].columns.iter();
-        self.base.is_some()
-            && columns.clone().any(|(_, source)| {
-                ["sum", "count"].iter().any(|call| super::called(&source.expr, call) == Some(name.as_str()))
-            })
+        let mut summed = Vec::new();
+        for (_, source) in &self.spec.tables[parent].columns {
+            super::tables_summed(&source.expr, &mut summed);
+        }
+        self.base.is_some() && summed.iter().any(|name| self.index_of(name) == Some(table))
+    }
+
+    /// A fan-out that gives new rows to parents whose sums are there already.
+    fn check_sums_stay(&self, table: usize, fan: &Fan, expr: &Expr) -> Result<(), Diagnostic> {
+        let old_parents = self.first(fan.parent);
+        let stays = match &fan.kind {
+            FanKind::Draw { .. } | FanKind::Slot(..) => old_parents <= fan.low,
+            FanKind::Each => old_parents <= self.first(table),
+            _ => false,
+        };
+        if stays || self.first(table) == self.rows[table] || !self.is_summed_up(fan.parent, table) {
+            return Ok(());
+        }
+        let parent = &self.spec.tables[fan.parent].name.value;
+        Err(Diagnostic::at(
+            expr.span.clone(),
+            format!("rows of `{parent}` that are there sum these up, and would not any more"),
+        )
+        .help("spread them with zipf, lognormal or uniform, which then use new parents only"))
     }
 
     /// The digit of a combination whose parents became more since the dataset was made: new combinations have new ones.
@@ -212,6 +233,11 @@ impl Planner<'_> {
         fewest.max(1)
     }
 
+    /// Whether a column is a digit of a combination: its expression is that and nothing else.
+    pub(in crate::seed) fn is_digit(&self, table: usize, group: &str, column: &str) -> bool {
+        digits_of(&self.spec.tables[table]).iter().any(|(name, digit)| name == column && digit.group == group)
+    }
+
     /// The combination a column is a digit of, and which digit.
     pub(in crate::seed) fn slots(&self, table: usize, group: &str, column: &str) -> (Slots, usize) {
         let spec = &self.spec.tables[table];
@@ -228,9 +254,9 @@ impl Planner<'_> {
             radices.push(self.radix(table, &name, &digit));
         }
         let radices = countable(radices);
-        let key = self.column_key(table, group).named("slots").numbered(self.first(table));
-        let order = Permutation::new(key, radices.iter().product::<u64>().max(1));
         let first = if self.grown_digit(table, group).is_some() { self.first(table) } else { 0 };
+        let key = self.column_key(table, group).named("slots").numbered(first);
+        let order = Permutation::new(key, radices.iter().product::<u64>().max(1));
         (Slots { order, radices, first, classes }, index)
     }
 
@@ -317,8 +343,8 @@ impl Planner<'_> {
             let position = |name: &String| fans.iter().position(|fan| fan.columns.iter().any(|(own, _)| own == name));
             let (Some(owner), Some(member)) = (position(first_column), position(second)) else { continue };
             let (
-                FanKind::Draw { ranks: owners, order: mut owner_order, .. },
-                FanKind::Draw { ranks: members, order: member_order, .. },
+                FanKind::Draw { ranks: owners, order: mut owner_order, none: no_owner, .. },
+                FanKind::Draw { ranks: members, order: member_order, none: no_member, .. },
             ) = (fans[owner].kind.clone(), fans[member].kind.clone())
             else {
                 continue;
@@ -326,11 +352,19 @@ impl Planner<'_> {
             if owner == member {
                 continue;
             }
+            if 0 < fans[member].low {
+                let name = &self.spec.tables[table].name;
+                let message = format!("`{}` cannot grow: what `{second}` refers to sums its rows up", name.value);
+                self.problems.push(Diagnostic::at(name.span.clone(), message));
+                continue;
+            }
             let first = self.first(table);
             let rows = self.rows[table] - first;
             // New pairs have new owners, so that none stands twice.
             let owner_low = self.first(fans[owner].parent);
-            let mut owners = owners;
+            let some =
+                |ranks: Ranks, none: f64| ranks.among((libm::ceil(ranks.count() as f64 * (1.0 - none)) as u64).max(1));
+            let (mut owners, members) = (some(owners, no_owner), some(members, no_member));
             if 0 < first && 0 < rows {
                 let new = fans[owner].parents - owner_low;
                 if new == 0 {
@@ -358,25 +392,27 @@ impl Planner<'_> {
                 key: fans[owner].key.named("phase"),
                 differ,
             };
+            let mut reachable = members.count();
             if differ {
-                pair.members = members.over(members.count().saturating_sub(1).max(1));
+                // One rank is spare: it stands in for the owner.
+                reachable = reachable.min(fans[member].parents.saturating_sub(1));
+                pair.members = members.over(reachable.max(1));
             }
             let most = pair.most_children();
             let share = 0.999 / most as f64;
-            if fans[member].parents < most + most / 2 {
+            if 0 < rows && reachable < most + most / 2 {
                 let (column, source) = &self.spec.tables[table].fan_out[owner];
                 self.problems.push(
                     Diagnostic::at(
                         column.span.clone(),
                         format!(
-                            "a single `{first_column}` would have {most} rows, but `{second}` has only {} values",
-                            fans[member].parents
+                            "a single `{first_column}` would have {most} rows, but `{second}` has only {reachable} values"
                         ),
                     )
                     .help(format!(
                         "bound it: {} with max {}",
                         source.source.text,
-                        fans[member].parents / 2
+                        reachable / 2
                     )),
                 );
                 continue;

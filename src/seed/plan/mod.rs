@@ -12,6 +12,7 @@ use super::generate::Cell;
 use super::growth::{Curve, Growth, Rate, Shape};
 use super::spec::{HeapOrder, Spec, TableSpec, row_count};
 use super::state::{Machine, Want};
+use super::sum;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expression::{Expr, Key, Node, SqlType, Value};
 use crate::postgres::catalog::{self, Catalog, TypeKind};
@@ -464,7 +465,7 @@ impl<'a> Planner<'a> {
             };
             match cell {
                 Ok(cell) => {
-                    if column.counted && matches!(cell, Cell::Row) {
+                    if column.counted {
                         counted_columns.push(written.name.clone());
                     }
                     let kind = sql_type(column);
@@ -482,6 +483,11 @@ impl<'a> Planner<'a> {
         }
         let held = is_held(spec);
         let heap = self.heap(index);
+        if heap != Heap::Time && columns.iter().any(|c| c.cell.holds_sum()) && sum::BLOCK < self.rows[index] {
+            let message =
+                format!("a table of more than {} rows that holds sums stays in the order of time", sum::BLOCK);
+            self.problems.push(Diagnostic::at(spec.name.span.clone(), message).help("leave heap-order out"));
+        }
         (self.problems.len() == before).then(|| TablePlan {
             name: spec.name.value.clone(),
             sql_name: found.sql(),
@@ -559,6 +565,22 @@ fn called<'e>(expr: &'e Expr, wanted: &str) -> Option<&'e str> {
         Node::Choice(branches) => branches.iter().find_map(|(_, branch)| called(branch, wanted)),
         Node::Binary(_, left, right) => called(left, wanted).or_else(|| called(right, wanted)),
         _ => None,
+    }
+}
+
+/// The tables whose rows an expression adds up or counts.
+fn tables_summed(expr: &Expr, found: &mut Vec<String>) {
+    match &expr.node {
+        Node::Call(name, arguments) => {
+            if let ("sum" | "count", Some(Node::Path(path))) = (name.as_str(), arguments.first().map(|a| &a.value.node))
+            {
+                found.push(path.join("."));
+            }
+            arguments.iter().for_each(|argument| tables_summed(&argument.value, found));
+        }
+        Node::Choice(branches) => branches.iter().for_each(|(_, branch)| tables_summed(branch, found)),
+        Node::Binary(_, left, right) => [left, right].into_iter().for_each(|side| tables_summed(side, found)),
+        _ => {}
     }
 }
 
