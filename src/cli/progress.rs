@@ -86,7 +86,7 @@ impl Progress {
     /// Tells how a load goes on.
     pub(super) fn loading(&self, loading: &Loading) {
         match loading {
-            Loading::Rows { table, done, total } => {
+            Loading::Rows { table, done, total, .. } => {
                 let percent = done * 100 / total.max(&1);
                 self.status(format!(
                     "seeding {table}: {} of {} rows ({percent} %){}",
@@ -108,7 +108,7 @@ impl Progress {
         }
     }
 
-    /// How long the rows will still take at the rate so far; indexes come after them.
+    /// The rate so far and how long the rows will still take at it; indexes come after them.
     fn remaining(&self, done: u64, total: u64) -> String {
         let now = self.clock.now_ns();
         let mut began = self.began.lock().expect("no holder panics");
@@ -118,7 +118,8 @@ impl Progress {
             return String::new();
         }
         let left = Duration::from_nanos((passed as f64 / rows as f64 * (total - done) as f64) as u64);
-        format!(", {} left for the rows", duration_text(left))
+        let rate = (rows as f64 / (passed as f64 / 1e9)) as u64;
+        format!(", {} rows/s, {} left for the rows", count_text(rate), duration_text(left))
     }
 
     /// Tells an event.

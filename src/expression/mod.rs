@@ -2,7 +2,7 @@
 //!
 //! Grammar, samplers and the counter hash behind every random value. Must use no random number
 //! whose stream another crate may change, and no arithmetic that differs between machines:
-//! transcendental functions come from `libm`, never from the platform.
+//! transcendental functions come from `power` or `libm`, never from the platform.
 
 pub mod distribution;
 pub mod hash;

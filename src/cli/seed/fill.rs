@@ -1,5 +1,6 @@
 //! The load itself, its progress, and the way back when it fails. Must leave the schema as it was, or say how to get there.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use anyhow::anyhow;
@@ -24,14 +25,47 @@ pub(super) struct Stages {
     /// Time connections spent on rows, and on indexes, side by side.
     pub(super) copying: u64,
     pub(super) indexing: u64,
+    /// What went to each table.
+    pub(super) tables: BTreeMap<String, Sent>,
     /// What each connection is at, and since when.
     turned: Vec<(Option<Doing>, u64)>,
+}
+
+/// What went to a table since its first chunk, which only says when it began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent {
+    rows: u64,
+    bytes: u64,
+    began: u64,
+    last: u64,
+    is_first: bool,
+}
+
+impl Sent {
+    fn new(now: u64) -> Self {
+        Self { rows: 0, bytes: 0, began: now, last: now, is_first: true }
+    }
+
+    fn add(&mut self, (rows, bytes): (u64, u64), now: u64) {
+        if !std::mem::replace(&mut self.is_first, false) {
+            (self.rows, self.bytes, self.last) = (self.rows + rows, self.bytes + bytes, now);
+        }
+    }
+
+    /// Rows and bytes a second; `None` when it was over too soon to tell.
+    pub(super) fn rates(&self) -> Option<(u64, u64)> {
+        let seconds = (self.last - self.began) as f64 / 1e9;
+        (0.05 < seconds).then(|| ((self.rows as f64 / seconds) as u64, (self.bytes as f64 / seconds) as u64))
+    }
 }
 
 impl Stages {
     fn hear(&mut self, event: &load::Progress, now: u64) {
         match event {
-            load::Progress::Rows { .. } => self.rows = now,
+            load::Progress::Rows { table, sent, .. } => {
+                self.rows = now;
+                self.tables.entry(table.clone()).or_insert_with(|| Sent::new(now)).add(*sent, now);
+            }
             load::Progress::Indexed => self.indexed = now,
             load::Progress::Bound => self.bound = now,
             load::Progress::Turned { connection, to } => {

@@ -123,14 +123,21 @@ pub(super) async fn summary(
         let new = planned.rows - planned.first;
         all = (all.0 + new, all.1 + heap, all.2 + indexes);
         let note = planned.lowered.as_ref().map_or(String::new(), |why| format!("fewer: {why}"));
-        rows.push(vec![planned.name.clone(), count_text(new), bytes_text(heap), bytes_text(indexes), note]);
+        let rates = stages.tables.get(&planned.name).and_then(super::fill::Sent::rates);
+        let (per_s, bytes_per_s) =
+            rates.map_or((String::new(), String::new()), |(rows, bytes)| (count_text(rows), bytes_text(bytes)));
+        let cells =
+            [planned.name.clone(), count_text(new), per_s, bytes_per_s, bytes_text(heap), bytes_text(indexes), note];
+        rows.push(cells.to_vec());
     }
-    rows.push(vec!["all".to_owned(), count_text(all.0), bytes_text(all.1), bytes_text(all.2), String::new()]);
+    let blank = String::new;
+    let sums = ["all".to_owned(), count_text(all.0), blank(), blank(), bytes_text(all.1), bytes_text(all.2), blank()];
+    rows.push(sums.to_vec());
     let text = |ns: u64| duration_text(Duration::from_nanos(ns));
     let rate = all.0 as f64 / (stages.rows.max(1) as f64 / 1e9);
     say(&format!(
         "{}{} · rows {} ({} rows/s), indexes after them {}, foreign keys {}, vacuum {}\n",
-        table(&["table", "rows", "heap", "indexes", ""], rows),
+        table(&["table", "rows", "rows/s", "sent/s", "heap", "indexes", ""], rows),
         text(whole),
         text(stages.rows),
         count_text(rate as u64),

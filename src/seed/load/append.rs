@@ -39,9 +39,10 @@ pub async fn append(
         let planned = &plan.tables[table];
         let before = done;
         let sent = std::cell::Cell::new(0);
-        let tell = |rows: u64| {
+        let tell = |rows: u64, bytes: u64| {
             sent.set(sent.get() + rows);
-            listener(Progress::Rows { table: planned.name.clone(), done: before + sent.get(), total });
+            let (table, done) = (planned.name.clone(), before + sent.get());
+            listener(Progress::Rows { table, sent: (rows, bytes), done, total });
         };
         copy::copy_rows(&mut connection, plan, table, planned.first..planned.rows, "", tell).await?;
         done += sent.get();

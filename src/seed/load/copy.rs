@@ -31,7 +31,7 @@ pub(super) async fn fill_table(
     plan: &Arc<Plan>,
     table: usize,
     part: (u32, u32),
-    tell: impl Fn(u64),
+    tell: impl Fn(u64, u64),
 ) -> Result<(), LoadError> {
     let spec = &plan.tables[table];
     let doing = |e| Error::doing(format!("load the table `{}`", spec.name), e);
@@ -62,14 +62,14 @@ pub(super) async fn holds_rows(connection: &mut PgConnection, own_rows: &str) ->
     query(format!("SELECT EXISTS (SELECT FROM {own_rows})")).fetch_one(connection).await?.try_get(0)
 }
 
-/// Sends rows of a table through COPY, inside a transaction of the caller.
+/// Sends rows of a table through COPY, inside a transaction of the caller; tells rows and bytes of each chunk.
 pub(super) async fn copy_rows(
     connection: &mut PgConnection,
     plan: &Arc<Plan>,
     table: usize,
     rows: Range<u64>,
     option: &str,
-    tell: impl Fn(u64),
+    tell: impl Fn(u64, u64),
 ) -> Result<(), LoadError> {
     let spec = &plan.tables[table];
     let doing = |e| Error::doing(format!("load the table `{}`", spec.name), e);
@@ -85,9 +85,10 @@ pub(super) async fn copy_rows(
     let mut sent = 0;
     while let Some(chunk) = chunks.recv().await {
         let (bytes, rows) = chunk?;
+        let size = bytes.len() as u64;
         copy.send(bytes).await.map_err(doing)?;
         sent += rows;
-        tell(rows);
+        tell(rows, size);
     }
     if sent != planned {
         return Err(LoadError::CutShort { table: spec.name.clone(), sent, planned });

@@ -35,6 +35,8 @@ pub enum Progress {
     Rows {
         /// The table that was sent last.
         table: String,
+        /// Rows and bytes of it that were sent just now.
+        sent: (u64, u64),
         /// Rows sent.
         done: u64,
         /// Rows there will be.
@@ -264,9 +266,10 @@ async fn fill(
                 listener(Progress::Turned { connection: number, to: task.doing() });
                 match task {
                     Task::Copy(table) => {
-                        let tell = |rows: u64| {
+                        let tell = |rows: u64, bytes: u64| {
                             let done = sent.fetch_add(rows, Ordering::Relaxed) + rows;
-                            listener(Progress::Rows { table: plan.tables[table].name.clone(), done, total });
+                            let table = plan.tables[table].name.clone();
+                            listener(Progress::Rows { table, sent: (rows, bytes), done, total });
                         };
                         copy::fill_table(&mut connection, &plan, table, order.part, tell).await?;
                         work.lock().expect("no holder panics").copied(&plan.tables[table].sql_name);

@@ -15,9 +15,14 @@ const NAME: &str = "weighbridge seed";
 /// # Errors
 /// When the server cannot be reached.
 pub async fn session(target: &Target) -> Result<PgConnection, Error> {
-    let mut connection = target.named(NAME).connect().await?;
+    connect(target, NAME).await
+}
+
+async fn connect(target: &Target, name: &str) -> Result<PgConnection, Error> {
+    let mut connection = target.named(name).connect().await?;
     // Limits that suit an application's queries would cut a load off, as they would a dump.
-    let settings = "SET row_security = off; SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+    let settings = "SET row_security = off; SET statement_timeout = 0; SET lock_timeout = 0;
+                    SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0";
     run(&mut connection, settings, "set up a session").await?;
     Ok(connection)
 }
@@ -38,7 +43,7 @@ impl Guard {
     /// When another load is still at work, or the server cannot be reached.
     pub async fn alone(target: &Target) -> Result<Self, Error> {
         const ALONE: &str = "wait for another load of this database to end";
-        let mut connection = target.named("weighbridge seed guard").connect().await?;
+        let mut connection = connect(target, "weighbridge seed guard").await?;
         run(&mut connection, "SET lock_timeout = '10s'", ALONE).await?;
         run(&mut connection, &format!("SELECT pg_catalog.pg_advisory_lock({LOCK})"), ALONE).await?;
         Ok(Self { connection })
@@ -50,7 +55,7 @@ impl Guard {
     /// When another load is at work for ten seconds, or the server cannot be reached.
     pub async fn for_part(target: &Target) -> Result<Self, Error> {
         const PART: &str = "come beside the other parts of the dataset";
-        let mut connection = target.named("weighbridge seed guard").connect().await?;
+        let mut connection = connect(target, "weighbridge seed guard").await?;
         for _ in 0..100 {
             let lock = if journal::is_there(&mut connection).await? { "lock_shared" } else { "lock" };
             let taken = query(format!("SELECT pg_catalog.pg_try_advisory_{lock}({LOCK})"))
