@@ -3,15 +3,8 @@
 # as one part of datasets of different sizes. Prints MiB (VmHWM of the program, the server not counted).
 #
 #   benches/peers/memory.sh [SCALES]        needs a release build and Linux
-set -euo pipefail
-cd "$(dirname "$0")/../.."
+source "$(dirname "$0")/server.sh"
 scales=${1:-"1 3 10"}
-weighbridge=$PWD/target/release/weighbridge
-work=$(mktemp -d /tmp/weighbridge-peers.XXXXXX)
-chmod 777 "$work"
-export WEIGHBRIDGE_HOME=$work/home
-trap '"$weighbridge" server clean --all >/dev/null 2>&1; rm -rf "$work"' EXIT
-"$weighbridge" server start >/dev/null
 printf '%-8s %-8s %12s\n' scale part 'peak MiB'
 for scale in $scales; do
     parts=$((scale * 10))

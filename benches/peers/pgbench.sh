@@ -3,22 +3,10 @@
 # through seed/pgbench.toml, with the same primary keys and vacuum. In turns; prints seconds and the ratio of each pair.
 #
 #   benches/peers/pgbench.sh [SCALE] [TURNS]        needs psql, pgbench and a release build
-set -euo pipefail
-cd "$(dirname "$0")/../.."
+source "$(dirname "$0")/server.sh"
 scale=${1:-100} turns=${2:-3}
-weighbridge=$PWD/target/release/weighbridge
-work=$(mktemp -d /tmp/weighbridge-peers.XXXXXX)
-chmod 777 "$work"
-export WEIGHBRIDGE_HOME=$work/home
-trap '"$weighbridge" server clean --all >/dev/null 2>&1; rm -rf "$work"' EXIT
-"$weighbridge" server start >/dev/null
-url=$("$weighbridge" server url)
-of() { echo "${url/\/postgres?//$1?}"; }
 pgbench=$(command -v pgbench || ls /usr/lib/postgresql/*/bin/pgbench | tail -1)
 
-fresh() {
-    psql -q "$url" -c "SET client_min_messages = error" -c "DROP DATABASE IF EXISTS peer" -c "CREATE DATABASE peer" -c CHECKPOINT
-}
 theirs() { "$pgbench" -i -I dtgvp -s "$scale" --quiet "$(of peer)" 2>/dev/null; }
 ours() {
     "$pgbench" -i -I dt -s "$scale" --quiet "$(of peer)" 2>/dev/null
@@ -29,7 +17,6 @@ rows() {
     psql -qtA "$(of peer)" -c "SELECT md5(string_agg(t::text, ',' ORDER BY aid)) FROM pgbench_accounts t WHERE aid % 997 = 0" \
         -c "SELECT count(*), max(bid), min(abalance) FROM pgbench_accounts" -c "SELECT md5(string_agg(t::text, ',' ORDER BY tid)) FROM pgbench_tellers t"
 }
-seconds() { local start end; start=$(date +%s.%N); "$@"; end=$(date +%s.%N); echo "$end - $start" | bc; }
 
 printf 'pgbench tables at scale %s, end to end\n%-8s %14s %14s %10s\n' "$scale" turn 'weighbridge s' 'pgbench s' ratio
 for turn in $(seq "$turns"); do

@@ -4,17 +4,8 @@
 # without indexes, in turns. Prints seconds and the ratio of each pair; figures of a run go into docs/performance.md.
 #
 #   benches/peers/seed.sh [ROWS] [TURNS]        needs psql and a release build
-set -euo pipefail
-cd "$(dirname "$0")/../.."
+source "$(dirname "$0")/server.sh"
 rows=${1:-3000000} turns=${2:-3}
-weighbridge=$PWD/target/release/weighbridge
-work=$(mktemp -d /tmp/weighbridge-peers.XXXXXX)
-chmod 777 "$work"
-export WEIGHBRIDGE_HOME=$work/home
-trap '"$weighbridge" server clean --all >/dev/null 2>&1; rm -rf "$work"' EXIT
-"$weighbridge" server start >/dev/null
-url=$("$weighbridge" server url)
-of() { echo "${url/\/postgres?//$1?}"; }
 
 cat >"$work/schema.sql" <<'SQL'
 CREATE TABLE enrollments (id bigint, user_id bigint, course_id bigint, status text, paid numeric(10, 2), progress int,
@@ -51,11 +42,7 @@ tokens = "exp(60)"
 created_at = "growth(business)"
 TOML
 
-fresh() {
-    psql -q "$url" -c "DROP DATABASE IF EXISTS peer" -c "CREATE DATABASE peer"
-    psql -q "$(of peer)" -f "$work/schema.sql"
-    psql -q "$url" -c CHECKPOINT
-}
+empty() { fresh; psql -q "$(of peer)" -f "$work/schema.sql"; }
 load() { "$weighbridge" seed --quiet --url "$(of peer)" --allow-writes --loaders 2 --spec "$work/spec.toml" >"$work/summary"; }
 copy() {
     for table in enrollments chat_messages; do
@@ -63,9 +50,8 @@ copy() {
     done
     wait
 }
-seconds() { local start end; start=$(date +%s.%N); "$@"; end=$(date +%s.%N); echo "$end - $start" | bc; }
 
-fresh
+empty
 load
 for table in enrollments chat_messages; do
     for format in binary text; do
@@ -76,10 +62,10 @@ printf '%s rows in each of two tables, two connections\n' "$rows"
 printf '%-8s %14s %14s %14s %10s %10s\n' turn 'weighbridge s' 'copy binary s' 'copy text s' 'w/binary' 'w/text'
 for turn in $(seq "$turns"); do
     # The rows alone: vacuum and analysis, which \copy does not do, are told apart in the summary.
-    fresh; load
+    empty; load
     ours=$(sed -n 's/.*· rows \([0-9.]*\) \(ms\|s\) (.*/\1 \2/p' "$work/summary" | awk '{ print $2 == "ms" ? $1 / 1000 : $1 }')
-    fresh; binary=$(seconds copy binary)
-    fresh; text=$(seconds copy text)
+    empty; binary=$(seconds copy binary)
+    empty; text=$(seconds copy text)
     awk -v t="$turn" -v w="$ours" -v b="$binary" -v x="$text" \
         'BEGIN { printf "%-8s %14.2f %14.2f %14.2f %10.2f %10.2f\n", t, w, b, x, b / w, x / w }'
 done

@@ -164,7 +164,7 @@ impl Parser<'_> {
             }
             Some('\'') => self.quoted(),
             Some('"') => {
-                let name = self.quoted_name()?;
+                let name = self.enclosed("\"", "name")?;
                 Ok(Expr { node: Node::Path(vec![name]), span: start..self.at })
             }
             Some(c) if c.is_ascii_digit() || c == '.' => self.number(),
@@ -256,35 +256,25 @@ impl Parser<'_> {
 
     fn quoted(&mut self) -> Result<Expr, Diagnostic> {
         let start = self.at;
-        self.at += 1;
-        let mut text = String::new();
-        loop {
-            let Some(end) = self.text[self.at..].find('\'') else {
-                return Err(Diagnostic::at(start..self.text.len(), "the text has no closing quote"));
-            };
-            text.push_str(&self.text[self.at..self.at + end]);
-            self.at += end + 1;
-            if !self.take_here("'") {
-                return Ok(Expr { node: Node::Text(text), span: start..self.at });
-            }
-            text.push('\'');
-        }
+        let text = self.enclosed("'", "text")?;
+        Ok(Expr { node: Node::Text(text), span: start..self.at })
     }
 
-    fn quoted_name(&mut self) -> Result<String, Diagnostic> {
+    /// What stands between two quotes; a doubled one stands for itself.
+    fn enclosed(&mut self, quote: &str, what: &str) -> Result<String, Diagnostic> {
         let start = self.at;
-        let mut name = String::new();
+        let mut text = String::new();
         self.at += 1;
         loop {
-            let Some(length) = self.text[self.at..].find('"') else {
-                return Err(Diagnostic::at(start..self.text.len(), "the name has no closing quote"));
+            let Some(length) = self.text[self.at..].find(quote) else {
+                return Err(Diagnostic::at(start..self.text.len(), format!("the {what} has no closing quote")));
             };
-            name.push_str(&self.text[self.at..self.at + length]);
+            text.push_str(&self.text[self.at..self.at + length]);
             self.at += length + 1;
-            if !self.take_here("\"") {
-                return Ok(name);
+            if !self.take_here(quote) {
+                return Ok(text);
             }
-            name.push('"');
+            text.push_str(quote);
         }
     }
 

@@ -13,6 +13,7 @@ pub mod generate;
 pub mod growth;
 pub mod heap;
 pub mod infer;
+mod letters;
 pub mod load;
 pub mod outline;
 pub mod pattern;

@@ -10,6 +10,7 @@ use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::report::say;
 use crate::postgres::{Target, catalog};
 use crate::report::terminal::table;
+use crate::seed::generate::Cell;
 use crate::seed::load::check;
 use crate::seed::{Plan, Spec, encode};
 use crate::units::{bytes_text, count_text, duration_text};
@@ -36,6 +37,8 @@ pub(super) fn explain(inputs: &Inputs, column: &str) -> Result<ExitStatus, Failu
     if let Some((_, source)) = source {
         let why = if source.is_inferred() { "from the catalog" } else { "from the spec" };
         text.push_str(&format!("  {}   ({why})\n", source.source.text));
+    } else if let Cell::State(..) = table.columns[at].cell {
+        text.push_str("  set by the state machine of the table's status   (from the spec)\n");
     }
     if let Some(fan) = table.fans.iter().find(|f| f.columns.iter().any(|(own, _)| own == name)) {
         let parent = &inputs.plan.tables[fan.parent];
