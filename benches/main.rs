@@ -6,11 +6,14 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use weighbridge::drive::Recording;
-use weighbridge::drive::arrivals::due_times;
+use weighbridge::drive::arrivals::Arrivals;
+use weighbridge::drive::recorder::Moments;
 use weighbridge::evidence::{ActionHistograms, Histograms, Side, histograms};
 use weighbridge::postgres::catalog::{Catalog, Column, Reference, Table, Type};
-use weighbridge::scenario::Workload;
+use weighbridge::scenario::shape::Shape;
 use weighbridge::scenario::spec::parse_scenario;
+use weighbridge::scenario::workload::{BoundStep, Setting};
+use weighbridge::scenario::{Stream, Workload};
 use weighbridge::seed::{Plan, encode, plan, spec};
 use weighbridge::stats::paired;
 use weighbridge::units::Seed;
@@ -100,21 +103,23 @@ fn rows(c: &mut Criterion) {
 fn workload() -> Workload {
     let text = "name = 'b'\n[load]\nrate = 10000\n[[action]]\nname = 'x'\nsql = 'SELECT :n::int'\nwith = { n = \"uniform(1, 9)\" }\n";
     let scenario = parse_scenario(text).expect("the scenario above");
-    let types = vec![vec![vec![vec![weighbridge::expression::SqlType::Int4]]]];
-    Workload::new(std::slice::from_ref(&scenario), scenario.load, &types, Vec::new(), 0, Seed(1))
+    let step = BoundStep { arguments: vec![weighbridge::expression::SqlType::Int4], captures: Vec::new() };
+    let bound = vec![vec![vec![step]]];
+    Workload::new(std::slice::from_ref(&scenario), Setting::plain(scenario.load, &bound))
 }
 
 fn driver(c: &mut Criterion) {
     let workload = workload();
     c.bench_function("arrivals of one second at 10,000/s", |b| {
-        b.iter(|| due_times(black_box(&workload), 3, 10_000.0, 1, 1_000_000_000).len());
+        let shape = Shape::steady(10_000.0, 1.0);
+        b.iter(|| Arrivals::new(black_box(&workload), Stream::lane(3, 0, 1), &shape).count());
     });
     c.bench_function("draw and encode parameters", |b| {
         let (mut values, mut bytes) = (Vec::new(), Vec::new());
         let mut n = 0;
         b.iter(|| {
             n += 1;
-            workload.draw(0, 3, n, &mut values);
+            workload.draw(0, Stream::lane(3, 0, 1), n, &mut values);
             bytes.clear();
             workload.actions[0].steps[0].encode(&values, &mut bytes).expect("an int4");
             black_box(bytes.len())
@@ -125,7 +130,8 @@ fn driver(c: &mut Criterion) {
         let mut at = 0_u64;
         b.iter(|| {
             at += 977_777;
-            recording.answered(3, at, at + 4_000, at + 4_000 + at % 9_000_000, 1);
+            let at = Moments { due: at, began: at + 4_000, ended: at + 4_000 + at % 9_000_000 };
+            recording.answered(3, at, 1, false);
         });
     });
 }

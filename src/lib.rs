@@ -6,6 +6,7 @@
 //! `compare` turns evidence into verdicts and `report` prints them. `ARCHITECTURE.md` says who
 //! may use whom, and `tests/it/tidy.rs` enforces it.
 
+pub mod binding;
 pub mod cli;
 pub mod clock;
 pub mod compare;

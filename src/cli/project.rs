@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::exit::Failure;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::document::{self, Table};
-use crate::scenario::spec::parse_margin;
+use crate::scenario::action::parse_margin;
 
 /// A project file, as far as `prove` reads it. Paths are relative to the file's folder.
 #[derive(Debug, Default)]

@@ -1,21 +1,37 @@
 //! When operations are due: pure arithmetic over the workload's stream. Must not read a clock.
 
-use crate::scenario::Workload;
+use crate::scenario::shape::Shape;
+use crate::scenario::{Stream, Workload};
 
-/// Due times of one thread's share of an open loop, in nanoseconds from the slice's start, ascending.
+/// Due times of one stream of an open loop, in nanoseconds from the start, ascending.
 ///
-/// A Poisson process: exponential gaps with mean `threads / rate`. Equal arguments give equal times,
-/// so every side of a trial sees the same arrivals.
-#[must_use]
-pub fn due_times(workload: &Workload, stream: u64, rate: f64, threads: usize, length_ns: u64) -> Vec<u64> {
-    let mean_gap_ns = 1e9 * threads as f64 / rate;
-    let mut due = Vec::with_capacity((length_ns as f64 / mean_gap_ns * 1.2) as usize + 16);
-    let mut at = 0.0;
-    loop {
-        at += workload.gap(stream, due.len() as u64) * mean_gap_ns;
-        if length_ns as f64 <= at {
-            return due;
-        }
-        due.push(at as u64);
+/// A Poisson process whose rate follows a shape: exponential gaps of mean 1 on the scale of expected
+/// arrivals. Equal arguments give equal times, so every side of a trial sees the same arrivals.
+pub struct Arrivals<'w> {
+    workload: &'w Workload,
+    stream: Stream,
+    shape: Shape,
+    expected: f64,
+    number: u64,
+}
+
+impl<'w> Arrivals<'w> {
+    /// The arrivals of a stream, which has its share of the shape's rate.
+    #[must_use]
+    pub fn new(workload: &'w Workload, stream: Stream, shape: &Shape) -> Self {
+        Self { workload, stream, shape: shape.scaled(1.0 / stream.of as f64), expected: 0.0, number: 0 }
+    }
+}
+
+impl Iterator for Arrivals<'_> {
+    type Item = (u64, u64);
+
+    /// The next operation's number and when it is due.
+    fn next(&mut self) -> Option<(u64, u64)> {
+        let number = self.number;
+        self.expected += self.workload.gap(self.stream, number);
+        let due_s = self.shape.time_of(self.expected)?;
+        self.number += 1;
+        Some((number, (due_s * 1e9) as u64))
     }
 }

@@ -1,26 +1,28 @@
-//! One connection that runs actions: PostgreSQL's, or a simulated one for tests of timing. Must not time anything.
+//! One connection that sends statements: PostgreSQL's, or a simulated one for tests of timing. Must not time anything.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::encode::IsNull;
-use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgConnection, PgTypeInfo};
-use sqlx::{Arguments, Connection, Either, Encode, Executor, Postgres, SqlSafeStr, Statement, Type};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, Executor, Row};
 
 use super::failure::Failure;
+use super::prepared::Prepared;
+use crate::expression::Value;
 use crate::postgres::observe::tagged;
 use crate::postgres::sql_text::{trusted, trusted_shared};
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
+use crate::scenario::program::Protocol;
+use crate::scenario::workload::PlannedStep;
 
-/// A connection that can run actions.
+/// A connection that can send statements.
 pub enum Client {
     /// A real one.
     Postgres(Box<PgClient>),
-    /// One that takes as long as it is told: each operation the next duration, around and around.
+    /// One that takes as long as it is told: each statement the next duration, around and around.
     Simulated {
-        /// Durations of operations.
+        /// Durations of statements.
         service: Vec<Duration>,
         /// Which one is next.
         next: usize,
@@ -31,19 +33,16 @@ pub enum Client {
 pub struct PgClient {
     connection: PgConnection,
     target: Target,
-    statements: Arc<Vec<Vec<Prepared>>>,
+    /// By action and step; nothing for statements sent as one text.
+    statements: Arc<Vec<Vec<Option<Prepared>>>>,
     broken: bool,
 }
 
-/// A statement as it is sent: tagged text and the types the server inferred.
-#[derive(Debug)]
-pub struct Prepared {
-    sql: Arc<str>,
-    types: Vec<PgTypeInfo>,
-}
+/// Values of captured columns, row after row, in the order of the step's captures.
+pub type Kept = Vec<Vec<Value<'static>>>;
 
 impl PgClient {
-    /// Connects and prepares every statement of the workload.
+    /// Connects and prepares every statement of the workload that this target is asked.
     ///
     /// # Errors
     /// When the server refuses the connection or a statement.
@@ -53,11 +52,23 @@ impl PgClient {
         for action in &workload.actions {
             let mut steps = Vec::new();
             for step in &action.steps {
-                let sql: Arc<str> = tagged(&step.sql, &step.tag).into();
-                let prepared = Prepared::new(&mut connection, sql).await;
-                steps.push(prepared.map_err(|e| Error::doing(format!("prepare the action `{}`", action.name), e))?);
+                let prepared = match step.protocol {
+                    Protocol::Simple => None,
+                    _ => {
+                        let sql: Arc<str> = tagged(&step.sql, &step.tag).into();
+                        let prepared = Prepared::new(&mut connection, sql).await;
+                        Some(prepared.map_err(|e| Error::doing(format!("prepare the action `{}`", action.name), e))?)
+                    }
+                };
+                steps.push(prepared);
             }
             statements.push(steps);
+        }
+        let extended = |step: &PlannedStep| step.protocol == Protocol::Extended;
+        if workload.actions.iter().flat_map(|a| &a.steps).any(extended) {
+            // What was prepared to learn its types must not be found prepared; the others prepare themselves again.
+            let forgotten = connection.clear_cached_statements().await;
+            forgotten.map_err(|e| Error::doing("forget prepared statements", e))?;
         }
         Ok(Self { connection, target: target.clone(), statements: Arc::new(statements), broken: false })
     }
@@ -81,65 +92,73 @@ impl PgClient {
         }
     }
 
-    async fn run(&mut self, workload: &Workload, action: usize, arguments: &[u8]) -> Result<u64, sqlx::Error> {
-        let planned = &workload.actions[action];
+    async fn send(
+        &mut self,
+        step: &PlannedStep,
+        place: (usize, usize),
+        arguments: &[u8],
+        kept: Option<&mut Kept>,
+    ) -> Result<u64, sqlx::Error> {
         let statements = Arc::clone(&self.statements);
-        if planned.transaction {
-            self.connection.execute(sqlx::raw_sql("BEGIN")).await?;
+        let Some(prepared) = &statements[place.0][place.1] else {
+            // The text holds its values; see `PlannedStep::as_text`.
+            let text = String::from_utf8_lossy(arguments).into_owned();
+            let query = sqlx::raw_sql(trusted(text));
+            return match kept {
+                None => Ok(self.connection.execute(query).await?.rows_affected()),
+                Some(kept) => {
+                    let rows = self.connection.fetch_all(query).await?;
+                    keep(&rows, step, kept)
+                }
+            };
+        };
+        let bound = prepared.bind(arguments).map_err(sqlx::Error::Encode)?.0;
+        let query = sqlx::query_with(trusted_shared(Arc::clone(&prepared.sql)), bound);
+        let query = query.persistent(step.protocol == Protocol::Prepared);
+        match kept {
+            None => Ok(self.connection.execute(query).await?.rows_affected()),
+            Some(kept) => {
+                let rows = self.connection.fetch_all(query).await?;
+                keep(&rows, step, kept)
+            }
         }
-        let mut rows = 0;
-        let mut rest = arguments;
-        for prepared in &statements[action] {
-            let (bound, tail) = prepared.bind(rest).map_err(sqlx::Error::Encode)?;
-            rest = tail;
-            let query = sqlx::query_with(trusted_shared(Arc::clone(&prepared.sql)), bound);
-            rows += self.connection.execute(query).await?.rows_affected();
-        }
-        if planned.transaction {
-            self.connection.execute(sqlx::raw_sql("COMMIT")).await?;
-        }
-        Ok(rows)
     }
 }
 
-impl Prepared {
-    /// Prepares a statement on a connection, which keeps it under its text.
-    ///
-    /// # Errors
-    /// When the server refuses it.
-    pub async fn new(connection: &mut PgConnection, sql: Arc<str>) -> Result<Self, sqlx::Error> {
-        let statement = connection.prepare(trusted(&*sql).into_sql_str()).await?;
-        let types = match statement.parameters() {
-            Some(Either::Left(types)) => types.to_vec(),
-            _ => Vec::new(),
-        };
-        Ok(Self { sql, types })
-    }
-
-    /// Takes this statement's arguments off a list of lengths and bytes; returns the rest of the list.
-    ///
-    /// # Errors
-    /// When a value is too long for the protocol.
-    pub fn bind<'l>(&self, list: &'l [u8]) -> Result<(PgArguments, &'l [u8]), BoxDynError> {
-        let mut bound = PgArguments::default();
-        bound.reserve(self.types.len(), list.len());
-        let mut rest = list;
-        for kind in &self.types {
-            let (value, tail) = split(rest);
-            rest = tail;
-            bound.add(Bound { value, kind })?;
+/// Keeps captured columns: of a binary answer by its type, of a text as text.
+fn keep(rows: &[PgRow], step: &PlannedStep, kept: &mut Kept) -> Result<u64, sqlx::Error> {
+    kept.clear();
+    for row in rows {
+        let mut values = Vec::with_capacity(step.captures.len());
+        for (column, _, kind) in &step.captures {
+            let raw = row.try_get_raw(*column)?;
+            let value = match raw.as_bytes() {
+                Err(_) => Value::Null,
+                Ok(bytes) if step.protocol == Protocol::Simple => {
+                    Value::Text(String::from_utf8_lossy(bytes).into_owned().into())
+                }
+                Ok(bytes) => Value::read(*kind, bytes).unwrap_or(Value::Null),
+            };
+            values.push(value);
         }
-        Ok((bound, rest))
+        kept.push(values);
     }
+    Ok(rows.len() as u64)
 }
 
 impl Client {
-    /// Runs an action whose arguments were encoded step after step; returns rows returned or changed.
+    /// Sends a step of an action; returns rows returned or changed. `arguments` are what `encode` of the
+    /// step made. Captured columns go into `kept`, if it is given.
     ///
     /// # Errors
-    /// When the server refused it or was lost; the session is then fit for the next action, or will be
-    /// connected anew by the next call.
-    pub async fn run(&mut self, workload: &Workload, action: usize, arguments: &[u8]) -> Result<u64, Failure> {
+    /// When the server refused it or was lost.
+    pub async fn send(
+        &mut self,
+        workload: &Workload,
+        place: (usize, usize),
+        arguments: &[u8],
+        kept: Option<&mut Kept>,
+    ) -> Result<u64, Failure> {
         match self {
             Self::Simulated { service, next } => {
                 let duration = service[*next % service.len()];
@@ -148,57 +167,52 @@ impl Client {
                 Ok(1)
             }
             Self::Postgres(client) => {
-                if client.broken {
-                    let fresh = PgClient::connect(&client.target, workload).await;
-                    **client = fresh.map_err(|_| Failure { class: "connection".to_owned(), connection_lost: true })?;
-                }
-                let result = client.run(workload, action, arguments).await;
-                let Err(error) = result else { return result.map_err(|e| Failure::from(&e)) };
-                let failure = Failure::from(&error);
-                client.broken = failure.connection_lost
-                    || (workload.actions[action].transaction
-                        && client.connection.execute(sqlx::raw_sql("ROLLBACK")).await.is_err());
-                Err(failure)
+                let step = &workload.actions[place.0].steps[place.1];
+                let result = client.send(step, place, arguments, kept).await;
+                result.map_err(|error| client.failed(&error))
             }
         }
     }
-}
 
-/// Takes one value off a list of lengths and bytes; −1 is NULL.
-fn split(list: &[u8]) -> (Option<&[u8]>, &[u8]) {
-    let (length, rest) = list.split_at(4);
-    let length = i32::from_be_bytes(length.try_into().expect("four bytes were split off"));
-    match usize::try_from(length) {
-        Ok(length) => (Some(&rest[..length]), &rest[length..]),
-        Err(_) => (None, rest),
+    /// Sends a statement without values, such as `BEGIN`.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn command(&mut self, sql: &'static str) -> Result<(), Failure> {
+        match self {
+            Self::Simulated { .. } => Ok(()),
+            Self::Postgres(client) => {
+                let result = client.connection.execute(sqlx::raw_sql(sql)).await;
+                result.map(drop).map_err(|error| client.failed(&error))
+            }
+        }
+    }
+
+    /// Whether the connection was lost; nothing can be sent until it is made anew.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Self::Postgres(client) if client.broken)
+    }
+
+    /// Makes a lost connection anew.
+    ///
+    /// # Errors
+    /// When the server refuses it; it stays lost.
+    pub async fn reconnect(&mut self, workload: &Workload) -> Result<(), Failure> {
+        if let Self::Postgres(client) = self {
+            match PgClient::connect(&client.target, workload).await {
+                Ok(fresh) => **client = fresh,
+                Err(_) => return Err(Failure::connection("no new connection could be made")),
+            }
+        }
+        Ok(())
     }
 }
 
-/// A value already in the server's form, with the type the server asked for.
-struct Bound<'v> {
-    value: Option<&'v [u8]>,
-    kind: &'v PgTypeInfo,
-}
-
-impl Type<Postgres> for Bound<'_> {
-    /// Never asked: `produces` answers for each value.
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("text")
-    }
-}
-
-impl<'q> Encode<'q, Postgres> for Bound<'_> {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let Some(value) = self.value else { return Ok(IsNull::Yes) };
-        buffer.extend_from_slice(value);
-        Ok(IsNull::No)
-    }
-
-    fn produces(&self) -> Option<PgTypeInfo> {
-        Some(self.kind.clone())
-    }
-
-    fn size_hint(&self) -> usize {
-        self.value.map_or(0, <[u8]>::len)
+impl PgClient {
+    fn failed(&mut self, error: &sqlx::Error) -> Failure {
+        let failure = Failure::from(error);
+        self.broken |= failure.connection_lost;
+        failure
     }
 }

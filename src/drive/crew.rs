@@ -1,8 +1,9 @@
 //! The driver's threads, told what to do slice by slice. Must exchange messages per slice, never per operation.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
@@ -10,10 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::client::{Client, PgClient};
 use super::recorder::Recording;
 use super::timer::Timer;
-use super::worker::{DriveError, Seat, Slice, drive};
+use super::worker::{DriveError, Rules, Seat, Slice, drive};
 use crate::clock::Clock;
 use crate::postgres::{Error, Target};
-use crate::scenario::{Load, Workload};
+use crate::scenario::shape::Shape;
+use crate::scenario::{Stream, Workload};
 
 /// What a crew can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,37 @@ pub enum CrewError {
 pub struct Crew {
     threads: Vec<Member>,
     clock: Clock,
+    level: f64,
+}
+
+/// What a thread recorded in an interval of a run; the last one of each thread ends with the run.
+pub struct Interval {
+    /// Which interval, from 0.
+    pub number: u64,
+    /// What was recorded.
+    pub recording: Recording,
+}
+
+/// What a run asks of all threads together.
+pub struct RunOrder {
+    /// The stretch of it, such as warm-up or measurement; equal numbers give equal operations.
+    pub part: u64,
+    /// The level over time.
+    pub shape: Shape,
+    /// How long operations become due.
+    pub length_ns: u64,
+    /// How long after that a due operation may still be sent.
+    pub grace_ns: u64,
+    /// Most operations of all threads together.
+    pub most: Option<u64>,
+    /// Rules of the load.
+    pub rules: Rules,
+    /// Recordings are handed over this often.
+    pub interval_ns: u64,
+    /// Which of several machines this is, and of how many.
+    pub shard: (u64, u64),
+    /// Set when it should end early.
+    pub stop: Arc<AtomicBool>,
 }
 
 struct Member {
@@ -46,20 +79,31 @@ const LEAD_NS: u64 = 2_000_000;
 type Reply<T> = oneshot::Sender<Result<T, CrewError>>;
 
 enum Order {
-    Connect { side: usize, target: Box<Target>, reply: Reply<()> },
-    Slice { side: usize, slice: Slice, reply: Reply<()> },
-    Flush { reply: Reply<()> },
-    Collect { side: usize, reply: Reply<Recording> },
+    Connect {
+        side: usize,
+        target: Box<Target>,
+        reply: Reply<()>,
+    },
+    Slice {
+        side: usize,
+        slice: Box<Slice>,
+        interval_ns: Option<(u64, mpsc::UnboundedSender<Interval>)>,
+        reply: Reply<()>,
+    },
+    Flush {
+        reply: Reply<()>,
+    },
+    Collect {
+        side: usize,
+        reply: Reply<Recording>,
+    },
 }
 
 impl Crew {
     /// Starts `threads` threads; connections are spread over them evenly.
     #[must_use]
     pub fn start(workload: &Arc<Workload>, threads: usize, clock: Clock) -> Self {
-        let clients = match workload.load {
-            Load::Open { connections, .. } => connections,
-            Load::Closed { clients } => clients,
-        };
+        let clients = workload.load.connections();
         let threads = threads.clamp(1, clients);
         let members = (0..threads).map(|thread| {
             let (orders, inbox) = mpsc::unbounded_channel();
@@ -72,12 +116,13 @@ impl Crew {
                         .enable_all()
                         .build()
                         .expect("a runtime needs only memory and an epoll descriptor");
-                    runtime.block_on(Thread { workload, clock, share, sides: BTreeMap::new() }.serve(inbox));
+                    let seats = Seats { share, first: thread, every: threads };
+                    runtime.block_on(Thread { workload, clock, seats, sides: BTreeMap::new() }.serve(inbox));
                 })
                 .expect("the system starts a thread");
             Member { orders, handle: Some(handle) }
         });
-        Self { threads: members.collect(), clock }
+        Self { threads: members.collect(), clock, level: workload.load.level() }
     }
 
     /// How many threads there are.
@@ -102,9 +147,35 @@ impl Crew {
         let start_ns = self.clock.now_ns() + LEAD_NS;
         let grace_ns = (length_ns / 2).max(250_000_000);
         let threads = self.threads.len();
+        let shape = Arc::new(Shape::steady(self.level, length_ns as f64 / 1e9));
+        let stop = Arc::new(AtomicBool::new(false));
         self.all(|thread, reply| {
-            let slice = Slice { stream, start_ns, length_ns, grace_ns, thread, threads };
-            Order::Slice { side, slice, reply }
+            let stream = Stream::lane(stream, thread as u64, threads as u64);
+            let (shape, stop) = (Arc::clone(&shape), Arc::clone(&stop));
+            let rules = Rules::default();
+            let slice = Slice { stream, start_ns, length_ns, grace_ns, shape, most: None, rules, stop };
+            Order::Slice { side, slice: Box::new(slice), interval_ns: None, reply }
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Drives a run on the only side, on all threads at once; intervals go to `intervals` as they end.
+    ///
+    /// # Errors
+    /// When the driver fails; the server's refusals are counted instead.
+    pub async fn run(&self, order: RunOrder, intervals: &mpsc::UnboundedSender<Interval>) -> Result<(), CrewError> {
+        let RunOrder { part, shape, length_ns, grace_ns, most, rules, interval_ns, shard, stop } = order;
+        let start_ns = self.clock.now_ns() + LEAD_NS;
+        let threads = self.threads.len() as u64;
+        let shape = Arc::new(shape);
+        self.all(|thread, reply| {
+            let thread = thread as u64;
+            let stream = Stream::lane(part, shard.0 * threads + thread, shard.1 * threads);
+            let share = |all: u64| all / threads + u64::from(thread < all % threads);
+            let (shape, stop, most) = (Arc::clone(&shape), Arc::clone(&stop), most.map(share));
+            let slice = Slice { stream, start_ns, length_ns, grace_ns, shape, most, rules, stop };
+            Order::Slice { side: 0, slice: Box::new(slice), interval_ns: Some((interval_ns, intervals.clone())), reply }
         })
         .await
         .map(drop)
@@ -161,8 +232,15 @@ impl Drop for Crew {
 struct Thread {
     workload: Arc<Workload>,
     clock: Clock,
-    share: usize,
+    seats: Seats,
     sides: BTreeMap<usize, Station>,
+}
+
+/// Which clients a thread has: every so many from its first one on.
+struct Seats {
+    share: usize,
+    first: usize,
+    every: usize,
 }
 
 /// A thread's connections to one side and what it saw there.
@@ -178,7 +256,12 @@ impl Thread {
             // Nobody listens any more when the trial was given up.
             match order {
                 Order::Connect { side, target, reply } => drop(reply.send(self.connect(side, &target).await)),
-                Order::Slice { side, slice, reply } => drop(reply.send(self.slice(side, slice).await)),
+                Order::Slice { side, slice, interval_ns: None, reply } => {
+                    drop(reply.send(self.slice(side, &slice).await));
+                }
+                Order::Slice { side, slice, interval_ns: Some((every, intervals)), reply } => {
+                    drop(reply.send(self.run(side, &slice, every, &intervals).await));
+                }
                 Order::Flush { reply } => drop(reply.send(self.flush().await)),
                 Order::Collect { side, reply } => drop(reply.send(self.collect(side))),
             }
@@ -186,12 +269,13 @@ impl Thread {
     }
 
     async fn connect(&mut self, side: usize, target: &Target) -> Result<(), CrewError> {
-        let mut seats = Vec::with_capacity(self.share);
-        for _ in 0..self.share {
+        let mut seats = Vec::with_capacity(self.seats.share);
+        for index in 0..self.seats.share {
             let client = PgClient::connect(target, &self.workload).await?;
             seats.push(Seat {
                 client: Client::Postgres(Box::new(client)),
                 timer: Timer::precise().map_err(DriveError::Timer)?,
+                number: self.seats.first + index * self.seats.every,
             });
         }
         let recording = RefCell::new(Recording::new(self.workload.actions.len()));
@@ -199,7 +283,51 @@ impl Thread {
         Ok(())
     }
 
-    async fn slice(&mut self, side: usize, slice: Slice) -> Result<(), CrewError> {
+    /// Drives a run and hands its recordings over interval by interval.
+    async fn run(
+        &mut self,
+        side: usize,
+        slice: &Slice,
+        every_ns: u64,
+        intervals: &mpsc::UnboundedSender<Interval>,
+    ) -> Result<(), CrewError> {
+        let actions = self.workload.actions.len();
+        let station = self.sides.get_mut(&side).ok_or(CrewError::Gone)?;
+        let timer = Timer::precise().map_err(DriveError::Timer)?;
+        let (clock, recording) = (&self.clock, &station.recording);
+        let cpu = Cell::new(thread_cpu_ns());
+        let hand_over = |number: u64, began: u64| {
+            let mut taken = recording.replace(Recording::new(actions));
+            let now = clock.now_ns();
+            taken.elapsed_ns = now.saturating_sub(began);
+            let used = thread_cpu_ns();
+            taken.cpu_share_max = (used - cpu.replace(used)) as f64 / taken.elapsed_ns.max(1) as f64;
+            // Nobody listens any more when the run was given up.
+            drop(intervals.send(Interval { number, recording: taken }));
+            now
+        };
+        let number = Cell::new(0);
+        let began = Cell::new(slice.start_ns);
+        let ticks = async {
+            loop {
+                let end = slice.start_ns + (number.get() + 1) * every_ns;
+                if let Err(error) = timer.sleep_until(clock, end).await {
+                    return DriveError::Timer(error);
+                }
+                began.set(hand_over(number.get(), began.get()));
+                number.set(number.get() + 1);
+            }
+        };
+        let driven = drive(&mut station.seats, &self.workload, slice, clock, recording);
+        let result = tokio::select! {
+            result = driven => result,
+            error = ticks => Err(error),
+        };
+        hand_over(number.get(), began.get());
+        Ok(result?)
+    }
+
+    async fn slice(&mut self, side: usize, slice: &Slice) -> Result<(), CrewError> {
         let station = self.sides.get_mut(&side).ok_or(CrewError::Gone)?;
         let cpu_before = thread_cpu_ns();
         let result = drive(&mut station.seats, &self.workload, slice, &self.clock, &station.recording).await;

@@ -1,22 +1,88 @@
-//! Why an operation failed, as a class that can be counted. Must not keep texts that may hold user data.
+//! Why an operation failed, as a class that can be counted and a text without user data.
 
 use sqlx::Error;
 
 /// A failed operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// SQLSTATE, or `connection` when the server was lost.
+    /// SQLSTATE, or one of the words below.
     pub class: String,
-    /// Whether the connection can still be used.
+    /// The server's message, with what may be user data left out.
+    pub text: String,
+    /// Whether the connection can no longer be used.
     pub connection_lost: bool,
+}
+
+/// The class of a connection that was lost or could not be made.
+pub const CONNECTION: &str = "connection";
+
+/// The class of a script whose expression has no value, or whose `\gset` met no single row.
+pub const SCRIPT: &str = "script";
+
+impl Failure {
+    /// A connection that is gone.
+    #[must_use]
+    pub fn connection(text: &str) -> Self {
+        Self { class: CONNECTION.to_owned(), text: text.to_owned(), connection_lost: true }
+    }
+
+    /// A script that cannot go on.
+    #[must_use]
+    pub fn script(text: &str) -> Self {
+        Self { class: SCRIPT.to_owned(), text: text.to_owned(), connection_lost: false }
+    }
+
+    /// Whether the same operation may well succeed when tried again: `serialization_failure` and
+    /// `deadlock_detected` (PostgreSQL documentation, "13.5 Serialization Failure Handling").
+    #[must_use]
+    pub fn may_be_retried(&self) -> bool {
+        self.class == "40001" || self.class == "40P01"
+    }
 }
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        match error.as_database_error().and_then(|e| e.code()) {
-            // Class 57P: the server ends the session (shutdown, crash, terminated).
-            Some(code) => Self { connection_lost: code.starts_with("57P"), class: code.into_owned() },
-            None => Self { class: "connection".to_owned(), connection_lost: true },
+        match error.as_database_error() {
+            Some(server) => {
+                let class = server.code().unwrap_or_default().into_owned();
+                // Class 57P ends the session (shutdown, crash, terminated), 08 is a connection that broke, which PgBouncer says too.
+                let connection_lost = class.starts_with("57P") || class.starts_with("08");
+                Self { text: without_values(server.message()), class, connection_lost }
+            }
+            None => Self::connection(match error {
+                Error::Io(_) => "the connection was lost",
+                Error::Protocol(_) => "the server said something unexpected",
+                Error::Tls(_) => "the encrypted connection broke",
+                _ => "the driver could not go on",
+            }),
         }
+    }
+}
+
+/// A message without what stands after a colon in quotes, and without digits in brackets: where servers put values.
+fn without_values(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(at) = rest.find(": \"") {
+        text.push_str(&rest[..at + 2]);
+        text.push('…');
+        rest = rest[at + 3..].split_once('"').map_or("", |(_, rest)| rest);
+    }
+    text.push_str(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_left_out_of_texts() {
+        assert_eq!(
+            without_values("invalid input syntax for type integer: \"anna\""),
+            "invalid input syntax for type integer: …"
+        );
+        let kept = "duplicate key value violates unique constraint \"users_email_key\"";
+        assert_eq!(without_values(kept), kept);
     }
 }

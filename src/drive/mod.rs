@@ -7,6 +7,8 @@ pub mod arrivals;
 pub mod client;
 pub mod crew;
 pub mod failure;
+pub mod perform;
+pub mod prepared;
 pub mod recorder;
 pub mod timer;
 pub mod worker;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use super::failure::Failure;
 use crate::stats::histogram::{LARGEST_NS, empty};
 
 /// How many operations there were. Always due = skipped + ok + failed.
@@ -19,17 +20,23 @@ pub struct Counts {
     pub failed: u64,
     /// Rows returned or changed by the answered ones.
     pub rows: u64,
+    /// Tries after the first one, of all of them.
+    pub retries: u64,
+    /// Answered, but later than the load's limit.
+    pub late: u64,
 }
 
 impl Counts {
     /// Adds another count; a new field breaks the build here.
     pub fn add(&mut self, other: Self) {
-        let Self { due, skipped, ok, failed, rows } = other;
+        let Self { due, skipped, ok, failed, rows, retries, late } = other;
         self.due += due;
         self.skipped += skipped;
         self.ok += ok;
         self.failed += failed;
         self.rows += rows;
+        self.retries += retries;
+        self.late += late;
         self.check();
     }
 
@@ -61,14 +68,52 @@ pub struct ActionRecording {
 pub struct Recording {
     /// By position in the workload.
     pub actions: Vec<ActionRecording>,
-    /// Failed operations by SQLSTATE or `connection`.
-    pub failures: BTreeMap<String, u64>,
+    /// Failed operations by class.
+    pub failures: BTreeMap<String, Seen>,
+    /// How long clients waited for a connection, where they share fewer than they are.
+    pub pool_wait: Histogram<u64>,
+    /// Sum over all sent operations of a hash of what was sent: equal streams give equal sums, in any order.
+    pub digest: u64,
+    /// How often a lost connection was made anew.
+    pub reconnects: u64,
     /// How late the timer woke clients that were waiting: the driver's own fault, never the server's.
     pub timer_lag: Histogram<u64>,
     /// Busiest driver thread, as a share of one processor over the slices of this side.
     pub cpu_share_max: f64,
     /// Sum of the slices' lengths including their drains, in nanoseconds.
     pub elapsed_ns: u64,
+}
+
+/// Failures of one class.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// How many.
+    pub count: u64,
+    /// The first different texts, without user data.
+    pub texts: Vec<String>,
+}
+
+/// Texts kept of a class.
+const MOST_TEXTS: usize = 3;
+
+impl Seen {
+    fn add(&mut self, count: u64, text: &str) {
+        self.count += count;
+        if self.texts.len() < MOST_TEXTS && !self.texts.iter().any(|known| known == text) {
+            self.texts.push(text.to_owned());
+        }
+    }
+}
+
+/// Moments of an operation, in nanoseconds of one clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Moments {
+    /// When it was due.
+    pub due: u64,
+    /// When it was sent.
+    pub began: u64,
+    /// When it was answered.
+    pub ended: u64,
 }
 
 impl Recording {
@@ -79,32 +124,51 @@ impl Recording {
         Self {
             actions: std::iter::repeat_with(action).take(actions).collect(),
             failures: BTreeMap::new(),
+            pool_wait: empty(),
+            digest: 0,
+            reconnects: 0,
             timer_lag: empty(),
             cpu_share_max: 0.0,
             elapsed_ns: 0,
         }
     }
 
-    /// An answered operation; times in nanoseconds of one clock.
-    pub fn answered(&mut self, action: usize, due: u64, began: u64, ended: u64, rows: u64) {
+    /// An answered operation; `late` by the load's own limit.
+    pub fn answered(&mut self, action: usize, at: Moments, rows: u64, late: bool) {
         let action = &mut self.actions[action];
         action.counts.due += 1;
         action.counts.ok += 1;
         action.counts.rows += rows;
-        put(&mut action.latency, ended.saturating_sub(due));
-        put(&mut action.service, ended.saturating_sub(began));
-        put(&mut action.lag, began.saturating_sub(due));
+        action.counts.late += u64::from(late);
+        put(&mut action.latency, at.ended.saturating_sub(at.due));
+        put(&mut action.service, at.ended.saturating_sub(at.began));
+        put(&mut action.lag, at.began.saturating_sub(at.due));
     }
 
     /// An operation that failed. Its time is not a latency: a fast error is not a fast answer.
-    pub fn failed(&mut self, action: usize, class: &str) {
+    pub fn failed(&mut self, action: usize, failure: &Failure) {
         let counts = &mut self.actions[action].counts;
         counts.due += 1;
         counts.failed += 1;
-        match self.failures.get_mut(class) {
-            Some(count) => *count += 1,
-            None => drop(self.failures.insert(class.to_owned(), 1)),
+        match self.failures.get_mut(&failure.class) {
+            Some(seen) => seen.add(1, &failure.text),
+            None => {
+                let mut seen = Seen::default();
+                seen.add(1, &failure.text);
+                self.failures.insert(failure.class.clone(), seen);
+            }
         }
+    }
+
+    /// An operation that was sent, with a hash of what; its outcome is recorded apart.
+    pub fn sent(&mut self, action: usize, digest: u64, retries: u32) {
+        self.digest = self.digest.wrapping_add(digest);
+        self.actions[action].counts.retries += u64::from(retries);
+    }
+
+    /// A client got a connection of the pool after so long.
+    pub fn acquired(&mut self, waited_ns: u64) {
+        put(&mut self.pool_wait, waited_ns);
     }
 
     /// An operation given up at `now` without being sent.
@@ -122,7 +186,7 @@ impl Recording {
 
     /// Adds another thread's recording of the same slices.
     pub fn merge(&mut self, other: &Self) {
-        let Self { actions, failures, timer_lag, cpu_share_max, elapsed_ns } = other;
+        let Self { actions, failures, pool_wait, digest, reconnects, timer_lag, cpu_share_max, elapsed_ns } = other;
         for (mine, theirs) in self.actions.iter_mut().zip(actions) {
             let ActionRecording { latency, service, lag, counts } = theirs;
             merge(&mut mine.latency, latency);
@@ -130,9 +194,14 @@ impl Recording {
             merge(&mut mine.lag, lag);
             mine.counts.add(*counts);
         }
-        for (class, count) in failures {
-            *self.failures.entry(class.clone()).or_default() += count;
+        for (class, theirs) in failures {
+            let mine = self.failures.entry(class.clone()).or_default();
+            mine.count += theirs.count;
+            theirs.texts.iter().for_each(|text| mine.add(0, text));
         }
+        merge(&mut self.pool_wait, pool_wait);
+        self.digest = self.digest.wrapping_add(*digest);
+        self.reconnects += reconnects;
         merge(&mut self.timer_lag, timer_lag);
         self.cpu_share_max = self.cpu_share_max.max(*cpu_share_max);
         self.elapsed_ns = self.elapsed_ns.max(*elapsed_ns);

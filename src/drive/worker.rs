@@ -5,16 +5,20 @@
 //! same as one queue in front of all connections, without a queue.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::arrivals::due_times;
+use super::arrivals::Arrivals;
 use super::client::Client;
-use super::recorder::Recording;
+use super::failure::Failure;
+use super::perform::{Frame, Operation, perform};
+use super::recorder::{Moments, Recording};
 use super::timer::Timer;
 use crate::clock::Clock;
-use crate::expression::Value;
-use crate::scenario::{Load, Workload};
+use crate::scenario::shape::Shape;
+use crate::scenario::{Load, Stream, Workload};
 
 /// A client and its timer.
 pub struct Seat {
@@ -22,23 +26,40 @@ pub struct Seat {
     pub client: Client,
     /// Its timer.
     pub timer: Timer,
+    /// Its number among the clients of all threads.
+    pub number: usize,
 }
 
-/// What one thread has to do in a slice.
-#[derive(Debug, Clone, Copy)]
+/// What one thread has to do in a stretch of time: a slice of a trial, or a run.
+#[derive(Debug, Clone)]
 pub struct Slice {
-    /// Names the arrivals and parameters; the same number on every side gives the same ones.
-    pub stream: u64,
+    /// Names the arrivals and parameters; the same stream on every side gives the same ones.
+    pub stream: Stream,
     /// When it starts, on the threads' common clock.
     pub start_ns: u64,
     /// How long operations become due.
     pub length_ns: u64,
     /// How long after its end a due operation may still be sent.
     pub grace_ns: u64,
-    /// Which thread this is.
-    pub thread: usize,
-    /// Of how many.
-    pub threads: usize,
+    /// The level over time, of all threads together.
+    pub shape: Arc<Shape>,
+    /// Most operations of this thread.
+    pub most: Option<u64>,
+    /// Rules of the load.
+    pub rules: Rules,
+    /// Set from outside when it should end early: nothing becomes due any more.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// How a load treats operations that do not go as they should.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    /// Tries beyond the first when the server asks to try again.
+    pub more_tries: u32,
+    /// Gives operations up that could not be sent for so long.
+    pub skip_after_ns: Option<u64>,
+    /// Counts answers that took longer as late.
+    pub late_after_ns: Option<u64>,
 }
 
 /// Why a slice could not be driven to its end; the server's refusals are counted, not raised.
@@ -57,6 +78,13 @@ pub enum DriveError {
     },
 }
 
+/// A lost connection is made anew after this long, then twice as long, and so on to the second.
+const FIRST_BACKOFF_NS: u64 = 10_000_000;
+const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
+
+/// A client that is not wanted now looks again after this long.
+const IDLE_NS: u64 = 50_000_000;
+
 /// Drives one slice and returns when every operation due in it has an outcome.
 ///
 /// # Errors
@@ -64,18 +92,13 @@ pub enum DriveError {
 pub async fn drive(
     seats: &mut [Seat],
     workload: &Workload,
-    slice: Slice,
+    slice: &Slice,
     clock: &Clock,
     recording: &RefCell<Recording>,
 ) -> Result<(), DriveError> {
-    let stream = slice.stream * slice.threads as u64 + slice.thread as u64;
     let round = Round {
-        due: match workload.load {
-            Load::Open { rate, .. } => due_times(workload, stream, rate, slice.threads, slice.length_ns),
-            Load::Closed { .. } => Vec::new(),
-        },
-        next: Cell::new(0),
-        stream,
+        arrivals: RefCell::new(Arrivals::new(workload, slice.stream, &slice.shape)),
+        taken: Cell::new(0),
         slice,
         workload,
         clock,
@@ -89,82 +112,144 @@ pub async fn drive(
 }
 
 struct Round<'r> {
-    due: Vec<u64>,
-    next: Cell<usize>,
-    stream: u64,
-    slice: Slice,
+    arrivals: RefCell<Arrivals<'r>>,
+    taken: Cell<u64>,
+    slice: &'r Slice,
     workload: &'r Workload,
     clock: &'r Clock,
     recording: &'r RefCell<Recording>,
 }
 
+/// What a client does next.
+enum Next {
+    /// An operation, due at a moment; without one, at once.
+    Operation(u64, Option<u64>),
+    /// Nothing for now.
+    Idle,
+    /// Nothing any more.
+    End,
+}
+
 impl<'r> Round<'r> {
     async fn client(&self, seat: &mut Seat) -> Result<(), DriveError> {
-        let mut values: Vec<Value<'r>> = Vec::with_capacity(16);
-        let mut arguments: Vec<u8> = Vec::with_capacity(512);
+        let mut frame = Frame::new(seat.number);
         seat.timer.sleep_until(self.clock, self.slice.start_ns).await?;
-        while let Some((number, due)) = self.take() {
-            let action = self.workload.action(self.stream, number);
-            self.prepare(action, number, &mut values, &mut arguments)?;
-            let due = match due {
-                Some(due) => {
-                    if self.clock.now_ns() < due {
-                        seat.timer.sleep_until(self.clock, due).await?;
-                        self.recording.borrow_mut().woke(self.clock.now_ns().saturating_sub(due));
-                    }
-                    due
+        loop {
+            match self.take(seat.number) {
+                Next::Operation(number, due) => self.operation(seat, &mut frame, number, due).await?,
+                Next::Idle => seat.timer.sleep_until(self.clock, self.clock.now_ns() + IDLE_NS).await?,
+                Next::End => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits for an operation's time, performs and records it.
+    async fn operation(
+        &self,
+        seat: &mut Seat,
+        frame: &mut Frame<'r>,
+        n: u64,
+        due: Option<u64>,
+    ) -> Result<(), DriveError> {
+        let stream = self.slice.stream;
+        let operation = Operation { action: self.workload.action(stream, n), stream, n };
+        let action = operation.action;
+        frame
+            .prepare(self.workload, operation)
+            .map_err(|misfit| DriveError::Misfit { action: self.workload.actions[action].name.clone(), misfit })?;
+        let due = match due {
+            Some(due) => {
+                if self.clock.now_ns() < due {
+                    seat.timer.sleep_until(self.clock, due).await?;
+                    self.recording.borrow_mut().woke(self.clock.now_ns().saturating_sub(due));
                 }
-                None => self.clock.now_ns(),
-            };
-            let began = self.clock.now_ns();
-            if self.slice.start_ns + self.slice.length_ns + self.slice.grace_ns < began {
-                self.recording.borrow_mut().skipped(action, due, began);
-                continue;
+                due
             }
-            let outcome = seat.client.run(self.workload, action, &arguments).await;
-            let ended = self.clock.now_ns();
+            None => self.clock.now_ns(),
+        };
+        if seat.client.is_broken() && !self.reconnect(seat).await? {
+            self.recording.borrow_mut().failed(action, &Failure::connection("no new connection could be made"));
+            return Ok(());
+        }
+        let began = self.clock.now_ns();
+        let skip_after = self.slice.rules.skip_after_ns.unwrap_or(u64::MAX);
+        if self.end() + self.slice.grace_ns < began || skip_after < began - due.min(began) {
+            self.recording.borrow_mut().skipped(action, due, began);
+            return Ok(());
+        }
+        let tries = 1 + self.slice.rules.more_tries;
+        let waiting = (&seat.timer, self.clock);
+        let outcome = perform(&mut seat.client, self.workload, operation, frame, waiting, tries).await;
+        let ended = self.clock.now_ns();
+        {
             let mut recording = self.recording.borrow_mut();
-            match outcome {
-                Ok(rows) => recording.answered(action, due, began, ended, rows),
-                Err(failure) => recording.failed(action, &failure.class),
+            recording.sent(action, frame.digest(operation), outcome.retries);
+            match &outcome.result {
+                Ok(rows) => {
+                    let late = self.slice.rules.late_after_ns.is_some_and(|limit| limit < ended.saturating_sub(due));
+                    recording.answered(action, Moments { due, began, ended }, *rows, late);
+                }
+                Err(failure) => recording.failed(action, failure),
             }
+        }
+        if let Some(think) = &self.workload.actions[action].think {
+            let micros = self.workload.wait_us(action, think, u64::MAX, stream, n);
+            let until = (ended + micros * 1_000).min(self.end());
+            seat.timer.sleep_until(self.clock, until).await?;
         }
         Ok(())
     }
 
-    /// The next operation's number and, in an open loop, when it is due.
-    fn take(&self) -> Option<(u64, Option<u64>)> {
-        let number = self.next.get();
-        match self.workload.load {
-            Load::Open { .. } => {
-                let due = *self.due.get(number)?;
-                self.next.set(number + 1);
-                Some((number as u64, Some(self.slice.start_ns + due)))
+    /// Makes a lost connection anew, waiting longer after each refusal; false when the slice has ended.
+    async fn reconnect(&self, seat: &mut Seat) -> Result<bool, DriveError> {
+        let mut backoff = FIRST_BACKOFF_NS;
+        loop {
+            if seat.client.reconnect(self.workload).await.is_ok() {
+                self.recording.borrow_mut().reconnects += 1;
+                return Ok(true);
             }
-            Load::Closed { .. } => {
-                self.next.set(number + 1);
-                let end = self.slice.start_ns + self.slice.length_ns;
-                (self.clock.now_ns() < end).then_some((number as u64, None))
+            if self.is_over() {
+                return Ok(false);
             }
+            seat.timer.sleep_until(self.clock, self.clock.now_ns() + backoff).await?;
+            backoff = (backoff * 2).min(LONGEST_BACKOFF_NS);
         }
     }
 
-    /// Draws and encodes the parameters ahead of the due time, outside what is timed.
-    fn prepare(
-        &self,
-        action: usize,
-        number: u64,
-        values: &mut Vec<Value<'r>>,
-        arguments: &mut Vec<u8>,
-    ) -> Result<(), DriveError> {
-        self.workload.draw(action, self.stream, number, values);
-        arguments.clear();
-        let planned = &self.workload.actions[action];
-        planned
-            .steps
-            .iter()
-            .try_for_each(|step| step.encode(values, arguments))
-            .map_err(|misfit| DriveError::Misfit { action: planned.name.clone(), misfit })
+    fn end(&self) -> u64 {
+        self.slice.start_ns.saturating_add(self.slice.length_ns)
+    }
+
+    fn is_over(&self) -> bool {
+        self.end() <= self.clock.now_ns() || self.slice.stop.load(Ordering::Relaxed)
+    }
+
+    /// The next operation's number and, in an open loop, when it is due.
+    fn take(&self, client: usize) -> Next {
+        if self.slice.stop.load(Ordering::Relaxed) || self.slice.most.is_some_and(|most| most <= self.taken.get()) {
+            return Next::End;
+        }
+        let next = match self.workload.load {
+            Load::Open { .. } => match self.arrivals.borrow_mut().next() {
+                Some((number, due)) if due < self.slice.length_ns => {
+                    Next::Operation(number, Some(self.slice.start_ns + due))
+                }
+                _ => return Next::End,
+            },
+            Load::Closed { .. } => {
+                let now = self.clock.now_ns();
+                if self.end() <= now {
+                    return Next::End;
+                }
+                let level = self.slice.shape.level(now.saturating_sub(self.slice.start_ns) as f64 / 1e9);
+                if level <= client as f64 {
+                    return Next::Idle;
+                }
+                Next::Operation(self.taken.get(), None)
+            }
+        };
+        self.taken.set(self.taken.get() + 1);
+        next
     }
 }
 
@@ -174,12 +259,13 @@ mod tests {
 
     use super::*;
     use crate::scenario::spec::parse_scenario;
-    use crate::units::Seed;
+    use crate::scenario::workload::{BoundStep, Setting};
 
     fn workload(load: &str) -> Workload {
         let text = format!("name = 's'\n[load]\n{load}\n[[action]]\nname = 'x'\nsql = 'SELECT 1'\n");
         let scenario = parse_scenario(&text).unwrap();
-        Workload::new(std::slice::from_ref(&scenario), scenario.load, &[vec![vec![vec![]]]], Vec::new(), 0, Seed(1))
+        let bound = vec![vec![vec![BoundStep::default()]]];
+        Workload::new(std::slice::from_ref(&scenario), Setting::plain(scenario.load, &bound))
     }
 
     /// Drives a slice of `length` on a paused clock; every operation takes the next of `service_ms`.
@@ -188,12 +274,26 @@ mod tests {
         let clock = Clock::start();
         let service: Vec<Duration> = service_ms.iter().map(|ms| Duration::from_millis(*ms)).collect();
         let mut seats: Vec<Seat> = (0..clients)
-            .map(|_| Seat { client: Client::Simulated { service: service.clone(), next: 0 }, timer: Timer::Tokio })
+            .map(|number| Seat {
+                client: Client::Simulated { service: service.clone(), next: 0 },
+                timer: Timer::Tokio,
+                number,
+            })
             .collect();
         let recording = RefCell::new(Recording::new(1));
         let length_ns = length.as_nanos() as u64;
-        let slice = Slice { stream: 1, start_ns: 0, length_ns, grace_ns: length_ns / 2, thread: 0, threads: 1 };
-        drive(&mut seats, &workload, slice, &clock, &recording).await.unwrap();
+        let shape = Arc::new(Shape::steady(workload.load.level(), length.as_secs_f64()));
+        let slice = Slice {
+            stream: Stream::lane(1, 0, 1),
+            start_ns: 0,
+            length_ns,
+            grace_ns: length_ns / 2,
+            shape,
+            most: None,
+            rules: Rules::default(),
+            stop: Arc::default(),
+        };
+        drive(&mut seats, &workload, &slice, &clock, &recording).await.unwrap();
         recording.into_inner()
     }
 
@@ -232,7 +332,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn equal_streams_have_equal_arrivals() {
         let workload = workload("rate = 500");
-        let due = |stream| due_times(&workload, stream, 500.0, 1, 1_000_000_000);
+        let due = |part| -> Vec<(u64, u64)> {
+            Arrivals::new(&workload, Stream::lane(part, 0, 1), &Shape::steady(500.0, 1.0)).collect()
+        };
         assert_eq!(due(7), due(7));
         assert_ne!(due(7), due(8));
         assert!((430..570).contains(&due(7).len()));

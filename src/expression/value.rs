@@ -239,6 +239,102 @@ impl Value<'_> {
         Ok(())
     }
 
+    /// Bits that differ where values differ, for digests of streams.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        match self {
+            Value::Null => 1,
+            Value::Bool(flag) => 2 + u64::from(*flag),
+            Value::Int(n) | Value::Time(n) => *n as u64,
+            Value::Float(n) => n.to_bits(),
+            Value::Uuid(bits) => (*bits ^ (*bits >> 64)) as u64,
+            Value::Text(text) => text.bytes().fold(7, |hash: u64, byte| hash.rotate_left(5) ^ u64::from(byte)),
+        }
+    }
+
+    /// The value without borrowing.
+    #[must_use]
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Bool(flag) => Value::Bool(flag),
+            Value::Int(n) => Value::Int(n),
+            Value::Float(n) => Value::Float(n),
+            Value::Time(micros) => Value::Time(micros),
+            Value::Uuid(bits) => Value::Uuid(bits),
+            Value::Text(text) => Value::Text(text.into_owned().into()),
+        }
+    }
+
+    /// Reads a value from the server's binary form; `None` for a type whose values cannot be captured.
+    #[must_use]
+    pub fn read(kind: SqlType, bytes: &[u8]) -> Option<Value<'static>> {
+        Some(match kind {
+            SqlType::Bool => Value::Bool(*bytes.first()? != 0),
+            SqlType::Int2 => Value::Int(i16::from_be_bytes(bytes.try_into().ok()?).into()),
+            SqlType::Int4 => Value::Int(i32::from_be_bytes(bytes.try_into().ok()?).into()),
+            SqlType::Int8 => Value::Int(i64::from_be_bytes(bytes.try_into().ok()?)),
+            SqlType::Float4 => Value::Float(f32::from_be_bytes(bytes.try_into().ok()?).into()),
+            SqlType::Float8 => Value::Float(f64::from_be_bytes(bytes.try_into().ok()?)),
+            SqlType::Timestamp => Value::Time(i64::from_be_bytes(bytes.try_into().ok()?)),
+            SqlType::Date => {
+                Value::Time(i64::from(i32::from_be_bytes(bytes.try_into().ok()?)).checked_mul(MICROS_PER_DAY)?)
+            }
+            SqlType::Uuid => Value::Uuid(u128::from_be_bytes(bytes.try_into().ok()?)),
+            SqlType::Text | SqlType::Json => Value::Text(String::from_utf8(bytes.to_vec()).ok()?.into()),
+            SqlType::Jsonb => Value::Text(String::from_utf8(bytes.get(1..)?.to_vec()).ok()?.into()),
+            SqlType::Numeric(_) => Value::Float(read_numeric(bytes)?),
+            _ => return None,
+        })
+    }
+
+    /// Whether values of a type can be read back with [`Value::read`].
+    #[must_use]
+    pub fn can_read(kind: SqlType) -> bool {
+        use SqlType as T;
+        !matches!(kind, T::Bytea | T::Time | T::Interval | T::Inet(_) | T::Macaddr | T::Money | T::Other)
+    }
+
+    /// Writes the value as SQL, for statements that are sent as one text: numbers bare, everything else in quotes.
+    ///
+    /// # Errors
+    /// When the value has no meaning in the type.
+    pub fn write_literal(&self, kind: SqlType, out: &mut Vec<u8>) -> Result<(), Misfit> {
+        use SqlType as T;
+        let start = out.len();
+        match (self, kind) {
+            (Value::Null, _) => out.extend_from_slice(b"NULL"),
+            (Value::Text(_) | Value::Uuid(_), _)
+            | (_, T::Text | T::Json | T::Jsonb | T::Bytea | T::Uuid | T::Other) => {
+                let text = self.to_text();
+                // Backslashes mean something else where standard_conforming_strings is off.
+                out.extend_from_slice(if text.contains('\\') { b" E'" } else { b"'" });
+                for byte in text.bytes() {
+                    match byte {
+                        b'\'' => out.extend_from_slice(b"''"),
+                        b'\\' => out.extend_from_slice(b"\\\\"),
+                        other => out.push(other),
+                    }
+                }
+                out.push(b'\'');
+            }
+            (_, T::Timestamp | T::Date | T::Time | T::Interval | T::Bool) => {
+                out.push(b'\'');
+                self.write_field(kind, out)?;
+                out.push(b'\'');
+            }
+            _ => {
+                self.write_field(kind, out)?;
+                // A minus sign after an operator would become another operator, or a comment.
+                if out[start] == b'-' {
+                    out.insert(start, b'(');
+                    out.push(b')');
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn uuid(&self) -> Option<u128> {
         match self {
             Value::Uuid(bits) => Some(*bits),
@@ -420,6 +516,21 @@ fn write_numeric(value: f64, fraction_digits: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[..8 + 2 * (count - zeros)]);
 }
 
+/// `numeric_send`, as the nearest double; NaN and the infinities are none.
+fn read_numeric(bytes: &[u8]) -> Option<f64> {
+    let word = |at: usize| Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
+    let (groups, weight, sign) = (word(0)?, word(2)? as i16, word(4)?);
+    let mut value = 0.0;
+    for group in 0..usize::from(groups) {
+        value += f64::from(word(8 + 2 * group)?) * libm::pow(10_000.0, f64::from(weight) - group as f64);
+    }
+    match sign {
+        0 => Some(value),
+        0x4000 => Some(-value),
+        _ => None,
+    }
+}
+
 const POWERS_OF_TEN: [f64; 39] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28, 1e29, 1e30, 1e31, 1e32, 1e33, 1e34, 1e35, 1e36, 1e37, 1e38,
@@ -479,6 +590,31 @@ mod tests {
         let before = Value::Time(-1);
         assert_eq!(bytes(&before, SqlType::Date)[4..], (-1_i32).to_be_bytes());
         assert_eq!(before.to_text(), "1999-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn values_come_back_from_their_bytes_and_become_sql() {
+        for (value, kind) in [
+            (Value::Int(-258), SqlType::Int2),
+            (Value::Float(-12_345.67), SqlType::Numeric(2)),
+            (Value::Float(0.0004), SqlType::Numeric(4)),
+            (Value::Time(86_400_000_000), SqlType::Date),
+            (Value::Text("é".into()), SqlType::Jsonb),
+            (Value::Bool(true), SqlType::Bool),
+        ] {
+            let back = Value::read(kind, &bytes(&value, kind)[4..]).unwrap();
+            assert!(back == value || (back.number().unwrap() - value.number().unwrap()).abs() < 1e-9, "{back:?}");
+        }
+        let sql = |value: Value<'_>, kind| {
+            let mut out = Vec::new();
+            value.write_literal(kind, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(sql(Value::Int(-5), SqlType::Int4), "(-5)");
+        assert_eq!(sql(Value::Float(2.5), SqlType::Numeric(2)), "2.50");
+        assert_eq!(sql(Value::Text("it's \\".into()), SqlType::Text), " E'it''s \\\\'");
+        assert_eq!(sql(Value::Time(0), SqlType::Timestamp), "'2000-01-01T00:00:00Z'");
+        assert_eq!(sql(Value::Null, SqlType::Int4), "NULL");
     }
 
     #[test]

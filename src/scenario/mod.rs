@@ -1,12 +1,21 @@
 //! What an application asks of its database: a weighted mix of actions and a load.
 //!
-//! Must use no connection and no clock: a scenario is a pure function from (seed, slice, number) to
+//! Must use no connection and no clock: a scenario is a pure function from (seed, stream, number) to
 //! an action and its parameters, so that every side of a trial sees the same stream.
 
+pub mod action;
+mod formula;
+pub mod gate;
+pub mod load;
 pub mod parameter;
+pub mod program;
+pub mod script;
+pub mod shape;
 pub mod spec;
 pub mod statement;
 pub mod workload;
 
-pub use spec::{Action, Load, Scenario};
-pub use workload::Workload;
+pub use action::Action;
+pub use load::Load;
+pub use spec::Scenario;
+pub use workload::{Stream, Workload};

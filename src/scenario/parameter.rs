@@ -12,10 +12,27 @@ pub enum Draw {
     Const(Value<'static>),
     /// One of the values a column of the database holds.
     Pick(Pick),
+    /// Another column of the row that another parameter was picked from.
+    Same {
+        /// The other parameter, by position; always a [`Draw::Pick`].
+        leader: usize,
+        /// As the scenario names it.
+        column: String,
+        /// Its position among the columns of the leader's pool.
+        place: usize,
+    },
     /// One of several, by weight.
     Choice(Weights, Vec<Value<'static>>),
     /// A number; durations are microseconds.
     Distribution(Distribution),
+    /// A whole number from 1 on, low ones more often.
+    Zipf(Zipf),
+    /// A whole number that no other operation of the same run is given.
+    Sequence(i64),
+    /// Letters and digits, so many at least and at most.
+    Letters(u64, u64),
+    /// Text around other parameters.
+    Template(Vec<Piece>),
     /// The end of the dataset's history.
     Now,
     /// Another parameter of the same action, by position.
@@ -26,22 +43,74 @@ pub enum Draw {
     Uuid,
 }
 
+/// A stretch of a [`Draw::Template`].
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// As it stands.
+    Text(String),
+    /// A parameter, by position.
+    Parameter(usize),
+}
+
 /// Values of a column, sampled once before the load so that every side draws from the same list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pick {
     /// As the scenario names it.
     pub table: String,
-    /// The column.
-    pub column: String,
+    /// The columns, that of the parameter itself first.
+    pub columns: Vec<String>,
     /// Skew over distinct values; without it rows are drawn evenly, so frequent values come often.
     pub zipf: Option<f64>,
+    /// Position of its pool in the workload.
+    pub pool: usize,
 }
 
-/// The values a [`Pick`] draws from.
+impl Pick {
+    /// Whether one pool serves both.
+    #[must_use]
+    pub fn draws_like(&self, other: &Self) -> bool {
+        (&self.table, &self.columns, self.zipf) == (&other.table, &other.columns, other.zipf)
+    }
+
+    /// Which of `count` rows a stream draws at `n`.
+    fn row(&self, key: Key, n: u64, count: u64) -> u64 {
+        match self.zipf {
+            Some(s) => Zipf::new(s, count).draw(key, n),
+            None => below(key.cell(n), count),
+        }
+    }
+}
+
+/// The rows a [`Pick`] draws from.
 #[derive(Debug, Clone, Default)]
 pub struct Pool {
-    /// In an order that does not depend on where rows stand.
+    /// Row after row, in an order that does not depend on where rows stand.
     pub values: Vec<Value<'static>>,
+    /// Values of a row.
+    pub width: usize,
+}
+
+impl Pool {
+    fn rows(&self) -> u64 {
+        (self.values.len() / self.width.max(1)) as u64
+    }
+}
+
+/// Where in a stream a value is drawn, and what it may look at.
+#[derive(Clone, Copy)]
+pub struct Place<'c, 'w> {
+    /// Which operation of the stream.
+    pub n: u64,
+    /// Which operation of all streams together.
+    pub ordinal: u64,
+    /// The end of the dataset's history.
+    pub now: i64,
+    /// The pools of every pick.
+    pub pools: &'w [Pool],
+    /// All parameters of the action with their streams.
+    pub parameters: &'w [(Draw, Key)],
+    /// The values drawn so far, by position.
+    pub earlier: &'c [Value<'w>],
 }
 
 /// Reads a parameter's expression. `names` are the parameters of the action, in order.
@@ -56,7 +125,7 @@ pub fn read(expr: &Expr, names: &[String]) -> Result<Draw, Diagnostic> {
         Node::Text(text) => Ok(Draw::Const(Value::Text(text.clone().into()))),
         Node::Path(path) if path.len() == 1 => named(&path[0], expr, names),
         Node::Path(_) => Err(Diagnostic::at(expr.span.clone(), "a column's values are drawn with pick(table.column)")),
-        Node::Call(name, arguments) => call(name, arguments, expr),
+        Node::Call(name, arguments) => call(name, arguments, expr, names),
         Node::Binary(operator @ ('+' | '-'), left, right) => {
             Ok(Draw::Binary(*operator, Box::new(read(left, names)?), Box::new(read(right, names)?)))
         }
@@ -82,20 +151,79 @@ fn named(name: &str, expr: &Expr, names: &[String]) -> Result<Draw, Diagnostic> 
     }
 }
 
-fn call(name: &str, arguments: &[Argument], expr: &Expr) -> Result<Draw, Diagnostic> {
+fn call(name: &str, arguments: &[Argument], expr: &Expr, names: &[String]) -> Result<Draw, Diagnostic> {
     if Distribution::NAMES.contains(&name) {
         return Distribution::read(expr).map(Draw::Distribution);
     }
     match (name, arguments) {
         ("uuid", []) => Ok(Draw::Uuid),
-        ("pick", [column, rest @ ..]) => pick(column, rest, expr),
+        ("pick", [column, rest @ ..]) => pick(column, rest, expr, names),
         ("weights", [_, ..]) => weights(arguments),
-        _ => Err(Diagnostic::at(expr.span.clone(), format!("`{name}` is unknown, or takes other arguments"))
-            .help("known: pick(table.column, zipf 1.1), weights(a 85, b 15), uniform, normal, lognormal, exp, uuid()")),
+        ("zipf", [count, exponent]) => {
+            let (count, exponent) = (whole(count, 1)?, number(&exponent.value)?);
+            if exponent < 0.0 {
+                return Err(Diagnostic::at(expr.span.clone(), "the skew must not be below 0"));
+            }
+            Ok(Draw::Zipf(Zipf::new(exponent, count)))
+        }
+        ("sequence", []) => Ok(Draw::Sequence(1)),
+        ("sequence", [first]) => Ok(Draw::Sequence(whole(first, 0)? as i64)),
+        ("letters", [least, most]) => {
+            let (least, most) = (whole(least, 0)?, whole(most, 0)?);
+            if most < least || 1_000_000 < most {
+                return Err(Diagnostic::at(expr.span.clone(), "`letters` takes the least and the most, up to 1,000,000"));
+            }
+            Ok(Draw::Letters(least, most))
+        }
+        ("template", [Argument { label: None, value: Expr { node: Node::Text(text), span }, .. }]) => {
+            template(text, span, names)
+        }
+        _ => Err(Diagnostic::at(expr.span.clone(), format!("`{name}` is unknown, or takes other arguments")).help(
+            "known: pick(table.column, zipf 1.1), weights(a 85, b 15), uniform, normal, lognormal, exp, zipf(1000, 1.1), \
+             sequence(1), letters(5, 20), template('user-{id}'), uuid()",
+        )),
     }
 }
 
-fn pick(column: &Argument, rest: &[Argument], expr: &Expr) -> Result<Draw, Diagnostic> {
+fn whole(argument: &Argument, least: u64) -> Result<u64, Diagnostic> {
+    let found = number(&argument.value)?;
+    if found < least as f64 || found != libm::trunc(found) || 9e15 < found {
+        let message = format!("this must be a whole number, {least} or more");
+        return Err(Diagnostic::at(argument.value.span.clone(), message));
+    }
+    Ok(found as u64)
+}
+
+/// `'a {name} b'` in pieces; `{{` and `}}` stand for the brackets themselves.
+fn template(text: &str, span: &std::ops::Range<usize>, names: &[String]) -> Result<Draw, Diagnostic> {
+    let mut pieces = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        plain.push_str(&rest[..at]);
+        let bracket = &rest[at..at + 1];
+        if rest[at + 1..].starts_with(bracket) {
+            plain.push_str(bracket);
+            rest = &rest[at + 2..];
+            continue;
+        }
+        let Some(end) = rest[at..].find('}').filter(|_| bracket == "{") else {
+            return Err(Diagnostic::at(span.clone(), "a `{` and its `}` belong together; `{{` stands for the bracket"));
+        };
+        let name = &rest[at + 1..at + end];
+        let Some(position) = names.iter().position(|known| known == name) else {
+            return Err(Diagnostic::at(span.clone(), format!("`{name}` is no parameter of this action")));
+        };
+        pieces.push(Piece::Text(std::mem::take(&mut plain)));
+        pieces.push(Piece::Parameter(position));
+        rest = &rest[at + end + 1..];
+    }
+    plain.push_str(rest);
+    pieces.push(Piece::Text(plain));
+    Ok(Draw::Template(pieces))
+}
+
+fn pick(column: &Argument, rest: &[Argument], expr: &Expr, names: &[String]) -> Result<Draw, Diagnostic> {
     let Node::Path(path) = &column.value.node else {
         return Err(Diagnostic::at(column.value.span.clone(), "`pick` takes a column: pick(users.id)"));
     };
@@ -105,12 +233,23 @@ fn pick(column: &Argument, rest: &[Argument], expr: &Expr) -> Result<Draw, Diagn
     let zipf = match rest {
         [] => None,
         [Argument { label: Some(label), value, .. }] if label == "zipf" => Some(number(value)?),
-        _ => return Err(Diagnostic::at(expr.span.clone(), "`pick` takes a column and perhaps a skew: zipf 1.1")),
+        [Argument { label: Some(label), value: Expr { node: Node::Path(other), span }, .. }] if label == "same" => {
+            let leader = names.iter().position(|known| [known] == *other.iter().collect::<Vec<_>>());
+            let leader = leader.ok_or_else(|| {
+                Diagnostic::at(span.clone(), format!("`{}` is no parameter of this action", other.join(".")))
+            })?;
+            return Ok(Draw::Same { leader, column: path.join("."), place: 0 });
+        }
+        _ => {
+            let message =
+                "`pick` takes a column and perhaps a skew (zipf 1.1) or a parameter of the same row (same user)";
+            return Err(Diagnostic::at(expr.span.clone(), message));
+        }
     };
     if zipf.is_some_and(|s| s < 0.0) {
         return Err(Diagnostic::at(expr.span.clone(), "the skew must not be below 0"));
     }
-    Ok(Draw::Pick(Pick { table: table.join("."), column: column_name.clone(), zipf }))
+    Ok(Draw::Pick(Pick { table: table.join("."), columns: vec![column_name.clone()], zipf, pool: 0 }))
 }
 
 fn weights(arguments: &[Argument]) -> Result<Draw, Diagnostic> {
@@ -136,8 +275,8 @@ fn weights(arguments: &[Argument]) -> Result<Draw, Diagnostic> {
 }
 
 impl Draw {
-    /// The columns this value is picked from.
-    pub fn picks<'d>(&'d self, found: &mut Vec<&'d Pick>) {
+    /// The picks inside.
+    pub fn picks<'d>(&'d mut self, found: &mut Vec<&'d mut Pick>) {
         match self {
             Self::Pick(pick) => found.push(pick),
             Self::Binary(_, left, right) => {
@@ -149,52 +288,70 @@ impl Draw {
     }
 
     /// The parameters this value is made from, by position.
-    pub fn sources(&self, found: &mut Vec<usize>) {
+    pub fn sources<'d>(&'d mut self, found: &mut Vec<&'d mut usize>) {
         match self {
-            Self::Parameter(position) => found.push(*position),
+            Self::Parameter(position) | Self::Same { leader: position, .. } => found.push(position),
             Self::Binary(_, left, right) => {
                 left.sources(found);
                 right.sources(found);
             }
+            Self::Template(pieces) => found.extend(pieces.iter_mut().filter_map(|piece| match piece {
+                Piece::Parameter(position) => Some(position),
+                Piece::Text(_) => None,
+            })),
             _ => {}
         }
     }
 
-    /// The value at `n` of a stream. `pool` finds the values of a pick, `earlier` those already drawn.
-    pub fn value<'w>(
-        &'w self,
-        key: Key,
-        n: u64,
-        now: i64,
-        pool: &impl Fn(&Pick) -> &'w [Value<'static>],
-        earlier: &[Value<'w>],
-    ) -> Value<'w> {
+    /// The value of a stream at a place.
+    pub fn value<'w>(&'w self, key: Key, at: Place<'_, 'w>) -> Value<'w> {
+        let n = at.n;
         match self {
             Self::Const(value) => value.clone(),
             Self::Choice(weights, values) => values[weights.choose(key.cell(n))].clone(),
             Self::Distribution(distribution) => Value::Float(distribution.draw(key.cell(n))),
-            Self::Now => Value::Time(now),
-            Self::Parameter(position) => earlier[*position].clone(),
-            Self::Uuid => Value::Uuid((u128::from(key.cell(n)) << 64) | u128::from(key.numbered(1).cell(n))),
-            Self::Pick(pick) => {
-                let values = pool(pick);
-                if values.is_empty() {
-                    return Value::Null;
+            Self::Zipf(zipf) => Value::Int(zipf.draw(key, n) as i64 + 1),
+            Self::Sequence(first) => Value::Int(first + at.ordinal as i64),
+            Self::Letters(least, most) => Value::Text(letters(key, n, *least, *most).into()),
+            Self::Template(pieces) => {
+                let mut text = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(plain) => text.push_str(plain),
+                        Piece::Parameter(position) => text.push_str(&at.earlier[*position].to_text()),
+                    }
                 }
-                let count = values.len() as u64;
-                let index = match pick.zipf {
-                    Some(s) => Zipf::new(s, count).draw(key, n),
-                    None => below(key.cell(n), count),
-                };
-                values[index as usize].clone()
+                Value::Text(text.into())
             }
+            Self::Now => Value::Time(at.now),
+            Self::Parameter(position) => at.earlier[*position].clone(),
+            Self::Uuid => Value::Uuid((u128::from(key.cell(n)) << 64) | u128::from(key.numbered(1).cell(n))),
+            Self::Pick(pick) => picked(pick, key, at, 0),
+            Self::Same { leader, place, .. } => match &at.parameters[*leader] {
+                (Self::Pick(pick), key) => picked(pick, *key, at, *place),
+                _ => Value::Null,
+            },
             Self::Binary(operator, left, right) => {
-                let left = left.value(key.numbered(1), n, now, pool, earlier);
-                let right = right.value(key.numbered(2), n, now, pool, earlier);
+                let left = left.value(key.numbered(1), at);
+                let right = right.value(key.numbered(2), at);
                 combine(*operator, &left, &right)
             }
         }
     }
+}
+
+fn picked<'w>(pick: &Pick, key: Key, at: Place<'_, 'w>, column: usize) -> Value<'w> {
+    let Some(pool) = at.pools.get(pick.pool).filter(|pool| !pool.values.is_empty()) else { return Value::Null };
+    pool.values[pick.row(key, at.n, pool.rows()) as usize * pool.width + column].clone()
+}
+
+fn letters(key: Key, n: u64, least: u64, most: u64) -> String {
+    const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz01";
+    let length = least + below(key.cell(n), most - least + 1);
+    let words = (0..length.div_ceil(10)).map(|word| key.numbered(word + 1).cell(n));
+    let text =
+        words.flat_map(|word| (0..10).map(move |place| char::from(LETTERS[(word >> (6 * place)) as usize & 63])));
+    text.take(length as usize).collect()
 }
 
 fn combine(operator: char, left: &Value<'_>, right: &Value<'_>) -> Value<'static> {
@@ -216,23 +373,50 @@ mod tests {
         read(&parse(text).unwrap(), &["from".to_owned()]).map_err(|p| p.message)
     }
 
+    fn place<'c, 'w>(n: u64, pools: &'w [Pool], earlier: &'c [Value<'w>]) -> Place<'c, 'w> {
+        Place { n, ordinal: n, now: 0, pools, parameters: &[], earlier }
+    }
+
     #[test]
     fn values_are_a_function_of_stream_and_number() {
-        let values: Vec<Value<'static>> = (1..=100).map(Value::Int).collect();
-        let pool = |_: &Pick| values.as_slice();
+        let pools = [Pool { values: (1..=100).map(Value::Int).collect(), width: 1 }];
         let draw = draw("pick(users.id, zipf 1.1)").unwrap();
         let key = Key::new(1);
-        let first: Vec<_> = (0..50).map(|n| draw.value(key, n, 0, &pool, &[])).collect();
-        let again: Vec<_> = (0..50).map(|n| draw.value(key, n, 0, &pool, &[])).collect();
+        let first: Vec<_> = (0..50).map(|n| draw.value(key, place(n, &pools, &[]))).collect();
+        let again: Vec<_> = (0..50).map(|n| draw.value(key, place(n, &pools, &[]))).collect();
         assert_eq!(first, again);
         assert!(first.iter().any(|v| *v != first[0]));
     }
 
     #[test]
-    fn times_move_by_durations() {
+    fn a_follower_comes_from_the_row_of_its_leader() {
+        let values = (0..100).flat_map(|n| [Value::Int(n), Value::Int(n * 7)]).collect();
+        let pools = [Pool { values, width: 2 }];
+        let columns = vec!["user_id".to_owned(), "course_id".to_owned()];
+        let leader = Draw::Pick(Pick { table: "enrollments".to_owned(), columns, zipf: None, pool: 0 });
+        let follower = Draw::Same { leader: 0, column: "course_id".to_owned(), place: 1 };
+        let parameters = [(leader, Key::new(1)), (follower, Key::new(2))];
+        for n in 0..20 {
+            let at = Place { parameters: &parameters, ..place(n, &pools, &[]) };
+            let (user, course) = (parameters[0].0.value(Key::new(1), at), parameters[1].0.value(Key::new(2), at));
+            assert_eq!(user.whole().unwrap() * 7, course.whole().unwrap());
+        }
+    }
+
+    #[test]
+    fn times_move_by_durations_and_texts_are_put_together() {
         let earlier = [Value::Time(1_000)];
-        let draw = draw("from + 2s").unwrap();
-        assert_eq!(draw.value(Key::new(1), 0, 0, &|_| &[], &earlier), Value::Time(2_001_000));
+        let at = draw("from + 2s").unwrap();
+        assert_eq!(at.value(Key::new(1), place(0, &[], &earlier)), Value::Time(2_001_000));
+        let text = draw("template('{{x}} {from}')").unwrap();
+        assert_eq!(text.value(Key::new(1), place(0, &[], &[Value::Int(5)])), Value::Text("{x} 5".into()));
+        let sequence = draw("sequence(100)").unwrap();
+        assert_eq!(sequence.value(Key::new(1), place(7, &[], &[])), Value::Int(107));
+        let word = draw("letters(3, 30)").unwrap();
+        for n in 0..50 {
+            let length = word.value(Key::new(3), place(n, &[], &[])).to_text().len();
+            assert!((3..=30).contains(&length), "{length}");
+        }
     }
 
     #[test]
@@ -240,6 +424,11 @@ mod tests {
         assert_eq!(draw("form").unwrap_err(), "`form` is no parameter of this action");
         assert_eq!(draw("pick(id)").unwrap_err(), "name the table too: pick(users.id)");
         assert_eq!(draw("weights(a 0)").unwrap_err(), "weights must not be below 0, and one must be above 0");
-        assert_eq!(draw("pick(users.id, 3)").unwrap_err(), "`pick` takes a column and perhaps a skew: zipf 1.1");
+        assert_eq!(
+            draw("pick(users.id, 3)").unwrap_err(),
+            "`pick` takes a column and perhaps a skew (zipf 1.1) or a parameter of the same row (same user)"
+        );
+        assert_eq!(draw("pick(users.id, same who)").unwrap_err(), "`who` is no parameter of this action");
+        assert_eq!(draw("template('{who}')").unwrap_err(), "`who` is no parameter of this action");
     }
 }

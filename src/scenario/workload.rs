@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::parameter::{Draw, Pick, Pool};
-use super::spec::{Load, Scenario};
+use super::action::Action;
+use super::load::Load;
+use super::parameter::{Draw, Place, Pool};
+use super::program::{Keep, Op, Protocol, Step};
+use super::spec::Scenario;
 use crate::expression::value::Misfit;
 use crate::expression::{Key, SqlType, Value, Weights};
 use crate::units::Seed;
@@ -16,7 +19,7 @@ pub struct Workload {
     /// How they arrive.
     pub load: Load,
     weights: Weights,
-    pools: Vec<(Pick, Pool)>,
+    pools: Vec<Pool>,
     key: Key,
     now: i64,
 }
@@ -28,13 +31,24 @@ pub struct PlannedAction {
     pub name: String,
     /// Its share of the whole mix, from 0 to 1.
     pub share: f64,
-    /// All steps in one transaction.
-    pub transaction: bool,
     /// Its own margin, if its file names one.
     pub margin: Option<f64>,
+    /// Sent to a replica where there is one.
+    pub on_replica: bool,
     /// Statements in order.
     pub steps: Vec<PlannedStep>,
+    /// What to do.
+    pub program: Vec<Op>,
+    /// How long a client waits after it.
+    pub think: Option<Draw>,
+    /// How many slots there are; parameters have the first.
+    pub slots: usize,
+    /// Slots that are set before an action begins: a script's seeds and scale.
+    pub given: Vec<(usize, Value<'static>)>,
+    /// The slot that holds the client's number.
+    pub client_slot: Option<usize>,
     parameters: Vec<(Draw, Key)>,
+    key: Key,
 }
 
 /// A statement ready to be sent.
@@ -44,8 +58,64 @@ pub struct PlannedStep {
     pub tag: String,
     /// SQL with numbered parameters, without the tag.
     pub sql: Arc<str>,
-    /// For each numbered parameter, which of the action's and in which type.
+    /// For each numbered parameter, which slot and in which type.
     pub arguments: Vec<(usize, SqlType)>,
+    /// What becomes of its result.
+    pub keep: Keep,
+    /// Columns that give slots their values: position, slot and type.
+    pub captures: Vec<(usize, usize, SqlType)>,
+    /// How it is sent.
+    pub protocol: Protocol,
+    /// The text between its parameters, each stretch with the number of the one that follows.
+    fragments: Vec<(String, Option<usize>)>,
+    /// What it does to the transaction, if it does anything.
+    pub bracket: Option<Bracket>,
+}
+
+/// A statement that begins or ends a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bracket {
+    /// `BEGIN`, `START TRANSACTION`
+    Begins,
+    /// `COMMIT`, `END`, `ROLLBACK`, `ABORT`
+    Ends,
+}
+
+/// What the server says of a step.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BoundStep {
+    /// Types of the numbered parameters.
+    pub arguments: Vec<SqlType>,
+    /// Columns that give slots their values: position, slot and type.
+    pub captures: Vec<(usize, usize, SqlType)>,
+}
+
+/// What the server says of every step, by scenario and action.
+pub type Bound = Vec<Vec<Vec<BoundStep>>>;
+
+/// Names a stream of operations: the operations of one thread, or of one slice of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stream {
+    /// Its number; equal numbers give equal operations.
+    pub id: u64,
+    /// Of how many streams that run side by side it is one.
+    pub of: u64,
+    /// Which of them it is.
+    pub lane: u64,
+}
+
+impl Stream {
+    /// Stream `lane` of `of` that run side by side, in part `part` of the run.
+    #[must_use]
+    pub fn lane(part: u64, lane: u64, of: u64) -> Self {
+        Self { id: part * of + lane, of, lane }
+    }
+
+    /// The number of its `n`-th operation among those of all streams.
+    fn ordinal(self, n: u64) -> u64 {
+        let part = (self.id - self.lane) / self.of;
+        (part << 32) + n * self.of + self.lane
+    }
 }
 
 /// Why scenarios cannot be driven together.
@@ -106,76 +176,228 @@ pub fn merge_loads(scenarios: &[Scenario]) -> Result<Load, MixError> {
     Ok(sum)
 }
 
-impl Workload {
-    /// Joins scenarios with what the server said: `types` per scenario, action, step and parameter;
-    /// `pools` for every pick; `now` the end of the dataset's history.
+/// What a workload is made of beside the scenarios.
+pub struct Setting<'s> {
+    /// How actions arrive.
+    pub load: Load,
+    /// What the server said of every step.
+    pub bound: &'s Bound,
+    /// Rows for every pick, in the order of [`picks`].
+    pub pools: Vec<Pool>,
+    /// The end of the dataset's history.
+    pub now: i64,
+    /// Names all streams.
+    pub seed: Seed,
+    /// The scale that scripts see.
+    pub scale: f64,
+    /// How statements are sent where no step says it.
+    pub protocol: Protocol,
+}
+
+/// Every different pick of the scenarios, in a fixed order: the order of their pools.
+#[must_use]
+pub fn picks(scenarios: &[Scenario]) -> Vec<super::parameter::Pick> {
+    let mut found: Vec<super::parameter::Pick> = Vec::new();
+    for parameter in scenarios.iter().flat_map(|s| &s.actions).flat_map(|a| &a.parameters) {
+        let mut draw = parameter.draw.clone();
+        let mut picks = Vec::new();
+        draw.picks(&mut picks);
+        for pick in picks {
+            if !found.iter().any(|known| known.draws_like(pick)) {
+                found.push(pick.clone());
+            }
+        }
+    }
+    found
+}
+
+impl<'s> Setting<'s> {
+    /// Without pools and a history, for statements without parameters.
     #[must_use]
-    pub fn new(
-        scenarios: &[Scenario],
-        load: Load,
-        types: &[Vec<Vec<Vec<SqlType>>>],
-        pools: Vec<(Pick, Pool)>,
-        now: i64,
-        seed: Seed,
-    ) -> Self {
-        let key = Key::new(seed.0).named("workload");
+    pub fn plain(load: Load, bound: &'s Bound) -> Self {
+        Self { load, bound, pools: Vec::new(), now: 0, seed: Seed(1), scale: 1.0, protocol: Protocol::Prepared }
+    }
+}
+
+impl Workload {
+    /// Joins scenarios with what the server said.
+    #[must_use]
+    pub fn new(scenarios: &[Scenario], setting: Setting<'_>) -> Self {
+        let key = Key::new(setting.seed.0).named("workload");
+        let known = picks(scenarios);
         let mut actions = Vec::new();
-        for (scenario, types) in scenarios.iter().zip(types) {
+        for (scenario, bound) in scenarios.iter().zip(setting.bound) {
             let total: f64 = scenario.actions.iter().map(|a| a.weight).sum();
-            for (action, types) in scenario.actions.iter().zip(types) {
-                let key = key.named(&action.name.value);
-                let steps = action.steps.iter().zip(types).enumerate().map(|(index, (step, types))| PlannedStep {
-                    tag: tag(&action.name.value, index),
-                    sql: step.statement.sql.as_str().into(),
-                    arguments: step.arguments.iter().copied().zip(types.iter().copied()).collect(),
-                });
-                actions.push(PlannedAction {
-                    name: action.name.value.clone(),
-                    share: intensity(scenario.load) / intensity(load) * action.weight / total,
-                    transaction: action.transaction,
-                    margin: action.margin,
-                    steps: steps.collect(),
-                    parameters: action.parameters.iter().map(|p| (p.draw.clone(), key.named(&p.name))).collect(),
-                });
+            for (action, bound) in scenario.actions.iter().zip(bound) {
+                let share = scenario.load.level() / setting.load.level() * action.weight / total;
+                actions.push(planned(action, bound, share, key, &known, &setting));
             }
         }
         let shares: Vec<f64> = actions.iter().map(|a: &PlannedAction| a.share).collect();
+        let Setting { load, pools, now, .. } = setting;
         Self { weights: Weights::new(&shares), actions, load, pools, key, now }
     }
 
     /// Which action the `n`-th arrival of a stream is, by position.
     #[must_use]
-    pub fn action(&self, stream: u64, n: u64) -> usize {
-        self.weights.choose(self.key.numbered(stream).cell(n))
+    pub fn action(&self, stream: Stream, n: u64) -> usize {
+        self.weights.choose(self.key.numbered(stream.id).cell(n))
     }
 
     /// The gap before the `n`-th arrival of a stream, in units of the mean gap: exponential, so arrivals are Poisson.
     #[must_use]
-    pub fn gap(&self, stream: u64, n: u64) -> f64 {
-        -libm::log(1.0 - self.key.named("arrivals").numbered(stream).unit(n))
+    pub fn gap(&self, stream: Stream, n: u64) -> f64 {
+        -libm::log(1.0 - self.key.named("arrivals").numbered(stream.id).unit(n))
     }
 
-    /// The values of an action's parameters for the `n`-th arrival of a stream, into a reused list.
-    pub fn draw<'w>(&'w self, action: usize, stream: u64, n: u64, values: &mut Vec<Value<'w>>) {
+    /// The values of an action's slots for the `n`-th arrival of a stream, into a reused list: parameters
+    /// drawn, everything else NULL or as given.
+    pub fn draw<'w>(&'w self, action: usize, stream: Stream, n: u64, values: &mut Vec<Value<'w>>) {
         values.clear();
-        let pool = |pick: &Pick| {
-            let found = self.pools.iter().find(|(known, _)| known == pick);
-            found.map_or(&[][..], |(_, pool)| pool.values.as_slice())
-        };
-        for (draw, key) in &self.actions[action].parameters {
-            let value = draw.value(key.numbered(stream), n, self.now, &pool, values);
+        let planned = &self.actions[action];
+        let ordinal = stream.ordinal(n);
+        for (draw, key) in &planned.parameters {
+            let (pools, parameters) = (&*self.pools, &*planned.parameters);
+            let at = Place { n, ordinal, now: self.now, pools, parameters, earlier: values };
+            let value = draw.value(key.numbered(stream.id), at);
             values.push(value);
         }
+        values.resize(planned.slots, Value::Null);
+        for (slot, value) in &planned.given {
+            values[*slot] = value.clone();
+        }
+    }
+
+    /// How long to wait, in microseconds, for a wait that is drawn.
+    #[must_use]
+    pub fn wait_us(&self, action: usize, draw: &Draw, site: u64, stream: Stream, n: u64) -> u64 {
+        let key = self.actions[action].key.named("wait").numbered(site).numbered(stream.id);
+        let at = Place { n, ordinal: 0, now: self.now, pools: &[], parameters: &[], earlier: &[] };
+        draw.value(key, at).number().unwrap_or_default().max(0.0) as u64
+    }
+
+    /// The stream of decisions and random functions of an action.
+    #[must_use]
+    pub fn stream_key(&self, action: usize, stream: Stream) -> Key {
+        self.actions[action].key.numbered(stream.id)
+    }
+}
+
+fn planned(
+    action: &Action,
+    bound: &[BoundStep],
+    share: f64,
+    key: Key,
+    known: &[super::parameter::Pick],
+    setting: &Setting<'_>,
+) -> PlannedAction {
+    let key = key.named(&action.name.value);
+    let steps = action.steps.iter().zip(bound).enumerate().map(|(index, (step, bound))| PlannedStep {
+        tag: tag(&action.name.value, index),
+        sql: step.statement.sql.as_str().into(),
+        arguments: step.arguments.iter().copied().zip(bound.arguments.iter().copied()).collect(),
+        keep: step.keep.clone(),
+        captures: bound.captures.clone(),
+        protocol: step.protocol.unwrap_or(setting.protocol),
+        bracket: bracket(&step.statement.sql),
+        fragments: fragments(step),
+    });
+    let parameters = action.parameters.iter().map(|parameter| {
+        let mut draw = parameter.draw.clone();
+        let mut picks = Vec::new();
+        draw.picks(&mut picks);
+        for pick in picks {
+            pick.pool = known.iter().position(|other| other.draws_like(pick)).unwrap_or_default();
+        }
+        (draw, key.named(&parameter.name))
+    });
+    let scale = if setting.scale == setting.scale.trunc() {
+        Value::Int(setting.scale as i64)
+    } else {
+        Value::Float(setting.scale)
+    };
+    let seed = Value::Int(setting.seed.0 as i64);
+    let given = [("scale", scale), ("random_seed", seed.clone()), ("default_seed", seed)];
+    let given = given.into_iter().filter_map(|(name, value)| {
+        let slot = action.slots.iter().position(|slot| slot == name)?;
+        (action.parameters.len() <= slot).then_some((slot, value))
+    });
+    let client_slot = action.slots.iter().position(|slot| slot == "client_id");
+    PlannedAction {
+        client_slot: client_slot.filter(|slot| action.parameters.len() <= *slot),
+        name: action.name.value.clone(),
+        share,
+        margin: action.margin,
+        on_replica: action.on_replica,
+        steps: steps.collect(),
+        program: action.program.clone(),
+        think: action.think.clone(),
+        slots: action.slots.len(),
+        given: given.collect(),
+        parameters: parameters.collect(),
+        key: key.named("program"),
+    }
+}
+
+impl PlannedAction {
+    /// Whether a slot is a parameter, known before the action begins.
+    #[must_use]
+    pub fn is_parameter(&self, slot: usize) -> bool {
+        slot < self.parameters.len()
+    }
+
+    /// Whether it is a single statement whose values are all known before it begins.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        matches!(self.program.as_slice(), [Op::Send(0)])
+            && self.steps[0].keep == Keep::Nothing
+            && self.steps[0].arguments.iter().all(|(slot, _)| self.is_parameter(*slot))
     }
 }
 
 impl PlannedStep {
-    /// Appends each argument as length and bytes, the way the server wants them.
+    /// Appends what is sent: each argument as length and bytes, or the whole statement as a text with the
+    /// values in it, by the step's protocol.
     ///
     /// # Errors
     /// When a value does not fit the type the server inferred.
     pub fn encode(&self, values: &[Value<'_>], out: &mut Vec<u8>) -> Result<(), Misfit> {
-        self.arguments.iter().try_for_each(|(parameter, kind)| values[*parameter].write(*kind, out))
+        if self.protocol == Protocol::Simple {
+            for (text, argument) in &self.fragments {
+                out.extend_from_slice(text.as_bytes());
+                if let Some((slot, kind)) = argument.map(|number| self.arguments[number]) {
+                    values[slot].write_literal(kind, out)?;
+                }
+            }
+            out.extend_from_slice(format!("\n/* weighbridge:{} */", self.tag).as_bytes());
+            return Ok(());
+        }
+        self.arguments.iter().try_for_each(|(slot, kind)| values[*slot].write(*kind, out))
+    }
+}
+
+/// The text of a step cut at its parameters.
+fn fragments(step: &Step) -> Vec<(String, Option<usize>)> {
+    let text = &step.source.text;
+    let mut fragments = Vec::new();
+    let mut at = 0;
+    for (number, place) in &step.statement.uses {
+        fragments.push((text[at..place.start].to_owned(), Some(*number)));
+        at = place.end;
+    }
+    let end = crate::sql::statements(text).last().map_or(text.len(), |span| span.end);
+    fragments.push((text[at..end.max(at)].to_owned(), None));
+    fragments
+}
+
+fn bracket(sql: &str) -> Option<Bracket> {
+    let word = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    match word.to_ascii_lowercase().as_str() {
+        "begin" | "start" => Some(Bracket::Begins),
+        "commit" | "end" | "abort" => Some(Bracket::Ends),
+        // ROLLBACK TO a savepoint stays in the transaction.
+        "rollback" if !sql.to_ascii_lowercase().contains(" to ") => Some(Bracket::Ends),
+        _ => None,
     }
 }
 
@@ -183,14 +405,6 @@ impl PlannedStep {
 #[must_use]
 pub fn tag(action: &str, step: usize) -> String {
     format!("{action}.{}", step + 1)
-}
-
-/// Rate or clients: what shares of the mix are proportional to.
-fn intensity(load: Load) -> f64 {
-    match load {
-        Load::Open { rate, .. } => rate,
-        Load::Closed { clients } => clients as f64,
-    }
 }
 
 #[cfg(test)]
@@ -207,11 +421,12 @@ mod tests {
     fn scenarios_share_the_mix_by_their_rates() {
         let both = [scenario("a", "x", "rate = 300"), scenario("b", "y", "rate = 100")];
         let load = merge_loads(&both).unwrap();
-        let types = vec![vec![vec![vec![]]]; 2];
-        let workload = Workload::new(&both, load, &types, Vec::new(), 0, Seed(1));
-        let second = (0..10_000).filter(|n| workload.action(3, *n) == 1).count();
+        let bound = vec![vec![vec![BoundStep::default()]]; 2];
+        let workload = Workload::new(&both, Setting::plain(load, &bound));
+        let stream = Stream::lane(3, 0, 1);
+        let second = (0..10_000).filter(|n| workload.action(stream, *n) == 1).count();
         assert!((2_300..2_700).contains(&second), "{second}");
-        let mean = (0..10_000).map(|n| workload.gap(1, n)).sum::<f64>() / 10_000.0;
+        let mean = (0..10_000).map(|n| workload.gap(stream, n)).sum::<f64>() / 10_000.0;
         assert!((mean - 1.0).abs() < 0.03, "{mean}");
     }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use sqlx::Connection;
 
-use super::actions::{describe_all, explain_all};
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use super::order::order;
-use super::picks::sample_picks;
+use super::plans::explain_all;
 use super::sides::{clone_sides, migrate_after, prewarm};
 use super::template::obtain;
+use crate::binding::{describe_all, sample_picks};
 use crate::clock::{self, Clock};
 use crate::diagnostic::SourceFile;
 use crate::drive::{Crew, Recording};
@@ -25,7 +25,8 @@ use crate::postgres::connect::version_text;
 use crate::postgres::database::{Admin, Token};
 use crate::postgres::observe::{self, Snapshot, StatementCounters};
 use crate::postgres::{Target, settings};
-use crate::scenario::workload::{PlannedAction, merge_loads};
+use crate::scenario::program::Protocol;
+use crate::scenario::workload::{PlannedAction, Setting, merge_loads};
 use crate::scenario::{Load, Scenario, Workload};
 use crate::seed::spec::parse_spec;
 use crate::units::Seed;
@@ -152,10 +153,7 @@ async fn remove_left_overs(settings: &Settings, admin: &mut Admin, token: &Token
 
 /// Every side has its own connections; too few of them would only show after the seeding.
 async fn check_connections(admin: &mut Admin, load: Load) -> Result<(), TrialError> {
-    let connections = match load {
-        Load::Open { connections, .. } => connections,
-        Load::Closed { clients } => clients,
-    };
+    let connections = load.connections();
     let allowed = admin.most_connections().await?;
     let needed = connections * Side::ALL.len() + 4;
     if allowed < needed {
@@ -174,9 +172,9 @@ async fn prepare_workload(
     load: Load,
 ) -> Result<Workload, TrialError> {
     let mut before = targets[0].1.connect().await?;
-    let types = describe_all(&mut before, &settings.scenarios, Side::Before).await?;
+    let types = describe_all(&mut before, &settings.scenarios, "").await?;
     let mut after = targets[2].1.connect().await?;
-    let types_after = describe_all(&mut after, &settings.scenarios, Side::After).await?;
+    let types_after = describe_all(&mut after, &settings.scenarios, "after the migration, ").await?;
     let _ = after.close().await;
     if types != types_after {
         return Err(TrialError::Asked(
@@ -190,7 +188,8 @@ async fn prepare_workload(
     let pools = sample_picks(&mut before, &settings.scenarios, sets, settings.seed.0).await?;
     let _ = before.close().await;
     let now = spec.map_or(0, |spec| spec.now);
-    Ok(Workload::new(scenarios, load, &types, pools, now, settings.seed))
+    let (seed, protocol) = (settings.seed, Protocol::Prepared);
+    Ok(Workload::new(scenarios, Setting { load, bound: &types, pools, now, seed, scale: settings.scale, protocol }))
 }
 
 async fn measure(
@@ -270,13 +269,13 @@ async fn add_chunk(crew: &Crew, evidence: &mut Evidence) -> Result<(), TrialErro
 
 fn chunk_side(recording: &Recording) -> ChunkSide {
     let counts = recording.actions.iter().map(|action| {
-        let crate::drive::Counts { due, skipped, ok, failed, rows } = action.counts;
+        let crate::drive::Counts { due, skipped, ok, failed, rows, retries: _, late: _ } = action.counts;
         ActionCounts { due, skipped, ok, failed, rows }
     });
     let lag_us = |q: f64| recording.timer_lag.value_at_quantile(q) as f64 / 1e3;
     ChunkSide {
         actions: counts.collect(),
-        failures: recording.failures.clone(),
+        failures: recording.failures.iter().map(|(class, seen)| (class.clone(), seen.count)).collect(),
         timer_lag: TimerLag { us_p50: lag_us(0.50), us_p95: lag_us(0.95), us_p99: lag_us(0.99) },
         driver_cpu_share_max: recording.cpu_share_max,
         elapsed_s: recording.elapsed_ns as f64 / 1e9,

@@ -1,5 +1,6 @@
 //! Why a trial could not be held, sorted by whose world failed: the file's, or the environment's.
 
+use crate::binding::BindError;
 use crate::diagnostic::{FileProblems, ReadError};
 use crate::drive::crew::CrewError;
 use crate::migrate::{ApplyError, DirectoryError};
@@ -37,6 +38,15 @@ pub enum TrialError {
     /// Something else about what was asked for.
     #[error("{0}")]
     Asked(String),
+}
+
+impl From<BindError> for TrialError {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::File(problems) => Self::File(problems),
+            BindError::Server(error) => Self::Server(error),
+        }
+    }
 }
 
 impl TrialError {

@@ -2,12 +2,11 @@
 //!
 //! Must give no verdict: it hands evidence to whoever asks. Must leave no database behind but templates.
 
-pub mod actions;
 pub mod conduct;
 pub mod error;
 pub mod event;
 pub mod order;
-mod picks;
+pub mod plans;
 pub mod sides;
 pub mod template;
 

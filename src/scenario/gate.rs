@@ -1,0 +1,224 @@
+//! Conditions on what a run measures: gates that decide its exit code, and rules that end it. Must measure nothing.
+//!
+//! ```text
+//! gate   = metric comparison limit ["abort"] ["after" duration]       payment_history.p95 < 20ms
+//! rule   = metric comparison limit ["for" duration]                   errors > 5% for 10s
+//! metric = [action "."] (p50 | p90 | p95 | p99 | p999 | max | mean | errors | rate | skipped | late)
+//!        | pool.wait.p99 | replica.lag
+//! ```
+
+use std::fmt;
+
+use crate::expression::Node;
+use crate::expression::parse::parse;
+
+/// A condition that must hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    /// What is looked at.
+    pub metric: Metric,
+    /// How it compares.
+    pub comparison: Comparison,
+    /// With what: nanoseconds for times, a share for errors, a number a second for rates.
+    pub limit: f64,
+    /// The limit is a share of what was asked for (`rate > 95%`).
+    pub relative: bool,
+    /// Ends the run as soon as it fails.
+    pub abort: bool,
+    /// Seconds before it is looked at while the run goes on, or for which a rule must hold.
+    pub delay_s: f64,
+    /// As it was written.
+    pub text: String,
+}
+
+/// What a gate looks at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metric {
+    /// One action, or all together.
+    pub action: Option<String>,
+    /// Which figure.
+    pub figure: Figure,
+}
+
+/// A figure of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Figure {
+    /// A quantile of latency, from 0 to 1.
+    Latency(f64),
+    /// Mean latency.
+    Mean,
+    /// Failed operations as a share of those that were due.
+    Errors,
+    /// Operations given up unsent, as a share of those that were due.
+    Skipped,
+    /// Answers later than the limit of the load, as a share of those that were due.
+    Late,
+    /// Answers a second.
+    Rate,
+    /// A quantile of the time clients waited for a connection of the pool.
+    PoolWait(f64),
+    /// The replica's delay.
+    ReplicaLag,
+}
+
+/// How a figure compares with a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `<`
+    Below,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Above,
+    /// `>=`
+    AtLeast,
+}
+
+/// Words at the end of a metric with what they mean.
+const FIGURES: [(&str, Figure); 11] = [
+    ("p50", Figure::Latency(0.5)),
+    ("p90", Figure::Latency(0.9)),
+    ("p95", Figure::Latency(0.95)),
+    ("p99", Figure::Latency(0.99)),
+    ("p999", Figure::Latency(0.999)),
+    ("max", Figure::Latency(1.0)),
+    ("mean", Figure::Mean),
+    ("errors", Figure::Errors),
+    ("skipped", Figure::Skipped),
+    ("late", Figure::Late),
+    ("rate", Figure::Rate),
+];
+
+impl Gate {
+    /// Reads `metric comparison limit`, as one text.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let at = text.find(['<', '>']).ok_or("a gate is a metric, a comparison and a limit, such as p99 < 20ms")?;
+        Self::of(&text[..at], &text[at..])
+    }
+
+    /// Reads a metric and its condition (`< 20ms abort after 10s`).
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn of(metric: &str, condition: &str) -> Result<Self, String> {
+        let (metric, condition) = (metric.trim(), condition.trim());
+        let signs = [
+            ("<=", Comparison::AtMost),
+            (">=", Comparison::AtLeast),
+            ("<", Comparison::Below),
+            (">", Comparison::Above),
+        ];
+        let (sign, comparison) = signs
+            .into_iter()
+            .find(|(sign, _)| condition.starts_with(sign))
+            .ok_or_else(|| format!("`{condition}` must begin with <, <=, > or >=, such as < 20ms"))?;
+        let mut words = condition[sign.len()..].split_whitespace();
+        let written = words.next().ok_or("the limit is missing, such as < 20ms")?;
+        let found = read_metric(metric)?;
+        let (limit, relative) = read_limit(found.figure, written)?;
+        let mut gate = Self {
+            metric: found,
+            comparison,
+            limit,
+            relative,
+            abort: false,
+            delay_s: 0.0,
+            text: format!("{metric} {sign} {written}"),
+        };
+        while let Some(word) = words.next() {
+            match word {
+                "abort" => gate.abort = true,
+                "after" | "for" => match words.next().map(|text| parse(text).map(|e| e.node)) {
+                    Some(Ok(Node::Duration(micros))) => gate.delay_s = micros as f64 / 1e6,
+                    _ => return Err(format!("`{word}` needs a duration, such as 10s")),
+                },
+                _ => return Err(format!("`{word}` is not expected here; a gate may end in `abort` and `after 10s`")),
+            }
+        }
+        Ok(gate)
+    }
+
+    /// Whether a value satisfies it; `asked` is what a relative limit is a share of.
+    #[must_use]
+    pub fn holds(&self, value: f64, asked: f64) -> bool {
+        let limit = if self.relative { self.limit * asked } else { self.limit };
+        match self.comparison {
+            Comparison::Below => value < limit,
+            Comparison::AtMost => value <= limit,
+            Comparison::Above => limit < value,
+            Comparison::AtLeast => limit <= value,
+        }
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(f)
+    }
+}
+
+fn read_metric(text: &str) -> Result<Metric, String> {
+    match text {
+        "pool.wait.p50" => return Ok(Metric { action: None, figure: Figure::PoolWait(0.5) }),
+        "pool.wait.p99" => return Ok(Metric { action: None, figure: Figure::PoolWait(0.99) }),
+        "replica.lag" => return Ok(Metric { action: None, figure: Figure::ReplicaLag }),
+        _ => {}
+    }
+    let (action, word) = match text.rsplit_once('.') {
+        Some((action, word)) => (Some(action), word),
+        None => (None, text),
+    };
+    let found = FIGURES.into_iter().find(|(known, _)| *known == word);
+    let (_, figure) = found.ok_or_else(|| {
+        let known: Vec<&str> = FIGURES.iter().map(|(name, _)| *name).collect();
+        format!("`{word}` is no metric; known: {}, pool.wait.p99, replica.lag", known.join(", "))
+    })?;
+    Ok(Metric { action: action.filter(|name| *name != "*").map(str::to_owned), figure })
+}
+
+/// The limit in the figure's unit, and whether it is a share of what was asked for.
+fn read_limit(figure: Figure, text: &str) -> Result<(f64, bool), String> {
+    let node = parse(text).map_err(|_| format!("`{text}` is no limit"))?.node;
+    match (figure, node) {
+        (Figure::Latency(_) | Figure::Mean | Figure::PoolWait(_) | Figure::ReplicaLag, Node::Duration(micros)) => {
+            Ok((micros as f64 * 1e3, false))
+        }
+        (Figure::Errors | Figure::Skipped | Figure::Late, Node::Percent(share)) => Ok((share, false)),
+        (Figure::Rate, Node::Percent(share)) => Ok((share, true)),
+        (Figure::Rate, Node::Number(rate)) => Ok((rate, false)),
+        (Figure::Errors | Figure::Skipped | Figure::Late, _) => Err(format!("`{text}` must be a share, such as 0.1%")),
+        (Figure::Rate, _) => Err(format!("`{text}` must be a number a second, or a share of the load such as 95%")),
+        _ => Err(format!("`{text}` must be a duration, such as 20ms")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_are_read_and_hold() {
+        let gate = Gate::read("payment_history.p95 < 20ms").unwrap();
+        let metric = Metric { action: Some("payment_history".to_owned()), figure: Figure::Latency(0.95) };
+        assert_eq!(gate.metric, metric);
+        assert!(gate.holds(19_999_999.0, 0.0) && !gate.holds(20_000_000.0, 0.0));
+        let rate = Gate::of("rate", ">= 95% abort after 10s").unwrap();
+        assert!(rate.relative && rate.abort && rate.holds(95.0, 100.0) && !rate.holds(94.0, 100.0));
+        assert_eq!(rate.delay_s, 10.0);
+        assert_eq!(Gate::read("errors > 5% for 10s").unwrap().to_string(), "errors > 5%");
+        assert_eq!(Gate::read("*.p99 <= 1s").unwrap().metric.action, None);
+    }
+
+    #[test]
+    fn mistakes() {
+        let wrong = |text| Gate::read(text).unwrap_err();
+        assert_eq!(wrong("p95 < 20"), "`20` must be a duration, such as 20ms");
+        assert_eq!(wrong("errors < 5ms"), "`5ms` must be a share, such as 0.1%");
+        assert!(wrong("p42 < 20ms").starts_with("`p42` is no metric"));
+        assert!(wrong("p95 = 20ms").starts_with("a gate is a metric"));
+        assert!(wrong("p95 < 20ms soon").starts_with("`soon` is not expected"));
+    }
+}
