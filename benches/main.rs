@@ -64,6 +64,7 @@ fn table(name: &str, columns: &[(&str, &str)], parent: Option<&str>) -> Table {
         uniques: Vec::new(),
         checks: Vec::new(),
         exclusions: Vec::new(),
+        indexed: Vec::new(),
         partitions: Vec::new(),
         has_rows: false,
         highest_key: 0,

@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
+use super::infer::Refusal;
 use super::plan::Plan;
 use super::spec::Spec;
 use crate::expression::Value;
 use crate::postgres::catalog::Catalog;
 
 /// The spec as TOML with comments; `plan` is what it gives, so that rows the schema cannot hold are not asked for.
+/// What could not be made up stands above the table it is about, with what to write.
 #[must_use]
-pub fn toml(spec: &Spec, catalog: &Catalog, plan: &Plan) -> String {
+pub fn toml(spec: &Spec, catalog: &Catalog, plan: Option<&Plan>, refusals: &[Refusal]) -> String {
     let mut out = String::from(
         "# A dataset spec made from the catalog. Every line may be changed or removed:\n\
          # what is removed here and NOT NULL in the schema is made from the catalog again.\n\n[dataset]\n",
@@ -21,17 +23,22 @@ pub fn toml(spec: &Spec, catalog: &Catalog, plan: &Plan) -> String {
         "now  = {}        # the history ends here, whatever the clock says\nspan = \"{days}d\"",
         now.to_text()
     );
-    for (table, planned) in spec.tables.iter().zip(&plan.tables) {
+    for (index, table) in spec.tables.iter().enumerate() {
         let name = &table.name.value;
         if table.columns.iter().any(|(_, source)| source.source.text == "held()") {
             let _ = writeln!(out, "\n# {name} holds rows already; they stay, and others refer to them.");
             continue;
         }
-        let rows = match planned.lowered {
-            Some(_) => planned.rows.to_string(),
-            None => table.row_count.source.text.clone(),
+        let rows = match plan.map(|plan| &plan.tables[index]) {
+            Some(planned) if planned.lowered.is_some() => planned.rows.to_string(),
+            _ => table.row_count.source.text.clone(),
         };
-        let _ = writeln!(out, "\n[table.{}]\nrow-count = {}", key(name), string(&rows));
+        out.push('\n');
+        for refusal in refusals.iter().filter(|refusal| refusal.table == *name) {
+            let reason = refusal.reason.replace('\n', " ");
+            let _ = writeln!(out, "# TO DO {}: {reason}; write {}", refusal.constraint, refusal.line);
+        }
+        let _ = writeln!(out, "[table.{}]\nrow-count = {}", key(name), string(&rows));
         for (column, source) in &table.fan_out {
             let _ = writeln!(out, "fan-out.{} = {}", key(&column.value), string(&source.source.text));
         }

@@ -76,6 +76,36 @@ fn seeds(name: &str, tables: usize) {
 }
 
 #[test]
+fn forms_that_real_schemas_have_and_textbooks_do_not() {
+    seeds("odd", 19);
+}
+
+#[test]
+fn a_spec_is_written_even_for_a_schema_that_cannot_be_filled() {
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    let text = "CREATE TABLE t (id int PRIMARY KEY, a int CHECK (hashtext(a::text) = 5)); CREATE TABLE u (a tsquery UNIQUE NOT NULL);";
+    let file = SourceFile { path: "x.sql".into(), text: text.to_owned() };
+    made(&home, "unfillable", &file);
+    let refused = home.run(&["seed", "--database", "unfillable", "--no-spec"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    let spec = home.run(&["seed", "init", "--database", "unfillable", "--no-spec"]).ok().stdout;
+    let to_do = spec.lines().position(|line| line.starts_with("# TO DO a:")).unwrap_or_else(|| panic!("{spec}"));
+    assert_eq!(spec.lines().nth(to_do + 1), Some("[table.u]"), "{spec}");
+    // What stays empty breaks nothing.
+    let lines: Vec<&str> = spec.lines().collect();
+    let shorter = lines.join("\n").replace("[table.u]\nrow-count = \"1000 * scale\"", "[table.u]\nrow-count = \"0\"");
+    let shorter = shorter.replace("[table.t]\nrow-count = \"1000 * scale\"", "[table.t]\nrow-count = \"0\"");
+    let path = home.path().join("spec.toml");
+    std::fs::write(&path, format!("{shorter}\n[table.none]\nrow-count = \"0\"\n")).unwrap();
+    let named = home.run(&["seed", "--dry-run", "--database", "unfillable", "--spec", path.to_str().unwrap()]);
+    assert!(named.stderr.contains("no table `none`"), "{}", named.stderr);
+    std::fs::write(&path, shorter).unwrap();
+    home.run(&["seed", "--dry-run", "--database", "unfillable", "--spec", path.to_str().unwrap()]).ok();
+}
+
+#[test]
 fn a_shop_with_composite_keys_and_a_tenant_column() {
     seeds("shop", 7);
 }

@@ -15,7 +15,7 @@ use crate::postgres::catalog::{self, Catalog};
 use crate::seed::infer::{self, Refusal};
 use crate::seed::load::{check, held, journal};
 use crate::seed::plan::{self, Held, Plan};
-use crate::seed::{Spec, spec};
+use crate::seed::{Spec, outline, spec};
 use crate::units::{Seed, count_text};
 
 /// Everything that is known before a row is made.
@@ -38,18 +38,9 @@ impl Inputs {
         connection: &mut PgConnection,
         unfinished: bool,
     ) -> Result<Self, Failure> {
-        // In the middle of a load the catalog lacks what was taken off.
-        let catalog =
-            if unfinished { journal::catalog_before(connection).await } else { catalog::read(connection).await };
-        let catalog = catalog.map_err(Failure::environment)?;
+        let catalog = read_catalog(connection, unfinished).await?;
         let path = arguments.spec.clone().or_else(|| project.spec.as_ref().map(|p| project.root.join(p)));
-        let init = matches!(arguments.verb, Some(super::Verb::Init));
-        if init && arguments.spec.is_some() {
-            return Err(Failure::usage(anyhow!(
-                "`seed init` makes a spec from the schema and reads none\n  = help: leave --spec out"
-            )));
-        }
-        let file = match path.filter(|_| !arguments.no_spec && !init) {
+        let file = match path.filter(|_| !arguments.no_spec) {
             Some(path) => Some(SourceFile::read(&path).map_err(Failure::usage)?),
             None => None,
         };
@@ -59,6 +50,32 @@ impl Inputs {
         }
         reader.over_rows(connection, catalog).await
     }
+}
+
+/// In the middle of a load the catalog lacks what was taken off.
+async fn read_catalog(connection: &mut PgConnection, unfinished: bool) -> Result<Catalog, Failure> {
+    let catalog = if unfinished { journal::catalog_before(connection).await } else { catalog::read(connection).await };
+    catalog.map_err(Failure::environment)
+}
+
+/// A spec made from the schema, whatever is still missing in it: that is named where it belongs.
+pub(super) async fn draft(
+    arguments: &Arguments,
+    project: &Project,
+    connection: &mut PgConnection,
+    unfinished: bool,
+) -> Result<String, Failure> {
+    if arguments.spec.is_some() {
+        return Err(Failure::usage(anyhow!(
+            "`seed init` makes a spec from the schema and reads none\n  = help: leave --spec out"
+        )));
+    }
+    let catalog = read_catalog(connection, unfinished).await?;
+    let held = held::held(connection, &catalog).await.map_err(Failure::environment)?;
+    let (spec, refusals) = infer::whole(&catalog, &held, arguments.rows);
+    let seed = Seed(arguments.seed.or(project.seed).unwrap_or(42));
+    let plan = plan::plan(&spec, &catalog, &held, arguments.scale.unwrap_or(1.0), seed).ok();
+    Ok(outline::toml(&spec, &catalog, plan.as_ref(), &refusals))
 }
 
 struct Reader<'a> {
@@ -121,7 +138,12 @@ impl Reader<'_> {
             }
             None => infer::whole(&catalog, &held, self.arguments.rows),
         };
-        refuse(refusals)?;
+        // A table without rows breaks nothing.
+        let stays_empty = |name: &str| {
+            let table = spec.tables.iter().find(|table| table.name.value == name);
+            table.is_some_and(|table| table.row_count.source.text.trim() == "0")
+        };
+        refuse(refusals.into_iter().filter(|refusal| !stays_empty(&refusal.table)).collect())?;
         if spec.tables.is_empty() {
             return Err(Failure::usage(anyhow!("the database has no tables\n  = help: apply the schema first")));
         }

@@ -24,7 +24,6 @@ use crate::postgres::Target;
 use crate::postgres::database::Admin;
 use crate::seed::load::session::{Guard, session};
 use crate::seed::load::{journal, probe};
-use crate::seed::outline;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -200,6 +199,10 @@ async fn on_server(
         false => Some(Guard::alone(&target).await.map_err(Failure::environment)?),
     };
     let journal = journal::read(&mut connection).await.map_err(Failure::environment)?;
+    if matches!(arguments.verb, Some(Verb::Init)) {
+        let spec = inputs::draft(arguments, project, &mut connection, journal.is_some()).await?;
+        return say(&spec).map(|()| ExitStatus::Ok);
+    }
     if let Some(guard) = guard.as_mut().filter(|_| arguments.clean) {
         let undone = journal::undo(&target, guard).await.map_err(Failure::environment)?;
         let text = if undone {
@@ -211,11 +214,8 @@ async fn on_server(
     }
     let inputs = Inputs::read(arguments, project, &mut connection, journal.is_some()).await?;
     match &arguments.verb {
-        Some(Verb::Init) => {
-            return say(&outline::toml(&inputs.spec, &inputs.catalog, &inputs.plan)).map(|()| ExitStatus::Ok);
-        }
         Some(Verb::Explain { column }) => return show::explain(&inputs, column),
-        None => {}
+        Some(Verb::Init) | None => {}
     }
     if arguments.check {
         return show::checked(&mut connection, &inputs).await;

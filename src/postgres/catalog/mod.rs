@@ -40,6 +40,9 @@ pub struct Table {
     pub checks: Vec<Check>,
     /// EXCLUDE constraints: name and definition.
     pub exclusions: Vec<(String, String)>,
+    /// Expressions that indexes compute of every row.
+    #[serde(default)]
+    pub indexed: Vec<String>,
     /// What a row must fulfil to land in each leaf partition; `None` for a default partition.
     pub partitions: Vec<Option<String>>,
     /// It holds rows already.
@@ -143,6 +146,7 @@ async fn read_all(connection: &mut PgConnection) -> Result<Catalog, sqlx::Error>
         match kind.as_str() {
             "c" => table.checks.extend(text.map(|expression| Check { name, expression })),
             "x" => table.exclusions.extend(text.map(|definition| (name, definition))),
+            "i" => table.indexed.extend(text),
             _ => table.partitions.push(text),
         }
     }
@@ -352,6 +356,10 @@ async fn conditions(connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::E
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          CROSS JOIN LATERAL pg_partition_tree(c.oid) leaf JOIN pg_class lc ON lc.oid = leaf.relid
          WHERE c.relkind = 'p' AND NOT c.relispartition AND leaf.isleaf AND leaf.relid <> c.oid AND {OURS}
+         UNION ALL
+         SELECT {NAME}, 'i', i.indexrelid::regclass::text, pg_get_expr(i.indexprs, i.indrelid)
+         FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE i.indexprs IS NOT NULL AND NOT c.relispartition AND {OURS}
          ORDER BY 1, 2, 3"
     ))
     .fetch_all(connection)
@@ -371,6 +379,7 @@ fn add_column(catalog: &mut Catalog, types: &Types, row: &PgRow) -> Result<(), s
         uniques: Vec::new(),
         checks: Vec::new(),
         exclusions: Vec::new(),
+        indexed: Vec::new(),
         partitions: Vec::new(),
         has_rows: false,
         highest_key: 0,

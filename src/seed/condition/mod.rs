@@ -68,10 +68,7 @@ pub fn cases(tree: &Tree, want: bool) -> Vec<Case> {
                 Vec::new()
             }
         }
-        (Tree::IsNull(inner), _) => match &**inner {
-            Tree::Column(name) => vec![of(name, Domain { null: Some(want), ..Domain::default() })],
-            _ => unknown(tree),
-        },
+        (Tree::IsNull(inner), _) => absent(inner, want).unwrap_or_else(|| unknown(tree)),
         (Tree::Column(name), _) => {
             vec![of(name, Domain { values: Some(vec![Tree::Bool(want)]), ..Domain::default() })]
         }
@@ -137,7 +134,55 @@ fn compare(tree: &Tree, operator: &str, left: &Tree, right: &Tree, want: bool) -
     if let (Some(a), Some(b)) = (column(left), column(right)) {
         return relation(tree, operator, a, b);
     }
+    let product = matches!(left, Tree::Binary(sign, ..) if sign == "*") && *right == Tree::Number(0.0);
+    if product && matches!(operator, "=" | ">=" | "<=") {
+        return zero(left).unwrap_or_else(|| unknown(tree));
+    }
     subject(operator, left, right).unwrap_or_else(|| unknown(tree))
+}
+
+/// The ways to make an expression NULL, or not: arithmetic is NULL when any part is.
+fn absent(tree: &Tree, want: bool) -> Option<Vec<Case>> {
+    match tree {
+        Tree::Column(name) => Some(vec![of(name, Domain { null: Some(want), ..Domain::default() })]),
+        Tree::Number(_) | Tree::Text(_) | Tree::Bool(_) => Some(if want { Vec::new() } else { vec![Case::default()] }),
+        Tree::Binary(operator, left, right) if matches!(operator.as_str(), "+" | "-" | "*" | "||") => {
+            let (left, right) = (absent(left, want)?, absent(right, want)?);
+            Some(if want { [left, right].concat() } else { both(&left, &right) })
+        }
+        Tree::Call(function, arguments) if function == "nullif" => {
+            let (name, empty) = (column(arguments.first()?)?, arguments.get(1)?);
+            let is = |values: Option<Vec<Tree>>, null| of(name, Domain { values, null, ..Domain::default() });
+            match empty {
+                _ if want => Some(vec![is(None, Some(true))]),
+                Tree::Text(text) if text.is_empty() => {
+                    Some(vec![of(name, Domain { null: Some(false), length: (1, None), ..Domain::default() })])
+                }
+                _ => Some(vec![of(
+                    name,
+                    Domain { null: Some(false), excluded: vec![empty.clone()], ..Domain::default() },
+                )]),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The ways to make an expression 0.
+fn zero(tree: &Tree) -> Option<Vec<Case>> {
+    match tree {
+        Tree::Column(name) => {
+            Some(vec![of(name, Domain { values: Some(vec![Tree::Number(0.0)]), ..Domain::default() })])
+        }
+        Tree::Call(function, arguments) if function == "coalesce" && arguments.get(1) == Some(&Tree::Number(0.0)) => {
+            zero(arguments.first()?)
+        }
+        Tree::Binary(operator, left, right) if operator == "*" => Some([zero(left)?, zero(right)?].concat()),
+        Tree::Binary(operator, left, right) if operator == "+" || operator == "-" => {
+            Some(both(&zero(left)?, &zero(right)?))
+        }
+        _ => None,
+    }
 }
 
 /// `column op constant`, `length(column) op constant`, `lower(column) = column` and their kin.
@@ -445,6 +490,20 @@ mod tests {
         assert_eq!(paired.len(), 2);
         assert_eq!(paired[1].columns["paid_at"].null, Some(true));
         assert_eq!(paired[1].columns["status"].excluded, [Tree::Text("paid".to_owned())]);
+    }
+
+    #[test]
+    fn arithmetic_is_made_zero_or_null() {
+        let found = solved("((credit * debit) = (0)::numeric)");
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[1].columns["debit"].values, Some(vec![Tree::Number(0.0)]));
+        let found = solved("((COALESCE(a, (0)::numeric) * (debit - credit)) >= (0)::numeric)");
+        assert_eq!(found[0].columns["a"].values, Some(vec![Tree::Number(0.0)]));
+        assert_eq!(found[1].columns["credit"].values, Some(vec![Tree::Number(0.0)]));
+        assert_eq!(solved("((d + c) IS NULL)")[0].columns["d"].null, Some(true));
+        let exclusive = "(((u IS NULL) AND (NULLIF(email, ''::text) IS NOT NULL)) OR ((u IS NOT NULL) AND (NULLIF(email, ''::text) IS NULL)))";
+        let found = solved(exclusive);
+        assert_eq!((found[0].columns["email"].length, found[1].columns["email"].null), ((1, None), Some(true)));
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub(super) fn within(content: &str, domain: &Domain, kind: &Type) -> String {
         return if allowed.is_empty() { content.to_owned() } else { weighted(&allowed) };
     }
     match family(kind) {
+        Family::Flag if domain.excluded.contains(&Tree::Bool(true)) => "false".to_owned(),
+        Family::Flag if domain.excluded.contains(&Tree::Bool(false)) => "true".to_owned(),
+        Family::Other if kind.name == "bytea" && domain.length != (0, None) => {
+            let bytes = domain.length.0.max(domain.length.1.map_or(1, |most| most.min(24)));
+            format!("'\\x' + hex({bytes})")
+        }
         Family::Whole | Family::Fraction => number_within(content, domain, kind),
         Family::Moment => moment_within(content, domain),
         Family::Text => text_within(content, domain, kind),

@@ -45,11 +45,18 @@ impl Draft<'_> {
         if let Some(group) = self.slots.get(&column.name).filter(|group| *group != EACH) {
             return Some(self.slot_text(&column.name, group));
         }
+        let as_number = family(&column.kind) == Family::Text && self.is_indexed_as_number(&column.name);
         if self.unique.contains(&column.name) {
-            return self.different(column);
+            let text = if as_number { "row()".to_owned() } else { self.different(column)? };
+            return Some(self.with_nulls(&column.name, text, true));
+        }
+        if as_number {
+            return Some(self.with_nulls(&column.name, "digits(6)".to_owned(), column.required));
         }
         if let Some(default) = &column.default
             && is_constant(default)
+            && !stands_for_nothing(default)
+            && !self.is_referenced(&column.name)
             && !matches!(column.kind.kind, TypeKind::Enum(_))
             && family(&column.kind) != Family::Moment
             && self.cases.iter().all(|case| !case.columns.contains_key(&column.name))
@@ -75,6 +82,18 @@ impl Draft<'_> {
             }
             None => None,
         }
+    }
+
+    /// Whether an index casts a part of the column to a number: then it must be one.
+    fn is_indexed_as_number(&self, column: &str) -> bool {
+        let casts = ["::integer", "::bigint", "::numeric", "::smallint"];
+        self.table.indexed.iter().any(|e| casts.iter().any(|cast| e.contains(cast)) && super::keys::names(e, column))
+    }
+
+    /// Whether a foreign key of any table refers to the column: then it must be filled, whatever its default.
+    fn is_referenced(&self, column: &str) -> bool {
+        let all = self.catalog.tables.values().flat_map(|table| &table.references);
+        all.filter(|r| r.table == self.name).any(|r| r.targets.iter().any(|target| target == column))
     }
 
     /// The content under each case; one expression when all are alike.
@@ -120,6 +139,10 @@ impl Draft<'_> {
                 Some(high) => format!("{other} + ({high} - {other}) * uniform(0.5, 1)"),
                 None => format!("{other} + 1 + uniform(0, 100)"),
             },
+            ("<>", Family::Text) => match domain.length.1.into_iter().chain(column.kind.length).min() {
+                Some(most) => format!("fit({other}, 0, {}) + '~'", most.saturating_sub(1)),
+                None => format!("{other} + ' ' + word()"),
+            },
             ("<=", Family::Moment) => format!("after({other}, exp(30d))"),
             ("<", Family::Moment) if column.kind.name == "date" => format!("{other} + 1d + uniform(0, 60) * 1d"),
             ("<", Family::Moment) => format!("{other} + 1m + uniform(0, 60) * 1d"),
@@ -152,6 +175,8 @@ impl Draft<'_> {
                 if bounded.starts_with("spread(") { bounded } else { "spread('2023-01-01T00:00:00Z', now)".to_owned() }
             }
             "interval" | "time" => "row() * 1s".to_owned(),
+            // Its bounds ask for so many bytes; fewer than eight would not do to make rows differ.
+            "bytea" if domain.length != (0, None) => within("", &domain, kind),
             "bytea" => "'\\x' + hex(16)".to_owned(),
             "inet" => "unique_pattern('10[.]1[0-9][.]1[0-9][.]1[0-9][0-9]')".to_owned(),
             "macaddr" => "unique_pattern('02(:[0-9a-f][0-9a-f]){5}')".to_owned(),
@@ -250,6 +275,13 @@ fn plain_stem(text: &str) -> &str {
 
 fn is_word(name: &str) -> bool {
     name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// A default of '' or 0 is often what an application that always gives a value has; rows that all hold it
+/// would say nothing.
+fn stands_for_nothing(default: &str) -> bool {
+    let value = default.split("::").next().unwrap_or(default).trim_matches(['(', ')']);
+    matches!(value, "''" | "0" | "'0'" | "0.0")
 }
 
 /// A default that needs no function: a number, a text, true, false.

@@ -136,10 +136,11 @@ impl<'a> Draft<'a> {
                     self.fixed.insert(start.name.clone(), "now - row() * 2d".to_owned());
                     self.fixed.insert(end.name.clone(), format!("{} + 1d", path(&start.name)));
                 }
+                _ if equals_only(definition).is_some() => {}
                 _ => self.refuse(
                     name,
-                    "only EXCLUDE over ranges that must not overlap is understood",
-                    "(drop it for the load)",
+                    "only EXCLUDE over ranges that must not overlap, or with = alone, is understood",
+                    "row-count = \"0\"",
                 ),
             }
         }
@@ -148,19 +149,60 @@ impl<'a> Draft<'a> {
     /// Decides what makes the rows of every unique index differ.
     pub(super) fn make_unique(&mut self) {
         let table = self.table;
-        let mut uniques: Vec<&Unique> = table.uniques.iter().collect();
+        // EXCLUDE with = alone is a unique index by another name.
+        let excluded: Vec<Unique> = table
+            .exclusions
+            .iter()
+            .filter_map(|(name, definition)| Some(Unique { name: name.clone(), ..equals_only(definition)? }))
+            .collect();
+        let below = self.asked_by_children();
+        let mut uniques: Vec<&Unique> = table.uniques.iter().chain(&excluded).chain(&below).collect();
         uniques.sort_by_key(|u| (u.predicate.is_some(), u.columns.len() + u.expressions.len()));
         for unique in uniques {
+            if is_constant(unique) {
+                self.most_rows = Some(1);
+                continue;
+            }
             let columns = self.columns_of(unique);
             if columns.iter().any(|c| self.unique.contains(*c)) || self.has_group_within(&columns) {
                 continue;
             }
             let constraining = columns.iter().all(|c| self.of_key(c) || self.radix(c).is_some());
-            if constraining && self.outside(unique) {
+            // Rows that are not deleted are the many: those are kept different, and no row is deleted for it.
+            let live = unique.predicate.as_deref().is_some_and(|p| matches!(parse(p), Tree::IsNull(_)));
+            if constraining && !live && self.outside(unique) {
                 continue;
             }
+            let refusals = self.refusals.len();
             self.separate(unique, &columns);
+            if refusals < self.refusals.len() && live && self.outside(unique) {
+                self.refusals.truncate(refusals);
+            }
         }
+    }
+
+    /// Columns that a child refers to together with others, and holds unique by themselves: then they must
+    /// differ here too.
+    fn asked_by_children(&self) -> Vec<Unique> {
+        let mut found = Vec::new();
+        for child in self.catalog.tables.values() {
+            for reference in child.references.iter().filter(|r| r.table == self.name && 1 < r.columns.len()) {
+                let narrower = child.uniques.iter().filter(|u| {
+                    u.predicate.is_none()
+                        && u.expressions.is_empty()
+                        && u.columns.len() < reference.columns.len()
+                        && u.columns.iter().all(|c| reference.columns.contains(c))
+                });
+                for unique in narrower {
+                    let target = |c: &String| {
+                        reference.columns.iter().position(|own| own == c).map(|at| reference.targets[at].clone())
+                    };
+                    let columns = unique.columns.iter().filter_map(target).collect();
+                    found.push(Unique { columns, ..unique.clone() });
+                }
+            }
+        }
+        found
     }
 
     fn columns_of(&self, unique: &Unique) -> Vec<&'a str> {
@@ -183,20 +225,30 @@ impl<'a> Draft<'a> {
     fn outside(&mut self, unique: &Unique) -> bool {
         let Some(predicate) = &unique.predicate else { return false };
         let outside = both(&self.cases, &cases(&parse(predicate), false));
-        let understood: Vec<_> = outside.into_iter().filter(|case| case.unknown.is_empty()).collect();
-        let possible = understood.iter().any(|case| {
-            case.columns
-                .iter()
-                .all(|(name, domain)| domain.null != Some(true) || self.table.column(name).is_some_and(|c| !c.required))
-        });
-        if possible {
-            self.cases = understood;
+        // Only what we choose can be kept outside: not a column that a parent fills, and no NULL where none may be.
+        let chosen = |(name, domain): (&String, &Domain)| {
+            let bound = domain.null.is_some() || domain.values.is_some() || !domain.excluded.is_empty();
+            let column = self.table.column(name);
+            !(bound && self.of_key(name)) && (domain.null != Some(true) || column.is_some_and(|c| !c.required))
+        };
+        let possible: Vec<_> =
+            outside.into_iter().filter(|case| case.unknown.is_empty() && case.columns.iter().all(chosen)).collect();
+        if possible.is_empty() {
+            return false;
         }
-        possible
+        self.cases = possible;
+        true
     }
 
     fn separate(&mut self, unique: &Unique, columns: &[&str]) {
         let table = self.table;
+        let plain = |c: &&Column| unique.columns.contains(&c.name) && !self.of_key(&c.name) && can_differ(c);
+        let plain = table.columns.iter().filter(plain).filter(|c| self.radix(&c.name).is_none());
+        if let Some(best) = plain.filter(|_| !unique.expressions.is_empty()).min_by_key(|c| preference(c)) {
+            // One column that differs is enough, whatever stands beside it.
+            self.unique.insert(best.name.clone());
+            return;
+        }
         if !unique.expressions.is_empty() {
             // What an expression makes of different values is not known: they may become alike.
             let line = format!("{} = \"…\"", columns.first().unwrap_or(&"COLUMN"));
@@ -206,6 +258,9 @@ impl<'a> Draft<'a> {
         }
         let whole_key = |r: &&Reference| r.columns.iter().all(|c| columns.contains(&c.as_str()));
         let keys: Vec<&Reference> = self.followed().into_iter().filter(whole_key).collect();
+        if keys.is_empty() && self.once_each(unique, columns) {
+            return;
+        }
         let free: Vec<&Column> = columns
             .iter()
             .filter(|c| !self.of_key(c) && !self.slots.contains_key(**c))
@@ -229,6 +284,15 @@ impl<'a> Draft<'a> {
         if class_only.len() < digits.len() {
             digits.retain(|d| !class_only.contains(d));
         }
+        if digits.iter().any(|d| self.slots.contains_key(d)) {
+            // Another unique has one of them already: every parent of a key that is left gets one row at most.
+            let left = keys.iter().find(|r| !self.slots.contains_key(handle(table, r)) && self.is_plain(r));
+            if let Some(key) = left {
+                self.slots.insert(handle(table, key).to_owned(), EACH.to_owned());
+                self.unique.extend(key.columns.iter().cloned());
+                return;
+            }
+        }
         if digits.is_empty() || digits.iter().any(|d| self.slots.contains_key(d)) {
             let line = format!("{} = \"…\"", columns.first().unwrap_or(&"COLUMN"));
             self.refuse(&unique.name, "nothing was found that makes its rows differ", &line);
@@ -244,6 +308,44 @@ impl<'a> Draft<'a> {
         for digit in digits {
             self.slots.insert(digit, unique.name.clone());
         }
+    }
+
+    /// Whether a key can be followed by itself: no class of rows is bound to it.
+    fn is_plain(&self, reference: &Reference) -> bool {
+        self.classes.root(self.name, &reference.name).is_none() && reference.table != self.name
+    }
+
+    /// A key of more columns than the unique: when its parents differ in these columns alone, or the WHERE
+    /// fixes the others, it is enough that every parent has one row at most.
+    fn once_each(&mut self, unique: &Unique, columns: &[&str]) -> bool {
+        let table = self.table;
+        let fixed = |column: &String| {
+            let flag = table.column(column).is_some_and(|c| family(&c.kind) == Family::Flag);
+            flag && unique.predicate.as_deref().is_some_and(|p| names(p, column))
+        };
+        let found = table.references.iter().find(|r| {
+            if !columns.iter().all(|c| r.columns.iter().any(|own| own == c)) || !self.is_plain(r) {
+                return false;
+            }
+            let (mut targets, mut all_fixed) = (Vec::new(), true);
+            for (own, target) in r.columns.iter().zip(&r.targets) {
+                if columns.contains(&own.as_str()) {
+                    targets.push(target);
+                } else {
+                    all_fixed &= fixed(own);
+                }
+            }
+            let parent = self.catalog.tables.get(&r.table);
+            let unique_there = |u: &Unique| {
+                u.predicate.is_none() && u.expressions.is_empty() && u.columns.iter().all(|c| targets.contains(&c))
+            };
+            // What this table asks of its parent is kept there (`asked_by_children`).
+            all_fixed || unique.predicate.is_none() || parent.is_some_and(|p| p.uniques.iter().any(unique_there))
+        });
+        let Some(reference) = found.filter(|r| !self.slots.contains_key(handle(table, r))) else { return false };
+        self.slots.insert(handle(table, reference).to_owned(), EACH.to_owned());
+        self.unique.extend(reference.columns.iter().cloned());
+        true
     }
 
     /// How many values a column with few of them has.
@@ -299,6 +401,11 @@ impl<'a> Draft<'a> {
             }
             let required = reference.columns.iter().all(|c| self.table.column(c).is_some_and(|c| c.required));
             let parent = self.catalog.tables.get(&reference.table);
+            let landless = parent.is_some_and(|p| p.partitioned && p.partitions.is_empty());
+            if landless && !required {
+                // No row can land there, so none is referred to.
+                continue;
+            }
             let fillable = parent.is_some_and(|p| !p.has_rows || held.keys().any(|(t, _)| *t == reference.table));
             if !fillable {
                 if required {
@@ -348,8 +455,51 @@ impl<'a> Draft<'a> {
 /// The group of a key that is unique by itself: every parent has one row at most.
 pub(super) const EACH: &str = "each";
 
+/// `((id * 0))`: the same for every row, so that there can be one.
+fn is_constant(unique: &Unique) -> bool {
+    let zero =
+        |e: &String| matches!(parse(e), Tree::Binary(sign, _, zero) if sign == "*" && *zero == Tree::Number(0.0));
+    unique.columns.is_empty() && !unique.expressions.is_empty() && unique.expressions.iter().all(zero)
+}
+
+/// `EXCLUDE USING btree (name WITH =) WHERE (active)` as the unique index it amounts to; `None` for other operators.
+fn equals_only(definition: &str) -> Option<Unique> {
+    let (list, predicate) = match definition.split_once(" WHERE ") {
+        Some((list, predicate)) => (list, Some(predicate.to_owned())),
+        None => (definition, None),
+    };
+    let list = list.split_once('(')?.1.trim_end().strip_suffix(')')?;
+    let mut unique =
+        Unique { name: String::new(), columns: Vec::new(), expressions: Vec::new(), predicate, primary: false };
+    let (mut depth, mut start) = (0, 0);
+    let ends = list.char_indices().filter(|(_, c)| {
+        depth += i32::from(*c == '(') - i32::from(*c == ')');
+        *c == ',' && depth == 0
+    });
+    let ends: Vec<usize> = ends.map(|(at, _)| at).chain([list.len()]).collect();
+    for end in ends {
+        let (element, operator) = list[start..end].rsplit_once(" WITH ")?;
+        if operator.trim() != "=" {
+            return None;
+        }
+        match element.trim() {
+            expression if expression.contains('(') => match parse(expression) {
+                // NULLs are never equal, and '' is not made: what differs stays different.
+                Tree::Call(function, arguments) if function == "nullif" => match arguments.first() {
+                    Some(Tree::Column(name)) => unique.columns.push(name.clone()),
+                    _ => unique.expressions.push(expression.to_owned()),
+                },
+                _ => unique.expressions.push(expression.to_owned()),
+            },
+            column => unique.columns.push(column.trim_matches('"').to_owned()),
+        }
+        start = (end + 1).min(list.len());
+    }
+    Some(unique)
+}
+
 /// Whether SQL names a column: as a whole word, or in quotes.
-fn names(sql: &str, column: &str) -> bool {
+pub(super) fn names(sql: &str, column: &str) -> bool {
     tokens(sql).iter().any(|token| {
         let text = &sql[token.span.clone()];
         match token.kind {

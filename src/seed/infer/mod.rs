@@ -47,6 +47,8 @@ struct Draft<'a> {
     /// Columns whose expression is already known.
     fixed: BTreeMap<String, String>,
     refusals: Vec<Refusal>,
+    /// An expression that is unique and the same for every row.
+    most_rows: Option<u64>,
 }
 
 /// A spec for every table of the catalog; `rows` is the number of rows of each at scale 1.
@@ -63,7 +65,9 @@ pub fn whole(catalog: &Catalog, held: &Held, rows: u64) -> (Spec, Vec<Refusal>) 
             continue;
         }
         let (mut spec, found) = draft(catalog, &classes, name, held);
-        spec.row_count = PlacedExpr::inferred(&format!("{rows} * scale"));
+        if spec.row_count.source.text == "0" {
+            spec.row_count = PlacedExpr::inferred(&format!("{rows} * scale"));
+        }
         refusals.extend(found);
         tables.push(spec);
     }
@@ -134,7 +138,9 @@ pub fn complete(given: &Spec, catalog: &Catalog, held: &Held) -> (Spec, Vec<Refu
             spec.tables.extend(held_table(name, held));
         } else if let Some(rows) = &given.other_tables {
             let (mut table, found) = draft(catalog, &classes, name, held);
-            table.row_count = rows.clone();
+            if table.row_count.source.text == "0" {
+                table.row_count = rows.clone();
+            }
             spec.tables.push(table);
             refusals.extend(found);
         }
@@ -176,6 +182,7 @@ fn draft<'a>(
         slots: BTreeMap::new(),
         fixed: BTreeMap::new(),
         refusals: Vec::new(),
+        most_rows: None,
     };
     draft.read_conditions();
     draft.separate_ranges();
@@ -184,7 +191,7 @@ fn draft<'a>(
     let columns = draft.columns(&fan_out);
     let columns = columns.iter().map(|(column, text)| placed(column, text)).collect();
     let fan_out = fan_out.iter().map(|(column, text)| placed(column, text)).collect();
-    let row_count = PlacedExpr::inferred("0");
+    let row_count = PlacedExpr::inferred(&draft.most_rows.unwrap_or(0).to_string());
     let heap_order = HeapOrder::Time;
     (TableSpec { name: named(name), row_count, flexible: true, heap_order, fan_out, columns }, draft.refusals)
 }
@@ -208,8 +215,6 @@ impl Draft<'_> {
             if leaves.iter().all(|case| case.unknown.is_empty()) {
                 self.cases = bounds::joined(leaves);
             }
-        } else if table.partitioned && table.partitions.is_empty() {
-            self.refuse("(partitions)", "the table has no partition, so no row can land", "create a partition first");
         }
         for check in &table.checks {
             self.narrow(&check.name, &parse(&check.expression));
@@ -220,6 +225,13 @@ impl Draft<'_> {
                 self.narrow(name, &tree);
             }
         }
+        // A way that asks for NULL where the column is NOT NULL is none.
+        let may = |case: &Case| {
+            case.columns.iter().all(|(name, d)| d.null != Some(true) || table.column(name).is_none_or(|c| !c.required))
+        };
+        if self.cases.iter().any(may) {
+            self.cases.retain(may);
+        }
         let understood = self.cases.iter().any(|case| case.unknown.is_empty());
         if understood {
             self.cases.retain(|case| case.unknown.is_empty());
@@ -228,6 +240,11 @@ impl Draft<'_> {
     }
 
     fn narrow(&mut self, constraint: &str, tree: &Tree) {
+        // Whether a value is there is decided elsewhere: of `x IS NULL OR …x…` only the second half says something.
+        let tree = &match tree {
+            Tree::Or(list) => Tree::Or(list.iter().filter(|part| !is_spare(part, list)).cloned().collect()),
+            other => other.clone(),
+        };
         let narrowed = both(&self.cases, &cases(tree, true));
         if narrowed.is_empty() {
             self.refuse(constraint, "nothing was found that fulfils it beside the other constraints", "COLUMN = \"…\"");
@@ -244,6 +261,20 @@ impl Draft<'_> {
             line: line.to_owned(),
         });
     }
+}
+
+/// `x IS NULL` beside conditions on x alone.
+fn is_spare(part: &Tree, list: &[Tree]) -> bool {
+    let Tree::IsNull(inner) = part else { return false };
+    let Tree::Column(name) = &**inner else { return false };
+    let others: Vec<Case> = list.iter().filter(|other| *other != part).flat_map(|other| cases(other, true)).collect();
+    !others.is_empty()
+        && others.iter().all(|case| {
+            case.unknown.is_empty()
+                && case.relations.is_empty()
+                && case.columns.keys().eq([name])
+                && case.columns[name].null.is_none()
+        })
 }
 
 /// VALUE of a domain's CHECK is the column.

@@ -1,4 +1,4 @@
-//! Sample rows before a load: the server itself says which constraint they break. Must leave nothing behind.
+//! Sample rows before a load: the server itself says which constraint they break, and which index they cannot enter. Must leave nothing behind.
 
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -14,7 +14,8 @@ use crate::seed::plan::{Plan, TablePlan};
 /// Rows of each table that are tried: from both ends and spread between.
 const EACH_PART: u64 = 150;
 
-/// Tries rows of every table against a copy of it without keys: types, NOT NULL, domains, CHECKs, partitions.
+/// Tries rows of every table against a copy of it without foreign keys: types, NOT NULL, domains, uniques, expressions
+/// of indexes, CHECKs, partitions.
 ///
 /// # Errors
 /// When the server cannot be asked; what rows break is no error but in the list.
@@ -52,15 +53,23 @@ async fn probe_table(
 ) -> Result<(), Broken> {
     let table = &plan.tables[index];
     let found = catalog.table(&table.name).expect("planned from this catalog");
-    let make =
-        format!("CREATE TEMP TABLE weighbridge_probe (LIKE {} INCLUDING GENERATED) ON COMMIT DROP", table.sql_name);
+    let make = format!(
+        "CREATE TEMP TABLE weighbridge_probe (LIKE {} INCLUDING GENERATED INCLUDING INDEXES) ON COMMIT DROP",
+        table.sql_name
+    );
     query(make).execute(&mut *connection).await?;
     let columns: Vec<String> = table.columns.iter().map(|c| identifier(&c.name)).collect();
-    // What the server fills may be NOT NULL here without the default that fills it.
+    // What the server fills may be NOT NULL here without the default that fills it. A default that takes a
+    // number from a sequence would take it for good.
     for column in found.columns.iter().filter(|c| c.required && !c.generated) {
         if table.columns.iter().all(|c| c.name != column.name) {
-            let free = format!("ALTER TABLE weighbridge_probe ALTER COLUMN {} DROP NOT NULL", identifier(&column.name));
-            query(free).execute(&mut *connection).await?;
+            let change = match column.default.as_deref().filter(|default| !default.contains("nextval")) {
+                Some(default) => format!("SET DEFAULT {default}"),
+                None => "DROP NOT NULL".to_owned(),
+            };
+            let name = identifier(&column.name);
+            let alter = format!("ALTER TABLE weighbridge_probe ALTER COLUMN {name} {change}");
+            query(alter).execute(&mut *connection).await?;
         }
     }
     let format = if table.text { "text" } else { "binary" };

@@ -107,7 +107,7 @@ impl Planner<'_> {
     /// A column that reads itself, directly or through others, would never end.
     pub(super) fn check_loops(&mut self, tables: &[TablePlan]) {
         let mut states: Vec<Vec<u8>> = tables.iter().map(|t| vec![0; t.columns.len()]).collect();
-        for (table, plan) in tables.iter().enumerate() {
+        for (table, plan) in tables.iter().enumerate().filter(|(_, plan)| 0 < plan.rows) {
             for column in 0..plan.columns.len() {
                 if visit(tables, table, column, &mut states) {
                     let spec = &self.spec.tables[table];

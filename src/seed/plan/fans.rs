@@ -311,6 +311,12 @@ impl Planner<'_> {
         let spec = &self.spec.tables[table];
         let found = self.catalog.table(&spec.name.value).expect("names were checked");
         let mut bounds: Vec<(u64, String)> = Vec::new();
+        if found.partitioned && found.partitions.is_empty() {
+            bounds.push((0, "it has no partition, so no row can land".to_owned()));
+        }
+        if let Some(other) = spec.flexible.then(|| key_cycle(self.catalog, found)).flatten() {
+            bounds.push((0, format!("its keys and those of `{other}` would be made from one another")));
+        }
         for (column, source) in &spec.fan_out {
             let Some(parent) = reference_of(found, &column.value).and_then(|r| self.index_of(&r.table)) else {
                 continue;
@@ -427,6 +433,29 @@ impl Planner<'_> {
             fans[member].kind = FanKind::Member(pair, first);
         }
     }
+}
+
+/// A table that refers to another by several columns which must not be NULL, and is referred to by it in the
+/// same way: nothing is there to begin with.
+fn key_cycle<'c>(catalog: &'c catalog::Catalog, table: &'c catalog::Table) -> Option<&'c str> {
+    let binding = |from: &'c catalog::Table| {
+        from.references.iter().filter(move |r| {
+            1 < r.columns.len()
+                && r.table != from.name
+                && r.columns.iter().all(|c| from.column(c).is_some_and(|c| c.required))
+        })
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    let mut next: Vec<&str> = binding(table).map(|r| r.table.as_str()).collect();
+    while let Some(name) = next.pop() {
+        let Some(found) = catalog.tables.get(name).filter(|_| seen.insert(name)) else { continue };
+        if found.schema == table.schema && found.name == table.name {
+            let through = binding(table).find(|r| seen.contains(r.table.as_str()));
+            return through.map(|r| r.table.as_str());
+        }
+        next.extend(binding(found).map(|r| r.table.as_str()));
+    }
+    None
 }
 
 /// Splits off what leaves a row without a parent: `null 20% | …`, `cases(…, null)`.
