@@ -18,6 +18,7 @@ pub mod expression;
 pub mod migrate;
 pub mod postgres;
 pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod seed;
 pub mod sql;

@@ -8,6 +8,7 @@ mod progress;
 mod project;
 mod prove;
 mod report;
+mod run;
 mod seed;
 mod server;
 
@@ -56,6 +57,8 @@ struct Embedded {
 enum Verb {
     /// Prove what a migration does: clone, migrate, drive both sides, compare, report
     Prove(Box<prove::Arguments>),
+    /// Run a load test against one database, with latency objectives as gates
+    Run(Box<run::Arguments>),
     /// Fill a database with a realistic dataset: any schema, with or without a spec
     Seed(Box<seed::Arguments>),
     /// Print a saved result again; needs no server
@@ -106,6 +109,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
     let status = match cli.verb {
         Verb::Prove(arguments) => runtime.block_on(prove::run(*arguments, &cli.embedded, cli.quiet)),
+        Verb::Run(arguments) => runtime.block_on(run::run(*arguments, &cli.embedded, cli.quiet)),
         Verb::Seed(arguments) => runtime.block_on(seed::run(*arguments, &cli.embedded, cli.quiet)),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Server(arguments) => runtime.block_on(server::run(&arguments, &cli.embedded)),

@@ -62,7 +62,7 @@ impl Progress {
     }
 
     /// What is going on now; replaces what was.
-    fn status(&self, text: String) {
+    pub(super) fn status(&self, text: String) {
         if self.terminal {
             self.bar.set_message(text);
             return;
@@ -75,6 +75,15 @@ impl Progress {
             last.0 = now;
             drop(last);
             self.line(&text);
+        }
+    }
+
+    /// An interval of a run: the moving line on a terminal, a line of its own elsewhere.
+    pub(super) fn interval(&self, text: &str) {
+        if self.terminal {
+            self.bar.set_message(text.to_owned());
+        } else {
+            self.line(text);
         }
     }
 

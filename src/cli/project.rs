@@ -6,8 +6,10 @@ use super::exit::Failure;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::document::{self, Table};
 use crate::scenario::action::parse_margin;
+use crate::scenario::gate::Gate;
+use crate::scenario::load::read_gates;
 
-/// A project file, as far as `prove` reads it. Paths are relative to the file's folder.
+/// A project file, as far as it is read. Paths are relative to the file's folder.
 #[derive(Debug, Default)]
 pub(super) struct Project {
     pub(super) root: PathBuf,
@@ -19,6 +21,7 @@ pub(super) struct Project {
     pub(super) migrations: Option<PathBuf>,
     pub(super) scenarios: Vec<PathBuf>,
     pub(super) margin: Option<f64>,
+    pub(super) gates: Vec<Gate>,
 }
 
 /// The file's name, looked for in the current folder.
@@ -82,6 +85,7 @@ fn read_tables(root: &mut Table<'_, '_>) -> Project {
         }
         proof.finish();
     }
+    project.gates = root.table("gates").map(read_gates).unwrap_or_default();
     project
 }
 

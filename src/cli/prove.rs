@@ -98,6 +98,11 @@ pub(super) struct Arguments {
     format: Format,
 }
 
+/// One thread of the driver for every four processors: the rest is the server's.
+pub(super) fn default_threads() -> usize {
+    (std::thread::available_parallelism().map_or(1, usize::from) / 4).max(1)
+}
+
 fn margin(text: &str) -> Result<f64, String> {
     parse_margin(text).ok_or_else(|| "write a share such as 5%, above 0% and below 100%".to_owned())
 }
@@ -270,7 +275,7 @@ fn settings(
         chunks: arguments.chunks,
         rounds: arguments.rounds,
         slice: arguments.slice,
-        threads: arguments.threads.map_or((processors / 4).max(1), usize::from),
+        threads: arguments.threads.map_or_else(default_threads, usize::from),
         loader_connections: arguments.loaders.map_or(processors.clamp(1, 4), usize::from),
         listener: Arc::new(move |event| {
             if let Event::Chunk(evidence) = &event {

@@ -301,7 +301,8 @@ impl Thread {
             let now = clock.now_ns();
             taken.elapsed_ns = now.saturating_sub(began);
             let used = thread_cpu_ns();
-            taken.cpu_share_max = (used - cpu.replace(used)) as f64 / taken.elapsed_ns.max(1) as f64;
+            taken.cpu_ns = used - cpu.replace(used);
+            taken.cpu_share_max = taken.cpu_ns as f64 / taken.elapsed_ns.max(1) as f64;
             // Nobody listens any more when the run was given up.
             drop(intervals.send(Interval { number, recording: taken }));
             now

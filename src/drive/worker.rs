@@ -99,6 +99,7 @@ pub async fn drive(
     let round = Round {
         arrivals: RefCell::new(Arrivals::new(workload, slice.stream, &slice.shape)),
         taken: Cell::new(0),
+        in_flight: Cell::new((0, slice.start_ns)),
         slice,
         workload,
         clock,
@@ -114,6 +115,8 @@ pub async fn drive(
 struct Round<'r> {
     arrivals: RefCell<Arrivals<'r>>,
     taken: Cell<u64>,
+    /// How many operations are in flight, and since when.
+    in_flight: Cell<(u64, u64)>,
     slice: &'r Slice,
     workload: &'r Workload,
     clock: &'r Clock,
@@ -179,11 +182,13 @@ impl<'r> Round<'r> {
         }
         let tries = 1 + self.slice.rules.more_tries;
         let waiting = (&seat.timer, self.clock);
+        self.recording.borrow_mut().in_flight_ns += self.flying(began, true);
         let outcome = perform(&mut seat.client, self.workload, operation, frame, waiting, tries).await;
         let ended = self.clock.now_ns();
         {
             let mut recording = self.recording.borrow_mut();
-            recording.sent(action, frame.digest(operation), outcome.retries);
+            recording.in_flight_ns += self.flying(ended, false);
+            recording.sent(action, frame.digest(operation), outcome.retries, ended - began);
             match &outcome.result {
                 Ok(rows) => {
                     let late = self.slice.rules.late_after_ns.is_some_and(|limit| limit < ended.saturating_sub(due));
@@ -198,6 +203,13 @@ impl<'r> Round<'r> {
             seat.timer.sleep_until(self.clock, until).await?;
         }
         Ok(())
+    }
+
+    /// One operation more or fewer is in flight from now on; returns what the time before adds to the integral.
+    fn flying(&self, now: u64, more: bool) -> u64 {
+        let (count, since) = self.in_flight.get();
+        self.in_flight.set((if more { count + 1 } else { count - 1 }, now));
+        count * now.saturating_sub(since)
     }
 
     /// Makes a lost connection anew, waiting longer after each refusal; false when the slice has ended.

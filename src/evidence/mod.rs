@@ -4,6 +4,8 @@
 //! made from evidence by `compare`, this year or next.
 
 pub mod histograms;
+pub mod interval_log;
+pub mod run;
 pub mod store;
 
 use std::collections::BTreeMap;

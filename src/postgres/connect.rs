@@ -39,13 +39,28 @@ impl Target {
     /// A server by the driver's own options.
     #[must_use]
     pub fn new(options: PgConnectOptions) -> Self {
-        Self { options: options.statement_cache_capacity(1024).disable_statement_logging() }
+        // No other parameter at the start than every pooler knows: PgBouncer refuses extra_float_digits.
+        let options = options.statement_cache_capacity(1024).extra_float_digits(None);
+        Self { options: options.disable_statement_logging() }
     }
 
     /// The same server, announcing sessions under this name in `pg_stat_activity`.
     #[must_use]
     pub fn named(&self, application: &str) -> Self {
         Self { options: self.options.clone().application_name(application) }
+    }
+
+    /// The same database in sessions that may only read, if asked, and that give statements up after a time.
+    #[must_use]
+    pub fn with(&self, read_only: bool, timeout_ms: Option<u64>) -> Self {
+        let mut options = self.options.clone();
+        if read_only {
+            options = options.options([("default_transaction_read_only", "on")]);
+        }
+        if let Some(timeout) = timeout_ms {
+            options = options.options([("statement_timeout", timeout.to_string())]);
+        }
+        Self { options }
     }
 
     /// The same server, another database.

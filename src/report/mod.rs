@@ -4,6 +4,7 @@
 
 pub mod json;
 pub mod markdown;
+pub mod run;
 pub mod terminal;
 mod words;
 

@@ -280,7 +280,8 @@ pub(super) fn read_stages(tables: Vec<Table<'_, '_>>, load: Option<Load>) -> Vec
 }
 
 /// Reads `[gates]`.
-pub(super) fn read_gates(mut table: Table<'_, '_>) -> Vec<Gate> {
+#[must_use]
+pub fn read_gates(mut table: Table<'_, '_>) -> Vec<Gate> {
     let mut gates = Vec::new();
     for (metric, condition) in table.named_texts() {
         match Gate::of(&metric.value, &condition.text) {

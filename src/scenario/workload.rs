@@ -225,11 +225,13 @@ impl Workload {
     pub fn new(scenarios: &[Scenario], setting: Setting<'_>) -> Self {
         let key = Key::new(setting.seed.0).named("workload");
         let known = picks(scenarios);
+        // Shares are those of the scenarios' own loads, whatever load they are driven at.
+        let level: f64 = scenarios.iter().map(|scenario| scenario.load.level()).sum();
         let mut actions = Vec::new();
         for (scenario, bound) in scenarios.iter().zip(setting.bound) {
             let total: f64 = scenario.actions.iter().map(|a| a.weight).sum();
             for (action, bound) in scenario.actions.iter().zip(bound) {
-                let share = scenario.load.level() / setting.load.level() * action.weight / total;
+                let share = scenario.load.level() / level * action.weight / total;
                 actions.push(planned(action, bound, share, key, &known, &setting));
             }
         }

@@ -5,3 +5,4 @@
 pub mod discovery;
 pub mod histogram;
 pub mod paired;
+pub mod steady;

@@ -133,7 +133,7 @@ fn size(text: &str) -> Result<u64, String> {
     text[..digits].parse::<f64>().map(|n| (n * factor) as u64).map_err(|e| e.to_string())
 }
 
-fn part(text: &str) -> Result<(u32, u32), String> {
+pub(super) fn part(text: &str) -> Result<(u32, u32), String> {
     let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
     parsed.filter(|(i, n)| 1 <= *i && i <= n && *n <= 1000).ok_or_else(|| "write a part such as 2/4".to_owned())
 }

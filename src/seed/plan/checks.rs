@@ -39,7 +39,8 @@ impl Planner<'_> {
                 }
             }
             self.check_sets(table, found);
-            if !is_held(table) {
+            // A table without rows needs no values.
+            if !is_held(table) && table.row_count.source.text.trim() != "0" {
                 self.check_filled(table, found);
             }
         }

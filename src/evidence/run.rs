@@ -1,0 +1,261 @@
+//! What a run leaves behind: `run.json`. Must hold no password, no connection URL and no row of user data.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::{LoadFacts, ServerFacts, TimerLag};
+use crate::stats::histogram::quantile;
+
+/// The number of the format of `run.json`; a reader refuses a newer one.
+pub const RUN_FORMAT: u32 = 1;
+
+/// Everything a run saw but the histograms, which stand in `intervals.hlog` beside it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RunEvidence {
+    /// The scenarios' names, joined by `+`.
+    pub name: String,
+    /// When the measurement began, RFC 3339 in UTC.
+    pub started_at: String,
+    /// Why it ended.
+    pub ended: Ended,
+    /// The server.
+    pub server: ServerFacts,
+    /// What was asked for.
+    pub design: RunDesign,
+    /// How long was measured, in seconds, to the last answer.
+    pub measured_s: f64,
+    /// By action, in the order of the files.
+    pub actions: Vec<ActionResult>,
+    /// All actions together.
+    pub all: ActionResult,
+    /// Failed operations by SQLSTATE, `connection` or `script`.
+    pub failures: BTreeMap<String, FailureFacts>,
+    /// Second by second, or as often as was asked for.
+    pub intervals: Vec<IntervalFacts>,
+    /// The driver's own part in what was measured.
+    pub driver: DriverFacts,
+    /// Conditions on the exit code with what was observed.
+    pub gates: Vec<GateResult>,
+    /// Checks of the driver and the machine that found something.
+    pub checks: Vec<RunCheck>,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ended {
+    /// Everything that was asked for was done.
+    AsPlanned,
+    /// A rule of the scenario, or a gate with `abort`, ended it.
+    Aborted(String),
+    /// Somebody interrupted it.
+    Interrupted,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RunDesign {
+    /// Names the parameters and arrivals.
+    pub seed: u64,
+    /// How operations arrived.
+    pub load: LoadFacts,
+    /// The level over time: seconds, level at their beginning, level at their end.
+    pub shape: Vec<(f64, f64, f64)>,
+    /// How long was asked for, in seconds; absent when a number of operations was.
+    pub duration_s: Option<f64>,
+    /// How many operations were asked for.
+    pub operations: Option<u64>,
+    /// How long the warm-up took, in seconds, and why it ended.
+    pub warm_up_s: f64,
+    /// How the end of the warm-up was found.
+    pub warm_up: WarmUpEnd,
+    /// How statements were sent.
+    pub protocol: String,
+    /// Most tries of an operation.
+    pub max_tries: u32,
+    /// Driver threads.
+    pub threads: u32,
+    /// Which of several machines this was, and of how many.
+    pub shard: (u32, u32),
+}
+
+/// How the end of a warm-up was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WarmUpEnd {
+    /// As long as was asked for.
+    Fixed,
+    /// Latency had become steady (MSER).
+    Steady,
+    /// It had not become steady within the bound.
+    Bound,
+}
+
+/// What became of an action's operations.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ActionResult {
+    /// Its name.
+    pub name: String,
+    /// Its share of the mix, from 0 to 1.
+    pub share: f64,
+    /// Operations by schedule (closed loop: asked). Always due = skipped + ok + failed.
+    pub due: u64,
+    /// Given up unsent.
+    pub skipped: u64,
+    /// Answered.
+    pub ok: u64,
+    /// Answered with an error, or lost.
+    pub failed: u64,
+    /// Rows returned or changed.
+    pub rows: u64,
+    /// Tries after the first one.
+    pub retries: u64,
+    /// Answered later than the load's limit.
+    pub late: u64,
+    /// Answers a second.
+    pub rate_per_s: f64,
+    /// From the intended start to the answer: what a user feels.
+    pub latency: Quantiles,
+    /// From the actual start to the answer.
+    pub service: Quantiles,
+    /// From the intended to the actual start.
+    pub lag: Quantiles,
+}
+
+/// Quantiles in microseconds; absent where fewer than ten values lie beyond.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Quantiles {
+    /// How many values.
+    pub count: u64,
+    /// Mean.
+    pub us_mean: f64,
+    /// Median.
+    pub us_p50: Option<f64>,
+    /// 90th percentile.
+    pub us_p90: Option<f64>,
+    /// 95th percentile.
+    pub us_p95: Option<f64>,
+    /// 99th percentile.
+    pub us_p99: Option<f64>,
+    /// 99.9th percentile.
+    pub us_p999: Option<f64>,
+    /// 99.99th percentile.
+    pub us_p9999: Option<f64>,
+    /// Largest.
+    pub us_max: f64,
+}
+
+impl Quantiles {
+    /// Of a histogram of nanoseconds.
+    #[must_use]
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |q: f64| quantile(histogram, q).map(|nanos| nanos as f64 / 1e3);
+        Self {
+            count: histogram.len(),
+            us_mean: histogram.mean() / 1e3,
+            us_p50: at(0.5),
+            us_p90: at(0.9),
+            us_p95: at(0.95),
+            us_p99: at(0.99),
+            us_p999: at(0.999),
+            us_p9999: at(0.9999),
+            us_max: histogram.max() as f64 / 1e3,
+        }
+    }
+}
+
+/// Failures of one class.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FailureFacts {
+    /// How many.
+    pub count: u64,
+    /// The first different messages, without what may be user data.
+    pub texts: Vec<String>,
+}
+
+/// What happened in an interval.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct IntervalFacts {
+    /// Its beginning, in seconds from that of the measurement.
+    pub at_s: f64,
+    /// Its length, in seconds.
+    pub length_s: f64,
+    /// Operations that got an outcome in it.
+    pub due: u64,
+    /// Answered.
+    pub ok: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Given up unsent.
+    pub skipped: u64,
+    /// Tries after the first.
+    pub retries: u64,
+    /// Latency of the answered ones.
+    pub latency: Quantiles,
+    /// Lost connections that were made anew.
+    pub reconnects: u64,
+    /// Busiest driver thread as a share of a processor.
+    pub driver_cpu_share_max: f64,
+}
+
+/// The driver's own part in what was measured.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DriverFacts {
+    /// Busiest thread over the run, as a share of a processor.
+    pub cpu_share_max: f64,
+    /// Processor time of all threads per operation, in microseconds.
+    pub cpu_us_per_operation: f64,
+    /// How late the timer woke waiting clients.
+    pub timer_lag: TimerLag,
+    /// What one reading of the clock costs, in nanoseconds.
+    pub clock_ns: f64,
+    /// Sum over all operations of a hash of what was sent: equal for equal streams.
+    pub digest: String,
+    /// Lost connections that were made anew.
+    pub reconnects: u64,
+    /// Operations in flight by the clients' busy time over what throughput and latency say they should be
+    /// (Little's law); 1 when the books are right. Absent in an open loop without answers.
+    pub littles_ratio: Option<f64>,
+}
+
+/// A gate and what was observed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GateResult {
+    /// As it was written.
+    pub gate: String,
+    /// What was observed, in the gate's unit; absent when there was too little to tell.
+    pub observed: Option<String>,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// A check of the driver or the machine that found something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RunCheck {
+    /// The driver or the machine was the limit: the figures are not the server's.
+    pub limits: bool,
+    /// What was found, and what to do.
+    pub message: String,
+}

@@ -1,0 +1,238 @@
+//! A run as text for people and programs. Must compute nothing that a reader could not find in the evidence.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::terminal::table;
+use crate::evidence::LoadFacts;
+use crate::evidence::run::{ActionResult, Ended, Quantiles, RUN_FORMAT, RunEvidence, WarmUpEnd};
+use crate::units::{count_text, duration_text, percent_text, plural};
+
+/// The document; its schema is `docs/formats/run.schema.json`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RunDocument<'r> {
+    /// Number of this format; a reader refuses a newer one.
+    pub format: u32,
+    /// Version of the program that wrote it.
+    pub weighbridge: &'static str,
+    /// What the gates and checks say together.
+    pub verdict: RunVerdict,
+    /// What was seen; the histograms stand in `intervals.hlog`.
+    pub evidence: &'r RunEvidence,
+}
+
+/// What a run says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RunVerdict {
+    /// It ran as planned and every gate holds.
+    Passed,
+    /// A gate does not hold, or a rule ended the run.
+    Failed,
+    /// The driver or the machine was the limit: the figures are not the server's.
+    Limited,
+    /// Somebody interrupted it.
+    Interrupted,
+}
+
+impl RunVerdict {
+    /// Of a run. A gate that fails says more than a limit: the figures are no better than they were seen.
+    #[must_use]
+    pub fn of(run: &RunEvidence) -> Self {
+        if run.ended == Ended::Interrupted {
+            Self::Interrupted
+        } else if matches!(run.ended, Ended::Aborted(_)) || run.gates.iter().any(|gate| !gate.holds) {
+            Self::Failed
+        } else if run.checks.iter().any(|check| check.limits) {
+            Self::Limited
+        } else {
+            Self::Passed
+        }
+    }
+}
+
+/// Writes the document, indented, with a line end.
+///
+/// # Errors
+/// When the writer fails.
+pub fn json(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
+    let (format, weighbridge) = (RUN_FORMAT, env!("CARGO_PKG_VERSION"));
+    let document = RunDocument { format, weighbridge, verdict: RunVerdict::of(run), evidence: run };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+/// Writes the report for a terminal.
+///
+/// # Errors
+/// When the writer fails.
+pub fn terminal(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}   {}\n", run.name, headline(run))?;
+    writeln!(out, "  {}\n", setting(run))?;
+    let header = HEADER.map(str::to_owned);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    writeln!(out, "{}", table(&header, rows(run)))?;
+    for line in notes(run) {
+        writeln!(out, "  {line}")?;
+    }
+    writeln!(out)
+}
+
+/// Writes the report for a pull request.
+///
+/// # Errors
+/// When the writer fails.
+pub fn markdown(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "### {}: {}\n\n{}\n", run.name, headline(run), setting(run))?;
+    writeln!(out, "| {} |\n|{}", HEADER.join(" | "), " --- |".repeat(HEADER.len()))?;
+    for row in rows(run) {
+        writeln!(out, "| {} |", row.join(" | "))?;
+    }
+    writeln!(out)?;
+    for line in notes(run) {
+        writeln!(out, "- {}", line.split_whitespace().collect::<Vec<_>>().join(" "))?;
+    }
+    Ok(())
+}
+
+const HEADER: [&str; 12] = [
+    "action",
+    "share",
+    "answers",
+    "per s",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "max ms",
+    "service p95",
+    "lag p99",
+    "errors",
+];
+
+fn headline(run: &RunEvidence) -> String {
+    let failing = run.gates.iter().filter(|gate| !gate.holds).count();
+    match (&run.ended, RunVerdict::of(run)) {
+        (Ended::Aborted(rule), _) => format!("failed · ended early: {rule}"),
+        (Ended::Interrupted, _) => "interrupted · what was measured by then".to_owned(),
+        (_, RunVerdict::Failed) => format!("failed · {} of {}", failing, plural(run.gates.len(), "gate")),
+        (_, RunVerdict::Limited) => "limited by the driver or the machine".to_owned(),
+        _ if run.gates.is_empty() => "done · no gates".to_owned(),
+        _ => format!("passed · {}", plural(run.gates.len(), "gate")),
+    }
+}
+
+fn setting(run: &RunEvidence) -> String {
+    let design = &run.design;
+    let changing = 1 < design.shape.len() || design.shape.iter().any(|(_, from, to)| from != to);
+    let load = match (&design.load, changing) {
+        (LoadFacts::Open { connections, .. }, true) => format!("open loop in stages, {connections} connections"),
+        (LoadFacts::Open { rate_per_s, connections }, false) => {
+            format!("open loop {rate_per_s:.0}/s, {connections} connections")
+        }
+        (LoadFacts::Closed { clients }, true) => format!("closed loop in stages, {clients} clients at most"),
+        (LoadFacts::Closed { clients }, false) => format!("closed loop, {}", plural(*clients as usize, "client")),
+    };
+    let seconds = |s: f64| duration_text(std::time::Duration::from_secs_f64(s));
+    let warm = match design.warm_up {
+        _ if design.warm_up_s == 0.0 => "no warm-up".to_owned(),
+        WarmUpEnd::Fixed => format!("{} of warm-up", seconds(design.warm_up_s)),
+        WarmUpEnd::Steady => format!("steady after {} of warm-up", seconds(design.warm_up_s)),
+        WarmUpEnd::Bound => format!("not yet steady after {} of warm-up", seconds(design.warm_up_s)),
+    };
+    let shard = match design.shard {
+        (_, 1) => String::new(),
+        (this, all) => format!(" · machine {this} of {all}"),
+    };
+    format!(
+        "PostgreSQL {} · {load} · {} · {warm} · {} · {} · seed {}{shard}",
+        run.server.version,
+        seconds(run.measured_s),
+        design.protocol,
+        plural(design.threads as usize, "thread"),
+        design.seed
+    )
+}
+
+fn rows(run: &RunEvidence) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<String>> = run.actions.iter().map(row).collect();
+    if run.actions.len() != 1 {
+        rows.push(row(&run.all));
+    }
+    rows
+}
+
+fn row(action: &ActionResult) -> Vec<String> {
+    let Quantiles { us_p50, us_p95, us_p99, us_p999, us_max, .. } = action.latency;
+    let errors = if action.failed + action.skipped == 0 {
+        "0".to_owned()
+    } else if action.skipped == 0 {
+        count_text(action.failed)
+    } else {
+        format!("{} + {} skipped", count_text(action.failed), count_text(action.skipped))
+    };
+    let retries = if action.retries == 0 { String::new() } else { format!(", {} retries", count_text(action.retries)) };
+    vec![
+        action.name.clone(),
+        format!("{:.0} %", action.share * 100.0),
+        count_text(action.ok),
+        format!("{:.1}", action.rate_per_s),
+        ms(us_p50),
+        ms(us_p95),
+        ms(us_p99),
+        ms(us_p999),
+        ms((0 < action.latency.count).then_some(us_max)),
+        ms(action.service.us_p95),
+        ms(action.lag.us_p99),
+        errors + &retries,
+    ]
+}
+
+/// Milliseconds with three decimals, as load testers print them; nothing where too few values lie beyond.
+fn ms(us: Option<f64>) -> String {
+    us.map_or_else(|| "-".to_owned(), |us| format!("{:.3}", us / 1e3))
+}
+
+fn notes(run: &RunEvidence) -> Vec<String> {
+    let mut lines = Vec::new();
+    for gate in &run.gates {
+        let observed = gate.observed.as_deref().unwrap_or("too few values to tell");
+        let word = if gate.holds { "holds" } else { "FAILS" };
+        lines.push(format!("gate   {:<34} observed {observed:<22} {word}", gate.gate));
+    }
+    for (class, seen) in &run.failures {
+        lines.push(format!("failed {class} {} times: {}", count_text(seen.count), seen.texts.join(" / ")));
+    }
+    let late: u64 = run.actions.iter().map(|a| a.late).sum();
+    if 0 < late {
+        lines.push(format!("late   {} answers came after the load's limit", count_text(late)));
+    }
+    let driver = &run.driver;
+    let lag = match run.design.load {
+        LoadFacts::Open { .. } => {
+            format!(
+                " · timer late p50 {:.3} ms, p99 {:.3} ms",
+                driver.timer_lag.us_p50 / 1e3,
+                driver.timer_lag.us_p99 / 1e3
+            )
+        }
+        LoadFacts::Closed { .. } => String::new(),
+    };
+    let reconnects =
+        if driver.reconnects == 0 { String::new() } else { format!(" · {} reconnects", driver.reconnects) };
+    lines.push(format!(
+        "driver busiest thread {} of a processor · {:.1} µs per operation{lag} · clock {:.0} ns · streams {}{reconnects}",
+        percent_text(driver.cpu_share_max),
+        driver.cpu_us_per_operation,
+        driver.clock_ns,
+        driver.digest
+    ));
+    for check in &run.checks {
+        lines.push(format!("{} {}", if check.limits { "limit: " } else { "warning:" }, check.message));
+    }
+    lines
+}

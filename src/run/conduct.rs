@@ -1,0 +1,366 @@
+//! Conducts a run from the first connection to the last answer. Must keep what was measured, however it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sqlx::Connection;
+use tokio::sync::mpsc;
+
+use super::judge::{self, Figures};
+use super::tally::Tally;
+use crate::binding::{BindError, describe_all, sample_picks};
+use crate::clock::{self, Clock};
+use crate::diagnostic::SourceFile;
+use crate::drive::Recording;
+use crate::drive::crew::{Crew, CrewError, Interval, RunOrder};
+use crate::drive::worker::Rules;
+use crate::evidence::run::{ActionResult, Ended, IntervalFacts, RunDesign, RunEvidence, WarmUpEnd};
+use crate::evidence::{LoadFacts, ServerFacts};
+use crate::postgres::connect::version_text;
+use crate::postgres::{Error, Target, settings};
+use crate::scenario::gate::Gate;
+use crate::scenario::program::Protocol;
+use crate::scenario::shape::Shape;
+use crate::scenario::workload::Setting;
+use crate::scenario::{Load, Scenario, Workload};
+use crate::seed::spec::KeySet;
+use crate::stats::steady::is_steady;
+use crate::units::Seed;
+
+/// Everything that is asked of a run.
+pub struct Settings {
+    /// The database.
+    pub target: Target,
+    /// Whether the server is this program's own.
+    pub embedded: bool,
+    /// The scenarios with their files.
+    pub scenarios: Vec<(SourceFile, Scenario)>,
+    /// How actions arrive.
+    pub load: Load,
+    /// The level over time.
+    pub shape: Shape,
+    /// How many operations, if not as many as the shape's time allows.
+    pub operations: Option<u64>,
+    /// What happens before anything is measured.
+    pub warm_up: WarmUp,
+    /// How operations are treated that do not go as they should.
+    pub rules: Rules,
+    /// How statements are sent where no step says it.
+    pub protocol: Protocol,
+    /// Driver threads.
+    pub threads: usize,
+    /// Names the parameters and arrivals.
+    pub seed: Seed,
+    /// The scale that scripts see.
+    pub scale: f64,
+    /// The end of the dataset's history.
+    pub now: i64,
+    /// Keys by how much they have, for picks.
+    pub key_sets: Vec<KeySet>,
+    /// Seconds between two intervals.
+    pub interval_s: f64,
+    /// Which of several machines this is, from 0, and of how many.
+    pub shard: (u64, u64),
+    /// Decide the exit code.
+    pub gates: Vec<Gate>,
+    /// Ends the run.
+    pub abort_when: Option<Gate>,
+    /// Set from outside when the run should end.
+    pub interrupt: Arc<AtomicBool>,
+    /// Hears what happens.
+    pub listener: Box<dyn Fn(Event<'_>)>,
+}
+
+/// What happens before anything is measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WarmUp {
+    /// Until latency is steady, so many seconds at most.
+    Steady(f64),
+    /// So many seconds.
+    Fixed(f64),
+}
+
+/// What happens.
+pub enum Event<'e> {
+    /// Statements are read and values sampled.
+    Binding,
+    /// Clients connect.
+    Connecting(usize),
+    /// The warm-up goes on, for so many seconds now.
+    WarmingUp(f64),
+    /// The warm-up has ended.
+    WarmedUp(f64, WarmUpEnd),
+    /// An interval has ended.
+    Interval {
+        /// Its figures.
+        facts: &'e IntervalFacts,
+        /// By action.
+        actions: &'e [ActionResult],
+        /// Its histograms.
+        recording: &'e Recording,
+    },
+    /// The run ends before its time.
+    Aborting(&'e str),
+}
+
+/// Why there was no run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The scenario does not fit the database.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The server failed or refused.
+    #[error(transparent)]
+    Server(#[from] Error),
+    /// The driver failed.
+    #[error(transparent)]
+    Crew(#[from] CrewError),
+    /// Something else about what was asked for.
+    #[error("{0}")]
+    Asked(String),
+}
+
+impl RunError {
+    /// Whether the user's files or words are at fault, and not the server or the network.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Bind(BindError::File(_)) | Self::Asked(_) => true,
+            Self::Crew(CrewError::Drive(crate::drive::worker::DriveError::Misfit { .. })) => true,
+            Self::Bind(_) | Self::Server(_) | Self::Crew(_) => false,
+        }
+    }
+}
+
+/// Streams of the warm-up lie apart from those of the measurement.
+const WARM_UP_PART: u64 = 1 << 20;
+
+/// The warm-up is looked at this often, in seconds.
+const WARM_UP_INTERVAL_S: f64 = 0.25;
+
+/// Due operations may still be sent this long after the end.
+const GRACE_NS: u64 = 10_000_000_000;
+
+/// Holds a run.
+///
+/// # Errors
+/// When files do not fit the database, or the first connections fail; what fails later is counted.
+pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
+    let clock = Clock::start();
+    (settings.listener)(Event::Binding);
+    let (workload, server) = bind(settings).await?;
+    let workload = Arc::new(workload);
+    (settings.listener)(Event::Connecting(settings.load.connections()));
+    let crew = Crew::start(&workload, settings.threads, clock);
+    crew.connect(0, &settings.target).await?;
+    let clock_ns = clock_cost_ns(&clock);
+
+    let (warm_up_s, warm_up) = warm_up(settings, &crew, &workload).await?;
+    (settings.listener)(Event::WarmedUp(warm_up_s, warm_up));
+    let started_at = clock::wall();
+    let mut tally = Tally::new(&workload, crew.size());
+    let began = clock.now_ns();
+    let ended = measure(settings, &crew, &mut tally).await?;
+    let measured_s = (clock.now_ns() - began) as f64 / 1e9;
+
+    let actions = tally.results(&tally.total, measured_s);
+    let all = tally.all(&tally.total, measured_s);
+    let driver = judge::driver(&tally, clock_ns);
+    let offered = offered(settings, &all);
+    let offered_per_s = offered.map(|all| all / settings.shape.length_s().min(measured_s).max(1e-9));
+    let gates = {
+        let figures = Figures { actions: &actions, all: &all, recording: &tally.total, offered_per_s };
+        settings.gates.iter().map(|gate| judge::judge(gate, &figures)).collect()
+    };
+    let checks = judge::checks(settings.load, offered.unwrap_or_default(), &driver, &all);
+    Ok(RunEvidence {
+        name: settings.scenarios.iter().map(|(_, s)| s.name.as_str()).collect::<Vec<_>>().join("+"),
+        started_at: started_at.to_string(),
+        ended,
+        server,
+        design: design(settings, crew.size(), warm_up_s, warm_up),
+        measured_s,
+        failures: tally.failures(),
+        intervals: std::mem::take(&mut tally.intervals),
+        actions,
+        all,
+        driver,
+        gates,
+        checks,
+    })
+}
+
+/// Reads statements and values from the database, on a connection of its own.
+async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> {
+    let mut connection = settings.target.connect().await?;
+    let bound = describe_all(&mut connection, &settings.scenarios, "").await?;
+    let pools = sample_picks(&mut connection, &settings.scenarios, &settings.key_sets, settings.seed.0).await?;
+    let server = ServerFacts {
+        version: connection.server_version_num().map_or_else(|| "unknown".to_owned(), version_text),
+        embedded: settings.embedded,
+        settings: settings::read(&mut connection).await?,
+    };
+    let _ = connection.close().await;
+    let scenarios: Vec<Scenario> = settings.scenarios.iter().map(|(_, scenario)| scenario.clone()).collect();
+    let Settings { load, now, seed, scale, protocol, .. } = *settings;
+    Ok((Workload::new(&scenarios, Setting { load, bound: &bound, pools, now, seed, scale, protocol }), server))
+}
+
+/// What one reading of the clock costs, in nanoseconds.
+fn clock_cost_ns(clock: &Clock) -> f64 {
+    const READINGS: u64 = 20_000;
+    let before = clock.now_ns();
+    for _ in 0..READINGS {
+        std::hint::black_box(clock.now_ns());
+    }
+    (clock.now_ns() - before) as f64 / READINGS as f64
+}
+
+/// Load that is not measured: caches fill, plans settle.
+async fn warm_up(settings: &Settings, crew: &Crew, workload: &Workload) -> Result<(f64, WarmUpEnd), RunError> {
+    let (bound_s, fixed) = match settings.warm_up {
+        WarmUp::Fixed(seconds) => (seconds, true),
+        WarmUp::Steady(bound) => (bound, false),
+    };
+    if bound_s <= 0.0 {
+        return Ok((0.0, WarmUpEnd::Fixed));
+    }
+    let level = settings.shape.level(0.0).max(settings.shape.mean().min(1.0));
+    let stop = Arc::new(AtomicBool::new(false));
+    let order = RunOrder {
+        part: WARM_UP_PART,
+        shape: Shape::steady(level, bound_s),
+        length_ns: (bound_s * 1e9) as u64,
+        grace_ns: GRACE_NS,
+        most: None,
+        rules: settings.rules,
+        interval_ns: (WARM_UP_INTERVAL_S * 1e9) as u64,
+        shard: settings.shard,
+        stop: Arc::clone(&stop),
+    };
+    let mut tally = Tally::new(workload, crew.size());
+    let mut means = Vec::new();
+    let mut steady = false;
+    let ended = drive(crew, order, |interval| {
+        if tally.take(interval).is_some() {
+            let last = tally.intervals.last().expect("one was just closed");
+            means.push(last.latency.us_mean);
+            (settings.listener)(Event::WarmingUp(tally.seconds()));
+            steady = !fixed && is_steady(&means);
+            if steady || settings.interrupt.load(Ordering::Relaxed) {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    ended.await?;
+    let end = match (fixed, steady) {
+        (true, _) => WarmUpEnd::Fixed,
+        (false, true) => WarmUpEnd::Steady,
+        (false, false) => WarmUpEnd::Bound,
+    };
+    Ok((tally.seconds(), end))
+}
+
+/// Drives an order to its end and hands every interval to `take`.
+async fn drive(crew: &Crew, order: RunOrder, mut take: impl FnMut(Interval)) -> Result<(), CrewError> {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let work = crew.run(order, &sender);
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            Some(interval) = receiver.recv() => take(interval),
+            result = &mut work => {
+                // Threads hand their last interval over before they answer.
+                while let Ok(interval) = receiver.try_recv() {
+                    take(interval);
+                }
+                return result;
+            }
+        }
+    }
+}
+
+async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally) -> Result<Ended, RunError> {
+    let stop = Arc::clone(&settings.interrupt);
+    let order = RunOrder {
+        part: 0,
+        shape: settings.shape.clone(),
+        length_ns: (settings.shape.length_s() * 1e9) as u64,
+        grace_ns: GRACE_NS,
+        most: settings.operations,
+        rules: settings.rules,
+        interval_ns: (settings.interval_s * 1e9) as u64,
+        shard: settings.shard,
+        stop: Arc::clone(&stop),
+    };
+    let mut aborted = None;
+    drive(crew, order, |interval| {
+        let Some(recording) = tally.take(interval) else { return };
+        told(settings, tally, &recording);
+        if aborted.is_none() {
+            aborted = broken_rule(settings, tally);
+            if let Some(rule) = &aborted {
+                (settings.listener)(Event::Aborting(rule));
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+    })
+    .await?;
+    for recording in tally.rest() {
+        told(settings, tally, &recording);
+    }
+    Ok(match aborted {
+        Some(rule) => Ended::Aborted(rule),
+        None if settings.interrupt.load(Ordering::Relaxed) => Ended::Interrupted,
+        None => Ended::AsPlanned,
+    })
+}
+
+fn told(settings: &Settings, tally: &Tally, recording: &Recording) {
+    let Some(facts) = tally.intervals.last() else { return };
+    let actions = tally.results(recording, facts.length_s);
+    (settings.listener)(Event::Interval { facts, actions: &actions, recording });
+}
+
+/// The rule that ends the run now, if one does.
+fn broken_rule(settings: &Settings, tally: &Tally) -> Option<String> {
+    let offered_per_s = matches!(settings.load, Load::Open { .. }).then(|| settings.shape.mean());
+    if let Some(rule) = &settings.abort_when
+        && judge::is_met(rule, &tally.intervals, offered_per_s)
+    {
+        return Some(judge::why(rule));
+    }
+    let seconds = tally.seconds();
+    let (actions, all) = (tally.results(&tally.total, seconds), tally.all(&tally.total, seconds));
+    let figures = Figures { actions: &actions, all: &all, recording: &tally.total, offered_per_s };
+    let failing = settings.gates.iter().filter(|gate| gate.abort && gate.delay_s <= seconds).find(|gate| {
+        let result = judge::judge(gate, &figures);
+        result.observed.is_some() && !result.holds
+    });
+    failing.map(|gate| format!("the gate {gate}"))
+}
+
+/// Operations the load asked for, in an open loop: those that became due.
+fn offered(settings: &Settings, all: &ActionResult) -> Option<f64> {
+    matches!(settings.load, Load::Open { .. }).then_some(all.due as f64)
+}
+
+fn design(settings: &Settings, threads: usize, warm_up_s: f64, warm_up: WarmUpEnd) -> RunDesign {
+    RunDesign {
+        seed: settings.seed.0,
+        load: match settings.load {
+            Load::Open { rate, connections } => LoadFacts::Open { rate_per_s: rate, connections: connections as u32 },
+            Load::Closed { clients } => LoadFacts::Closed { clients: clients as u32 },
+        },
+        shape: settings.shape.lines().iter().map(|line| (line.length_s, line.from, line.to)).collect(),
+        duration_s: settings.operations.is_none().then(|| settings.shape.length_s()),
+        operations: settings.operations,
+        warm_up_s,
+        warm_up,
+        protocol: settings.protocol.name().to_owned(),
+        max_tries: settings.rules.more_tries + 1,
+        threads: threads as u32,
+        shard: (settings.shard.0 as u32 + 1, settings.shard.1 as u32),
+    }
+}

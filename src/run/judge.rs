@@ -1,0 +1,237 @@
+//! What a run's figures say: gates, rules that end it, checks of the driver and the machine. Must measure nothing.
+
+use super::tally::Tally;
+use crate::drive::Recording;
+use crate::evidence::run::{ActionResult, DriverFacts, GateResult, IntervalFacts, RunCheck};
+use crate::scenario::Load;
+use crate::scenario::gate::{Figure, Gate};
+use crate::stats::histogram::quantile;
+use crate::units::{duration_text, percent_text};
+
+/// Below this share of what was offered the driver or the server could not keep up.
+const ACHIEVED_LEAST: f64 = 0.99;
+
+/// A driver thread busier than this is the bottleneck, not the server.
+const CPU_MOST: f64 = 0.8;
+
+/// Wake-ups later than this, or than a share of the median latency, are in every figure.
+const LAG_LEAST_US: f64 = 1_000.0;
+const LAG_SHARE_OF_P50: f64 = 0.05;
+
+/// Accounts of operations in flight that differ by more are wrong.
+const LITTLE_MOST: f64 = 0.02;
+
+/// Fewer clock readings than this in the median latency make the clock a part of what is measured.
+const CLOCK_LEAST: f64 = 50.0;
+
+/// Everything a gate may look at.
+pub(super) struct Figures<'f> {
+    /// By action.
+    pub(super) actions: &'f [ActionResult],
+    /// All together.
+    pub(super) all: &'f ActionResult,
+    /// What was recorded.
+    pub(super) recording: &'f Recording,
+    /// What the load asked for, a second; nothing in a closed loop.
+    pub(super) offered_per_s: Option<f64>,
+}
+
+/// A gate with what was observed.
+#[must_use]
+pub(super) fn judge(gate: &Gate, figures: &Figures<'_>) -> GateResult {
+    let observed = observe(gate, figures);
+    let asked = figures.offered_per_s.unwrap_or_default() * share(gate, figures);
+    GateResult {
+        gate: gate.text.clone(),
+        observed: observed.map(|value| text(gate, value)),
+        holds: observed.is_some_and(|value| gate.holds(value, asked)),
+    }
+}
+
+/// The share of the load that a gate's action has.
+fn share(gate: &Gate, figures: &Figures<'_>) -> f64 {
+    let of = |name: &String| figures.actions.iter().find(|a| a.name == *name).map_or(0.0, |a| a.share);
+    gate.metric.action.as_ref().map_or(1.0, of)
+}
+
+fn observe(gate: &Gate, figures: &Figures<'_>) -> Option<f64> {
+    let result = match &gate.metric.action {
+        Some(name) => figures.actions.iter().find(|a| a.name == *name)?,
+        None => figures.all,
+    };
+    let part = |count: u64| (0 < result.due).then(|| count as f64 / result.due as f64);
+    let latency = &result.latency;
+    match gate.metric.figure {
+        Figure::Latency(q) => {
+            let us = match q {
+                _ if q >= 1.0 => (0 < latency.count).then_some(latency.us_max),
+                _ if q >= 0.999 => latency.us_p999,
+                _ if q >= 0.99 => latency.us_p99,
+                _ if q >= 0.95 => latency.us_p95,
+                _ if q >= 0.9 => latency.us_p90,
+                _ => latency.us_p50,
+            };
+            us.map(|us| us * 1e3)
+        }
+        Figure::Mean => (0 < latency.count).then_some(latency.us_mean * 1e3),
+        Figure::Errors => part(result.failed),
+        Figure::Skipped => part(result.skipped),
+        Figure::Late => part(result.late),
+        Figure::Rate => Some(result.rate_per_s),
+        Figure::PoolWait(q) => quantile(&figures.recording.pool_wait, q).map(|nanos| nanos as f64),
+        Figure::ReplicaLag => None,
+    }
+}
+
+fn text(gate: &Gate, value: f64) -> String {
+    match gate.metric.figure {
+        Figure::Errors | Figure::Skipped | Figure::Late => format!("{:.3} %", value * 100.0),
+        Figure::Rate => format!("{value:.1}/s"),
+        _ => format!("{:.3} ms", value / 1e6),
+    }
+}
+
+/// Whether a rule (`errors > 5% for 10s`) has held over the last intervals.
+#[must_use]
+pub(super) fn is_met(rule: &Gate, intervals: &[IntervalFacts], offered_per_s: Option<f64>) -> bool {
+    let mut seconds = 0.0;
+    let mut window = Vec::new();
+    for interval in intervals.iter().rev() {
+        window.push(interval);
+        seconds += interval.length_s;
+        if rule.delay_s <= seconds + 0.05 {
+            break;
+        }
+    }
+    // A little short, because intervals end when the timer wakes.
+    if window.is_empty() || seconds + 0.05 < rule.delay_s {
+        return false;
+    }
+    let sum = |of: fn(&IntervalFacts) -> u64| window.iter().map(|i| of(i)).sum::<u64>() as f64;
+    let due = sum(|i| i.due);
+    let asked = offered_per_s.unwrap_or_default();
+    match rule.metric.figure {
+        Figure::Errors => 0.0 < due && rule.holds(sum(|i| i.failed) / due, asked),
+        Figure::Skipped => 0.0 < due && rule.holds(sum(|i| i.skipped) / due, asked),
+        Figure::Rate => rule.holds(sum(|i| i.ok) / seconds, asked),
+        Figure::Latency(q) => window.iter().all(|i| {
+            let us = if q >= 0.99 {
+                i.latency.us_p99
+            } else if q >= 0.95 {
+                i.latency.us_p95
+            } else {
+                i.latency.us_p50
+            };
+            us.is_some_and(|us| rule.holds(us * 1e3, asked))
+        }),
+        _ => false,
+    }
+}
+
+/// Checks of the driver and the machine that found something.
+#[must_use]
+pub(super) fn checks(load: Load, offered: f64, driver: &DriverFacts, all: &ActionResult) -> Vec<RunCheck> {
+    let mut found = Vec::new();
+    let mut limit = |limits: bool, message: String| found.push(RunCheck { limits, message });
+    if CPU_MOST < driver.cpu_share_max {
+        limit(
+            true,
+            format!(
+                "a thread of the driver used {} of a processor: the driver was the limit, not the server; raise --threads, or \
+                 drive from another machine",
+                percent_text(driver.cpu_share_max)
+            ),
+        );
+    }
+    let open = matches!(load, Load::Open { .. });
+    let achieved = all.ok as f64 + all.failed as f64;
+    if open && 0.0 < offered && achieved / offered < ACHIEVED_LEAST {
+        limit(
+            true,
+            format!(
+                "only {} of the offered operations got an answer: this rate is more than the server or the driver can do; \
+                 latencies are lower bounds",
+                percent_text(achieved / offered)
+            ),
+        );
+    }
+    let bound_us = LAG_LEAST_US.max(LAG_SHARE_OF_P50 * all.latency.us_p50.unwrap_or_default());
+    if open && bound_us < driver.timer_lag.us_p99 {
+        limit(
+            true,
+            format!(
+                "the driver's timer woke clients late, 1 of 100 by {:.1} ms or more: processors are scarce; drive from another machine",
+                driver.timer_lag.us_p99 / 1e3
+            ),
+        );
+    }
+    if let Some(ratio) = driver.littles_ratio.filter(|ratio| LITTLE_MOST < (ratio - 1.0).abs()) {
+        limit(
+            true,
+            format!("two accounts of operations in flight differ (ratio {ratio:.3}): the clock or the driver is wrong"),
+        );
+    }
+    let readings = all.service.us_p50.unwrap_or(f64::MAX) * 1e3 / driver.clock_ns.max(1e-9);
+    if readings < CLOCK_LEAST {
+        limit(
+            false,
+            format!(
+                "one reading of the clock takes {:.0} ns, which is much of the median service time; mind small differences",
+                driver.clock_ns
+            ),
+        );
+    }
+    found
+}
+
+/// What the driver itself did.
+#[must_use]
+pub(super) fn driver(tally: &Tally, clock_ns: f64) -> DriverFacts {
+    let total = &tally.total;
+    let lag_us = |q: f64| total.timer_lag.value_at_quantile(q) as f64 / 1e3;
+    let counts = total.counts();
+    DriverFacts {
+        cpu_share_max: total.cpu_share_max,
+        cpu_us_per_operation: total.cpu_ns as f64 / 1e3 / (counts.due - counts.skipped).max(1) as f64,
+        timer_lag: crate::evidence::TimerLag { us_p50: lag_us(0.5), us_p95: lag_us(0.95), us_p99: lag_us(0.99) },
+        clock_ns,
+        digest: format!("{:016x}", total.digest),
+        reconnects: total.reconnects,
+        littles_ratio: (0 < total.busy_ns).then(|| total.in_flight_ns as f64 / total.busy_ns as f64),
+    }
+}
+
+/// What an aborted run says.
+#[must_use]
+pub(super) fn why(rule: &Gate) -> String {
+    if rule.delay_s == 0.0 {
+        return rule.text.clone();
+    }
+    format!("{} for {}", rule.text, duration_text(std::time::Duration::from_secs_f64(rule.delay_s)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_looks_at_the_last_intervals_only() {
+        let rule = Gate::read("errors > 5% for 3s").unwrap();
+        let interval =
+            |failed| IntervalFacts { length_s: 1.0, due: 100, failed, ok: 100 - failed, ..IntervalFacts::default() };
+        let bad = [interval(50), interval(50), interval(0), interval(0), interval(0)];
+        assert!(!is_met(&rule, &bad, None));
+        assert!(is_met(&rule, &bad[..3], None));
+        assert!(!is_met(&rule, &bad[..2], None), "two seconds are not three");
+    }
+
+    #[test]
+    fn a_gate_without_enough_values_does_not_hold() {
+        let all = ActionResult { due: 5, ok: 5, ..ActionResult::default() };
+        let recording = Recording::new(0);
+        let figures = Figures { actions: &[], all: &all, recording: &recording, offered_per_s: None };
+        let result = judge(&Gate::read("p99 < 1s").unwrap(), &figures);
+        assert_eq!((result.observed, result.holds), (None, false));
+        assert!(judge(&Gate::read("errors < 0.1%").unwrap(), &figures).holds);
+    }
+}

@@ -1,0 +1,9 @@
+//! One load test against one database: warm-up, measurement, gates, checks.
+//!
+//! Must not touch what it was not asked to: without permission its sessions are read-only.
+
+pub mod conduct;
+mod judge;
+mod tally;
+
+pub use conduct::{Event, RunError, Settings, WarmUp, run};
