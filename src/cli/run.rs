@@ -268,7 +268,10 @@ fn listener(progress: &Arc<Progress>, log: &Arc<Log>) -> Box<dyn Fn(Event<'_>)> 
         }
         Event::Interval { facts, actions, recording } => {
             log.add(facts, actions, recording);
-            progress.interval(&interval_text(facts));
+            // What is left after the last full interval is in the log, and too short for a rate.
+            if 0.1 < facts.length_s || 0 < facts.failed {
+                progress.interval(&interval_text(facts));
+            }
         }
         Event::Aborting(rule) => progress.line(&format!("ending early: {rule}")),
     })

@@ -12,6 +12,9 @@ use crate::evidence::run::{ActionResult, FailureFacts, IntervalFacts, Quantiles}
 use crate::scenario::Workload;
 use crate::stats::histogram::empty;
 
+/// Shares of an interval shorter than this say nothing.
+const SHORT_S: f64 = 0.2;
+
 /// The books.
 pub(super) struct Tally {
     names: Vec<(String, f64)>,
@@ -73,10 +76,14 @@ impl Tally {
             driver_cpu_share_max: recording.cpu_share_max,
         });
         self.closed_s += length_s;
-        let longest = self.total.elapsed_ns;
+        let (elapsed, busiest) = (self.total.elapsed_ns, self.total.cpu_share_max);
         self.total.merge(&recording);
         // Threads run side by side, intervals one after another.
-        self.total.elapsed_ns = longest + recording.elapsed_ns;
+        self.total.elapsed_ns = elapsed + recording.elapsed_ns;
+        // The last interval may be a moment in which a thread does nothing but end.
+        if length_s < SHORT_S {
+            self.total.cpu_share_max = busiest;
+        }
         recording
     }
 
