@@ -78,6 +78,19 @@ pub fn statements(sql: &str) -> Vec<Range<usize>> {
     statements
 }
 
+/// Whether a statement may write, by its words: anything but a query, or a query around one that writes.
+#[must_use]
+pub fn may_write(sql: &str) -> bool {
+    const READ: [&str; 11] =
+        ["select", "with", "values", "table", "show", "begin", "start", "commit", "end", "rollback", "abort"];
+    const WRITE: [&str; 5] = ["insert", "update", "delete", "merge", "truncate"];
+    let words = tokens(sql).into_iter().filter(|t| t.kind == Kind::Word).map(|t| sql[t.span].to_ascii_lowercase());
+    let words: Vec<String> = words.collect();
+    let Some(first) = words.first() else { return false };
+    // FOR UPDATE locks rows, which writes to them.
+    !READ.contains(&first.as_str()) || words.iter().any(|word| WRITE.contains(&word.as_str()))
+}
+
 struct Lexer<'s> {
     sql: &'s str,
     bytes: &'s [u8],
@@ -262,6 +275,18 @@ mod tests {
         assert_eq!(split(&format!("{body}; SELECT 1")), [body, "SELECT 1"]);
         assert_eq!(split("select e'\\';', b'0';x"), ["select e'\\';', b'0'", "x"]);
         assert_eq!(split(" -- nothing\n"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn what_may_write_is_told_by_its_words() {
+        for sql in ["SELECT 'insert'", "WITH a AS (SELECT 1) TABLE a", "BEGIN", " -- delete\nVALUES (1)"] {
+            assert!(!may_write(sql), "{sql}");
+        }
+        for sql in
+            ["UPDATE t SET a = 1", "WITH a AS (DELETE FROM t RETURNING *) SELECT 1", "SELECT 1 FOR UPDATE", "CALL p()"]
+        {
+            assert!(may_write(sql), "{sql}");
+        }
     }
 
     #[test]

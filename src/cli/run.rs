@@ -479,6 +479,9 @@ fn settings(
     let spec = project.spec.as_ref().map(|path| project.root.join(path)).and_then(|path| SourceFile::read(&path).ok());
     let spec = spec.and_then(|file| parse_spec(&file.text).ok());
     let writes = embedded || arguments.allow_writes;
+    if !writes {
+        refuse_writes(&scenarios)?;
+    }
     Ok(Settings {
         target: server.named("weighbridge run").with(!writes, conditions.timeout_ms),
         embedded,
@@ -508,6 +511,23 @@ fn settings(
         listener,
         scenarios,
     })
+}
+
+/// Statements that write, on a server that nobody has permitted to be written to. Functions that write are
+/// refused by the server: the sessions are read-only.
+fn refuse_writes(scenarios: &[(SourceFile, Scenario)]) -> Result<(), Failure> {
+    for (file, scenario) in scenarios {
+        let steps = scenario.actions.iter().flat_map(|action| &action.steps);
+        let writing = steps.filter(|step| crate::sql::may_write(&step.source.text)).map(|step| {
+            Diagnostic::at(step.source.span.clone(), "this statement may write, and the server is not the embedded one")
+                .help("add --allow-writes if it is no production server")
+        });
+        let problems: Vec<Diagnostic> = writing.collect();
+        if !problems.is_empty() {
+            return Err(Failure::usage(file.clone().problems(problems)));
+        }
+    }
+    Ok(())
 }
 
 fn known(gate: &Gate, scenario: &Scenario) -> bool {

@@ -8,6 +8,7 @@ mod dataset;
 mod input;
 mod interrupt;
 mod prove;
+mod run;
 mod schemas;
 mod seed;
 mod server;

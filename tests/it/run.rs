@@ -1,0 +1,350 @@
+//! `weighbridge run`: what is sent, what is counted, what is kept, on a real server. Must hold no timing claim.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStderr, Stdio};
+
+use serde_json::Value;
+use weighbridge::evidence::interval_log;
+use weighbridge::postgres::Target;
+
+use crate::support::{Home, Ran, block_on, measuring, query, sharing};
+
+/// A running server with a database `bank`: accounts with a balance each, and a history.
+fn bank(home: &Home) -> Target {
+    home.run(&["server", "start"]).ok();
+    let target = home.target();
+    query(&target, "SELECT ''::text");
+    block_on(async {
+        let mut admin = weighbridge::postgres::database::Admin::connect(&target).await.unwrap();
+        admin.create("bank").await.unwrap();
+        let bank = target.database("bank");
+        let mut connection = bank.connect().await.unwrap();
+        let sql = "CREATE TABLE accounts (id int PRIMARY KEY, owner text NOT NULL, balance int NOT NULL DEFAULT 0);
+                   CREATE TABLE history (id bigserial PRIMARY KEY, account int NOT NULL, delta int NOT NULL, note text);
+                   INSERT INTO accounts SELECT n, 'owner ' || n FROM generate_series(1, 100) n;
+                   ANALYZE;";
+        sqlx::Executor::execute(&mut connection, sqlx::raw_sql(sql)).await.unwrap();
+        bank
+    })
+}
+
+fn one(target: &Target, sql: &str) -> i64 {
+    query(target, &format!("SELECT ({sql})::text"))[0].parse().unwrap()
+}
+
+fn file(home: &Home, name: &str, text: &str) -> String {
+    let path = home.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// A run on the embedded server without warm-up.
+fn run(home: &Home, more: &[&str]) -> Ran {
+    home.run(&[&["run", "--database", "bank", "--warm-up", "0s", "--format", "json"], more].concat())
+}
+
+fn action<'j>(run: &'j Value, name: &str) -> &'j Value {
+    let actions = run["evidence"]["actions"].as_array().unwrap();
+    actions.iter().find(|a| a["name"] == name).unwrap_or_else(|| panic!("{name} is in {actions:?}"))
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value[key].as_u64().unwrap_or_else(|| panic!("{key} in {value}"))
+}
+
+const TRANSFER: &str = "\
+\\set id random(1, 100 * :scale)
+\\set delta random(-50, 50)
+BEGIN;
+UPDATE accounts SET balance = balance + :delta WHERE id = :id;
+SELECT balance AS now FROM accounts WHERE id = :id \\gset
+\\if :now < 0
+INSERT INTO history (account, delta, note) VALUES (:id, :delta, 'below');
+\\else
+INSERT INTO history (account, delta, note) VALUES (:id, :delta, 'above');
+\\endif
+END;
+";
+
+#[test]
+fn pgbench_scripts_run_as_they_are_in_every_protocol() {
+    let _machine = sharing();
+    let home = Home::new();
+    let bank = bank(&home);
+    let script = file(&home, "transfer.sql", TRANSFER);
+    let select = file(&home, "select.sql", "\\set id random(1, 100)\nSELECT balance FROM accounts WHERE id = :id;\n");
+    for (turn, protocol) in ["prepared", "extended", "simple"].into_iter().enumerate() {
+        let (heavy, light) = (format!("{script}@3"), format!("{select}@1"));
+        let found = run(&home, &["-f", &heavy, "-f", &light, "-c", "4", "-n", "400", "-M", protocol]).ok().json();
+        let (transfers, selects) = (action(&found, "transfer"), action(&found, "select"));
+        assert_eq!(number(transfers, "ok") + number(selects, "ok"), 400);
+        assert!((240..360).contains(&number(transfers, "ok")), "three of four: {transfers}");
+        assert_eq!(number(selects, "rows"), number(selects, "ok"), "every SELECT found its row with {protocol}");
+        assert_eq!(found["evidence"]["failures"], serde_json::json!({}));
+        let rows = one(&bank, "SELECT count(*) FROM history");
+        let before = turn as i64 * 400;
+        assert!(before < rows + 160 * (turn as i64 + 1), "{rows}");
+    }
+    let odd = one(&bank, "SELECT sum(balance) - (SELECT sum(delta) FROM history) FROM accounts");
+    assert_eq!(odd, 0, "every UPDATE has its INSERT");
+    let both = query(&bank, "SELECT DISTINCT note FROM history ORDER BY 1");
+    assert_eq!(both, ["above", "below"]);
+    let wrong = file(&home, "wrong.sql", "\\startpipeline\nSELECT :nobody;\n\\sleep 1 h\n");
+    let said = run(&home, &["-f", &wrong]).exits(2);
+    said.says(&[
+        "\\startpipeline is not supported",
+        "nothing sets the variable `:nobody`",
+        "`h` is no unit",
+        "wrong.sql:1:1",
+    ]);
+}
+
+const STEPS: &str = r#"
+name = "steps"
+[load]
+clients = 4
+max_tries = 1000
+[[action]]
+name = "pay"
+transaction = true
+isolation = "repeatable read"
+with = { delta = "uniform(1, 9)", low = "uniform(1, 3)" }
+[[action.step]]
+name = "chosen"
+sql  = "SELECT id AS account, owner FROM accounts WHERE id >= :low AND id < :low::int + 2"
+[[action.step]]
+each = "chosen"
+sql  = "UPDATE accounts SET balance = balance + :delta WHERE id = :account AND owner = :owner"
+[[action.step]]
+chance = "25%"
+sql    = "INSERT INTO history (account, delta, note) VALUES (:account, :delta, 'sometimes') RETURNING id AS entry"
+"#;
+
+#[test]
+fn values_are_captured_rows_repeated_and_conflicts_tried_again() {
+    let _machine = sharing();
+    let home = Home::new();
+    let bank = bank(&home);
+    let scenario = file(&home, "steps.toml", STEPS);
+    let found = run(&home, &[&scenario, "-n", "300"]).ok().json();
+    let pay = action(&found, "pay");
+    assert_eq!((number(pay, "ok"), number(pay, "failed")), (300, 0));
+    assert!(0 < number(pay, "retries"), "four clients change the same four rows");
+    // Two rows each, and as many as the deltas say: nothing was sent twice or lost by a retry.
+    let moved = one(&bank, "SELECT sum(balance) FROM accounts");
+    assert!((300 * 2..=300 * 2 * 9).contains(&moved), "{moved}");
+    let sometimes = one(&bank, "SELECT count(*) FROM history");
+    assert!((45..=110).contains(&sometimes), "a quarter of 300: {sometimes}");
+    let unknown = file(&home, "unknown.toml", &STEPS.replace("AS account, owner", "AS acount, owner"));
+    run(&home, &[&unknown, "-n", "1"])
+        .exits(2)
+        .says(&["`:account` is neither a parameter nor a column of an earlier step", "unknown.toml:"]);
+}
+
+#[test]
+fn equal_seeds_send_equal_streams() {
+    let _machine = sharing();
+    let home = Home::new();
+    bank(&home);
+    let text = "name = 's'\n[load]\nclients = 3\n[[action]]\nname = 'read'\nsql = 'SELECT balance FROM accounts WHERE id = :id AND owner <> :o'\n\
+                with = { id = \"pick(accounts.id, zipf 1.1)\", o = \"template('x{id}')\" }\n";
+    let scenario = file(&home, "s.toml", text);
+    let digest = |seed: &str| {
+        let found = run(&home, &[&scenario, "-n", "500", "--seed", seed]).ok().json();
+        found["evidence"]["driver"]["digest"].as_str().unwrap().to_owned()
+    };
+    let first = digest("1");
+    assert_eq!(first, digest("1"));
+    assert_ne!(first, digest("2"));
+}
+
+#[test]
+fn gates_decide_the_exit_code_and_rules_end_the_run() {
+    let _machine = sharing();
+    let home = Home::new();
+    bank(&home);
+    let read = file(&home, "read.sql", "SELECT count(*) FROM accounts;\n");
+    let found = run(&home, &["-f", &read, "-n", "200", "--gate", "read.p50 < 10s", "--gate", "errors < 0.1%"]).ok();
+    assert_eq!(found.json()["verdict"], "passed");
+    let found = run(&home, &["-f", &read, "-n", "200", "--gate", "p50 < 1us", "--gate", "p999 < 1s"]).exits(1);
+    let gates = found.json()["evidence"]["gates"].clone();
+    assert_eq!((&gates[0]["holds"], &gates[1]["holds"]), (&Value::Bool(false), &Value::Bool(false)));
+    assert_eq!(gates[1]["observed"], Value::Null, "200 values are too few for p99.9: {gates}");
+    run(&home, &["-f", &read, "-n", "1", "--gate", "raed.p50 < 1s"]).exits(2).says(&["did you mean `read`?"]);
+
+    let failing = "name = 'f'\n[load]\nclients = 2\nabort_when = 'errors > 50% for 1s'\n[[action]]\nname = 'divide'\nsql = 'SELECT 1 / (balance - balance) FROM accounts'\n";
+    let failing = file(&home, "f.toml", failing);
+    let found = run(&home, &[&failing, "-T", "60s", "-P", "250ms"]).exits(1).json();
+    assert_eq!(found["evidence"]["ended"]["aborted"], "errors > 50% for 1.0 s");
+    assert!(found["evidence"]["measured_s"].as_f64().unwrap() < 30.0);
+    let division = &found["evidence"]["failures"]["22012"];
+    assert_eq!(division["texts"], serde_json::json!(["division by zero"]));
+    assert!(0 < number(division, "count"));
+}
+
+#[test]
+fn a_server_of_somebody_else_is_only_read() {
+    let _machine = sharing();
+    let home = Home::new();
+    let bank = bank(&home);
+    let url = home.run(&["server", "url"]).ok().stdout.trim().replace("/postgres?", "/bank?");
+    let script = file(&home, "transfer.sql", TRANSFER);
+    home.run(&["run", "-f", &script, "--url", &url, "-n", "1"]).exits(2).says(&[
+        "this statement may write",
+        "--allow-writes",
+        "transfer.sql:4:1",
+    ]);
+    // What words do not show the server refuses.
+    let hidden = file(&home, "hidden.sql", "SELECT nextval('history_id_seq');\n");
+    let found = home.run(&["run", "-f", &hidden, "--url", &url, "-n", "5", "--warm-up", "0s", "--format", "json"]).ok();
+    assert_eq!(number(&found.json()["evidence"]["failures"]["25006"], "count"), 5);
+    assert_eq!(one(&bank, "SELECT count(*) FROM history"), 0);
+    home.run(&["run", "-f", &script, "--url", &url, "-n", "5", "--warm-up", "0s", "--allow-writes"]).ok();
+    assert_eq!(one(&bank, "SELECT count(*) FROM history"), 5);
+}
+
+/// A run that goes on while the test does something to its server.
+struct Going {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+}
+
+impl Going {
+    fn start(home: &Home, arguments: &[&str]) -> Self {
+        let mut command = home.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// Reads progress until a line holds the words.
+    #[track_caller]
+    fn until(&mut self, words: &str) {
+        assert!(self.lines.by_ref().map_while(Result::ok).any(|line| line.contains(words)), "`{words}` never came");
+    }
+
+    fn end(self) -> Ran {
+        drop(self.lines);
+        Ran::new(self.child.wait_with_output().unwrap())
+    }
+}
+
+#[test]
+fn a_server_that_dies_and_comes_back_is_survived() {
+    let _machine = measuring();
+    let home = Home::new();
+    let bank = bank(&home);
+    let url = home.run(&["server", "url"]).ok().stdout.trim().replace("/postgres?", "/bank?");
+    let read = file(&home, "read.sql", "SELECT count(*) FROM accounts;\n");
+    let arguments = [
+        "run",
+        "-f",
+        &read,
+        "--url",
+        &url,
+        "-R",
+        "200",
+        "-T",
+        "8s",
+        "--warm-up",
+        "0s",
+        "-P",
+        "500ms",
+        "--format",
+        "json",
+    ];
+    let mut going = Going::start(&home, &arguments);
+    going.until("/s  p50");
+    let pid = std::fs::read_to_string(home.cluster().join("data/postmaster.pid")).unwrap();
+    let pid = pid.lines().next().unwrap().to_owned();
+    assert!(std::process::Command::new("kill").args(["-QUIT", &pid]).status().unwrap().success());
+    going.until("failed");
+    home.run(&["server", "start"]).ok();
+    let ran = going.end();
+    let found = ran.json();
+    let all = &found["evidence"]["all"];
+    assert_eq!(number(all, "due"), number(all, "ok") + number(all, "failed") + number(all, "skipped"));
+    let lost: u64 = ["connection", "57P01", "57P02"]
+        .iter()
+        .filter_map(|class| found["evidence"]["failures"][class]["count"].as_u64())
+        .sum();
+    assert!(0 < lost, "{found:#}");
+    assert!(0 < number(&found["evidence"]["driver"], "reconnects"));
+    let intervals = found["evidence"]["intervals"].as_array().unwrap();
+    let answers: Vec<u64> = intervals.iter().map(|i| number(i, "ok")).collect();
+    let hole = answers.iter().position(|n| *n < 50).unwrap_or_else(|| panic!("no hole in {answers:?}"));
+    assert!(answers[hole..].iter().any(|n| 80 < *n), "it goes on after the hole: {answers:?}");
+    assert_eq!(one(&bank, "SELECT count(*) FROM accounts"), 100);
+}
+
+#[test]
+fn a_stall_is_felt_by_every_operation_that_was_due_meanwhile() {
+    let _machine = measuring();
+    let home = Home::new();
+    let bank = bank(&home);
+    let read = file(&home, "read.sql", "SELECT count(*) FROM accounts;\n");
+    let arguments = [
+        "run",
+        "-f",
+        &read,
+        "--database",
+        "bank",
+        "-R",
+        "300",
+        "--connections",
+        "4",
+        "-T",
+        "4s",
+        "--warm-up",
+        "0s",
+        "-P",
+        "500ms",
+        "--format",
+        "json",
+    ];
+    let mut going = Going::start(&home, &arguments);
+    going.until("/s  p50");
+    let stall = "DO $$ BEGIN LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE; PERFORM pg_sleep(1); END $$";
+    block_on(async {
+        let mut connection = bank.connect().await.unwrap();
+        sqlx::Executor::execute(&mut connection, sqlx::raw_sql(stall)).await.unwrap();
+    });
+    let found = going.end().json();
+    let all = &found["evidence"]["all"];
+    assert_eq!(number(all, "failed"), 0);
+    // Four connections stood still; some 300 operations became due meanwhile and waited.
+    let (latency, service) = (&all["latency"]["us_p95"], &all["service"]["us_p95"]);
+    assert!(500_000.0 < latency.as_f64().unwrap(), "{all:#}");
+    assert!(service.as_f64().unwrap() < 250_000.0, "only four operations were slow themselves: {all:#}");
+    assert!(900_000.0 < all["service"]["us_max"].as_f64().unwrap());
+}
+
+#[test]
+fn what_is_kept_adds_up_and_ctrl_c_keeps_it() {
+    let _machine = measuring();
+    let home = Home::new();
+    bank(&home);
+    let read = file(&home, "read.sql", "SELECT count(*) FROM accounts;\n");
+    let mut going = Going::start(
+        &home,
+        &["run", "-f", &read, "--database", "bank", "-c", "2", "-T", "60s", "--warm-up", "0s", "-P", "250ms"],
+    );
+    for _ in 0..3 {
+        going.until("/s  p50");
+    }
+    let pid = going.child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ran = going.end().exits(130);
+    assert!(ran.stdout.contains("interrupted"), "{}", ran.stdout);
+    let results = home.path().join("work/results");
+    let folder = std::fs::read_dir(results).unwrap().next().unwrap().unwrap().path();
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("run.json")).unwrap()).unwrap();
+    assert_eq!(kept["evidence"]["ended"], "interrupted");
+    let answered = number(&kept["evidence"]["all"], "ok");
+    let log = interval_log::read(&std::fs::read(folder.join("intervals.hlog")).unwrap()).unwrap();
+    let logged = |tag: &str| log.iter().filter(|i| i.tag == tag).map(|i| i.histogram.len()).sum::<u64>();
+    assert_eq!((logged("read"), logged("read:service"), logged("read:lag")), (answered, answered, answered));
+    let lines = std::fs::read_to_string(folder.join("intervals.jsonl")).unwrap();
+    let of_lines = lines.lines().map(|line| number(&serde_json::from_str::<Value>(line).unwrap()["interval"], "ok"));
+    assert_eq!(of_lines.sum::<u64>(), answered);
+}
