@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -188,10 +189,10 @@ async fn held(
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     let folder =
         ResultFolder::create(&arguments.results, &time, &format!("run-{name}")).map_err(Failure::environment)?;
-    let log = Arc::new(Log::create(&folder.path));
+    let log = Rc::new(Log::create(&folder.path));
     let interrupt = Arc::new(AtomicBool::new(false));
     let hear = listener(progress, &log);
-    let settings = settings(arguments, project, scenarios, server, embedded, Arc::clone(&interrupt), hear)?;
+    let settings = settings(arguments, project, scenarios, &server, embedded, Arc::clone(&interrupt), hear)?;
     let result = {
         let work = crate::run::run(&settings);
         tokio::pin!(work);
@@ -250,8 +251,8 @@ pub(super) fn print(evidence: &RunEvidence, format: Format) -> Result<(), Failur
 }
 
 /// What is told while a run goes on.
-fn listener(progress: &Arc<Progress>, log: &Arc<Log>) -> Box<dyn Fn(Event<'_>)> {
-    let (progress, log) = (Arc::clone(progress), Arc::clone(log));
+fn listener(progress: &Arc<Progress>, log: &Rc<Log>) -> Box<dyn Fn(Event<'_>)> {
+    let (progress, log) = (Arc::clone(progress), Rc::clone(log));
     Box::new(move |event| match event {
         Event::Binding => progress.status("reading: statements and values to pick from".to_owned()),
         Event::Connecting(clients) => progress.status(format!("connecting {}", plural(clients, "client"))),
@@ -441,12 +442,11 @@ fn read_scripts(arguments: &Arguments) -> Result<Vec<(SourceFile, Scenario)>, Ve
 }
 
 /// Flags over files: a flag wins.
-#[expect(clippy::too_many_arguments, reason = "each is a different kind of thing, used once")]
 fn settings(
     arguments: &Arguments,
     project: &Project,
     mut scenarios: Vec<(SourceFile, Scenario)>,
-    server: Target,
+    server: &Target,
     embedded: bool,
     interrupt: Arc<AtomicBool>,
     listener: Box<dyn Fn(Event<'_>)>,

@@ -1,4 +1,4 @@
-//! Why an operation failed, as a class that can be counted and a text without user data.
+//! Why an operation failed, as a class that can be counted and a text. Must keep no user data.
 
 use sqlx::Error;
 

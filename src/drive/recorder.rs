@@ -70,8 +70,6 @@ pub struct Recording {
     pub actions: Vec<ActionRecording>,
     /// Failed operations by class.
     pub failures: BTreeMap<String, Seen>,
-    /// How long clients waited for a connection, where they share fewer than they are.
-    pub pool_wait: Histogram<u64>,
     /// Sum over all sent operations of a hash of what was sent: equal streams give equal sums, in any order.
     pub digest: u64,
     /// How often a lost connection was made anew.
@@ -130,7 +128,6 @@ impl Recording {
         Self {
             actions: std::iter::repeat_with(action).take(actions).collect(),
             failures: BTreeMap::new(),
-            pool_wait: empty(),
             digest: 0,
             reconnects: 0,
             busy_ns: 0,
@@ -176,11 +173,6 @@ impl Recording {
         self.actions[action].counts.retries += u64::from(retries);
     }
 
-    /// A client got a connection of the pool after so long.
-    pub fn acquired(&mut self, waited_ns: u64) {
-        put(&mut self.pool_wait, waited_ns);
-    }
-
     /// An operation given up at `now` without being sent.
     pub fn skipped(&mut self, action: usize, due: u64, now: u64) {
         let action = &mut self.actions[action];
@@ -196,7 +188,7 @@ impl Recording {
 
     /// Adds another thread's recording of the same slices.
     pub fn merge(&mut self, other: &Self) {
-        let Self { actions, failures, pool_wait, digest, reconnects, timer_lag, cpu_share_max, elapsed_ns, .. } = other;
+        let Self { actions, failures, digest, reconnects, timer_lag, cpu_share_max, elapsed_ns, .. } = other;
         self.busy_ns += other.busy_ns;
         self.in_flight_ns += other.in_flight_ns;
         self.cpu_ns += other.cpu_ns;
@@ -212,7 +204,6 @@ impl Recording {
             mine.count += theirs.count;
             theirs.texts.iter().for_each(|text| mine.add(0, text));
         }
-        merge(&mut self.pool_wait, pool_wait);
         self.digest = self.digest.wrapping_add(*digest);
         self.reconnects += reconnects;
         merge(&mut self.timer_lag, timer_lag);

@@ -236,3 +236,20 @@ fn notes(run: &RunEvidence) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_schema_of_runs_is_the_one_in_the_documents() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/formats/run.schema.json");
+        let schema = serde_json::to_string_pretty(&schemars::schema_for!(super::RunDocument<'_>)).unwrap() + "\n";
+        if std::env::var_os("WEIGHBRIDGE_UPDATE_SCHEMA").is_some() {
+            crate::evidence::store::write_atomic(path.as_ref(), schema.as_bytes()).unwrap();
+        }
+        let known = std::fs::read_to_string(path).unwrap();
+        assert!(
+            known == schema,
+            "run WEIGHBRIDGE_UPDATE_SCHEMA=1 cargo test --lib schema, and raise RUN_FORMAT if a reader would break"
+        );
+    }
+}

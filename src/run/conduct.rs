@@ -169,7 +169,7 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let offered = offered(settings, &all);
     let offered_per_s = offered.map(|all| all / settings.shape.length_s().min(measured_s).max(1e-9));
     let gates = {
-        let figures = Figures { actions: &actions, all: &all, recording: &tally.total, offered_per_s };
+        let figures = Figures { actions: &actions, all: &all, offered_per_s };
         settings.gates.iter().map(|gate| judge::judge(gate, &figures)).collect()
     };
     let checks = judge::checks(settings.load, offered.unwrap_or_default(), &driver, &all);
@@ -333,7 +333,7 @@ fn broken_rule(settings: &Settings, tally: &Tally) -> Option<String> {
     }
     let seconds = tally.seconds();
     let (actions, all) = (tally.results(&tally.total, seconds), tally.all(&tally.total, seconds));
-    let figures = Figures { actions: &actions, all: &all, recording: &tally.total, offered_per_s };
+    let figures = Figures { actions: &actions, all: &all, offered_per_s };
     let failing = settings.gates.iter().filter(|gate| gate.abort && gate.delay_s <= seconds).find(|gate| {
         let result = judge::judge(gate, &figures);
         result.observed.is_some() && !result.holds

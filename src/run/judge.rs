@@ -1,11 +1,9 @@
 //! What a run's figures say: gates, rules that end it, checks of the driver and the machine. Must measure nothing.
 
 use super::tally::Tally;
-use crate::drive::Recording;
 use crate::evidence::run::{ActionResult, DriverFacts, GateResult, IntervalFacts, RunCheck};
 use crate::scenario::Load;
 use crate::scenario::gate::{Figure, Gate};
-use crate::stats::histogram::quantile;
 use crate::units::{duration_text, percent_text};
 
 /// Below this share of what was offered the driver or the server could not keep up.
@@ -30,8 +28,6 @@ pub(super) struct Figures<'f> {
     pub(super) actions: &'f [ActionResult],
     /// All together.
     pub(super) all: &'f ActionResult,
-    /// What was recorded.
-    pub(super) recording: &'f Recording,
     /// What the load asked for, a second; nothing in a closed loop.
     pub(super) offered_per_s: Option<f64>,
 }
@@ -78,8 +74,6 @@ fn observe(gate: &Gate, figures: &Figures<'_>) -> Option<f64> {
         Figure::Skipped => part(result.skipped),
         Figure::Late => part(result.late),
         Figure::Rate => Some(result.rate_per_s),
-        Figure::PoolWait(q) => quantile(&figures.recording.pool_wait, q).map(|nanos| nanos as f64),
-        Figure::ReplicaLag => None,
     }
 }
 
@@ -228,8 +222,7 @@ mod tests {
     #[test]
     fn a_gate_without_enough_values_does_not_hold() {
         let all = ActionResult { due: 5, ok: 5, ..ActionResult::default() };
-        let recording = Recording::new(0);
-        let figures = Figures { actions: &[], all: &all, recording: &recording, offered_per_s: None };
+        let figures = Figures { actions: &[], all: &all, offered_per_s: None };
         let result = judge(&Gate::read("p99 < 1s").unwrap(), &figures);
         assert_eq!((result.observed, result.holds), (None, false));
         assert!(judge(&Gate::read("errors < 0.1%").unwrap(), &figures).holds);

@@ -17,8 +17,6 @@ pub struct Action {
     pub weight: f64,
     /// Changes smaller than this count as the same, as a share; the proof's margin if absent.
     pub margin: Option<f64>,
-    /// Sent to a replica where there is one.
-    pub on_replica: bool,
     /// Parameters in an order in which each comes after those it is made from. They have the first slots.
     pub parameters: Vec<Parameter>,
     /// Names of all slots: parameters, then values captured from results.
@@ -65,7 +63,6 @@ pub(super) fn read_action(mut table: Table<'_, '_>) -> Option<Action> {
     let weight = table.number("weight");
     let margin = table.text("margin").and_then(|text| read_margin(&table, &text));
     let begin = read_transaction(&mut table);
-    let on_replica = read_target(&mut table);
     let think = table.text("think").and_then(|text| read_wait(&table, &text));
     let protocol = read_protocol(&mut table);
     let with = table.table("with").map(|mut with| with.named_texts()).unwrap_or_default();
@@ -101,7 +98,7 @@ pub(super) fn read_action(mut table: Table<'_, '_>) -> Option<Action> {
     }
     let name = Placed { value: name.text, span: name.span };
     let weight = weight.map_or(1.0, |w| w.value);
-    Some(Action { name, weight, margin, on_replica, parameters, slots, steps, program, think })
+    Some(Action { name, weight, margin, parameters, slots, steps, program, think })
 }
 
 /// `transaction = true`, and perhaps `isolation`.
@@ -122,18 +119,6 @@ fn read_transaction(table: &mut Table<'_, '_>) -> Option<&'static str> {
         }
     }
     None
-}
-
-fn read_target(table: &mut Table<'_, '_>) -> bool {
-    let Some(target) = table.text("target") else { return false };
-    match target.text.as_str() {
-        "replica" => true,
-        "primary" => false,
-        _ => {
-            table.problem(Diagnostic::at(target.span, "`target` is \"primary\" or \"replica\""));
-            false
-        }
-    }
 }
 
 fn read_protocol(table: &mut Table<'_, '_>) -> Option<Protocol> {

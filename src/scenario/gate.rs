@@ -4,7 +4,6 @@
 //! gate   = metric comparison limit ["abort"] ["after" duration]       payment_history.p95 < 20ms
 //! rule   = metric comparison limit ["for" duration]                   errors > 5% for 10s
 //! metric = [action "."] (p50 | p90 | p95 | p99 | p999 | max | mean | errors | rate | skipped | late)
-//!        | pool.wait.p99 | replica.lag
 //! ```
 
 use std::fmt;
@@ -55,10 +54,6 @@ pub enum Figure {
     Late,
     /// Answers a second.
     Rate,
-    /// A quantile of the time clients waited for a connection of the pool.
-    PoolWait(f64),
-    /// The replica's delay.
-    ReplicaLag,
 }
 
 /// How a figure compares with a limit.
@@ -161,12 +156,6 @@ impl fmt::Display for Gate {
 }
 
 fn read_metric(text: &str) -> Result<Metric, String> {
-    match text {
-        "pool.wait.p50" => return Ok(Metric { action: None, figure: Figure::PoolWait(0.5) }),
-        "pool.wait.p99" => return Ok(Metric { action: None, figure: Figure::PoolWait(0.99) }),
-        "replica.lag" => return Ok(Metric { action: None, figure: Figure::ReplicaLag }),
-        _ => {}
-    }
     let (action, word) = match text.rsplit_once('.') {
         Some((action, word)) => (Some(action), word),
         None => (None, text),
@@ -174,7 +163,7 @@ fn read_metric(text: &str) -> Result<Metric, String> {
     let found = FIGURES.into_iter().find(|(known, _)| *known == word);
     let (_, figure) = found.ok_or_else(|| {
         let known: Vec<&str> = FIGURES.iter().map(|(name, _)| *name).collect();
-        format!("`{word}` is no metric; known: {}, pool.wait.p99, replica.lag", known.join(", "))
+        format!("`{word}` is no metric; known: {}", known.join(", "))
     })?;
     Ok(Metric { action: action.filter(|name| *name != "*").map(str::to_owned), figure })
 }
@@ -183,9 +172,7 @@ fn read_metric(text: &str) -> Result<Metric, String> {
 fn read_limit(figure: Figure, text: &str) -> Result<(f64, bool), String> {
     let node = parse(text).map_err(|_| format!("`{text}` is no limit"))?.node;
     match (figure, node) {
-        (Figure::Latency(_) | Figure::Mean | Figure::PoolWait(_) | Figure::ReplicaLag, Node::Duration(micros)) => {
-            Ok((micros as f64 * 1e3, false))
-        }
+        (Figure::Latency(_) | Figure::Mean, Node::Duration(micros)) => Ok((micros as f64 * 1e3, false)),
         (Figure::Errors | Figure::Skipped | Figure::Late, Node::Percent(share)) => Ok((share, false)),
         (Figure::Rate, Node::Percent(share)) => Ok((share, true)),
         (Figure::Rate, Node::Number(rate)) => Ok((rate, false)),

@@ -44,8 +44,6 @@ pub struct Conditions {
     pub skip_after_ns: Option<u64>,
     /// Answers later than so many nanoseconds are counted as late.
     pub late_after_ns: Option<u64>,
-    /// Connections shared by more clients.
-    pub pool: Option<usize>,
     /// How statements are sent.
     pub protocol: Option<Protocol>,
     /// Ends the run.
@@ -168,7 +166,6 @@ fn read_conditions(load: &mut Table<'_, '_>) -> Conditions {
         timeout_ms: read_seconds(load, "timeout").map(millis),
         skip_after_ns: read_seconds(load, "skip_after").map(nanos),
         late_after_ns: read_seconds(load, "late_after").map(nanos),
-        pool: load.whole("pool").map(|pool| pool.value.clamp(1, MOST_CONNECTIONS) as usize),
         protocol: load.text("protocol").and_then(|text| {
             let protocol = Protocol::from_name(&text.text);
             if protocol.is_none() {

@@ -63,7 +63,7 @@ pub fn parse_script(
     }
     let name = Placed { value: name.to_owned(), span: 0..0 };
     let parameters = Vec::new();
-    Ok(Action { name, weight, margin: None, on_replica: false, parameters, slots, steps, program, think: None })
+    Ok(Action { name, weight, margin: None, parameters, slots, steps, program, think: None })
 }
 
 /// An `\if` whose end has not come: where it jumps when its condition fails, and jumps to its end.
@@ -234,9 +234,9 @@ impl Reader<'_> {
     /// Makes a jump go to here.
     fn land(&mut self, jump: Option<usize>) {
         let here = self.program.len();
-        match jump.and_then(|jump| self.program.get_mut(jump)) {
-            Some(Op::Jump(to) | Op::SkipUnless { otherwise: to, .. }) => *to = here,
-            _ => {}
+        let jump = jump.and_then(|jump| self.program.get_mut(jump));
+        if let Some(Op::Jump(to) | Op::SkipUnless { otherwise: to, .. }) = jump {
+            *to = here;
         }
     }
 
@@ -591,7 +591,7 @@ mod tests {
                 Op::Set { slot, formula } => slots[*slot] = formula.value(&slots, Key::new(1), 0).unwrap(),
                 Op::Send(step) => sent.push(*step),
                 Op::SkipUnless { formula, otherwise } if !formula.holds(&slots, Key::new(1), 0).unwrap() => {
-                    at = *otherwise
+                    at = *otherwise;
                 }
                 Op::Jump(to) => at = *to,
                 _ => {}

@@ -33,8 +33,6 @@ pub struct PlannedAction {
     pub share: f64,
     /// Its own margin, if its file names one.
     pub margin: Option<f64>,
-    /// Sent to a replica where there is one.
-    pub on_replica: bool,
     /// Statements in order.
     pub steps: Vec<PlannedStep>,
     /// What to do.
@@ -330,7 +328,6 @@ fn planned(
         name: action.name.value.clone(),
         share,
         margin: action.margin,
-        on_replica: action.on_replica,
         steps: steps.collect(),
         program: action.program.clone(),
         think: action.think.clone(),
