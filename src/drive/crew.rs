@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::{Client, PgClient};
+use super::client::Client;
 use super::recorder::Recording;
 use super::timer::Timer;
 use super::worker::{DriveError, Rules, Seat, Slice, drive};
@@ -271,9 +271,8 @@ impl Thread {
     async fn connect(&mut self, side: usize, target: &Target) -> Result<(), CrewError> {
         let mut seats = Vec::with_capacity(self.seats.share);
         for index in 0..self.seats.share {
-            let client = PgClient::connect(target, &self.workload).await?;
             seats.push(Seat {
-                client: Client::Postgres(Box::new(client)),
+                client: Client::connect(target, &self.workload).await?,
                 timer: Timer::precise().map_err(DriveError::Timer)?,
                 number: self.seats.first + index * self.seats.every,
             });
@@ -342,9 +341,7 @@ impl Thread {
     async fn flush(&mut self) -> Result<(), CrewError> {
         for station in self.sides.values_mut() {
             for seat in &mut station.seats {
-                if let Client::Postgres(client) = &mut seat.client {
-                    client.flush(&self.workload).await?;
-                }
+                seat.client.flush(&self.workload).await?;
             }
         }
         Ok(())

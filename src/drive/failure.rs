@@ -32,6 +32,15 @@ impl Failure {
         Self { class: SCRIPT.to_owned(), text: text.to_owned(), connection_lost: false }
     }
 
+    /// What the server refused.
+    #[must_use]
+    pub fn of_server(code: &str, message: &str) -> Self {
+        // Class 57P ends the session (shutdown, crash, terminated); 08 is a connection that broke, which PgBouncer
+        // says too.
+        let connection_lost = code.starts_with("57P") || code.starts_with("08");
+        Self { text: without_values(message), class: code.to_owned(), connection_lost }
+    }
+
     /// Whether the same operation may well succeed when tried again: `serialization_failure` and
     /// `deadlock_detected` (PostgreSQL documentation, "13.5 Serialization Failure Handling").
     #[must_use]
@@ -43,12 +52,7 @@ impl Failure {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         match error.as_database_error() {
-            Some(server) => {
-                let class = server.code().unwrap_or_default().into_owned();
-                // Class 57P ends the session (shutdown, crash, terminated), 08 is a connection that broke, which PgBouncer says too.
-                let connection_lost = class.starts_with("57P") || class.starts_with("08");
-                Self { text: without_values(server.message()), class, connection_lost }
-            }
+            Some(server) => Self::of_server(&server.code().unwrap_or_default(), server.message()),
             None => Self::connection(match error {
                 Error::Io(_) => "the connection was lost",
                 Error::Protocol(_) => "the server said something unexpected",
@@ -58,7 +62,6 @@ impl From<&Error> for Failure {
         }
     }
 }
-
 /// A message without what stands after a colon in quotes, and without digits in brackets: where servers put values.
 fn without_values(message: &str) -> String {
     let mut text = String::with_capacity(message.len());

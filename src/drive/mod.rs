@@ -10,8 +10,11 @@ pub mod failure;
 pub mod perform;
 pub mod prepared;
 pub mod recorder;
+pub mod sqlx_client;
 pub mod timer;
+pub mod wire_client;
 pub mod worker;
 
+pub use client::Client;
 pub use crew::Crew;
 pub use recorder::{Counts, Recording};

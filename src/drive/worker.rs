@@ -286,11 +286,7 @@ mod tests {
         let clock = Clock::start();
         let service: Vec<Duration> = service_ms.iter().map(|ms| Duration::from_millis(*ms)).collect();
         let mut seats: Vec<Seat> = (0..clients)
-            .map(|number| Seat {
-                client: Client::Simulated { service: service.clone(), next: 0 },
-                timer: Timer::Tokio,
-                number,
-            })
+            .map(|number| Seat { client: Client::simulated(service.clone()), timer: Timer::Tokio, number })
             .collect();
         let recording = RefCell::new(Recording::new(1));
         let length_ns = length.as_nanos() as u64;

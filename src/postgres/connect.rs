@@ -7,6 +7,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::error::{Error, describe};
+use super::wire::{Wire, WireError};
 
 /// Oldest server whose catalogs and counters this program knows.
 const OLDEST: u32 = 140_000;
@@ -115,9 +116,25 @@ impl Target {
         }
     }
 
+    /// A connection that speaks the protocol itself; `None` where the server asks for a password or encryption
+    /// may be wanted.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses the user.
+    pub async fn wire(&self) -> Result<Option<Wire>, Error> {
+        Wire::connect(&self.options).await.map_err(|error| match &error {
+            WireError::Server { code, .. } => self.refused_with(Some(code), error.to_string()),
+            WireError::Lost(_) => self.refused_with(None, error.to_string()),
+        })
+    }
+
     fn refused(&self, error: &sqlx::Error) -> Error {
         let code = super::error::database_error(error).map(|e| e.code().to_owned());
-        let help = match code.as_deref() {
+        self.refused_with(code.as_deref(), describe(error))
+    }
+
+    fn refused_with(&self, code: Option<&str>, reason: String) -> Error {
+        let help = match code {
             Some("28P01" | "28000") => {
                 "check user and password (URL, PGPASSWORD or ~/.pgpass) and the server's pg_hba.conf"
             }
@@ -126,7 +143,7 @@ impl Target {
             Some("57P03") => "the server is starting or stopping: try again in a moment",
             _ => "check that the server runs and accepts connections there; leave the URL out to use the embedded one",
         };
-        self.failed(describe(error), help)
+        self.failed(reason, help)
     }
 
     fn failed(&self, reason: String, help: &str) -> Error {

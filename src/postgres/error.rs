@@ -50,6 +50,14 @@ pub enum Error {
         /// What to do.
         help: String,
     },
+    /// An exchange without the driver failed.
+    #[error("failed to {doing}: {message}")]
+    Exchange {
+        /// What was being done, to follow "failed to".
+        doing: String,
+        /// The server's message, or how the connection broke.
+        message: String,
+    },
     /// A statement failed.
     #[error("failed to {doing}: {}", describe(source))]
     Statement {
@@ -75,6 +83,12 @@ impl Error {
             },
             _ => Self::Statement { doing, source },
         }
+    }
+
+    /// Wraps what went wrong on a connection without the driver.
+    #[must_use]
+    pub fn wire(doing: impl Into<String>, error: &super::wire::WireError) -> Self {
+        Self::Exchange { doing: doing.into(), message: error.to_string() }
     }
 
     /// The server's own error, if it gave one.

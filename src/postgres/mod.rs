@@ -11,6 +11,7 @@ pub mod observe;
 pub mod server;
 pub mod settings;
 pub mod sql_text;
+pub mod wire;
 
 pub use connect::Target;
 pub use error::Error;

@@ -1,0 +1,358 @@
+//! The frontend/backend protocol with nothing in between, for the timed path. Must allocate nothing per message once its
+//! buffers have grown, and must connect only where no password and no encryption is asked for: the rest is sqlx's.
+//!
+//! Message formats: PostgreSQL documentation, "55.7 Message Formats". Why it exists: `docs/adr/0016`.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connection.
+pub struct Wire {
+    stream: Stream,
+    /// Messages to be sent.
+    out: Vec<u8>,
+    /// What was read and not looked at yet lies between the two places.
+    input: Vec<u8>,
+    from: usize,
+    to: usize,
+    /// Such as 150018; 0 when the server did not say.
+    version: u32,
+}
+
+/// Why an exchange failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The server refused it; the connection is fit for the next exchange unless it is closed.
+    #[error("{message} (SQLSTATE {code})")]
+    Server {
+        /// SQLSTATE.
+        code: String,
+        /// The primary message.
+        message: String,
+    },
+    /// The connection broke.
+    #[error(transparent)]
+    Lost(#[from] io::Error),
+}
+
+/// How long a connection may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Version 3.0 of the protocol.
+const PROTOCOL: i32 = 196_608;
+
+impl Wire {
+    /// Connects, when neither a password nor encryption is needed; `None` when one is.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses the connection.
+    pub async fn connect(options: &PgConnectOptions) -> Result<Option<Self>, WireError> {
+        let attempt = tokio::time::timeout(PATIENCE, Self::try_connect(options)).await;
+        attempt.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+    }
+
+    async fn try_connect(options: &PgConnectOptions) -> Result<Option<Self>, WireError> {
+        let Some(stream) = Stream::open(options).await? else { return Ok(None) };
+        let mut wire =
+            Self { stream, out: Vec::with_capacity(1 << 12), input: vec![0; 1 << 14], from: 0, to: 0, version: 0 };
+        wire.startup(options);
+        wire.send().await?;
+        loop {
+            let (kind, body) = wire.message().await?;
+            match kind {
+                b'R' if wire.input[body.clone()].starts_with(&[0, 0, 0, 0]) => {}
+                // A password, or something else that sqlx knows.
+                b'R' => return Ok(None),
+                b'S' => wire.read_version(body),
+                b'E' => return Err(server_error(&wire.input[body])),
+                b'Z' => return Ok(Some(wire)),
+                _ => {}
+            }
+        }
+    }
+
+    fn startup(&mut self, options: &PgConnectOptions) {
+        let parameters = [
+            ("user", Some(options.get_username())),
+            ("database", options.get_database()),
+            ("application_name", options.get_application_name()),
+            ("options", options.get_options()),
+            // The same as sqlx, so that answers do not depend on which of the two asks.
+            ("client_encoding", Some("UTF8")),
+            ("DateStyle", Some("ISO, MDY")),
+            ("TimeZone", Some("UTC")),
+        ];
+        self.out.extend_from_slice(&[0; 4]);
+        self.out.extend_from_slice(&PROTOCOL.to_be_bytes());
+        for (name, value) in parameters {
+            if let Some(value) = value {
+                self.text(name);
+                self.text(value);
+            }
+        }
+        self.out.push(0);
+        let length = self.out.len() as i32;
+        self.out[..4].copy_from_slice(&length.to_be_bytes());
+    }
+
+    /// `ParameterStatus`: the version as a number, as sqlx has it.
+    fn read_version(&mut self, body: std::ops::Range<usize>) {
+        let mut parts = self.input[body].split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        if parts.next().is_some_and(|name| name == "server_version")
+            && let Some(value) = parts.next()
+        {
+            let mut numbers = value.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+            self.version = numbers.next().unwrap_or(0) * 10_000 + numbers.next().unwrap_or(0);
+        }
+    }
+
+    /// Such as 150018; 0 when the server did not say.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Queues `Parse`: a statement under a name, or without one until the next.
+    pub fn parse(&mut self, name: &str, sql: &str) {
+        let start = self.begin(b'P');
+        self.text(name);
+        self.text(sql);
+        // No types: the server infers them, as it did when the scenario was read.
+        self.out.extend_from_slice(&0_i16.to_be_bytes());
+        self.end(start);
+    }
+
+    /// Queues `Bind` and `Execute`: `arguments` are `count` values, each a length and bytes in the server's binary form.
+    /// Results come in binary form too.
+    pub fn bind(&mut self, name: &str, count: u16, arguments: &[u8]) {
+        let start = self.begin(b'B');
+        self.out.push(0);
+        self.text(name);
+        self.out.extend_from_slice(&[0, 1, 0, 1]);
+        self.out.extend_from_slice(&count.to_be_bytes());
+        self.out.extend_from_slice(arguments);
+        self.out.extend_from_slice(&[0, 1, 0, 1]);
+        self.end(start);
+        self.out.extend_from_slice(&[b'E', 0, 0, 0, 9, 0, 0, 0, 0, 0]);
+    }
+
+    /// Queues `Sync`: the server answers what was queued.
+    pub fn sync(&mut self) {
+        self.out.extend_from_slice(&[b'S', 0, 0, 0, 4]);
+    }
+
+    /// Queues a text of SQL; results come as text.
+    pub fn query(&mut self, sql: &[u8]) {
+        let start = self.begin(b'Q');
+        self.out.extend_from_slice(sql);
+        self.out.push(0);
+        self.end(start);
+    }
+
+    /// Sends what is queued and reads the answer; `row` sees the values of every row. Returns how many rows
+    /// statements returned or changed.
+    ///
+    /// # Errors
+    /// The server's first refusal, or that the connection broke.
+    pub async fn exchange(&mut self, mut row: impl FnMut(Values<'_>)) -> Result<u64, WireError> {
+        self.send().await?;
+        let mut rows = 0;
+        let mut refused = None;
+        loop {
+            let next = self.message().await;
+            let (kind, body) = match (next, refused.is_some()) {
+                (Ok(message), _) => message,
+                // A session that is ended says why before it closes.
+                (Err(_), true) => return Err(refused.expect("it was just seen")),
+                (Err(error), false) => return Err(error),
+            };
+            let body = &self.input[body];
+            match kind {
+                b'D' => row(Values { rest: &body[2..] }),
+                b'C' => rows += changed(body),
+                b'E' => drop(refused.get_or_insert_with(|| server_error(body))),
+                // COPY FROM STDIN has nothing to come.
+                b'G' => {
+                    self.out.extend_from_slice(&[b'f', 0, 0, 0, 5, 0]);
+                    self.send().await?;
+                }
+                b'Z' => return refused.map_or(Ok(rows), Err),
+                _ => {}
+            }
+        }
+    }
+
+    async fn send(&mut self) -> Result<(), WireError> {
+        let sent = self.stream.write_all(&self.out).await;
+        self.out.clear();
+        Ok(sent?)
+    }
+
+    /// The next message: its kind, and where its body lies in the input.
+    async fn message(&mut self) -> Result<(u8, std::ops::Range<usize>), WireError> {
+        loop {
+            let known = self.to - self.from;
+            if 5 <= known {
+                let head = &self.input[self.from..self.from + 5];
+                let length = i32::from_be_bytes(head[1..].try_into().expect("four bytes")).max(4) as usize;
+                if length < known {
+                    let (kind, start) = (head[0], self.from + 5);
+                    self.from += 1 + length;
+                    return Ok((kind, start..self.from));
+                }
+                self.make_room(1 + length);
+            } else {
+                self.make_room(5);
+            }
+            let read = self.stream.read(&mut self.input[self.to..]).await?;
+            if read == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            self.to += read;
+        }
+    }
+
+    /// Makes place for a message of this length behind what is known.
+    fn make_room(&mut self, length: usize) {
+        if self.from == self.to {
+            (self.from, self.to) = (0, 0);
+        }
+        if self.input.len() < self.from + length || self.to == self.input.len() {
+            self.input.copy_within(self.from..self.to, 0);
+            (self.from, self.to) = (0, self.to - self.from);
+            let most = self.input.len();
+            self.input.resize(most.max(length.next_power_of_two()), 0);
+        }
+    }
+
+    fn begin(&mut self, kind: u8) -> usize {
+        self.out.push(kind);
+        self.out.extend_from_slice(&[0; 4]);
+        self.out.len() - 4
+    }
+
+    fn end(&mut self, start: usize) {
+        let length = (self.out.len() - start) as i32;
+        self.out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(0);
+    }
+}
+
+/// The values of a row, in order; `None` is NULL.
+pub struct Values<'m> {
+    rest: &'m [u8],
+}
+
+impl<'m> Iterator for Values<'m> {
+    type Item = Option<&'m [u8]>;
+
+    fn next(&mut self) -> Option<Option<&'m [u8]>> {
+        let (length, rest) = self.rest.split_at_checked(4)?;
+        let length = i32::from_be_bytes(length.try_into().expect("four bytes"));
+        let Ok(length) = usize::try_from(length) else {
+            self.rest = rest;
+            return Some(None);
+        };
+        let (value, rest) = rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(Some(value))
+    }
+}
+
+/// The number at the end of a command's tag: `SELECT 5`, `INSERT 0 1`, `BEGIN`.
+fn changed(tag: &[u8]) -> u64 {
+    let tag = tag.strip_suffix(&[0]).unwrap_or(tag);
+    let digits = tag.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    tag[tag.len() - digits..].iter().fold(0, |sum: u64, digit| sum.wrapping_mul(10) + u64::from(digit - b'0'))
+}
+
+/// `ErrorResponse`: fields of a letter and a text.
+fn server_error(body: &[u8]) -> WireError {
+    let field = |letter: u8| {
+        let found = body.split(|byte| *byte == 0).find(|field| field.first() == Some(&letter));
+        found.map_or_else(String::new, |field| String::from_utf8_lossy(&field[1..]).into_owned())
+    };
+    WireError::Server { code: field(b'C'), message: field(b'M') }
+}
+
+/// Where the bytes go.
+enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Stream {
+    /// Opens what the options name; `None` where encryption may be wanted.
+    async fn open(options: &PgConnectOptions) -> io::Result<Option<Self>> {
+        let file = format!(".s.PGSQL.{}", options.get_port());
+        let folder = match options.get_socket() {
+            Some(folder) => Some(folder.clone()),
+            None => options.get_host().starts_with('/').then(|| options.get_host().into()),
+        };
+        if let Some(folder) = folder {
+            return Ok(Some(Self::Unix(UnixStream::connect(folder.join(file)).await?)));
+        }
+        if !matches!(options.get_ssl_mode(), PgSslMode::Disable) {
+            return Ok(None);
+        }
+        let stream = TcpStream::connect((options.get_host(), options.get_port())).await?;
+        stream.set_nodelay(true)?;
+        Ok(Some(Self::Tcp(stream)))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, into),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_values_and_errors_are_read() {
+        assert_eq!([changed(b"SELECT 512\0"), changed(b"INSERT 0 3\0"), changed(b"BEGIN\0")], [512, 3, 0]);
+        let row = [0, 0, 0, 2, b'a', b'b', 255, 255, 255, 255, 0, 0, 0, 0];
+        let values: Vec<Option<&[u8]>> = Values { rest: &row }.collect();
+        assert_eq!(values, [Some(&b"ab"[..]), None, Some(&b""[..])]);
+        let WireError::Server { code, message } = server_error(b"SERROR\0C40001\0Mcould not serialize\0\0") else {
+            panic!("a refusal");
+        };
+        assert_eq!((code.as_str(), message.as_str()), ("40001", "could not serialize"));
+    }
+}
