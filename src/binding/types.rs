@@ -1,7 +1,7 @@
 //! Types of parameters and captured columns as the server infers them. Must draw mistakes against the scenario's file.
 
-use sqlx::postgres::{PgConnection, PgErrorPosition, PgTypeInfo, PgTypeKind};
-use sqlx::{Column, Either, Executor, SqlSafeStr, Statement, TypeInfo};
+use sqlx::postgres::{PgConnection, PgErrorPosition, PgStatement, PgTypeInfo, PgTypeKind};
+use sqlx::{Column, Connection, Either, Executor, SqlSafeStr, Statement, TypeInfo};
 
 use super::BindError;
 use crate::diagnostic::{Diagnostic, SourceFile};
@@ -68,7 +68,7 @@ async fn describe(
         }
         // Tagged like the load: the server keeps the text it saw first for equal statements.
         let sql = tagged(&step.statement.sql, &tag(&action.name.value, index));
-        match connection.prepare(trusted(sql).into_sql_str()).await {
+        match prepare(connection, sql).await {
             Ok(statement) => {
                 let found = match statement.parameters() {
                     Some(Either::Left(types)) => types,
@@ -85,6 +85,18 @@ async fn describe(
         }
     }
     Ok(steps)
+}
+
+/// Prepares a statement in a transaction of its own and leaves nothing of it in the session: behind a pooler that
+/// session is somebody else's a moment later.
+async fn prepare(connection: &mut PgConnection, sql: String) -> Result<PgStatement, sqlx::Error> {
+    connection.execute(sqlx::raw_sql("BEGIN")).await?;
+    let prepared = connection.prepare(trusted(sql).into_sql_str()).await;
+    if prepared.is_ok() {
+        connection.clear_cached_statements().await?;
+    }
+    connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+    prepared
 }
 
 /// The columns of a result that give slots their values.

@@ -28,6 +28,8 @@ pub struct Check {
 pub enum CheckName {
     /// Nearly every due operation was sent.
     AchievedRate,
+    /// A closed loop carried about as much on every side.
+    SameLoad,
     /// Hardly any operation failed.
     Failures,
     /// The driver had processor time to spare.
@@ -107,6 +109,9 @@ pub fn for_action<'c>(checks: &'c [Check], action: &str) -> Effectiveness<'c> {
 const SKIPPED_MOST: f64 = 0.01;
 const FAILED_MOST: f64 = 0.001;
 
+/// Sides of a closed loop that got through more than this times as much are under different loads.
+const SAME_LOAD_MOST: f64 = 1.1;
+
 /// A driver thread busier than this is the bottleneck, not the server.
 const CPU_MOST: f64 = 0.8;
 
@@ -121,6 +126,7 @@ const SAME_CALLS: f64 = 0.01;
 pub fn run(evidence: &Evidence) -> Vec<Check> {
     let mut checks = Vec::new();
     achieved_rate(evidence, &mut checks);
+    same_load(evidence, &mut checks);
     failures(evidence, &mut checks);
     driver_cpu(evidence, &mut checks);
     timer_lag(evidence, &mut checks);
@@ -181,6 +187,27 @@ fn achieved_rate(evidence: &Evidence, checks: &mut Vec<Check>) {
         ),
     };
     checks.push(Check { name: CheckName::AchievedRate, consequence, action: None, message });
+}
+
+/// A closed loop asks again as soon as it was answered: the side that answers faster carries more, and there the
+/// others' latencies are those of a higher load.
+fn same_load(evidence: &Evidence, checks: &mut Vec<Check>) {
+    let LoadFacts::Closed { .. } = evidence.design.load else { return };
+    let answered = |side| total(evidence, side, |c| c.ok) as f64;
+    let ratio = answered(Side::After) / answered(Side::Before).max(1.0);
+    let (consequence, more, claim) = if SAME_LOAD_MOST < ratio {
+        (Consequence::OnlyImprovements, ratio, "nothing can be called slower")
+    } else if ratio < 1.0 / SAME_LOAD_MOST {
+        (Consequence::OnlyRegressions, 1.0 / ratio.max(1e-9), "nothing can be called faster")
+    } else {
+        return;
+    };
+    let side = if consequence == Consequence::OnlyImprovements { "with" } else { "without" };
+    let message = format!(
+        "the loop is closed, and {side} the migration it got through {more:.1} times as many operations: latencies there are \
+         those of a higher load, so {claim}; give the scenario a `rate` to compare at the same load"
+    );
+    checks.push(Check { name: CheckName::SameLoad, consequence, action: None, message });
 }
 
 /// Over the whole mix and for each action: an action that seldom runs must not hide its failures in the mix.

@@ -88,7 +88,13 @@ impl Error {
     /// Wraps what went wrong on a connection without the driver.
     #[must_use]
     pub fn wire(doing: impl Into<String>, error: &super::wire::WireError) -> Self {
-        Self::Exchange { doing: doing.into(), message: error.to_string() }
+        let mut message = error.to_string();
+        if matches!(error, super::wire::WireError::Server { code, .. } if code == "42P05" || code == "26000") {
+            message.push_str(
+                "\n  = help: behind a pooler in transaction mode sessions are shared: send statements with --protocol extended or simple",
+            );
+        }
+        Self::Exchange { doing: doing.into(), message }
     }
 
     /// The server's own error, if it gave one.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::Connection;
+use sqlx::{Connection, Executor};
 use tokio::sync::mpsc;
 
 use super::judge::{self, Figures};
@@ -194,12 +194,17 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
 async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> {
     let mut connection = settings.target.connect().await?;
     let bound = describe_all(&mut connection, &settings.scenarios, "").await?;
+    // Behind a pooler each transaction may have another session: one for all that is read, and nothing left in it.
+    let whole = |e| Error::doing("read values to pick from", e);
+    connection.execute(sqlx::raw_sql("BEGIN")).await.map_err(whole)?;
     let pools = sample_picks(&mut connection, &settings.scenarios, &settings.key_sets, settings.seed.0).await?;
     let server = ServerFacts {
         version: connection.server_version_num().map_or_else(|| "unknown".to_owned(), version_text),
         embedded: settings.embedded,
         settings: settings::read(&mut connection).await?,
     };
+    connection.clear_cached_statements().await.map_err(whole)?;
+    connection.execute(sqlx::raw_sql("ROLLBACK")).await.map_err(whole)?;
     let _ = connection.close().await;
     let scenarios: Vec<Scenario> = settings.scenarios.iter().map(|(_, scenario)| scenario.clone()).collect();
     let Settings { load, now, seed, scale, protocol, .. } = *settings;

@@ -348,3 +348,94 @@ fn what_is_kept_adds_up_and_ctrl_c_keeps_it() {
     let of_lines = lines.lines().map(|line| number(&serde_json::from_str::<Value>(line).unwrap()["interval"], "ok"));
     assert_eq!(of_lines.sum::<u64>(), answered);
 }
+
+/// The real PgBouncer in front of the test's server; ended with the test.
+struct Bouncer {
+    child: Child,
+    port: u16,
+}
+
+impl Bouncer {
+    fn start(home: &Home, mode: &str) -> Self {
+        use std::os::unix::process::CommandExt;
+        let url = home.run(&["server", "url"]).ok().stdout;
+        let sockets = url.trim().split("host=").nth(1).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = home.path().join(format!("bouncer-{mode}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let config = format!(
+            "[databases]\nbank = host={sockets} user=weighbridge\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             auth_type = any\npool_mode = {mode}\ndefault_pool_size = 2\nunix_socket_dir =\nadmin_users = weighbridge\n"
+        );
+        let path = folder.join("pgbouncer.ini");
+        std::fs::write(&path, config).unwrap();
+        let program =
+            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|p| std::path::Path::new(p).exists());
+        let program = program.expect("PgBouncer is needed: apt-get install pgbouncer");
+        let mut command = std::process::Command::new(program);
+        command.arg(&path).stdout(Stdio::null()).stderr(Stdio::piped());
+        if rustix::process::geteuid().is_root() {
+            // It refuses to run as root: as whoever owns the cluster.
+            let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(home.cluster().join("data")).unwrap());
+            command.uid(owner);
+        }
+        let mut child = command.spawn().unwrap();
+        // It says when it listens.
+        let said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut seen = Vec::new();
+        for line in said {
+            let up = line.contains("process up");
+            seen.push(line);
+            if up {
+                return Self { child, port };
+            }
+        }
+        panic!("PgBouncer did not start:\n{}", seen.join("\n"));
+    }
+
+    fn url(&self) -> String {
+        format!("postgresql://weighbridge@127.0.0.1:{}/bank?sslmode=disable", self.port)
+    }
+}
+
+impl Drop for Bouncer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn pgbouncer_is_a_target_in_session_and_in_transaction_mode() {
+    let _machine = sharing();
+    let home = Home::new();
+    let bank = bank(&home);
+    let script = file(&home, "transfer.sql", TRANSFER);
+    let pick = "name = 'p'\n[load]\nclients = 2\n[[action]]\nname = 'read'\nsql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = 'pick(accounts.id)' }\n";
+    let pick = file(&home, "pick.toml", pick);
+    let mut expected = 0;
+    for (mode, protocol, clients) in
+        [("session", "prepared", "2"), ("transaction", "extended", "6"), ("transaction", "simple", "6")]
+    {
+        let bouncer = Bouncer::start(&home, mode);
+        let url = bouncer.url();
+        let more = ["run", "--url", &url, "--allow-writes", "--warm-up", "0s", "--format", "json", "-M", protocol];
+        for (given, count) in [(["-f", &script], 60), (["-f", &script], 60)] {
+            let found = home.run(&[&more[..], &given, &["-c", clients, "-n", "60"]].concat()).ok().json();
+            assert_eq!(
+                (number(action(&found, "transfer"), "ok"), &found["evidence"]["failures"]),
+                (count, &serde_json::json!({}))
+            );
+            expected += count as i64;
+        }
+        let found = home.run(&[&more[..], &[&pick, "-n", "40"]].concat()).ok().json();
+        assert_eq!(number(action(&found, "read"), "rows"), 40);
+    }
+    assert_eq!(one(&bank, "SELECT count(*) FROM history"), expected);
+    // Sessions of this pool have the statements of others.
+    let bouncer = Bouncer::start(&home, "transaction");
+    let url = bouncer.url();
+    home.run(&["run", "--url", &url, "--allow-writes", "-f", &script, "-c", "6", "-n", "60"])
+        .exits(4)
+        .says(&["--protocol extended"]);
+}
