@@ -1,14 +1,18 @@
 # Two commands do all the set-up on a fresh machine with Rust: `make demo` and `make test`.
 
-.PHONY: demo test postgresql bench
+.PHONY: demo test postgresql pgbouncer bench
 
 # Proves the payments index on the embedded server.
 demo: postgresql
 	cargo build --release
 	./target/release/weighbridge prove 0002
 
-test: postgresql
+test: postgresql pgbouncer
 	cargo test
+
+# The pooler in front of the server, for the tests of load through one.
+pgbouncer:
+	@command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || ./scripts/install-pgbouncer
 
 # Any installed server from 14 on will do; the program itself looks in more places than this line.
 postgresql:

@@ -25,7 +25,7 @@ pub enum ExitStatus {
 pub(super) const HELP: &str = "\
 Exit codes:
   0    proven or passed
-  1    a regression was proven
+  1    a regression was proven, or a gate failed
   2    wrong use, or an invalid file
   3    inconclusive, or invalid because the harness or the machine was the limit
   4    the environment: cannot connect, missing privilege, no space

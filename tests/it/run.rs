@@ -371,7 +371,7 @@ impl Bouncer {
         std::fs::write(&path, config).unwrap();
         let program =
             ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|p| std::path::Path::new(p).exists());
-        let program = program.expect("PgBouncer is needed: apt-get install pgbouncer");
+        let program = program.expect("PgBouncer is needed: make pgbouncer");
         let mut command = std::process::Command::new(program);
         command.arg(&path).stdout(Stdio::null()).stderr(Stdio::piped());
         if rustix::process::geteuid().is_root() {
