@@ -4,6 +4,7 @@
 
 mod exit;
 mod interrupt;
+mod merge;
 mod progress;
 mod project;
 mod prove;
@@ -63,6 +64,8 @@ enum Verb {
     Seed(Box<seed::Arguments>),
     /// Print a saved result again; needs no server
     Report(report::Arguments),
+    /// Add up the results of several machines that drove parts of one load
+    Merge(merge::Arguments),
     /// The embedded PostgreSQL: start, stop, status, URL, clean
     Server(server::Arguments),
     /// Print a completion script for a shell
@@ -112,6 +115,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Verb::Run(arguments) => runtime.block_on(run::run(*arguments, &cli.embedded, cli.quiet)),
         Verb::Seed(arguments) => runtime.block_on(seed::run(*arguments, &cli.embedded, cli.quiet)),
         Verb::Report(arguments) => report::run(&arguments),
+        Verb::Merge(arguments) => merge::run(&arguments),
         Verb::Server(arguments) => runtime.block_on(server::run(&arguments, &cli.embedded)),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "weighbridge", &mut std::io::stdout());

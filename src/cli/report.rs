@@ -14,7 +14,7 @@ use crate::report::{Trial, json, markdown, terminal};
 #[command(after_help = "Examples:\n  weighbridge report results/2026-11-23T09-15-04Z-0002_payment_history\n  \
                         weighbridge report results/… --format markdown > comment.md")]
 pub(super) struct Arguments {
-    /// A result's folder, or the trial.json in it
+    /// A result's folder, or the trial.json or run.json in it
     result: PathBuf,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -22,7 +22,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
-    let evidence = store::read(&arguments.result).map_err(Failure::usage)?;
+    let path = &arguments.result;
+    if path.join("run.json").exists() || path.file_name().is_some_and(|name| name == "run.json") {
+        let run = store::read_run(path).map_err(Failure::usage)?;
+        super::run::print(&run, arguments.format)?;
+        return Ok(ExitStatus::Ok);
+    }
+    let evidence = store::read(path).map_err(Failure::usage)?;
     print(&evidence, arguments.format)?;
     Ok(ExitStatus::Ok)
 }

@@ -230,12 +230,17 @@ async fn held(
     if arguments.format == Format::Text {
         say(&format!("  evidence  {}/   run.json · intervals.jsonl · intervals.hlog\n", folder.path.display()))?;
     }
-    Ok(match RunVerdict::of(&evidence) {
+    Ok(status(&evidence))
+}
+
+/// What a run says to the program's caller.
+pub(super) fn status(evidence: &RunEvidence) -> ExitStatus {
+    match RunVerdict::of(evidence) {
         RunVerdict::Passed => ExitStatus::Ok,
         RunVerdict::Failed => ExitStatus::Regressed,
         RunVerdict::Limited => ExitStatus::Inconclusive,
         RunVerdict::Interrupted => ExitStatus::Interrupted,
-    })
+    }
 }
 
 /// Prints a run on stdout.

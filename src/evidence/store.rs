@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::histograms::{self, HlogError};
-use super::{Evidence, FORMAT};
+use super::run::{RUN_FORMAT, RunEvidence};
+use super::{Evidence, FORMAT, interval_log};
 
 /// Why a result cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -23,15 +24,17 @@ pub enum StoreError {
         help: &'static str,
     },
     /// The file is of a newer format.
-    #[error("{} has format {found}, this build reads up to {FORMAT}\n  = help: read it with the version that wrote it, or a later one", path.display())]
+    #[error("{} has format {found}, this build reads up to {known}\n  = help: read it with the version that wrote it, or a later one", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// Its format.
         found: u64,
+        /// The newest one that is read.
+        known: u32,
     },
     /// The file is no result.
-    #[error("{} is not a result of a trial: {reason}\n  = help: name a folder under results/, such as the one the report printed", path.display())]
+    #[error("{} is not a result: {reason}\n  = help: name a folder under results/, such as the one the report printed", path.display())]
     NotAResult {
         /// The file.
         path: PathBuf,
@@ -112,22 +115,10 @@ impl ResultFolder {
 /// When it is missing, damaged, or newer than this build.
 pub fn read(path: &Path) -> Result<Evidence, StoreError> {
     let file = if path.is_dir() { path.join("trial.json") } else { path.to_owned() };
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| StoreError::Io { doing: "read", path, source, help: "name a folder under results/" }
-    };
     let not = |reason: String| StoreError::NotAResult { path: file.clone(), reason };
-    let bytes = std::fs::read(&file).map_err(io(&file))?;
-    let document: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| not(e.to_string()))?;
-    match document.get("format").and_then(serde_json::Value::as_u64) {
-        Some(found) if found <= u64::from(FORMAT) => {}
-        Some(found) => return Err(StoreError::Format { path: file, found }),
-        None => return Err(not("it has no format number".to_owned())),
-    }
-    let evidence = document.get("evidence").cloned().unwrap_or_default();
-    let mut evidence: Evidence = serde_json::from_value(evidence).map_err(|e| not(e.to_string()))?;
+    let mut evidence: Evidence = read_document(&file, FORMAT)?;
     let hlog = file.with_file_name("chunks.hlog");
-    let bytes = std::fs::read(&hlog).map_err(io(&hlog))?;
+    let bytes = read_bytes(&hlog)?;
     let names: Vec<String> = evidence.actions.iter().map(|a| a.name.clone()).collect();
     evidence.histograms = histograms::read(&bytes, &names).map_err(|e: HlogError| not(format!("chunks.hlog: {e}")))?;
     if evidence.histograms.len() != evidence.chunks.len() {
@@ -135,6 +126,44 @@ pub fn read(path: &Path) -> Result<Evidence, StoreError> {
         return Err(not(format!("chunks.hlog holds {found} chunks, trial.json {expected}")));
     }
     Ok(evidence)
+}
+
+/// Reads the document of a saved run: `run.json` or the folder that holds it.
+///
+/// # Errors
+/// When it is missing, damaged, or newer than this build.
+pub fn read_run(path: &Path) -> Result<RunEvidence, StoreError> {
+    let file = if path.is_dir() { path.join("run.json") } else { path.to_owned() };
+    read_document(&file, RUN_FORMAT)
+}
+
+/// The evidence in a document whose format is not newer than the one that is known.
+fn read_document<T: serde::de::DeserializeOwned>(file: &Path, known: u32) -> Result<T, StoreError> {
+    let not = |reason: String| StoreError::NotAResult { path: file.to_owned(), reason };
+    let document: serde_json::Value = serde_json::from_slice(&read_bytes(file)?).map_err(|e| not(e.to_string()))?;
+    match document.get("format").and_then(serde_json::Value::as_u64) {
+        Some(found) if found <= u64::from(known) => {}
+        Some(found) => return Err(StoreError::Format { path: file.to_owned(), found, known }),
+        None => return Err(not("it has no format number".to_owned())),
+    }
+    let evidence = document.get("evidence").cloned().unwrap_or_default();
+    serde_json::from_value(evidence).map_err(|e| not(e.to_string()))
+}
+
+/// Reads the histograms of a saved run: `intervals.hlog` beside its `run.json`.
+///
+/// # Errors
+/// When it is missing or damaged.
+pub fn read_intervals(path: &Path) -> Result<Vec<interval_log::Interval>, StoreError> {
+    let file = if path.is_dir() { path.join("intervals.hlog") } else { path.with_file_name("intervals.hlog") };
+    let bytes = read_bytes(&file)?;
+    interval_log::read(&bytes).map_err(|e| StoreError::NotAResult { path: file, reason: e.to_string() })
+}
+
+fn read_bytes(file: &Path) -> Result<Vec<u8>, StoreError> {
+    let path = file.to_owned();
+    let help = "name a folder under results/";
+    std::fs::read(file).map_err(|source| StoreError::Io { doing: "read", path, source, help })
 }
 
 /// Writes beside the place, flushes to the disk, and renames: a reader sees the old file or the new one.

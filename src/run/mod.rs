@@ -4,6 +4,7 @@
 
 pub mod conduct;
 mod judge;
+pub mod merge;
 mod tally;
 
 pub use conduct::{Event, RunError, Settings, WarmUp, run};

@@ -439,3 +439,55 @@ fn pgbouncer_is_a_target_in_session_and_in_transaction_mode() {
         .exits(4)
         .says(&["--protocol extended"]);
 }
+
+/// The folder of the newest result in a folder of results.
+fn newest(results: &std::path::Path) -> std::path::PathBuf {
+    let folders = std::fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path());
+    folders.max_by_key(|path| std::fs::metadata(path.join("run.json")).unwrap().modified().unwrap()).unwrap()
+}
+
+#[test]
+fn parts_of_a_load_add_up_to_the_whole() {
+    let _machine = sharing();
+    let home = Home::new();
+    bank(&home);
+    let text = "name = 'parts'\n[load]\nrate = 400\n[gates]\n'errors' = '< 1%'\n[[action]]\nname = 'read'\nsql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = \"uniform(1, 100)\" }\n";
+    let scenario = file(&home, "parts.toml", text);
+    let mut folders = Vec::new();
+    let mut answered = 0;
+    for part in 1..=3 {
+        let results = home.path().join(format!("part{part}"));
+        let found = run(
+            &home,
+            &[&scenario, "-T", "2s", "--shard", &format!("{part}/3"), "--results", results.to_str().unwrap()],
+        )
+        .json();
+        assert!(
+            (130..420).contains(&number(&found["evidence"]["all"], "due")),
+            "a third of 800: {}",
+            found["evidence"]["all"]
+        );
+        answered += number(&found["evidence"]["all"], "ok");
+        folders.push(newest(&results).display().to_string());
+    }
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    let merged = home.run(&[&["merge", "--format", "json"], &folders[..]].concat()).json();
+    let all = &merged["evidence"]["all"];
+    assert_eq!(number(all, "ok"), answered);
+    assert_eq!(number(&all["latency"], "count"), answered, "every histogram is in the sum");
+    let intervals = merged["evidence"]["intervals"].as_array().unwrap();
+    assert_eq!(intervals.iter().map(|i| number(&i["latency"], "count")).sum::<u64>(), answered);
+    assert_eq!(merged["evidence"]["gates"][0]["holds"], true);
+    // A merged result is a result.
+    let kept = newest(&home.path().join("work/results"));
+    let again = home.run(&["report", kept.to_str().unwrap(), "--format", "json"]).ok().json();
+    assert_eq!(again["evidence"]["all"], *all);
+    home.run(&["merge", folders[0], folders[2]]).exits(2).says(&["of 3 parts these are here: 1, 3"]);
+    home.run(&["merge", folders[0], folders[0], folders[2]]).exits(2).says(&["of 3 parts these are here: 1, 1, 3"]);
+    let other = home.path().join("other");
+    run(&home, &[&scenario, "-T", "1s", "--seed", "7", "--shard", "2/3", "--results", other.to_str().unwrap()]);
+    let other = newest(&other);
+    home.run(&["merge", folders[0], other.to_str().unwrap(), folders[2]])
+        .exits(2)
+        .says(&["the seed differs (42 and 7)"]);
+}

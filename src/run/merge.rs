@@ -1,0 +1,241 @@
+//! Results of several machines that drove parts of one load, added up exactly. Must measure nothing and guess nothing.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use super::judge::{self, Figures};
+use crate::evidence::interval_log::Interval;
+use crate::evidence::run::{ActionResult, Ended, IntervalFacts, Quantiles, RunCheck, RunEvidence};
+use crate::evidence::{LoadFacts, TimerLag};
+use crate::scenario::gate::Gate;
+use crate::stats::histogram::empty;
+
+/// One machine's part: what its folder holds.
+pub struct Part {
+    /// `run.json`.
+    pub run: RunEvidence,
+    /// `intervals.hlog`.
+    pub log: Vec<Interval>,
+}
+
+/// Why parts are not one run.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum MergeError {
+    /// They were asked for different things.
+    #[error(
+        "the results are not parts of one run: {what} differs ({first} and {other})\n  = help: give every machine the same \
+         scenario, seed and load, and --shard I/N of its own"
+    )]
+    Different {
+        /// What.
+        what: &'static str,
+        /// In the first result.
+        first: String,
+        /// In another.
+        other: String,
+    },
+    /// A part is missing, or there twice.
+    #[error("of {all} parts these are here: {here}\n  = help: name the result of every part once")]
+    Parts {
+        /// How many there should be.
+        all: u32,
+        /// Which are here.
+        here: String,
+    },
+    /// A log does not hold what its `run.json` says.
+    #[error("intervals.hlog of part {part} holds {found} answers of `{action}`, run.json says {expected}")]
+    Incomplete {
+        /// Which part.
+        part: u32,
+        /// The action.
+        action: String,
+        /// In the log.
+        found: u64,
+        /// In the document.
+        expected: u64,
+    },
+}
+
+/// Adds parts up: counts and histograms exactly, gates judged anew over the whole.
+///
+/// # Errors
+/// When they do not belong together.
+pub fn merge(parts: &[Part]) -> Result<RunEvidence, MergeError> {
+    belong_together(parts)?;
+    let first = &parts[0].run;
+    let measured_s = parts.iter().map(|part| part.run.measured_s).fold(0.0, f64::max);
+    let mut actions = Vec::new();
+    let mut sums = [empty(), empty(), empty()];
+    for action in &first.actions {
+        let histograms = ["", ":service", ":lag"].map(|kind| total(parts, &format!("{}{kind}", action.name)));
+        complete(parts, &action.name)?;
+        for (sum, histogram) in sums.iter_mut().zip(&histograms) {
+            sum.add(histogram).expect("all histograms have the same bounds");
+        }
+        let of = |part: &'_ Part| part.run.actions.iter().find(|a| a.name == action.name).cloned();
+        actions.push(added(parts.iter().filter_map(of), &histograms, measured_s));
+    }
+    let all = added(parts.iter().map(|part| part.run.all.clone()), &sums, measured_s);
+    let offered_per_s =
+        matches!(first.design.load, LoadFacts::Open { .. }).then(|| all.due as f64 / measured_s.max(1e-9));
+    let figures = Figures { actions: &actions, all: &all, offered_per_s };
+    let gates = first.gates.iter().filter_map(|gate| Gate::read(&gate.gate).ok());
+    let gates = gates.map(|gate| judge::judge(&gate, &figures)).collect();
+    let mut merged = first.clone();
+    merged.gates = gates;
+    merged.intervals = intervals(parts);
+    merged.ended = parts
+        .iter()
+        .map(|part| part.run.ended.clone())
+        .find(|end| *end != Ended::AsPlanned)
+        .unwrap_or(Ended::AsPlanned);
+    merged.design.shard = (1, 1);
+    merged.design.threads = parts.iter().map(|part| part.run.design.threads).sum();
+    merged.driver = driver(parts);
+    merged.checks = parts.iter().flat_map(checks).collect();
+    merged.failures = BTreeMap::new();
+    for (class, seen) in parts.iter().flat_map(|part| &part.run.failures) {
+        let sum = merged.failures.entry(class.clone()).or_default();
+        sum.count += seen.count;
+        let fresh: Vec<String> = seen.texts.iter().filter(|text| !sum.texts.contains(text)).cloned().collect();
+        sum.texts.extend(fresh);
+    }
+    (merged.measured_s, merged.actions, merged.all) = (measured_s, actions, all);
+    Ok(merged)
+}
+
+fn belong_together(parts: &[Part]) -> Result<(), MergeError> {
+    let first = &parts[0].run;
+    for part in parts {
+        let of = |run: &RunEvidence| {
+            let names: Vec<&str> = run.actions.iter().map(|a| a.name.as_str()).collect();
+            [
+                ("the scenario", run.name.clone()),
+                ("the seed", run.design.seed.to_string()),
+                ("the load", format!("{:?}", run.design.load)),
+                ("the shape of the load", format!("{:?}", run.design.shape)),
+                ("the protocol", run.design.protocol.clone()),
+                ("the number of parts", run.design.shard.1.to_string()),
+                ("the mix", names.join(", ")),
+            ]
+        };
+        for ((what, first), (_, other)) in of(first).into_iter().zip(of(&part.run)) {
+            if first != other {
+                return Err(MergeError::Different { what, first, other });
+            }
+        }
+    }
+    let mut here: Vec<u32> = parts.iter().map(|part| part.run.design.shard.0).collect();
+    here.sort_unstable();
+    let all = first.design.shard.1;
+    if here != (1..=all).collect::<Vec<_>>() {
+        let here: Vec<String> = here.iter().map(u32::to_string).collect();
+        return Err(MergeError::Parts { all, here: here.join(", ") });
+    }
+    Ok(())
+}
+
+/// Every answer of a document is in its log.
+fn complete(parts: &[Part], action: &str) -> Result<(), MergeError> {
+    for part in parts {
+        let counts = part.run.actions.iter().find(|a| a.name == action);
+        let expected = counts.map_or(0, |a| a.ok);
+        let logged = part.log.iter().filter(|i| i.tag == format!("{action}:service"));
+        let found = logged.map(|i| i.histogram.len()).sum();
+        if found != expected {
+            let (part, action) = (part.run.design.shard.0, action.to_owned());
+            return Err(MergeError::Incomplete { part, action, found, expected });
+        }
+    }
+    Ok(())
+}
+
+fn total(parts: &[Part], tag: &str) -> Histogram<u64> {
+    let mut sum = empty();
+    for interval in parts.iter().flat_map(|part| &part.log).filter(|interval| interval.tag == tag) {
+        sum.add(&interval.histogram).expect("all histograms have the same bounds");
+    }
+    sum
+}
+
+fn added(results: impl Iterator<Item = ActionResult>, histograms: &[Histogram<u64>; 3], seconds: f64) -> ActionResult {
+    let mut sum = ActionResult::default();
+    for result in results {
+        let ActionResult { name, share, due, skipped, ok, failed, rows, retries, late, .. } = result;
+        (sum.name, sum.share) = (name, share);
+        sum.due += due;
+        sum.skipped += skipped;
+        sum.ok += ok;
+        sum.failed += failed;
+        sum.rows += rows;
+        sum.retries += retries;
+        sum.late += late;
+    }
+    sum.rate_per_s = sum.ok as f64 / seconds.max(1e-9);
+    [sum.latency, sum.service, sum.lag] = histograms.each_ref().map(Quantiles::of);
+    sum
+}
+
+/// Intervals by their number, each part counted from its own beginning.
+fn intervals(parts: &[Part]) -> Vec<IntervalFacts> {
+    let most = parts.iter().map(|part| part.run.intervals.len()).max().unwrap_or(0);
+    (0..most).map(|number| interval(parts, number)).collect()
+}
+
+fn interval(parts: &[Part], number: usize) -> IntervalFacts {
+    let mut sum = IntervalFacts::default();
+    let mut latency = empty();
+    for part in parts {
+        let Some(facts) = part.run.intervals.get(number) else { continue };
+        sum.at_s = sum.at_s.max(facts.at_s);
+        sum.length_s = sum.length_s.max(facts.length_s);
+        sum.due += facts.due;
+        sum.ok += facts.ok;
+        sum.failed += facts.failed;
+        sum.skipped += facts.skipped;
+        sum.retries += facts.retries;
+        sum.reconnects += facts.reconnects;
+        sum.driver_cpu_share_max = sum.driver_cpu_share_max.max(facts.driver_cpu_share_max);
+        // Times of the log have milliseconds.
+        let here = part.log.iter().filter(|i| !i.tag.contains(':') && (i.at_s - facts.at_s).abs() < 0.002);
+        for interval in here {
+            latency.add(&interval.histogram).expect("all histograms have the same bounds");
+        }
+    }
+    sum.latency = Quantiles::of(&latency);
+    sum
+}
+
+fn driver(parts: &[Part]) -> crate::evidence::run::DriverFacts {
+    let mut sum = parts[0].run.driver.clone();
+    let most = |of: fn(&RunEvidence) -> f64| parts.iter().map(|part| of(&part.run)).fold(0.0, f64::max);
+    let operations: u64 = parts.iter().map(|part| part.run.all.due - part.run.all.skipped).sum();
+    let cpu: f64 = parts
+        .iter()
+        .map(|part| part.run.driver.cpu_us_per_operation * (part.run.all.due - part.run.all.skipped) as f64)
+        .sum();
+    sum.cpu_share_max = most(|run| run.driver.cpu_share_max);
+    sum.cpu_us_per_operation = cpu / operations.max(1) as f64;
+    sum.clock_ns = most(|run| run.driver.clock_ns);
+    sum.timer_lag = TimerLag {
+        us_p50: most(|run| run.driver.timer_lag.us_p50),
+        us_p95: most(|run| run.driver.timer_lag.us_p95),
+        us_p99: most(|run| run.driver.timer_lag.us_p99),
+    };
+    let digests = parts.iter().filter_map(|part| u64::from_str_radix(&part.run.driver.digest, 16).ok());
+    sum.digest = format!("{:016x}", digests.fold(0_u64, u64::wrapping_add));
+    sum.reconnects = parts.iter().map(|part| part.run.driver.reconnects).sum();
+    let ratios: Vec<f64> = parts.iter().filter_map(|part| part.run.driver.littles_ratio).collect();
+    // The one that is furthest from 1.
+    sum.littles_ratio = ratios.into_iter().max_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()));
+    sum
+}
+
+fn checks(part: &Part) -> Vec<RunCheck> {
+    let of = |check: &RunCheck| RunCheck {
+        limits: check.limits,
+        message: format!("part {}: {}", part.run.design.shard.0, check.message),
+    };
+    part.run.checks.iter().map(of).collect()
+}
