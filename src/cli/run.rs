@@ -22,17 +22,21 @@ use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::drive::Recording;
 use crate::drive::worker::Rules;
 use crate::evidence::interval_log;
-use crate::evidence::run::{ActionResult, IntervalFacts, RunEvidence, WarmUpEnd};
+use crate::evidence::run::{
+    ActionResult, Ended, IntervalFacts, ProbeFacts, RunCheck, RunCheckName, RunEvidence, SearchFacts, WarmUpEnd,
+};
 use crate::evidence::store::ResultFolder;
 use crate::expression::parse::parse;
 use crate::expression::{Node, Value};
 use crate::postgres::Target;
 use crate::report::run::{RunVerdict, json, markdown, terminal};
-use crate::run::{Event, Settings, WarmUp};
-use crate::scenario::gate::Gate;
+use crate::run::search::{Search, Step};
+use crate::run::{Event, RunError, Settings, WarmUp};
+use crate::scenario::gate::{Figure, Gate};
 use crate::scenario::load::Conditions;
 use crate::scenario::program::Protocol;
 use crate::scenario::script::parse_script;
+use crate::scenario::shape::Shape;
 use crate::scenario::spec::{parse_scenario, unknown_action};
 use crate::scenario::workload::merge_loads;
 use crate::scenario::{Load, Scenario};
@@ -47,6 +51,7 @@ Examples:
   weighbridge run -f tpcb.sql@9 -f select.sql@1 --clients 16 --duration 60s --define scale=10
                                                              pgbench scripts, nine of the one to one of the other
   weighbridge run -f select.sql --rate 5000 --connections 32 an open loop
+  weighbridge run scenarios/payments.toml --find-rate 'p99 < 20ms and errors < 0.1%'
   weighbridge run scenarios/payments.toml --shard 2/4        one machine's part of the load";
 
 /// What `run` can be told.
@@ -103,6 +108,12 @@ pub(super) struct Arguments {
     /// A condition on the exit code, such as 'p95 < 20ms' or 'payment_history.errors < 0.1% abort after 10s'
     #[arg(long = "gate", value_name = "GATE", value_parser = Gate::read, help_heading = "Gates")]
     gates: Vec<Gate>,
+    /// Finds the highest rate at which this holds, such as 'p99 < 20ms and errors < 0.1%', and confirms it
+    #[arg(long, value_name = "OBJECTIVE", value_parser = objective, conflicts_with_all = ["clients", "operations"], help_heading = "Gates")]
+    find_rate: Option<Objective>,
+    /// How long each rate is tried while it is looked for; the one that is found is confirmed for --duration
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds, help_heading = "Gates")]
+    probe: f64,
     /// A server of yours and the database to ask, instead of the embedded one
     #[arg(long, value_name = "URL", help_heading = "Server")]
     url: Option<String>,
@@ -121,6 +132,14 @@ pub(super) struct Arguments {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
     format: Format,
+}
+
+/// Gates that must hold together.
+#[derive(Debug, Clone)]
+struct Objective(Vec<Gate>);
+
+fn objective(text: &str) -> Result<Objective, String> {
+    text.split(" and ").map(Gate::read).collect::<Result<_, _>>().map(Objective)
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -192,9 +211,14 @@ async fn held(
     let log = Rc::new(Log::create(&folder.path));
     let interrupt = Arc::new(AtomicBool::new(false));
     let hear = listener(progress, &log);
-    let settings = settings(arguments, project, scenarios, &server, embedded, Arc::clone(&interrupt), hear)?;
+    let mut settings = settings(arguments, project, scenarios, &server, embedded, Arc::clone(&interrupt), hear)?;
     let result = {
-        let work = crate::run::run(&settings);
+        let work = async {
+            match &arguments.find_rate {
+                Some(objective) => find_rate(&mut settings, &objective.0, arguments.probe, progress).await,
+                None => crate::run::run(&settings).await,
+            }
+        };
         tokio::pin!(work);
         let asked = interrupted();
         tokio::pin!(asked);
@@ -240,6 +264,85 @@ pub(super) fn status(evidence: &RunEvidence) -> ExitStatus {
         RunVerdict::Failed => ExitStatus::Regressed,
         RunVerdict::Limited => ExitStatus::Inconclusive,
         RunVerdict::Interrupted => ExitStatus::Interrupted,
+    }
+}
+
+/// A probe is not made longer than this for the sake of an action that is seldom asked for.
+const LONGEST_PROBE_S: f64 = 600.0;
+
+/// Answers that the objective's highest quantile needs, with some to spare for chance.
+fn longest_need(objective: &[Gate]) -> f64 {
+    let of = |gate: &Gate| match gate.metric.figure {
+        Figure::Latency(q) if q < 1.0 => 13.0 / (1.0 - q),
+        _ => 0.0,
+    };
+    objective.iter().map(of).fold(0.0, f64::max)
+}
+
+/// Looks for the highest rate at which the objective holds; the result is the run that confirms it, or the last probe.
+async fn find_rate(
+    settings: &mut Settings,
+    objective: &[Gate],
+    probe_s: f64,
+    progress: &Progress,
+) -> Result<RunEvidence, RunError> {
+    let Load::Open { rate, connections } = settings.load else {
+        return Err(RunError::Asked(
+            "a rate can only be found for an open loop: give the scenario a `rate`".to_owned(),
+        ));
+    };
+    let duration_s = settings.shape.length_s();
+    let own_gates = std::mem::replace(&mut settings.gates, objective.to_vec());
+    let mut search = Search::new(rate);
+    let mut probes: Vec<ProbeFacts> = Vec::new();
+    loop {
+        let step = search.next();
+        let (rate, seconds) = match step {
+            Step::Probe(rate) => (rate, probe_s),
+            Step::Confirm(rate) => (rate, duration_s),
+            Step::GiveUp => (probes.last().map_or(rate, |probe| probe.rate_per_s), probe_s),
+        };
+        let seconds = seconds.max(longest_need(objective) / rate);
+        settings.shape = Shape::steady(rate, seconds);
+        settings.load = Load::Open { rate, connections };
+        let confirms = matches!(step, Step::Confirm(_));
+        if confirms {
+            settings.gates.extend(own_gates.iter().cloned());
+        }
+        // Each rate meets warm caches and its own queues.
+        settings.warm_up = WarmUp::Fixed((probe_s / 5.0).min(2.0));
+        let mut run = crate::run::run(settings).await?;
+        let mut seconds = seconds;
+        // An action that is seldom asked for needs longer, before it can be said to fail.
+        while run.ended == Ended::AsPlanned
+            && run.gates.iter().any(|gate| gate.observed.is_none())
+            && seconds < LONGEST_PROBE_S
+        {
+            seconds *= 2.0;
+            settings.shape = Shape::steady(rate, seconds);
+            run = crate::run::run(settings).await?;
+        }
+        settings.gates.truncate(objective.len());
+        let holds = run.gates.iter().take(objective.len()).all(|gate| gate.holds);
+        // A probe is too short to judge the timer by its latest wake-ups.
+        let counts = |check: &&RunCheck| check.limits && check.name != RunCheckName::TimerLag;
+        let limited = run.checks.iter().find(counts).map(|check| check.message.clone());
+        // A rate the driver cannot offer is none that the server bears.
+        let holds = holds && limited.is_none();
+        progress.line(&format!("rate {rate:.0}/s {} for {seconds:.0} s", if holds { "holds" } else { "fails" }));
+        let gates = run.gates.iter().take(objective.len()).cloned().collect();
+        probes.push(ProbeFacts { rate_per_s: rate, seconds, gates, holds, limited });
+        let over = step == Step::GiveUp || (confirms && holds) || run.ended == Ended::Interrupted;
+        if over {
+            let objective = objective.iter().map(ToString::to_string).collect();
+            run.search = Some(SearchFacts { objective, probes, confirmed: confirms && holds });
+            return Ok(run);
+        }
+        if confirms {
+            search.not_confirmed(rate);
+        } else {
+            search.probed(rate, holds);
+        }
     }
 }
 
@@ -469,7 +572,7 @@ fn settings(
     let duration_s = if arguments.operations.is_some() { 86_400.0 } else { duration_s };
     let own_level = arguments.rate.is_some() || arguments.clients.is_some();
     let shape = match (own_level, load) {
-        (true, load) => crate::scenario::shape::Shape::steady(load.level(), duration_s),
+        (true, load) => Shape::steady(load.level(), duration_s),
         (false, load) => conditions.shape(load, duration_s),
     };
     // A closed loop in stages needs the clients of its highest stage.

@@ -42,6 +42,39 @@ pub struct RunEvidence {
     pub gates: Vec<GateResult>,
     /// Checks of the driver and the machine that found something.
     pub checks: Vec<RunCheck>,
+    /// How the rate was found, when that was asked for; this run is then the one that confirms it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchFacts>,
+}
+
+/// How the highest rate was found at which an objective holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SearchFacts {
+    /// The objective, as it was written.
+    pub objective: Vec<String>,
+    /// Every rate that was tried, in order.
+    pub probes: Vec<ProbeFacts>,
+    /// Whether the rate of this run holds over its whole duration.
+    pub confirmed: bool,
+}
+
+/// One rate that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ProbeFacts {
+    /// Actions a second that were offered.
+    pub rate_per_s: f64,
+    /// How long, in seconds.
+    pub seconds: f64,
+    /// The objective with what was observed.
+    pub gates: Vec<GateResult>,
+    /// Whether it holds.
+    pub holds: bool,
+    /// What limited it, if it was not the server.
+    pub limited: Option<String>,
 }
 
 /// Why a run ended.
@@ -249,11 +282,30 @@ pub struct GateResult {
     pub holds: bool,
 }
 
+/// The checks of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RunCheckName {
+    /// The driver had processor time to spare.
+    DriverCpu,
+    /// Nearly every due operation was sent.
+    AchievedRate,
+    /// The driver's timer woke clients in time.
+    TimerLag,
+    /// Two accounts of operations in flight agree.
+    LittlesLaw,
+    /// A reading of the clock costs little.
+    ClockCost,
+}
+
 /// A check of the driver or the machine that found something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RunCheck {
+    /// Which check.
+    pub name: RunCheckName,
     /// The driver or the machine was the limit: the figures are not the server's.
     pub limits: bool,
     /// What was found, and what to do.

@@ -45,6 +45,8 @@ impl RunVerdict {
     pub fn of(run: &RunEvidence) -> Self {
         if run.ended == Ended::Interrupted {
             Self::Interrupted
+        } else if run.search.as_ref().is_some_and(|search| !search.confirmed) {
+            Self::Failed
         } else if matches!(run.ended, Ended::Aborted(_)) || run.gates.iter().any(|gate| !gate.holds) {
             Self::Failed
         } else if run.checks.iter().any(|check| check.limits) {
@@ -116,6 +118,20 @@ const HEADER: [&str; 12] = [
 
 fn headline(run: &RunEvidence) -> String {
     let failing = run.gates.iter().filter(|gate| !gate.holds).count();
+    if let Some(search) = &run.search {
+        let rate = run.design.shape.first().map_or(0.0, |(_, from, _)| *from);
+        let capped = search.probes.iter().any(|probe| !probe.holds && probe.gates.iter().all(|gate| gate.holds));
+        return match (search.confirmed, capped) {
+            (true, false) => format!("{rate:.0}/s · the objective holds, confirmed"),
+            (true, true) => format!(
+                "{rate:.0}/s · the objective holds, confirmed; above it a rate was not reached rather than too slow"
+            ),
+            (false, _) => {
+                "no rate was found at which the objective holds; begin lower, or look at what is slow at the lowest"
+                    .to_owned()
+            }
+        };
+    }
     match (&run.ended, RunVerdict::of(run)) {
         (Ended::Aborted(rule), _) => format!("failed · ended early: {rule}"),
         (Ended::Interrupted, _) => "interrupted · what was measured by then".to_owned(),
@@ -199,6 +215,20 @@ fn ms(us: Option<f64>) -> String {
 
 fn notes(run: &RunEvidence) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some(search) = &run.search {
+        for probe in &search.probes {
+            let observed: Vec<String> = probe
+                .gates
+                .iter()
+                .map(|gate| format!("{}: {}", gate.gate, gate.observed.as_deref().unwrap_or("unknown")))
+                .collect();
+            let word = if probe.holds { "holds" } else { "fails" };
+            lines.push(format!("probe  {:>9.1}/s  {word}  {}", probe.rate_per_s, observed.join(" · ")));
+            if let Some(limited) = probe.limited.as_ref().filter(|_| probe.gates.iter().all(|gate| gate.holds)) {
+                lines.push(format!("                     {limited}"));
+            }
+        }
+    }
     for gate in &run.gates {
         let observed = gate.observed.as_deref().unwrap_or("too few values to tell");
         let word = if gate.holds { "holds" } else { "FAILS" };

@@ -187,6 +187,7 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         driver,
         gates,
         checks,
+        search: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! What a run's figures say: gates, rules that end it, checks of the driver and the machine. Must measure nothing.
 
 use super::tally::Tally;
-use crate::evidence::run::{ActionResult, DriverFacts, GateResult, IntervalFacts, RunCheck};
+use crate::evidence::run::{ActionResult, DriverFacts, GateResult, IntervalFacts, RunCheck, RunCheckName};
 use crate::scenario::Load;
 use crate::scenario::gate::{Figure, Gate};
 use crate::units::{duration_text, percent_text};
@@ -126,9 +126,10 @@ pub(super) fn is_met(rule: &Gate, intervals: &[IntervalFacts], offered_per_s: Op
 #[must_use]
 pub(super) fn checks(load: Load, offered: f64, driver: &DriverFacts, all: &ActionResult) -> Vec<RunCheck> {
     let mut found = Vec::new();
-    let mut limit = |limits: bool, message: String| found.push(RunCheck { limits, message });
+    let mut limit = |name, limits: bool, message: String| found.push(RunCheck { name, limits, message });
     if CPU_MOST < driver.cpu_share_max {
         limit(
+            RunCheckName::DriverCpu,
             true,
             format!(
                 "a thread of the driver used {} of a processor: the driver was the limit, not the server; raise --threads, or \
@@ -141,6 +142,7 @@ pub(super) fn checks(load: Load, offered: f64, driver: &DriverFacts, all: &Actio
     let achieved = all.ok as f64 + all.failed as f64;
     if open && 0.0 < offered && achieved / offered < ACHIEVED_LEAST {
         limit(
+            RunCheckName::AchievedRate,
             true,
             format!(
                 "only {} of the offered operations got an answer: this rate is more than the server or the driver can do; \
@@ -152,6 +154,7 @@ pub(super) fn checks(load: Load, offered: f64, driver: &DriverFacts, all: &Actio
     let bound_us = LAG_LEAST_US.max(LAG_SHARE_OF_P50 * all.latency.us_p50.unwrap_or_default());
     if open && bound_us < driver.timer_lag.us_p99 {
         limit(
+            RunCheckName::TimerLag,
             true,
             format!(
                 "the driver's timer woke clients late, 1 of 100 by {:.1} ms or more: processors are scarce; drive from another machine",
@@ -161,6 +164,7 @@ pub(super) fn checks(load: Load, offered: f64, driver: &DriverFacts, all: &Actio
     }
     if let Some(ratio) = driver.littles_ratio.filter(|ratio| LITTLE_MOST < (ratio - 1.0).abs()) {
         limit(
+            RunCheckName::LittlesLaw,
             true,
             format!("two accounts of operations in flight differ (ratio {ratio:.3}): the clock or the driver is wrong"),
         );
@@ -168,6 +172,7 @@ pub(super) fn checks(load: Load, offered: f64, driver: &DriverFacts, all: &Actio
     let readings = all.service.us_p50.unwrap_or(f64::MAX) * 1e3 / driver.clock_ns.max(1e-9);
     if readings < CLOCK_LEAST {
         limit(
+            RunCheckName::ClockCost,
             false,
             format!(
                 "one reading of the clock takes {:.0} ns, which is much of the median service time; mind small differences",

@@ -234,6 +234,7 @@ fn driver(parts: &[Part]) -> crate::evidence::run::DriverFacts {
 
 fn checks(part: &Part) -> Vec<RunCheck> {
     let of = |check: &RunCheck| RunCheck {
+        name: check.name,
         limits: check.limits,
         message: format!("part {}: {}", part.run.design.shard.0, check.message),
     };

@@ -5,6 +5,7 @@
 pub mod conduct;
 mod judge;
 pub mod merge;
+pub mod search;
 mod tally;
 
 pub use conduct::{Event, RunError, Settings, WarmUp, run};

@@ -491,3 +491,26 @@ fn parts_of_a_load_add_up_to_the_whole() {
         .exits(2)
         .says(&["the seed differs (42 and 7)"]);
 }
+
+#[test]
+fn the_rate_at_which_an_objective_holds_is_found_and_confirmed() {
+    let _machine = measuring();
+    let home = Home::new();
+    bank(&home);
+    // Two connections that need 10 ms for each answer give 200 a second, however fast the machine is.
+    let text =
+        "name = 'slow'\n[load]\nrate = 60\nconnections = 2\n[[action]]\nname = 'wait'\nsql = 'SELECT pg_sleep(0.01)'\n";
+    let scenario = file(&home, "slow.toml", text);
+    let objective = "p90 < 80ms and errors < 1%";
+    let found = run(&home, &[&scenario, "-T", "3s", "--find-rate", objective, "--probe", "1500ms"]).ok().json();
+    let search = &found["evidence"]["search"];
+    assert_eq!(search["confirmed"], true);
+    let rate = search["probes"].as_array().unwrap().last().unwrap()["rate_per_s"].as_f64().unwrap();
+    assert!((90.0..200.0).contains(&rate), "{rate} in {search:#}");
+    let beyond = search["probes"].as_array().unwrap().iter().filter(|p| 230.0 < p["rate_per_s"].as_f64().unwrap());
+    assert!(beyond.clone().count() == beyond.filter(|p| p["holds"] == false).count(), "{search:#}");
+    let never =
+        run(&home, &[&scenario, "-R", "600", "-T", "1s", "--find-rate", "max < 1ms", "--probe", "500ms"]).exits(1);
+    assert_eq!(never.json()["evidence"]["search"]["confirmed"], false);
+    run(&home, &[&scenario, "--find-rate", "p95 < 80"]).exits(2).says(&["`80` must be a duration"]);
+}
