@@ -45,9 +45,10 @@ impl RunVerdict {
     pub fn of(run: &RunEvidence) -> Self {
         if run.ended == Ended::Interrupted {
             Self::Interrupted
-        } else if run.search.as_ref().is_some_and(|search| !search.confirmed) {
-            Self::Failed
-        } else if matches!(run.ended, Ended::Aborted(_)) || run.gates.iter().any(|gate| !gate.holds) {
+        } else if run.search.as_ref().is_some_and(|search| !search.confirmed)
+            || matches!(run.ended, Ended::Aborted(_))
+            || run.gates.iter().any(|gate| !gate.holds)
+        {
             Self::Failed
         } else if run.checks.iter().any(|check| check.limits) {
             Self::Limited
