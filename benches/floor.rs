@@ -3,6 +3,12 @@
 //! `floor SOCKET_DIR USER DATABASE THREADS CONNECTIONS SECONDS ROWS` prints answers a second and CPU µs of this process per answer.
 //! Must stay as small as it is: what it does not do is what the others are measured by.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a program of its own, which stands for no code of the house"
+)]
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
