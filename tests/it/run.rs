@@ -390,6 +390,7 @@ impl Bouncer {
                 return Self { child, port };
             }
         }
+        child.wait().unwrap();
         panic!("PgBouncer did not start:\n{}", seen.join("\n"));
     }
 
