@@ -77,7 +77,17 @@ fn seeds(name: &str, tables: usize) {
 
 #[test]
 fn forms_that_real_schemas_have_and_textbooks_do_not() {
-    seeds("odd", 19);
+    seeds("odd", 20);
+    let _machine = sharing();
+    let home = Home::new();
+    let target = database(&home, "odd");
+    home.run(&["seed", "--database", "odd", "--no-spec", "--rows", "500"]).ok();
+    let reversed = "SELECT count(*)::text FROM event WHERE date_to < date_from OR sale_end < sale_start OR updated_at < created_at";
+    assert_eq!(query(&target, reversed), ["0"]);
+    let told = "SELECT (count(DISTINCT motto) > 0 AND (SELECT count(DISTINCT changed) > 9 FROM host))::text FROM configuration";
+    assert_eq!(query(&target, told), ["true"]);
+    // Live carts are the many, and every customer has one at most.
+    assert_eq!(query(&target, "SELECT (count(*) > 300)::text FROM cart WHERE deleted_at IS NULL"), ["true"]);
 }
 
 #[test]

@@ -65,7 +65,11 @@ impl Draft<'_> {
             return None;
         }
         let birth = birth.column.as_deref().map_or("growth(linear)".to_owned(), path);
-        match content(&column.name, &column.kind, &birth) {
+        let made = match self.beginning(column) {
+            Some(beginning) => Some(format!("after({}, exp(20d))", path(beginning))),
+            None => content(&column.name, &column.kind, &birth),
+        };
+        match made {
             Some(text) => {
                 let text = self.in_cases(column, &text);
                 let soft = ["deleted", "closed", "cancel", "archived", "revoked"];
@@ -94,6 +98,35 @@ impl Draft<'_> {
     fn is_referenced(&self, column: &str) -> bool {
         let all = self.catalog.tables.values().flat_map(|table| &table.references);
         all.filter(|r| r.table == self.name).any(|r| r.targets.iter().any(|target| target == column))
+    }
+
+    /// The column that holds the beginning of what this column ends: `date_from` for `date_to`.
+    fn beginning(&self, column: &Column) -> Option<&str> {
+        const PAIRS: [(&str, &str); 9] = [
+            ("to", "from"),
+            ("until", "from"),
+            ("end", "start"),
+            ("ends", "starts"),
+            ("ended", "started"),
+            ("finished", "started"),
+            ("closed", "opened"),
+            ("updated", "created"),
+            ("modified", "created"),
+        ];
+        if family(&column.kind) != Family::Moment {
+            return None;
+        }
+        let words: Vec<&str> = column.name.split('_').collect();
+        let partner = |(end, start): (&str, &str)| {
+            words.contains(&end).then(|| {
+                let renamed: Vec<&str> = words.iter().map(|word| if *word == end { start } else { word }).collect();
+                self.table.column(&renamed.join("_"))
+            })?
+        };
+        let found = PAIRS.into_iter().find_map(partner)?;
+        // Without a beginning there is no end, which may only be where there need be none.
+        let may = family(&found.kind) == Family::Moment && (found.required || !column.required) && !found.generated;
+        may.then_some(found.name.as_str())
     }
 
     /// The content under each case; one expression when all are alike.

@@ -145,6 +145,17 @@ CREATE TABLE execution_log (
     FOREIGN KEY (execution_id, started_at) REFERENCES execution
 );
 
+-- What begins before it ends, and may not have ended; what was changed after it was made.
+CREATE TABLE event (
+    id         serial PRIMARY KEY,
+    date_from  timestamptz NOT NULL,
+    date_to    timestamptz,
+    sale_start date,
+    sale_end   date,
+    created_at timestamptz,
+    updated_at timestamptz
+);
+
 -- Two texts that must differ.
 CREATE TABLE number_format (
     id            serial PRIMARY KEY,
