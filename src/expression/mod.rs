@@ -6,6 +6,7 @@
 
 pub mod distribution;
 pub mod hash;
+mod numeric;
 pub mod parse;
 pub mod permutation;
 pub mod power;

@@ -4,6 +4,8 @@
 //! functions have pgbench's distributions but our own streams, and `permute` a permutation of our own:
 //! the values differ from pgbench's, what they are like does not.
 
+pub(super) mod parse;
+
 use crate::expression::{Key, Permutation, Value, Zipf};
 
 /// A computation.

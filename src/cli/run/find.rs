@@ -1,0 +1,88 @@
+//! `weighbridge run --find-rate`: run after run, until a rate is confirmed. Must decide nothing that `run::search` decides.
+
+use crate::cli::progress::Progress;
+use crate::evidence::run::{Ended, ProbeFacts, RunCheck, RunCheckName, RunEvidence, SearchFacts};
+use crate::run::search::{Search, Step};
+use crate::run::{RunError, Settings, WarmUp};
+use crate::scenario::Load;
+use crate::scenario::gate::{Figure, Gate};
+use crate::scenario::shape::Shape;
+
+/// A probe is not made longer than this for the sake of an action that is seldom asked for.
+const LONGEST_PROBE_S: f64 = 600.0;
+
+/// Answers that the objective's highest quantile needs, with some to spare for chance.
+fn longest_need(objective: &[Gate]) -> f64 {
+    let of = |gate: &Gate| match gate.metric.figure {
+        Figure::Latency(q) if q < 1.0 => 13.0 / (1.0 - q),
+        _ => 0.0,
+    };
+    objective.iter().map(of).fold(0.0, f64::max)
+}
+
+/// Looks for the highest rate at which the objective holds; the result is the run that confirms it, or the last probe.
+pub(super) async fn find_rate(
+    settings: &mut Settings,
+    objective: &[Gate],
+    probe_s: f64,
+    progress: &Progress,
+) -> Result<RunEvidence, RunError> {
+    let Load::Open { rate, connections } = settings.load else {
+        return Err(RunError::Asked(
+            "a rate can only be found for an open loop: give the scenario a `rate`".to_owned(),
+        ));
+    };
+    let duration_s = settings.shape.length_s();
+    let own_gates = std::mem::replace(&mut settings.gates, objective.to_vec());
+    let mut search = Search::new(rate);
+    let mut probes: Vec<ProbeFacts> = Vec::new();
+    loop {
+        let step = search.next();
+        let (rate, seconds) = match step {
+            Step::Probe(rate) => (rate, probe_s),
+            Step::Confirm(rate) => (rate, duration_s),
+            Step::GiveUp => (probes.last().map_or(rate, |probe| probe.rate_per_s), probe_s),
+        };
+        let seconds = seconds.max(longest_need(objective) / rate);
+        settings.shape = Shape::steady(rate, seconds);
+        settings.load = Load::Open { rate, connections };
+        let confirms = matches!(step, Step::Confirm(_));
+        if confirms {
+            settings.gates.extend(own_gates.iter().cloned());
+        }
+        // Each rate meets warm caches and its own queues.
+        settings.warm_up = WarmUp::Fixed((probe_s / 5.0).min(2.0));
+        let mut run = crate::run::run(settings).await?;
+        let mut seconds = seconds;
+        // An action that is seldom asked for needs longer, before it can be said to fail.
+        while run.ended == Ended::AsPlanned
+            && run.gates.iter().any(|gate| gate.observed.is_none())
+            && seconds < LONGEST_PROBE_S
+        {
+            seconds *= 2.0;
+            settings.shape = Shape::steady(rate, seconds);
+            run = crate::run::run(settings).await?;
+        }
+        settings.gates.truncate(objective.len());
+        let holds = run.gates.iter().take(objective.len()).all(|gate| gate.holds);
+        // A probe is too short to judge the timer by its latest wake-ups.
+        let counts = |check: &&RunCheck| check.limits && check.name != RunCheckName::TimerLag;
+        let limited = run.checks.iter().find(counts).map(|check| check.message.clone());
+        // A rate the driver cannot offer is none that the server bears.
+        let holds = holds && limited.is_none();
+        progress.line(&format!("rate {rate:.0}/s {} for {seconds:.0} s", if holds { "holds" } else { "fails" }));
+        let gates = run.gates.iter().take(objective.len()).cloned().collect();
+        probes.push(ProbeFacts { rate_per_s: rate, seconds, gates, holds, limited });
+        let over = step == Step::GiveUp || (confirms && holds) || run.ended == Ended::Interrupted;
+        if over {
+            let objective = objective.iter().map(ToString::to_string).collect();
+            run.search = Some(SearchFacts { objective, probes, confirmed: confirms && holds });
+            return Ok(run);
+        }
+        if confirms {
+            search.not_confirmed(rate);
+        } else {
+            search.probed(rate, holds);
+        }
+    }
+}

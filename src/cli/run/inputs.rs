@@ -1,0 +1,255 @@
+//! What `weighbridge run` knows before it connects: scenarios, scripts, settings. Must write nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::anyhow;
+
+use super::Arguments;
+use crate::cli::exit::Failure;
+use crate::cli::project::Project;
+use crate::clock;
+use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::drive::worker::Rules;
+use crate::expression::Value;
+use crate::postgres::Target;
+use crate::run::{Event, Settings, WarmUp};
+use crate::scenario::gate::Gate;
+use crate::scenario::load::Conditions;
+use crate::scenario::script::parse_script;
+use crate::scenario::shape::Shape;
+use crate::scenario::spec::{parse_scenario, unknown_action};
+use crate::scenario::workload::merge_loads;
+use crate::scenario::{Load, Scenario};
+use crate::seed::spec::parse_spec;
+use crate::units::Seed;
+
+/// How long a run measures when nobody says it.
+const DEFAULT_DURATION_S: f64 = 30.0;
+
+/// A warm-up that does not become steady ends after this.
+const WARM_UP_BOUND_S: f64 = 30.0;
+
+/// Scenario files and scripts, with every mistake of all of them.
+pub(super) fn read_scenarios(arguments: &Arguments, project: &Project) -> Result<Vec<(SourceFile, Scenario)>, Failure> {
+    let mut problems = Vec::new();
+    let mut found = Vec::new();
+    let of_project = arguments.scenarios.is_empty() && arguments.scripts.is_empty();
+    let paths: Vec<PathBuf> = if of_project {
+        project.scenarios.iter().map(|path| project.root.join(path)).collect()
+    } else {
+        arguments.scenarios.clone()
+    };
+    for path in paths {
+        match SourceFile::read(&path) {
+            Ok(file) => match parse_scenario(&file.text) {
+                Ok(scenario) => found.push((file, scenario)),
+                Err(list) => problems.push(file.problems(list).to_string()),
+            },
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    if !arguments.scripts.is_empty() {
+        match read_scripts(arguments) {
+            Ok(scripts) => found.extend(scripts),
+            Err(mut list) => problems.append(&mut list),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Failure::usage(anyhow!(problems.join("\n\n"))));
+    }
+    if found.is_empty() {
+        return Err(Failure::usage(anyhow!(
+            "no scenario was given\n  = help: weighbridge run FILE.toml, or -f SCRIPT.sql for a pgbench script"
+        )));
+    }
+    Ok(found)
+}
+
+/// Every script as a scenario of one action; their weights are shares of one load.
+fn read_scripts(arguments: &Arguments) -> Result<Vec<(SourceFile, Scenario)>, Vec<String>> {
+    let defines: Vec<(String, Value<'static>)> = arguments
+        .defines
+        .iter()
+        .map(|(name, text)| {
+            let whole = text.parse().ok().map(Value::Int);
+            let number = whole.or_else(|| text.parse().ok().map(Value::Float));
+            (name.clone(), number.unwrap_or_else(|| Value::Text(text.clone().into())))
+        })
+        .collect();
+    let mut problems = Vec::new();
+    let mut read: Vec<(SourceFile, Scenario)> = Vec::new();
+    for given in &arguments.scripts {
+        let (path, weight) = match given.rsplit_once('@').and_then(|(path, w)| Some((path, w.parse::<f64>().ok()?))) {
+            Some((path, weight)) if 0.0 < weight => (path, weight),
+            _ => (given.as_str(), 1.0),
+        };
+        let file = match SourceFile::read(Path::new(path)) {
+            Ok(file) => file,
+            Err(error) => {
+                problems.push(error.to_string());
+                continue;
+            }
+        };
+        let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
+        let mut name: String =
+            stem.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect();
+        if read.iter().any(|(_, scenario)| scenario.name == name) {
+            name = format!("{name}-{}", read.len() + 1);
+        }
+        match parse_script(&file.text, &name, weight, &defines) {
+            Ok(action) => {
+                let actions = vec![action];
+                // The share of a script is its weight: as if its load were that large.
+                let load = Load::Open { rate: weight, connections: 1 };
+                read.push((file, Scenario { name, load, conditions: Conditions::default(), actions }));
+            }
+            Err(list) => problems.push(file.problems(list).to_string()),
+        }
+    }
+    if problems.is_empty() { Ok(read) } else { Err(problems) }
+}
+
+/// Flags over files: a flag wins.
+pub(super) fn settings(
+    arguments: &Arguments,
+    project: &Project,
+    mut scenarios: Vec<(SourceFile, Scenario)>,
+    server: &Target,
+    embedded: bool,
+    interrupt: Arc<AtomicBool>,
+    listener: Box<dyn Fn(Event<'_>)>,
+) -> Result<Settings, Failure> {
+    let load = load(arguments, &mut scenarios)?;
+    let conditions = &scenarios[0].1.conditions;
+    let stages = scenarios.iter().any(|(_, s)| !s.conditions.stages.is_empty() || !s.conditions.rhythms.is_empty());
+    if 1 < scenarios.len() && stages {
+        return Err(Failure::usage(anyhow!(
+            "several scenarios can be driven as one mix only when none has stages, a wave, bursts or a day"
+        )));
+    }
+    let duration_s = arguments.duration.or(conditions.duration_s).unwrap_or(DEFAULT_DURATION_S);
+    // Operations are counted, not timed: far longer than any of them takes.
+    let duration_s = if arguments.operations.is_some() { 86_400.0 } else { duration_s };
+    let own_level = arguments.rate.is_some() || arguments.clients.is_some();
+    let shape = match (own_level, load) {
+        (true, load) => Shape::steady(load.level(), duration_s),
+        (false, load) => conditions.shape(load, duration_s),
+    };
+    // A closed loop in stages needs the clients of its highest stage.
+    let load = match load {
+        Load::Closed { clients } => Load::Closed { clients: clients.max(shape.peak().ceil() as usize) },
+        open => open,
+    };
+    let mut gates: Vec<Gate> = scenarios.iter().flat_map(|(_, s)| s.conditions.gates.clone()).collect();
+    gates.extend(project.gates.iter().filter(|gate| scenarios.iter().any(|(_, s)| known(gate, s))).cloned());
+    gates.extend(arguments.gates.iter().cloned());
+    check_gates(arguments, &scenarios)?;
+    let spec = project.spec.as_ref().map(|path| project.root.join(path)).and_then(|path| SourceFile::read(&path).ok());
+    let spec = spec.and_then(|file| parse_spec(&file.text).ok());
+    let writes = embedded || arguments.allow_writes;
+    if !writes {
+        refuse_writes(&scenarios)?;
+    }
+    Ok(Settings {
+        target: server.named("weighbridge run").with(!writes, conditions.timeout_ms),
+        embedded,
+        load,
+        shape,
+        operations: arguments.operations,
+        warm_up: match arguments.warm_up.or(conditions.warm_up_s) {
+            Some(seconds) => WarmUp::Fixed(seconds),
+            None => WarmUp::Steady(WARM_UP_BOUND_S),
+        },
+        rules: Rules {
+            more_tries: arguments.max_tries.or(conditions.max_tries).unwrap_or(1) - 1,
+            skip_after_ns: conditions.skip_after_ns,
+            late_after_ns: conditions.late_after_ns,
+        },
+        protocol: arguments.protocol.or(conditions.protocol).unwrap_or_default(),
+        threads: arguments.threads.map_or_else(crate::cli::prove::default_threads, usize::from),
+        seed: Seed(arguments.seed.or(project.seed).unwrap_or(42)),
+        scale: arguments.scale.unwrap_or(1.0),
+        now: spec.as_ref().map_or_else(|| clock::wall().as_microsecond() - 946_684_800_000_000, |spec| spec.now),
+        key_sets: spec.map(|spec| spec.key_sets).unwrap_or_default(),
+        interval_s: arguments.interval.max(0.05),
+        shard: arguments.shard.map_or((0, 1), |(i, n)| (u64::from(i) - 1, u64::from(n))),
+        gates,
+        abort_when: conditions.abort_when.clone(),
+        interrupt,
+        listener,
+        scenarios,
+    })
+}
+
+/// Statements that write, on a server that nobody has permitted to be written to. Functions that write are
+/// refused by the server: the sessions are read-only.
+fn refuse_writes(scenarios: &[(SourceFile, Scenario)]) -> Result<(), Failure> {
+    for (file, scenario) in scenarios {
+        let steps = scenario.actions.iter().flat_map(|action| &action.steps);
+        let writing = steps.filter(|step| crate::sql::may_write(&step.source.text)).map(|step| {
+            Diagnostic::at(step.source.span.clone(), "this statement may write, and the server is not the embedded one")
+                .help("add --allow-writes if it is no production server")
+        });
+        let problems: Vec<Diagnostic> = writing.collect();
+        if !problems.is_empty() {
+            return Err(Failure::usage(file.clone().problems(problems)));
+        }
+    }
+    Ok(())
+}
+
+fn known(gate: &Gate, scenario: &Scenario) -> bool {
+    unknown_action(gate, &scenario.actions).is_none()
+}
+
+/// A gate of the command line on an action that is not there would always pass.
+fn check_gates(arguments: &Arguments, scenarios: &[(SourceFile, Scenario)]) -> Result<(), Failure> {
+    for gate in &arguments.gates {
+        if !scenarios.iter().any(|(_, scenario)| known(gate, scenario)) {
+            let problem: Option<Diagnostic> = unknown_action(gate, &scenarios[0].1.actions);
+            let problem = problem.map_or_else(String::new, |p| match p.help {
+                Some(help) => format!("{}\n  = help: {help}", p.message),
+                None => p.message,
+            });
+            return Err(Failure::usage(anyhow!(problem)));
+        }
+    }
+    Ok(())
+}
+
+/// The load of all scenarios together, or the one the flags ask for: then shares of the mix stay as they are.
+fn load(arguments: &Arguments, scenarios: &mut [(SourceFile, Scenario)]) -> Result<Load, Failure> {
+    let scripts = !arguments.scripts.is_empty();
+    let open = |rate: f64, connections: usize| {
+        let connections = arguments.connections.map_or(connections, |n| n as usize);
+        Load::Open { rate, connections }
+    };
+    if let Some(rate) = arguments.rate {
+        if rate <= 0.0 || !rate.is_finite() {
+            return Err(Failure::usage(anyhow!("--rate must be above 0")));
+        }
+        return Ok(open(rate, most_connections(scenarios, scripts)));
+    }
+    if let Some(clients) = arguments.clients {
+        return Ok(Load::Closed { clients: clients as usize });
+    }
+    if scripts {
+        // As pgbench: one client, as fast as it is answered.
+        return Ok(Load::Closed { clients: 1 });
+    }
+    let list: Vec<Scenario> = scenarios.iter().map(|(_, scenario)| scenario.clone()).collect();
+    Ok(match merge_loads(&list).map_err(Failure::usage)? {
+        Load::Open { rate, connections } => open(rate, connections),
+        closed => closed,
+    })
+}
+
+fn most_connections(scenarios: &[(SourceFile, Scenario)], scripts: bool) -> usize {
+    const FEWEST: usize = 16;
+    if scripts {
+        return FEWEST;
+    }
+    scenarios.iter().map(|(_, scenario)| scenario.load.connections()).max().unwrap_or(FEWEST)
+}

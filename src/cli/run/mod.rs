@@ -1,0 +1,261 @@
+//! `weighbridge run`: one load test against one database. Must keep what was measured, however it ends.
+
+mod find;
+mod inputs;
+mod told;
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use self::told::{Log, listener};
+use super::exit::{ExitStatus, Failure};
+use super::interrupt::interrupted;
+use super::progress::Progress;
+use super::project::{self, Project};
+use super::report::say;
+use super::server::Running;
+use super::{Embedded, Format};
+use crate::clock;
+use crate::diagnostic::SourceFile;
+use crate::evidence::run::RunEvidence;
+use crate::evidence::store::ResultFolder;
+use crate::expression::Node;
+use crate::expression::parse::parse;
+use crate::postgres::Target;
+use crate::report::run::{RunVerdict, json, markdown, terminal};
+use crate::scenario::Scenario;
+use crate::scenario::gate::Gate;
+use crate::scenario::program::Protocol;
+
+const EXAMPLES: &str = "\
+Examples:
+  weighbridge run scenarios/payments.toml                    the embedded server's database `dataset`
+  weighbridge run scenarios/payments.toml --url postgresql://me@localhost/staging --allow-writes
+  weighbridge run scenarios/payments.toml --gate 'payment_history.p95 < 20ms' --gate 'errors < 0.1%'
+  weighbridge run -f tpcb.sql@9 -f select.sql@1 --clients 16 --duration 60s --define scale=10
+                                                             pgbench scripts, nine of the one to one of the other
+  weighbridge run -f select.sql --rate 5000 --connections 32 an open loop
+  weighbridge run scenarios/payments.toml --find-rate 'p99 < 20ms and errors < 0.1%'
+  weighbridge run scenarios/payments.toml --shard 2/4        one machine's part of the load";
+
+/// What `run` can be told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Scenario; several are driven as one mix [default: those of the project]
+    scenarios: Vec<PathBuf>,
+    /// A pgbench script with its weight, such as tpcb.sql@9; may be given several times
+    #[arg(short = 'f', long = "file", value_name = "FILE[@WEIGHT]", help_heading = "Scripts")]
+    scripts: Vec<String>,
+    /// A variable for scripts
+    #[arg(short = 'D', long = "define", value_name = "NAME=VALUE", value_parser = define, help_heading = "Scripts")]
+    defines: Vec<(String, String)>,
+    /// The scale that scripts see as :scale
+    #[arg(short = 's', long, help_heading = "Scripts")]
+    scale: Option<f64>,
+    /// The project file
+    #[arg(long, value_name = "FILE", help_heading = "Project")]
+    config: Option<PathBuf>,
+    /// Clients of a closed loop: each asks again as soon as it was answered
+    #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
+    clients: Option<u32>,
+    /// Actions a second of an open loop, arriving as a Poisson process
+    #[arg(short = 'R', long, value_name = "PER_SECOND", conflicts_with = "clients", help_heading = "Load")]
+    rate: Option<f64>,
+    /// Most actions in flight in an open loop
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
+    connections: Option<u32>,
+    /// How long to measure, such as 30s [default: that of the scenario, or 30s]
+    #[arg(short = 'T', long, value_name = "TIME", value_parser = seconds, help_heading = "Load")]
+    duration: Option<f64>,
+    /// Ends after so many operations of all clients together
+    #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration", help_heading = "Load")]
+    operations: Option<u64>,
+    /// Load before anything is measured, such as 10s or 0s [default: until steady, 30s at most]
+    #[arg(long, value_name = "TIME", value_parser = seconds, help_heading = "Load")]
+    warm_up: Option<f64>,
+    /// Most tries of an operation the server asks to try again (serialization failure, deadlock) [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Load")]
+    max_tries: Option<u32>,
+    /// How statements are sent: prepared, extended or simple [default: prepared]
+    #[arg(short = 'M', long, value_name = "PROTOCOL", value_parser = protocol, help_heading = "Load")]
+    protocol: Option<Protocol>,
+    /// Names the parameters and arrivals
+    #[arg(long, help_heading = "Load")]
+    seed: Option<u64>,
+    /// Threads of the load driver [default: one for every four processors]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "Load")]
+    threads: Option<u16>,
+    /// This machine's part of the load, such as 2/4: every part by a program of its own, with the same seed
+    #[arg(long, value_name = "I/N", value_parser = super::seed::part, help_heading = "Load")]
+    shard: Option<(u32, u32)>,
+    /// A condition on the exit code, such as 'p95 < 20ms' or 'payment_history.errors < 0.1% abort after 10s'
+    #[arg(long = "gate", value_name = "GATE", value_parser = Gate::read, help_heading = "Gates")]
+    gates: Vec<Gate>,
+    /// Finds the highest rate at which this holds, such as 'p99 < 20ms and errors < 0.1%', and confirms it
+    #[arg(long, value_name = "OBJECTIVE", value_parser = objective, conflicts_with_all = ["clients", "operations"], help_heading = "Gates")]
+    find_rate: Option<Objective>,
+    /// How long each rate is tried while it is looked for; the one that is found is confirmed for --duration
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds, help_heading = "Gates")]
+    probe: f64,
+    /// A server of yours and the database to ask, instead of the embedded one
+    #[arg(long, value_name = "URL", help_heading = "Server")]
+    url: Option<String>,
+    /// The database of the embedded server
+    #[arg(long, value_name = "NAME", default_value = "dataset", help_heading = "Server")]
+    database: String,
+    /// Permit writing to a server that is not the embedded one
+    #[arg(long, help_heading = "Server")]
+    allow_writes: bool,
+    /// Time between two lines of progress and two intervals of the log
+    #[arg(short = 'P', long, value_name = "TIME", default_value = "1s", value_parser = seconds, help_heading = "Output")]
+    interval: f64,
+    /// Folder for results
+    #[arg(long, value_name = "DIR", default_value = "results", help_heading = "Output")]
+    results: PathBuf,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
+    format: Format,
+}
+
+/// Gates that must hold together.
+#[derive(Debug, Clone)]
+struct Objective(Vec<Gate>);
+
+fn objective(text: &str) -> Result<Objective, String> {
+    text.split(" and ").map(Gate::read).collect::<Result<_, _>>().map(Objective)
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match parse(text).map(|e| e.node) {
+        Ok(Node::Duration(micros)) if 0 <= micros => Ok(micros as f64 / 1e6),
+        _ => Err("write a duration such as 30s".to_owned()),
+    }
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    Protocol::from_name(text).ok_or_else(|| "write prepared, extended or simple".to_owned())
+}
+
+fn define(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
+    let project = project::read(arguments.config.as_deref())?;
+    let scenarios = inputs::read_scenarios(&arguments, &project)?;
+    let progress = Arc::new(Progress::new(quiet));
+    let url = arguments.url.clone().or_else(|| project.url.clone());
+    let mut running = None;
+    let server = match &url {
+        Some(url) => Target::from_url(url).map_err(Failure::usage)?,
+        None => {
+            let tell = |text: &str| progress.line(text);
+            let server = tokio::select! {
+                server = Running::acquire(embedded, tell) => server?,
+                () = interrupted() => return Ok(ExitStatus::Interrupted),
+            };
+            let target = server.start(tell).await;
+            running = Some(server);
+            target?.database(&arguments.database)
+        }
+    };
+    let outcome = held(&arguments, &project, scenarios, server, url.is_none(), &progress).await;
+    progress.finish();
+    if let Some(server) = running {
+        if matches!(outcome, Ok(ExitStatus::Interrupted)) {
+            server.stop_soon().await;
+        } else {
+            server.finish().await?;
+        }
+    }
+    outcome
+}
+
+/// Holds the run, prints and keeps what it saw.
+async fn held(
+    arguments: &Arguments,
+    project: &Project,
+    scenarios: Vec<(SourceFile, Scenario)>,
+    server: Target,
+    embedded: bool,
+    progress: &Arc<Progress>,
+) -> Result<ExitStatus, Failure> {
+    let name = scenarios.iter().map(|(_, s)| s.name.as_str()).collect::<Vec<_>>().join("+");
+    let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+    let folder =
+        ResultFolder::create(&arguments.results, &time, &format!("run-{name}")).map_err(Failure::environment)?;
+    let log = Rc::new(Log::create(&folder.path));
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let hear = listener(progress, &log);
+    let mut settings =
+        inputs::settings(arguments, project, scenarios, &server, embedded, Arc::clone(&interrupt), hear)?;
+    let result = {
+        let work = async {
+            match &arguments.find_rate {
+                Some(objective) => find::find_rate(&mut settings, &objective.0, arguments.probe, progress).await,
+                None => crate::run::run(&settings).await,
+            }
+        };
+        tokio::pin!(work);
+        let asked = interrupted();
+        tokio::pin!(asked);
+        tokio::select! {
+            result = &mut work => result,
+            () = &mut asked => {
+                progress.line("ending: operations in flight are answered first; interrupt again to stop at once");
+                interrupt.store(true, Ordering::Relaxed);
+                tokio::select! {
+                    result = &mut work => result,
+                    () = interrupted() => {
+                        folder.remove_if_empty();
+                        return Ok(ExitStatus::Interrupted);
+                    }
+                }
+            }
+        }
+    };
+    let evidence = match result {
+        Ok(evidence) => evidence,
+        Err(error) => {
+            log.remove_if_unused();
+            folder.remove_if_empty();
+            return Err(if error.is_input() { Failure::usage(error) } else { Failure::environment(error) });
+        }
+    };
+    progress.finish();
+    print(&evidence, arguments.format)?;
+    let mut document = Vec::new();
+    json(&evidence, &mut document).map_err(Failure::environment)?;
+    folder.write("run.json", &document).map_err(Failure::environment)?;
+    log.failed()?;
+    if arguments.format == Format::Text {
+        say(&format!("  evidence  {}/   run.json · intervals.jsonl · intervals.hlog\n", folder.path.display()))?;
+    }
+    Ok(status(&evidence))
+}
+
+/// What a run says to the program's caller.
+pub(super) fn status(evidence: &RunEvidence) -> ExitStatus {
+    match RunVerdict::of(evidence) {
+        RunVerdict::Passed => ExitStatus::Ok,
+        RunVerdict::Failed => ExitStatus::Regressed,
+        RunVerdict::Limited => ExitStatus::Inconclusive,
+        RunVerdict::Interrupted => ExitStatus::Interrupted,
+    }
+}
+
+/// Prints a run on stdout.
+pub(super) fn print(evidence: &RunEvidence, format: Format) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    let written = match format {
+        Format::Text => terminal(evidence, &mut text),
+        Format::Markdown => markdown(evidence, &mut text),
+        Format::Json => json(evidence, &mut text),
+    };
+    written.map_err(Failure::environment)?;
+    say(&String::from_utf8_lossy(&text))
+}
