@@ -6,6 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::Embedded;
 use super::exit::{ExitStatus, Failure};
+use super::interrupt::interrupted;
+use super::progress::Progress;
 use super::report::say;
 use crate::postgres::Target;
 use crate::postgres::database::Admin;
@@ -41,6 +43,33 @@ enum Verb {
         #[arg(long, conflicts_with = "templates")]
         all: bool,
     },
+}
+
+/// Does some work on the server at a URL, or on the embedded one, which is started and stopped around it.
+pub(super) async fn on_server(
+    url: Option<&str>,
+    embedded: &Embedded,
+    progress: &Progress,
+    work: impl AsyncFnOnce(Target) -> Result<ExitStatus, Failure>,
+) -> Result<ExitStatus, Failure> {
+    if let Some(url) = url {
+        let outcome = work(Target::from_url(url).map_err(Failure::usage)?).await;
+        progress.finish();
+        return outcome;
+    }
+    let tell = |text: &str| progress.line(text);
+    let server = tokio::select! {
+        server = Running::acquire(embedded, tell) => server?,
+        () = interrupted() => return Ok(ExitStatus::Interrupted),
+    };
+    let outcome = work(server.start(tell).await?).await;
+    progress.finish();
+    if matches!(outcome, Ok(ExitStatus::Interrupted)) {
+        server.stop_soon().await;
+    } else {
+        server.finish().await?;
+    }
+    outcome
 }
 
 /// An embedded server this program uses alone.

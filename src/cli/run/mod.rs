@@ -15,7 +15,7 @@ use super::interrupt::interrupted;
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::report::say;
-use super::server::Running;
+use super::server::on_server;
 use super::{Embedded, Format};
 use crate::clock;
 use crate::diagnostic::SourceFile;
@@ -149,30 +149,11 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let scenarios = inputs::read_scenarios(&arguments, &project)?;
     let progress = Arc::new(Progress::new(quiet));
     let url = arguments.url.clone().or_else(|| project.url.clone());
-    let mut running = None;
-    let server = match &url {
-        Some(url) => Target::from_url(url).map_err(Failure::usage)?,
-        None => {
-            let tell = |text: &str| progress.line(text);
-            let server = tokio::select! {
-                server = Running::acquire(embedded, tell) => server?,
-                () = interrupted() => return Ok(ExitStatus::Interrupted),
-            };
-            let target = server.start(tell).await;
-            running = Some(server);
-            target?.database(&arguments.database)
-        }
-    };
-    let outcome = held(&arguments, &project, scenarios, server, url.is_none(), &progress).await;
-    progress.finish();
-    if let Some(server) = running {
-        if matches!(outcome, Ok(ExitStatus::Interrupted)) {
-            server.stop_soon().await;
-        } else {
-            server.finish().await?;
-        }
-    }
-    outcome
+    on_server(url.as_deref(), embedded, &progress, async |server| {
+        let target = if url.is_some() { server } else { server.database(&arguments.database) };
+        held(&arguments, &project, scenarios, target, url.is_none(), &progress).await
+    })
+    .await
 }
 
 /// Holds the run, prints and keeps what it saw.

@@ -12,11 +12,10 @@ use anyhow::anyhow;
 use self::inputs::{Inputs, refuse};
 use super::Embedded;
 use super::exit::{ExitStatus, Failure};
-use super::interrupt::interrupted;
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::report::say;
-use super::server::Running;
+use super::server::on_server;
 use crate::clock::Clock;
 use crate::diagnostic::SourceFile;
 use crate::migrate::{Directory, apply};
@@ -157,33 +156,13 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
             "the server at --url is not the embedded one, and nothing is written there unasked\n  = help: add --allow-writes if it is no production server"
         )));
     }
-    let mut running = None;
-    let target = match &url {
-        Some(url) => Target::from_url(url).map_err(Failure::usage)?,
-        None => {
-            let tell = |text: &str| progress.line(text);
-            let server = tokio::select! {
-                server = Running::acquire(embedded, tell) => server?,
-                () = interrupted() => return Ok(ExitStatus::Interrupted),
-            };
-            let target = server.start(tell).await;
-            running = Some(server);
-            target?
-        }
-    };
-    let outcome = on_server(&arguments, &project, &target, url.is_none(), &progress).await;
-    progress.finish();
-    if let Some(server) = running {
-        if matches!(outcome, Ok(ExitStatus::Interrupted)) {
-            server.stop_soon().await;
-        } else {
-            server.finish().await?;
-        }
-    }
-    outcome
+    on_server(url.as_deref(), embedded, &progress, async |server| {
+        filled(&arguments, &project, &server, url.is_none(), &progress).await
+    })
+    .await
 }
 
-async fn on_server(
+async fn filled(
     arguments: &Arguments,
     project: &Project,
     server: &Target,
