@@ -83,7 +83,8 @@ pub fn statements(sql: &str) -> Vec<Range<usize>> {
 pub fn may_write(sql: &str) -> bool {
     const READ: [&str; 11] =
         ["select", "with", "values", "table", "show", "begin", "start", "commit", "end", "rollback", "abort"];
-    const WRITE: [&str; 5] = ["insert", "update", "delete", "merge", "truncate"];
+    // `write` as in BEGIN READ WRITE; `into` as in SELECT INTO; set_config can turn a read-only session off.
+    const WRITE: [&str; 8] = ["insert", "update", "delete", "merge", "truncate", "into", "write", "set_config"];
     let words = tokens(sql).into_iter().filter(|t| t.kind == Kind::Word).map(|t| sql[t.span].to_ascii_lowercase());
     let words: Vec<String> = words.collect();
     let Some(first) = words.first() else { return false };
@@ -282,9 +283,14 @@ mod tests {
         for sql in ["SELECT 'insert'", "WITH a AS (SELECT 1) TABLE a", "BEGIN", " -- delete\nVALUES (1)"] {
             assert!(!may_write(sql), "{sql}");
         }
-        for sql in
-            ["UPDATE t SET a = 1", "WITH a AS (DELETE FROM t RETURNING *) SELECT 1", "SELECT 1 FOR UPDATE", "CALL p()"]
-        {
+        for sql in [
+            "UPDATE t SET a = 1",
+            "WITH a AS (DELETE FROM t RETURNING *) SELECT 1",
+            "SELECT 1 FOR UPDATE",
+            "CALL p()",
+            "BEGIN READ WRITE",
+            "SELECT 1 INTO t",
+        ] {
             assert!(may_write(sql), "{sql}");
         }
     }

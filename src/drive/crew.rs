@@ -50,6 +50,8 @@ pub struct Interval {
 pub struct RunOrder {
     /// The stretch of it, such as warm-up or measurement; equal numbers give equal operations.
     pub part: u64,
+    /// The number of its first operation among those of the run so far.
+    pub first: u64,
     /// The level over time.
     pub shape: Shape,
     /// How long operations become due.
@@ -88,7 +90,7 @@ enum Order {
         side: usize,
         slice: Box<Slice>,
         interval_ns: Option<(u64, mpsc::UnboundedSender<Interval>)>,
-        reply: Reply<()>,
+        reply: Reply<u64>,
     },
     Flush {
         reply: Reply<()>,
@@ -143,14 +145,14 @@ impl Crew {
     ///
     /// # Errors
     /// When the driver fails; the server's refusals are counted instead.
-    pub async fn slice(&self, side: usize, stream: u64, length_ns: u64) -> Result<(), CrewError> {
+    pub async fn slice(&self, side: usize, stream: u64, first: u64, length_ns: u64) -> Result<(), CrewError> {
         let start_ns = self.clock.now_ns() + LEAD_NS;
         let grace_ns = (length_ns / 2).max(250_000_000);
         let threads = self.threads.len();
         let shape = Arc::new(Shape::steady(self.level, length_ns as f64 / 1e9));
         let stop = Arc::new(AtomicBool::new(false));
         self.all(|thread, reply| {
-            let stream = Stream::lane(stream, thread as u64, threads as u64);
+            let stream = Stream::lane(stream, thread as u64, threads as u64).from(first);
             let (shape, stop) = (Arc::clone(&shape), Arc::clone(&stop));
             let rules = Rules::default();
             let slice = Slice { stream, start_ns, length_ns, grace_ns, shape, most: None, rules, stop };
@@ -160,25 +162,26 @@ impl Crew {
         .map(drop)
     }
 
-    /// Drives a run on the only side, on all threads at once; intervals go to `intervals` as they end.
+    /// Drives a run on the only side, on all threads at once; intervals go to `intervals` as they end. Returns the number
+    /// that the first operation after it may have.
     ///
     /// # Errors
     /// When the driver fails; the server's refusals are counted instead.
-    pub async fn run(&self, order: RunOrder, intervals: &mpsc::UnboundedSender<Interval>) -> Result<(), CrewError> {
-        let RunOrder { part, shape, length_ns, grace_ns, most, rules, interval_ns, shard, stop } = order;
+    pub async fn run(&self, order: RunOrder, intervals: &mpsc::UnboundedSender<Interval>) -> Result<u64, CrewError> {
+        let RunOrder { part, first, shape, length_ns, grace_ns, most, rules, interval_ns, shard, stop } = order;
         let start_ns = self.clock.now_ns() + LEAD_NS;
         let threads = self.threads.len() as u64;
         let shape = Arc::new(shape);
         self.all(|thread, reply| {
             let thread = thread as u64;
-            let stream = Stream::lane(part, shard.0 * threads + thread, shard.1 * threads);
+            let stream = Stream::lane(part, shard.0 * threads + thread, shard.1 * threads).from(first);
             let share = |all: u64| all / threads + u64::from(thread < all % threads);
             let (shape, stop, most) = (Arc::clone(&shape), Arc::clone(&stop), most.map(share));
             let slice = Slice { stream, start_ns, length_ns, grace_ns, shape, most, rules, stop };
             Order::Slice { side: 0, slice: Box::new(slice), interval_ns: Some((interval_ns, intervals.clone())), reply }
         })
         .await
-        .map(drop)
+        .map(|taken| first + taken.into_iter().max().unwrap_or(0) * threads * shard.1)
     }
 
     /// Makes the counters of every session visible.
@@ -289,7 +292,7 @@ impl Thread {
         slice: &Slice,
         every_ns: u64,
         intervals: &mpsc::UnboundedSender<Interval>,
-    ) -> Result<(), CrewError> {
+    ) -> Result<u64, CrewError> {
         let actions = self.workload.actions.len();
         let station = self.sides.get_mut(&side).ok_or(CrewError::Gone)?;
         let timer = Timer::precise().map_err(DriveError::Timer)?;
@@ -327,7 +330,7 @@ impl Thread {
         Ok(result?)
     }
 
-    async fn slice(&mut self, side: usize, slice: &Slice) -> Result<(), CrewError> {
+    async fn slice(&mut self, side: usize, slice: &Slice) -> Result<u64, CrewError> {
         let station = self.sides.get_mut(&side).ok_or(CrewError::Gone)?;
         let cpu_before = thread_cpu_ns();
         let result = drive(&mut station.seats, &self.workload, slice, &self.clock, &station.recording).await;

@@ -38,7 +38,13 @@ impl Failure {
         // Class 57P ends the session (shutdown, crash, terminated); 08 is a connection that broke, which PgBouncer
         // says too.
         let connection_lost = code.starts_with("57P") || code.starts_with("08");
-        Self { text: without_values(message), class: code.to_owned(), connection_lost }
+        // Class P0 is what functions of the application raise: their words may hold anything.
+        let text = if code.starts_with("P0") {
+            "raised by a function of the database".to_owned()
+        } else {
+            without_values(message)
+        };
+        Self { text, class: code.to_owned(), connection_lost }
     }
 
     /// Whether the same operation may well succeed when tried again: `serialization_failure` and
@@ -62,17 +68,16 @@ impl From<&Error> for Failure {
         }
     }
 }
-/// A message without what stands after a colon in quotes, and without digits in brackets: where servers put values.
+/// A message without what servers put values into: quotes after a colon or after `value`, to the last quote.
 fn without_values(message: &str) -> String {
-    let mut text = String::with_capacity(message.len());
-    let mut rest = message;
-    while let Some(at) = rest.find(": \"") {
-        text.push_str(&rest[..at + 2]);
-        text.push('…');
-        rest = rest[at + 3..].split_once('"').map_or("", |(_, rest)| rest);
+    for before in [": \"", "value \""] {
+        if let Some(at) = message.find(before) {
+            let start = at + before.len() - 1;
+            let end = message.rfind('"').map_or(message.len(), |last| last + 1).max(start);
+            return format!("{}…{}", &message[..start], &message[end..]);
+        }
     }
-    text.push_str(rest);
-    text
+    message.to_owned()
 }
 
 #[cfg(test)]
@@ -84,6 +89,18 @@ mod tests {
         assert_eq!(
             without_values("invalid input syntax for type integer: \"anna\""),
             "invalid input syntax for type integer: …"
+        );
+        assert_eq!(
+            without_values("invalid input syntax for type integer: \"an\"na smith\""),
+            "invalid input syntax for type integer: …"
+        );
+        assert_eq!(
+            without_values("value \"36305\" is out of range for type integer"),
+            "value … is out of range for type integer"
+        );
+        assert_eq!(
+            Failure::of_server("P0001", "customer anna has no card").text,
+            "raised by a function of the database"
         );
         let kept = "duplicate key value violates unique constraint \"users_email_key\"";
         assert_eq!(without_values(kept), kept);

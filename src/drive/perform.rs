@@ -47,8 +47,10 @@ pub struct Outcome {
 struct State {
     at: usize,
     rows: u64,
-    /// The instruction that began the transaction it is in.
-    begun: Option<usize>,
+    /// The instruction that began the transaction it is in, and the rows before it.
+    begun: Option<(usize, u64)>,
+    /// Rows of a [`Op::SendEach`] that are done.
+    each: usize,
 }
 
 impl<'w> Frame<'w> {
@@ -69,6 +71,8 @@ impl<'w> Frame<'w> {
             self.values[slot] = Value::Int(self.client as i64);
         }
         self.arguments.clear();
+        // What an earlier operation was answered is nothing to this one.
+        self.kept.iter_mut().for_each(Vec::clear);
         if action.is_plain() {
             action.steps[0].encode(&self.values, &mut self.arguments)?;
         }
@@ -108,7 +112,7 @@ pub async fn perform<'w>(
 ) -> Outcome {
     let action = &workload.actions[operation.action];
     let plain = action.is_plain();
-    let mut state = State { at: 0, rows: 0, begun: None };
+    let mut state = State { at: 0, rows: 0, begun: None, each: 0 };
     let mut retries = 0;
     loop {
         let result = if plain {
@@ -126,7 +130,11 @@ pub async fn perform<'w>(
             return Outcome { result: Err(failure), retries };
         }
         retries += 1;
-        state = State { at: state.begun.unwrap_or(state.at), rows: 0, begun: None };
+        // A transaction begins anew; outside of one, what was committed stays, and the statement that failed is sent again.
+        state = match state.begun {
+            Some((at, rows)) => State { at, rows, begun: None, each: 0 },
+            None => state,
+        };
     }
 }
 
@@ -148,7 +156,7 @@ async fn run<'w>(
         match op {
             Op::Begin(sql) => {
                 client.command(sql).await?;
-                state.begun = Some(state.at);
+                state.begun = Some((state.at, state.rows));
             }
             Op::Commit => {
                 client.command("COMMIT").await?;
@@ -157,20 +165,21 @@ async fn run<'w>(
             Op::Send(step) => {
                 state.rows += send(client, workload, operation.action, *step, frame).await?;
                 match action.steps[*step].bracket {
-                    Some(Bracket::Begins) => state.begun = Some(state.at),
+                    Some(Bracket::Begins) => state.begun = Some((state.at, state.rows)),
                     Some(Bracket::Ends) => state.begun = None,
                     None => {}
                 }
             }
             Op::SendEach { step, rows_of } => {
-                let rows = std::mem::take(&mut frame.kept[*rows_of]);
-                for row in &rows {
-                    for ((_, slot, _), value) in action.steps[*rows_of].captures.iter().zip(row) {
-                        frame.values[*slot] = value.clone();
+                while state.each < frame.kept[*rows_of].len() {
+                    let captures = action.steps[*rows_of].captures.iter();
+                    for (place, (_, slot, _)) in captures.enumerate() {
+                        frame.values[*slot] = frame.kept[*rows_of][state.each][place].clone();
                     }
                     state.rows += send(client, workload, operation.action, *step, frame).await?;
+                    state.each += 1;
                 }
-                frame.kept[*rows_of] = rows;
+                state.each = 0;
             }
             Op::Set { slot, formula } => {
                 frame.values[*slot] = formula.value(&frame.values, key, n).map_err(script)?;
@@ -199,6 +208,9 @@ async fn run<'w>(
             Op::Jump(to) => next = *to,
         }
         state.at = next;
+    }
+    if state.begun.is_some() {
+        return Err(Failure::script("the script ends inside a transaction"));
     }
     Ok(())
 }

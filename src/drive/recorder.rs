@@ -74,10 +74,6 @@ pub struct Recording {
     pub digest: u64,
     /// How often a lost connection was made anew.
     pub reconnects: u64,
-    /// Sum over all sent operations of the time from sending to the answer, in nanoseconds.
-    pub busy_ns: u64,
-    /// Operations in flight, integrated over time: an account of its own of the same, in nanoseconds.
-    pub in_flight_ns: u64,
     /// Processor time of the driver's threads, in nanoseconds.
     pub cpu_ns: u64,
     /// How late the timer woke clients that were waiting: the driver's own fault, never the server's.
@@ -130,8 +126,6 @@ impl Recording {
             failures: BTreeMap::new(),
             digest: 0,
             reconnects: 0,
-            busy_ns: 0,
-            in_flight_ns: 0,
             cpu_ns: 0,
             timer_lag: empty(),
             cpu_share_max: 0.0,
@@ -167,9 +161,8 @@ impl Recording {
     }
 
     /// An operation that was sent, with a hash of what; its outcome is recorded apart.
-    pub fn sent(&mut self, action: usize, digest: u64, retries: u32, busy_ns: u64) {
+    pub fn sent(&mut self, action: usize, digest: u64, retries: u32) {
         self.digest = self.digest.wrapping_add(digest);
-        self.busy_ns += busy_ns;
         self.actions[action].counts.retries += u64::from(retries);
     }
 
@@ -189,8 +182,6 @@ impl Recording {
     /// Adds another thread's recording of the same slices.
     pub fn merge(&mut self, other: &Self) {
         let Self { actions, failures, digest, reconnects, timer_lag, cpu_share_max, elapsed_ns, .. } = other;
-        self.busy_ns += other.busy_ns;
-        self.in_flight_ns += other.in_flight_ns;
         self.cpu_ns += other.cpu_ns;
         for (mine, theirs) in self.actions.iter_mut().zip(actions) {
             let ActionRecording { latency, service, lag, counts } = theirs;

@@ -82,10 +82,13 @@ pub enum DriveError {
 const FIRST_BACKOFF_NS: u64 = 10_000_000;
 const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
 
+/// A sleeping client looks this often whether it should stop.
+const LONGEST_SLEEP_NS: u64 = 100_000_000;
+
 /// A client that is not wanted now looks again after this long.
 const IDLE_NS: u64 = 50_000_000;
 
-/// Drives one slice and returns when every operation due in it has an outcome.
+/// Drives one slice and returns when every operation due in it has an outcome; returns how many there were.
 ///
 /// # Errors
 /// When the driver itself fails; what was recorded so far stays in `recording`.
@@ -95,11 +98,10 @@ pub async fn drive(
     slice: &Slice,
     clock: &Clock,
     recording: &RefCell<Recording>,
-) -> Result<(), DriveError> {
+) -> Result<u64, DriveError> {
     let round = Round {
         arrivals: RefCell::new(Arrivals::new(workload, slice.stream, &slice.shape)),
         taken: Cell::new(0),
-        in_flight: Cell::new((0, slice.start_ns)),
         slice,
         workload,
         clock,
@@ -109,14 +111,16 @@ pub async fn drive(
     while let Some(outcome) = clients.next().await {
         outcome?;
     }
-    Ok(())
+    drop(clients);
+    if slice.stop.load(Ordering::Relaxed) {
+        round.give_up();
+    }
+    Ok(round.taken.get())
 }
 
 struct Round<'r> {
     arrivals: RefCell<Arrivals<'r>>,
     taken: Cell<u64>,
-    /// How many operations are in flight, and since when.
-    in_flight: Cell<(u64, u64)>,
     slice: &'r Slice,
     workload: &'r Workload,
     clock: &'r Clock,
@@ -160,10 +164,13 @@ impl<'r> Round<'r> {
         frame
             .prepare(self.workload, operation)
             .map_err(|misfit| DriveError::Misfit { action: self.workload.actions[action].name.clone(), misfit })?;
+        let digest = frame.digest(operation);
         let due = match due {
             Some(due) => {
                 if self.clock.now_ns() < due {
-                    seat.timer.sleep_until(self.clock, due).await?;
+                    if !self.sleep_until(seat, due).await? {
+                        return Ok(());
+                    }
                     self.recording.borrow_mut().woke(self.clock.now_ns().saturating_sub(due));
                 }
                 due
@@ -182,13 +189,11 @@ impl<'r> Round<'r> {
         }
         let tries = 1 + self.slice.rules.more_tries;
         let waiting = (&seat.timer, self.clock);
-        self.recording.borrow_mut().in_flight_ns += self.flying(began, true);
         let outcome = perform(&mut seat.client, self.workload, operation, frame, waiting, tries).await;
         let ended = self.clock.now_ns();
         {
             let mut recording = self.recording.borrow_mut();
-            recording.in_flight_ns += self.flying(ended, false);
-            recording.sent(action, frame.digest(operation), outcome.retries, ended - began);
+            recording.sent(action, digest, outcome.retries);
             match &outcome.result {
                 Ok(rows) => {
                     let late = self.slice.rules.late_after_ns.is_some_and(|limit| limit < ended.saturating_sub(due));
@@ -200,16 +205,40 @@ impl<'r> Round<'r> {
         if let Some(think) = &self.workload.actions[action].think {
             let micros = self.workload.wait_us(action, think, u64::MAX, stream, n);
             let until = (ended + micros * 1_000).min(self.end());
-            seat.timer.sleep_until(self.clock, until).await?;
+            self.sleep_until(seat, until).await?;
         }
         Ok(())
     }
 
-    /// One operation more or fewer is in flight from now on; returns what the time before adds to the integral.
-    fn flying(&self, now: u64, more: bool) -> u64 {
-        let (count, since) = self.in_flight.get();
-        self.in_flight.set((if more { count + 1 } else { count - 1 }, now));
-        count * now.saturating_sub(since)
+    /// Sleeps, but not past the moment at which the slice is stopped; false when it was.
+    async fn sleep_until(&self, seat: &Seat, at_ns: u64) -> Result<bool, DriveError> {
+        loop {
+            let now = self.clock.now_ns();
+            if self.slice.stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            if at_ns <= now {
+                return Ok(true);
+            }
+            seat.timer.sleep_until(self.clock, at_ns.min(now + LONGEST_SLEEP_NS)).await?;
+        }
+    }
+
+    /// What was due when the slice was stopped, and no client had come to, was offered too.
+    fn give_up(&self) {
+        if !matches!(self.workload.load, Load::Open { .. }) {
+            return;
+        }
+        let now = self.clock.now_ns();
+        let mut arrivals = self.arrivals.borrow_mut();
+        while let Some((number, due)) = arrivals.next().filter(|(_, due)| *due < self.slice.length_ns) {
+            let due = self.slice.start_ns + due;
+            if now <= due {
+                return;
+            }
+            let action = self.workload.action(self.slice.stream, number);
+            self.recording.borrow_mut().skipped(action, due, now);
+        }
     }
 
     /// Makes a lost connection anew, waiting longer after each refusal; false when the slice has ended.

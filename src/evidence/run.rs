@@ -264,9 +264,6 @@ pub struct DriverFacts {
     pub digest: String,
     /// Lost connections that were made anew.
     pub reconnects: u64,
-    /// Operations in flight by the clients' busy time over what throughput and latency say they should be
-    /// (Little's law); 1 when the books are right. Absent in an open loop without answers.
-    pub littles_ratio: Option<f64>,
 }
 
 /// A gate and what was observed.
@@ -293,8 +290,6 @@ pub enum RunCheckName {
     AchievedRate,
     /// The driver's timer woke clients in time.
     TimerLag,
-    /// Two accounts of operations in flight agree.
-    LittlesLaw,
     /// A reading of the clock costs little.
     ClockCost,
 }

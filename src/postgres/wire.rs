@@ -23,6 +23,8 @@ pub struct Wire {
     to: usize,
     /// Such as 150018; 0 when the server did not say.
     version: u32,
+    /// What is under way ends with a Sync.
+    extended: bool,
 }
 
 /// Why an exchange failed.
@@ -59,8 +61,15 @@ impl Wire {
 
     async fn try_connect(options: &PgConnectOptions) -> Result<Option<Self>, WireError> {
         let Some(stream) = Stream::open(options).await? else { return Ok(None) };
-        let mut wire =
-            Self { stream, out: Vec::with_capacity(1 << 12), input: vec![0; 1 << 14], from: 0, to: 0, version: 0 };
+        let mut wire = Self {
+            stream,
+            out: Vec::with_capacity(1 << 12),
+            input: vec![0; 1 << 14],
+            from: 0,
+            to: 0,
+            version: 0,
+            extended: false,
+        };
         wire.startup(options);
         wire.send().await?;
         loop {
@@ -145,10 +154,12 @@ impl Wire {
     /// Queues `Sync`: the server answers what was queued.
     pub fn sync(&mut self) {
         self.out.extend_from_slice(&[b'S', 0, 0, 0, 4]);
+        self.extended = true;
     }
 
     /// Queues a text of SQL; results come as text.
     pub fn query(&mut self, sql: &[u8]) {
+        self.extended = false;
         let start = self.begin(b'Q');
         self.out.extend_from_slice(sql);
         self.out.push(0);
@@ -180,6 +191,10 @@ impl Wire {
                 // COPY FROM STDIN has nothing to come.
                 b'G' => {
                     self.out.extend_from_slice(&[b'f', 0, 0, 0, 5, 0]);
+                    // The Sync that was sent is gone: while the server waits for data it passes over it.
+                    if self.extended {
+                        self.sync();
+                    }
                     self.send().await?;
                 }
                 b'Z' => return refused.map_or(Ok(rows), Err),

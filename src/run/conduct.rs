@@ -1,9 +1,10 @@
 //! Conducts a run from the first connection to the last answer. Must keep what was measured, however it ends.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::{Connection, Executor};
+use sqlx::{Connection, Executor, Row};
 use tokio::sync::mpsc;
 
 use super::judge::{self, Figures};
@@ -17,6 +18,7 @@ use crate::drive::worker::Rules;
 use crate::evidence::run::{ActionResult, Ended, IntervalFacts, RunDesign, RunEvidence, WarmUpEnd};
 use crate::evidence::{LoadFacts, ServerFacts};
 use crate::postgres::connect::version_text;
+use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target, settings};
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
@@ -33,6 +35,8 @@ pub struct Settings {
     pub target: Target,
     /// Whether the server is this program's own.
     pub embedded: bool,
+    /// Whether the target's sessions may only read.
+    pub read_only: bool,
     /// The scenarios with their files.
     pub scenarios: Vec<(SourceFile, Scenario)>,
     /// How actions arrive.
@@ -65,6 +69,8 @@ pub struct Settings {
     pub gates: Vec<Gate>,
     /// Ends the run.
     pub abort_when: Option<Gate>,
+    /// The number of the next operation: runs one after another (`--find-rate`) go on counting.
+    pub next_operation: Cell<u64>,
     /// Set from outside when the run should end.
     pub interrupt: Arc<AtomicBool>,
     /// Hears what happens.
@@ -166,13 +172,15 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let actions = tally.results(&tally.total, measured_s);
     let all = tally.all(&tally.total, measured_s);
     let driver = judge::driver(&tally, clock_ns);
-    let offered = offered(settings, &all);
-    let offered_per_s = offered.map(|all| all / settings.shape.length_s().min(measured_s).max(1e-9));
+    let offered_per_s = offered_per_s(settings, 0.0, measured_s);
+    // Of a number of operations nobody can say more than how many there would have been in the time they took.
+    let expected = offered_per_s.filter(|_| settings.operations.is_some()).map_or(0.0, |rate| rate * measured_s);
+    let offered = (all.due as f64).max(expected);
     let gates = {
         let figures = Figures { actions: &actions, all: &all, offered_per_s };
         settings.gates.iter().map(|gate| judge::judge(gate, &figures)).collect()
     };
-    let checks = judge::checks(settings.load, offered.unwrap_or_default(), &driver, &all);
+    let checks = judge::checks(settings.load, offered, &driver, &all);
     Ok(RunEvidence {
         name: settings.scenarios.iter().map(|(_, s)| s.name.as_str()).collect::<Vec<_>>().join("+"),
         started_at: started_at.to_string(),
@@ -195,6 +203,18 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
 async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> {
     let mut connection = settings.target.connect().await?;
     let bound = describe_all(&mut connection, &settings.scenarios, "").await?;
+    if settings.read_only {
+        let on = query("SELECT current_setting('transaction_read_only')").fetch_one(&mut connection).await;
+        let on: String =
+            on.and_then(|row| row.try_get(0)).map_err(|e| Error::doing("ask whether the session only reads", e))?;
+        if on != "on" {
+            return Err(RunError::Asked(
+                "the sessions cannot be made read-only here, as behind some poolers\n  = help: add --allow-writes if it is no production \
+                 server"
+                    .to_owned(),
+            ));
+        }
+    }
     // Behind a pooler each transaction may have another session: one for all that is read, and nothing left in it.
     let whole = |e| Error::doing("read values to pick from", e);
     connection.execute(sqlx::raw_sql("BEGIN")).await.map_err(whole)?;
@@ -235,6 +255,7 @@ async fn warm_up(settings: &Settings, crew: &Crew, workload: &Workload) -> Resul
     let stop = Arc::new(AtomicBool::new(false));
     let order = RunOrder {
         part: WARM_UP_PART,
+        first: settings.next_operation.get(),
         shape: Shape::steady(level, bound_s),
         length_ns: (bound_s * 1e9) as u64,
         grace_ns: GRACE_NS,
@@ -258,7 +279,7 @@ async fn warm_up(settings: &Settings, crew: &Crew, workload: &Workload) -> Resul
             }
         }
     });
-    ended.await?;
+    settings.next_operation.set(ended.await?);
     let end = match (fixed, steady) {
         (true, _) => WarmUpEnd::Fixed,
         (false, true) => WarmUpEnd::Steady,
@@ -268,7 +289,7 @@ async fn warm_up(settings: &Settings, crew: &Crew, workload: &Workload) -> Resul
 }
 
 /// Drives an order to its end and hands every interval to `take`.
-async fn drive(crew: &Crew, order: RunOrder, mut take: impl FnMut(Interval)) -> Result<(), CrewError> {
+async fn drive(crew: &Crew, order: RunOrder, mut take: impl FnMut(Interval)) -> Result<u64, CrewError> {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let work = crew.run(order, &sender);
     tokio::pin!(work);
@@ -291,6 +312,7 @@ async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally) -> Result<
     let stop = Arc::clone(&settings.interrupt);
     let order = RunOrder {
         part: 0,
+        first: settings.next_operation.get(),
         shape: settings.shape.clone(),
         length_ns: (settings.shape.length_s() * 1e9) as u64,
         grace_ns: GRACE_NS,
@@ -301,7 +323,7 @@ async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally) -> Result<
         stop: Arc::clone(&stop),
     };
     let mut aborted = None;
-    drive(crew, order, |interval| {
+    let next = drive(crew, order, |interval| {
         let Some(recording) = tally.take(interval) else { return };
         told(settings, tally, &recording);
         if aborted.is_none() {
@@ -313,6 +335,7 @@ async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally) -> Result<
         }
     })
     .await?;
+    settings.next_operation.set(next);
     for recording in tally.rest() {
         told(settings, tally, &recording);
     }
@@ -331,13 +354,13 @@ fn told(settings: &Settings, tally: &Tally, recording: &Recording) {
 
 /// The rule that ends the run now, if one does.
 fn broken_rule(settings: &Settings, tally: &Tally) -> Option<String> {
-    let offered_per_s = matches!(settings.load, Load::Open { .. }).then(|| settings.shape.mean());
+    let seconds = tally.seconds();
     if let Some(rule) = &settings.abort_when
-        && judge::is_met(rule, &tally.intervals, offered_per_s)
+        && judge::is_met(rule, &tally.intervals, offered_per_s(settings, seconds - rule.delay_s.max(1e-3), seconds))
     {
         return Some(judge::why(rule));
     }
-    let seconds = tally.seconds();
+    let offered_per_s = offered_per_s(settings, 0.0, seconds);
     let (actions, all) = (tally.results(&tally.total, seconds), tally.all(&tally.total, seconds));
     let figures = Figures { actions: &actions, all: &all, offered_per_s };
     let failing = settings.gates.iter().filter(|gate| gate.abort && gate.delay_s <= seconds).find(|gate| {
@@ -347,9 +370,13 @@ fn broken_rule(settings: &Settings, tally: &Tally) -> Option<String> {
     failing.map(|gate| format!("the gate {gate}"))
 }
 
-/// Operations the load asked for, in an open loop: those that became due.
-fn offered(settings: &Settings, all: &ActionResult) -> Option<f64> {
-    matches!(settings.load, Load::Open { .. }).then_some(all.due as f64)
+/// What an open loop offers a second between two moments, this machine's share of it.
+fn offered_per_s(settings: &Settings, from_s: f64, to_s: f64) -> Option<f64> {
+    let Load::Open { .. } = settings.load else { return None };
+    let to_s = to_s.min(settings.shape.length_s());
+    let from_s = from_s.min(to_s);
+    let arrivals = settings.shape.arrivals(to_s) - settings.shape.arrivals(from_s);
+    Some(arrivals / (to_s - from_s).max(1e-9) / settings.shard.1 as f64)
 }
 
 fn design(settings: &Settings, threads: usize, warm_up_s: f64, warm_up: WarmUpEnd) -> RunDesign {

@@ -11,6 +11,9 @@ use crate::evidence::{LoadFacts, TimerLag};
 use crate::scenario::gate::Gate;
 use crate::stats::histogram::empty;
 
+/// Parts that ran side by side for less of the shortest one's time are not one load.
+const OVERLAP_LEAST: f64 = 0.5;
+
 /// One machine's part: what its folder holds.
 pub struct Part {
     /// `run.json`.
@@ -42,6 +45,15 @@ pub enum MergeError {
         all: u32,
         /// Which are here.
         here: String,
+    },
+    /// They did not run at the same time.
+    #[error(
+        "the parts ran side by side for only {percent} % of their time, so their rates do not add up\n  = help: start all \
+         machines at once"
+    )]
+    Apart {
+        /// Of the shortest part, how much.
+        percent: u32,
     },
     /// A log does not hold what its `run.json` says.
     #[error("intervals.hlog of part {part} holds {found} answers of `{action}`, run.json says {expected}")]
@@ -116,6 +128,8 @@ fn belong_together(parts: &[Part]) -> Result<(), MergeError> {
                 ("the load", format!("{:?}", run.design.load)),
                 ("the shape of the load", format!("{:?}", run.design.shape)),
                 ("the protocol", run.design.protocol.clone()),
+                ("the most tries", run.design.max_tries.to_string()),
+                ("the server's version", run.server.version.clone()),
                 ("the number of parts", run.design.shard.1.to_string()),
                 ("the mix", names.join(", ")),
             ]
@@ -126,12 +140,30 @@ fn belong_together(parts: &[Part]) -> Result<(), MergeError> {
             }
         }
     }
+    overlap(parts)?;
     let mut here: Vec<u32> = parts.iter().map(|part| part.run.design.shard.0).collect();
     here.sort_unstable();
     let all = first.design.shard.1;
     if here != (1..=all).collect::<Vec<_>>() {
         let here: Vec<String> = here.iter().map(u32::to_string).collect();
         return Err(MergeError::Parts { all, here: here.join(", ") });
+    }
+    Ok(())
+}
+
+/// Rates add up only while the parts ran side by side.
+fn overlap(parts: &[Part]) -> Result<(), MergeError> {
+    let spans = parts.iter().filter_map(|part| {
+        let start = part.run.started_at.parse::<jiff::Timestamp>().ok()?.as_microsecond() as f64 / 1e6;
+        Some((start, start + part.run.measured_s))
+    });
+    let spans: Vec<(f64, f64)> = spans.collect();
+    let last_start = spans.iter().map(|span| span.0).fold(f64::MIN, f64::max);
+    let first_end = spans.iter().map(|span| span.1).fold(f64::MAX, f64::min);
+    let shortest = parts.iter().map(|part| part.run.measured_s).fold(f64::MAX, f64::min);
+    let together = (first_end - last_start).max(0.0) / shortest.max(1e-9);
+    if together < OVERLAP_LEAST {
+        return Err(MergeError::Apart { percent: (together * 100.0) as u32 });
     }
     Ok(())
 }
@@ -226,9 +258,6 @@ fn driver(parts: &[Part]) -> crate::evidence::run::DriverFacts {
     let digests = parts.iter().filter_map(|part| u64::from_str_radix(&part.run.driver.digest, 16).ok());
     sum.digest = format!("{:016x}", digests.fold(0_u64, u64::wrapping_add));
     sum.reconnects = parts.iter().map(|part| part.run.driver.reconnects).sum();
-    let ratios: Vec<f64> = parts.iter().filter_map(|part| part.run.driver.littles_ratio).collect();
-    // The one that is furthest from 1.
-    sum.littles_ratio = ratios.into_iter().max_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()));
     sum
 }
 

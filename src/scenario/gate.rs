@@ -136,6 +136,22 @@ impl Gate {
         Ok(gate)
     }
 
+    /// The same as a rule that is judged over the last intervals, which know fewer figures.
+    ///
+    /// # Errors
+    /// When it is about one action, or a figure that intervals do not have.
+    pub fn as_rule(self) -> Result<Self, String> {
+        let known = match self.metric.figure {
+            Figure::Errors | Figure::Skipped | Figure::Rate => true,
+            Figure::Latency(q) => [0.5, 0.95, 0.99].contains(&q),
+            Figure::Mean | Figure::Late => false,
+        };
+        if known && self.metric.action.is_none() {
+            return Ok(self);
+        }
+        Err("a rule looks at all actions together: errors, skipped, rate, p50, p95 or p99".to_owned())
+    }
+
     /// Whether a value satisfies it; `asked` is what a relative limit is a share of.
     #[must_use]
     pub fn holds(&self, value: f64, asked: f64) -> bool {

@@ -173,7 +173,7 @@ fn read_conditions(load: &mut Table<'_, '_>) -> Conditions {
             }
             protocol
         }),
-        abort_when: load.text("abort_when").and_then(|text| match Gate::read(&text.text) {
+        abort_when: load.text("abort_when").and_then(|text| match Gate::read(&text.text).and_then(Gate::as_rule) {
             Ok(rule) => Some(rule),
             Err(message) => {
                 let help = "such as \"errors > 5% for 10s\"";

@@ -109,6 +109,15 @@ impl Shape {
         line.from + (line.to - line.from) * share
     }
 
+    /// Arrivals expected by a moment.
+    #[must_use]
+    pub fn arrivals(&self, by_s: f64) -> f64 {
+        let index = self.before.partition_point(|(start, _)| *start <= by_s).saturating_sub(1);
+        let (Some(line), Some((start, before))) = (self.lines.get(index), self.before.get(index)) else { return 0.0 };
+        let time = (by_s - start).clamp(0.0, line.length_s);
+        before + (line.from + (line.to - line.from) * time / line.length_s / 2.0) * time
+    }
+
     /// The moment by which so many arrivals are expected, in seconds; `None` beyond the end.
     #[must_use]
     pub fn time_of(&self, arrivals: f64) -> Option<f64> {
@@ -232,6 +241,8 @@ mod tests {
         close(shape.time_of(125.0).unwrap(), 5.0);
         close(shape.time_of(1_000.0).unwrap(), 15.0);
         close(shape.level(5.0), 50.0);
+        close(shape.arrivals(5.0), 125.0);
+        close(shape.arrivals(99.0), 1_750.0);
         assert_eq!(shape.time_of(1_750.0), None);
         close(shape.scaled(0.5).time_of(500.0).unwrap(), 15.0);
     }

@@ -100,19 +100,26 @@ pub struct Stream {
     pub of: u64,
     /// Which of them it is.
     pub lane: u64,
+    /// The number of its first operation among those of all streams, before and beside it.
+    pub first: u64,
 }
 
 impl Stream {
     /// Stream `lane` of `of` that run side by side, in part `part` of the run.
     #[must_use]
     pub fn lane(part: u64, lane: u64, of: u64) -> Self {
-        Self { id: part * of + lane, of, lane }
+        Self { id: part * of + lane, of, lane, first: 0 }
+    }
+
+    /// The same stream, whose operations are counted from `first` on.
+    #[must_use]
+    pub fn from(self, first: u64) -> Self {
+        Self { first, ..self }
     }
 
     /// The number of its `n`-th operation among those of all streams.
     fn ordinal(self, n: u64) -> u64 {
-        let part = (self.id - self.lane) / self.of;
-        (part << 32) + n * self.of + self.lane
+        self.first + n * self.of + self.lane
     }
 }
 

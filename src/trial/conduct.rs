@@ -71,6 +71,10 @@ pub struct Settings {
 /// connection, so that the server has settled on generic or custom plans.
 const PRIMING_ROUNDS: u32 = 2;
 
+/// Each round counts its operations (`sequence()`) from a multiple of 2^20 on: the same on every side, and within an
+/// int4 for two thousand rounds.
+const SEQUENCE_BITS: u32 = 20;
+
 /// Stream numbers of priming lie apart from those of the trial.
 const PRIMING_STREAM: u64 = 1 << 40;
 
@@ -209,7 +213,7 @@ async fn measure(
         crew.connect(index, target).await?;
     }
     for round in 0..u64::from(PRIMING_ROUNDS) {
-        run_round(settings, &crew, round, PRIMING_STREAM + round).await?;
+        run_round(settings, &crew, round, PRIMING_STREAM + round, round).await?;
     }
     for index in 0..targets.len() {
         crew.collect(index).await?;
@@ -220,7 +224,7 @@ async fn measure(
     for chunk in 0..settings.chunks {
         for round in 0..settings.rounds {
             let number = u64::from(chunk * settings.rounds + round);
-            run_round(settings, &crew, number, number).await?;
+            run_round(settings, &crew, number, number, u64::from(PRIMING_ROUNDS) + number).await?;
             let done = (number as u32 + 1) * 3;
             (settings.listener)(Event::Slice { chunk: chunk + 1, chunks: settings.chunks, done, total });
         }
@@ -244,10 +248,10 @@ async fn measure(
 }
 
 /// One slice on every side with the same arrivals and parameters.
-async fn run_round(settings: &Settings, crew: &Crew, round: u64, stream: u64) -> Result<(), TrialError> {
+async fn run_round(settings: &Settings, crew: &Crew, round: u64, stream: u64, nth: u64) -> Result<(), TrialError> {
     for side in order(settings.seed.0, round) {
         let index = Side::ALL.iter().position(|s| *s == side).expect("every side is in the list");
-        crew.slice(index, stream, settings.slice.as_nanos() as u64).await?;
+        crew.slice(index, stream, nth << SEQUENCE_BITS, settings.slice.as_nanos() as u64).await?;
     }
     Ok(())
 }

@@ -142,6 +142,66 @@ fn values_are_captured_rows_repeated_and_conflicts_tried_again() {
 }
 
 #[test]
+fn an_operation_sees_its_own_rows_only_and_sends_each_of_them_once() {
+    let _machine = sharing();
+    let home = Home::new();
+    let bank = bank(&home);
+    // Half of the operations ask for rows; the others must not find those of an earlier one.
+    let text = "name = 'e'\n[load]\nclients = 2\n[[action]]\nname = 'maybe'\n[[action.step]]\nname = 'rows'\nchance = '50%'\nsql = \"SELECT nextval('history_id_seq') AS entry\"\n\
+                [[action.step]]\neach = 'rows'\nsql = \"INSERT INTO history (id, account, delta, note) VALUES (:entry, 1, 1, 'e')\"\n";
+    let scenario = file(&home, "e.toml", text);
+    let found = run(&home, &[&scenario, "-n", "200"]).ok().json();
+    assert_eq!(found["evidence"]["failures"], serde_json::json!({}), "no row is sent twice: ids are unique");
+    assert_eq!(one(&bank, "SELECT count(*) FROM history"), one(&bank, "SELECT last_value FROM history_id_seq"));
+    // A statement that is tried again outside of a transaction sends its own row again, and no other.
+    block_on(async {
+        let mut connection = bank.connect().await.unwrap();
+        let sql = "TRUNCATE history; CREATE SEQUENCE turns;
+                   CREATE FUNCTION sometimes(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+                       IF nextval('turns') % 3 = 0 THEN RAISE SQLSTATE '40001'; END IF; RETURN n; END $$;";
+        sqlx::Executor::execute(&mut connection, sqlx::raw_sql(sql)).await.unwrap();
+    });
+    let text = "name = 'r'\n[load]\nclients = 1\nmax_tries = 9\n[[action]]\nname = 'again'\nwith = { n = \"sequence(1)\" }\n[[action.step]]\nname = 'rows'\nsql = 'SELECT id AS account, :n::int4 AS entry FROM accounts WHERE id <= 4'\n\
+                [[action.step]]\neach = 'rows'\nsql = \"INSERT INTO history (account, delta, note) SELECT sometimes(:account), :entry, 'r'\"\n";
+    let scenario = file(&home, "r.toml", text);
+    let found = home
+        .run(&["run", &scenario, "--database", "bank", "-n", "30", "--warm-up", "300ms", "--format", "json"])
+        .ok()
+        .json();
+    let again = action(&found, "again");
+    assert_eq!((number(again, "ok"), number(again, "failed")), (30, 0));
+    assert!(0 < number(again, "retries"));
+    let twice = "SELECT count(*) - count(DISTINCT (account, delta)) FROM history";
+    assert_eq!(one(&bank, twice), 0, "warm-up and measurement count on, and no row is sent twice");
+    assert_eq!(one(&bank, "SELECT count(*) % 4 FROM history"), 0);
+}
+
+#[test]
+fn what_a_script_leaves_open_or_asks_for_in_vain_is_a_failure_and_no_hang() {
+    let _machine = sharing();
+    let home = Home::new();
+    let bank = bank(&home);
+    let open = file(&home, "open.sql", "BEGIN;\nINSERT INTO history (account, delta) VALUES (1, 1);\n");
+    let found = run(&home, &["-f", &open, "-n", "5"]).ok().json();
+    assert_eq!(found["evidence"]["failures"]["script"]["texts"][0], "the script ends inside a transaction");
+    assert_eq!(number(&found["evidence"]["all"], "failed"), 5);
+    assert_eq!(one(&bank, "SELECT count(*) FROM history"), 0);
+    let copy = file(&home, "copy.sql", "COPY history (account, delta) FROM STDIN;\n");
+    for protocol in ["prepared", "extended", "simple"] {
+        let found = run(&home, &["-f", &copy, "-n", "3", "-M", protocol]).ok().json();
+        assert_eq!(number(&found["evidence"]["failures"]["57014"], "count"), 3, "{protocol}");
+    }
+    // More was offered than was done.
+    let slow = file(&home, "slow.sql", "SELECT pg_sleep(0.05);\n");
+    let found = run(&home, &["-f", &slow, "-R", "1000", "--connections", "1", "-n", "30", "--gate", "rate >= 95%"])
+        .exits(1)
+        .json();
+    let checks = found["evidence"]["checks"].as_array().unwrap();
+    assert!(checks.iter().any(|check| check["name"] == "achieved_rate"), "{checks:?}");
+    run(&home, &["-f", &slow, "-c", "2", "--shard", "1/2"]).exits(2).says(&["--shard divides the rate"]);
+}
+
+#[test]
 fn equal_seeds_send_equal_streams() {
     let _machine = sharing();
     let home = Home::new();
@@ -196,6 +256,12 @@ fn a_server_of_somebody_else_is_only_read() {
     ]);
     // What words do not show the server refuses.
     let hidden = file(&home, "hidden.sql", "SELECT nextval('history_id_seq');\n");
+    for writes in
+        ["BEGIN READ WRITE;\nSELECT 1;\nEND;\n", "SELECT set_config('default_transaction_read_only', 'off', false);\n"]
+    {
+        let script = file(&home, "sly.sql", writes);
+        home.run(&["run", "-f", &script, "--url", &url, "-n", "1"]).exits(2).says(&["this statement may write"]);
+    }
     let found = home.run(&["run", "-f", &hidden, "--url", &url, "-n", "5", "--warm-up", "0s", "--format", "json"]).ok();
     assert_eq!(number(&found.json()["evidence"]["failures"]["25006"], "count"), 5);
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), 0);
@@ -454,15 +520,19 @@ fn parts_of_a_load_add_up_to_the_whole() {
     bank(&home);
     let text = "name = 'parts'\n[load]\nrate = 400\n[gates]\n'errors' = '< 1%'\n[[action]]\nname = 'read'\nsql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = \"uniform(1, 100)\" }\n";
     let scenario = file(&home, "parts.toml", text);
+    let url = home.run(&["server", "url"]).ok().stdout.trim().replace("/postgres?", "/bank?");
+    let part = |part: u32, of: u32, seed: &str| {
+        let results = home.path().join(format!("part{part}of{of}seed{seed}"));
+        let (shard, at) = (format!("{part}/{of}"), results.display().to_string());
+        let more =
+            ["-T", "2s", "--warm-up", "0s", "--format", "json", "--seed", seed, "--shard", &shard, "--results", &at];
+        (Going::start(&home, &[&["run", &scenario, "--url", &url], &more[..]].concat()), results)
+    };
+    let going: Vec<_> = (1..=3).map(|number| part(number, 3, "42")).collect();
     let mut folders = Vec::new();
     let mut answered = 0;
-    for part in 1..=3 {
-        let results = home.path().join(format!("part{part}"));
-        let found = run(
-            &home,
-            &[&scenario, "-T", "2s", "--shard", &format!("{part}/3"), "--results", results.to_str().unwrap()],
-        )
-        .json();
+    for (going, results) in going {
+        let found = going.end().json();
         assert!(
             (130..420).contains(&number(&found["evidence"]["all"], "due")),
             "a third of 800: {}",
@@ -485,9 +555,13 @@ fn parts_of_a_load_add_up_to_the_whole() {
     assert_eq!(again["evidence"]["all"], *all);
     home.run(&["merge", folders[0], folders[2]]).exits(2).says(&["of 3 parts these are here: 1, 3"]);
     home.run(&["merge", folders[0], folders[0], folders[2]]).exits(2).says(&["of 3 parts these are here: 1, 1, 3"]);
-    let other = home.path().join("other");
-    run(&home, &[&scenario, "-T", "1s", "--seed", "7", "--shard", "2/3", "--results", other.to_str().unwrap()]);
-    let other = newest(&other);
+    let (late, results) = part(2, 3, "42");
+    late.end();
+    let late = newest(&results);
+    home.run(&["merge", folders[0], late.to_str().unwrap(), folders[2]]).exits(2).says(&["side by side for only 0 %"]);
+    let (other, results) = part(2, 3, "7");
+    other.end();
+    let other = newest(&results);
     home.run(&["merge", folders[0], other.to_str().unwrap(), folders[2]])
         .exits(2)
         .says(&["the seed differs (42 and 7)"]);

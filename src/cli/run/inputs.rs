@@ -122,6 +122,13 @@ pub(super) fn settings(
     listener: Box<dyn Fn(Event<'_>)>,
 ) -> Result<Settings, Failure> {
     let load = load(arguments, &mut scenarios)?;
+    let counted = matches!(load, Load::Closed { .. }) || arguments.operations.is_some();
+    if arguments.shard.is_some() && counted {
+        return Err(Failure::usage(anyhow!(
+            "--shard divides the rate of an open loop; clients and a number of operations are each machine's own\n  = help: give every \
+             machine its share of the clients, without --shard"
+        )));
+    }
     let conditions = &scenarios[0].1.conditions;
     let stages = scenarios.iter().any(|(_, s)| !s.conditions.stages.is_empty() || !s.conditions.rhythms.is_empty());
     if 1 < scenarios.len() && stages {
@@ -155,6 +162,7 @@ pub(super) fn settings(
     Ok(Settings {
         target: server.named("weighbridge run").with(!writes, conditions.timeout_ms),
         embedded,
+        read_only: !writes,
         load,
         shape,
         operations: arguments.operations,
@@ -177,14 +185,15 @@ pub(super) fn settings(
         shard: arguments.shard.map_or((0, 1), |(i, n)| (u64::from(i) - 1, u64::from(n))),
         gates,
         abort_when: conditions.abort_when.clone(),
+        next_operation: std::cell::Cell::new(0),
         interrupt,
         listener,
         scenarios,
     })
 }
 
-/// Statements that write, on a server that nobody has permitted to be written to. Functions that write are
-/// refused by the server: the sessions are read-only.
+/// Statements that write, on a server that nobody has permitted to be written to. The sessions are read-only too, so
+/// that the server refuses what words do not show; a function that turns that off itself is beyond both.
 fn refuse_writes(scenarios: &[(SourceFile, Scenario)]) -> Result<(), Failure> {
     for (file, scenario) in scenarios {
         let steps = scenario.actions.iter().flat_map(|action| &action.steps);

@@ -172,8 +172,9 @@ async fn held(
     let log = Rc::new(Log::create(&folder.path));
     let interrupt = Arc::new(AtomicBool::new(false));
     let hear = listener(progress, &log);
-    let mut settings =
-        inputs::settings(arguments, project, scenarios, &server, embedded, Arc::clone(&interrupt), hear)?;
+    let settings = inputs::settings(arguments, project, scenarios, &server, embedded, Arc::clone(&interrupt), hear);
+    // A refused one leaves no folder behind.
+    let mut settings = settings.inspect_err(|_| folder.remove_if_empty())?;
     let result = {
         let work = async {
             match &arguments.find_rate {

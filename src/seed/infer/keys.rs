@@ -321,7 +321,21 @@ impl<'a> Draft<'a> {
         let table = self.table;
         let fixed = |column: &String| {
             let flag = table.column(column).is_some_and(|c| family(&c.kind) == Family::Flag);
-            flag && unique.predicate.as_deref().is_some_and(|p| names(p, column))
+            let one_value = |predicate: &str| {
+                let found = cases(&parse(predicate), true);
+                let fixed = |case: &crate::seed::condition::Case| {
+                    case.unknown.is_empty()
+                        && case
+                            .columns
+                            .get(column)
+                            .and_then(|d| d.values.as_ref())
+                            .is_some_and(|values| values.len() == 1)
+                };
+                !found.is_empty()
+                    && found.iter().all(fixed)
+                    && found.windows(2).all(|pair| pair[0].columns.get(column) == pair[1].columns.get(column))
+            };
+            flag && unique.predicate.as_deref().is_some_and(one_value)
         };
         let found = table.references.iter().find(|r| {
             if !columns.iter().all(|c| r.columns.iter().any(|own| own == c)) || !self.is_plain(r) {
