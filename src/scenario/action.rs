@@ -338,12 +338,12 @@ fn compile(
     let mut program: Vec<Op> = begin.map(Op::Begin).into_iter().collect();
     for (index, source) in sources.iter().enumerate() {
         let site = index as u64;
-        if let Some(think) = &source.think {
-            program.push(Op::Pause(Wait::Drawn(think.clone(), site)));
-        }
         let skip = program.len();
         if let Some(chance) = source.chance {
             program.push(Op::SkipUnlessChance { chance, site, otherwise: 0 });
+        }
+        if let Some(think) = &source.think {
+            program.push(Op::Pause(Wait::Drawn(think.clone(), site)));
         }
         match &source.each {
             None => program.push(Op::Send(index)),
