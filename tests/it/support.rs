@@ -125,6 +125,13 @@ impl Ran {
         self.exits(0)
     }
 
+    /// A run that went as planned. A busy machine may have limited it, which is said and exits 3.
+    #[track_caller]
+    pub fn measured(self) -> Self {
+        assert!(matches!(self.code, Some(0 | 3)), "{:?}\n{}\n{}", self.code, self.stdout, self.stderr);
+        self
+    }
+
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
