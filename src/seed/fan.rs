@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::growth::Growth;
+use super::pair::Pair;
 use crate::expression::{Key, Permutation, Ranks};
 
 /// One foreign key of a table, and which parent each row has.
@@ -127,88 +128,6 @@ pub fn countable(mut radices: Vec<u64>) -> Vec<u64> {
         room /= (*radix).max(1);
     }
     radices
-}
-
-/// Pairs of parents, all distinct, both sides skewed, in closed form.
-///
-/// A permutation sends the row to a child number; children of one owner form an interval (systematic
-/// rounding of the Zipf integral), and child e of k takes the member at (e + phase) / k of the
-/// members' mass: distinct because no member holds 1/k of it (systematic sampling with
-/// probability proportional to size; Madow 1949).
-#[derive(Debug, Clone)]
-pub struct Pair {
-    /// Rows of the table that are pairs of this kind.
-    pub rows: u64,
-    /// The row the first pair stands in.
-    pub first: u64,
-    /// Owners before this one have their pairs already.
-    pub owner_low: u64,
-    /// How skewed the owners are.
-    pub owners: Ranks,
-    /// Which owner holds which rank.
-    pub owner_order: Permutation,
-    /// How skewed the members are; flat enough that the largest owner's members differ.
-    pub members: Ranks,
-    /// Which member holds which rank.
-    pub member_order: Permutation,
-    /// Which child stands in which row.
-    pub order: Permutation,
-    /// The stream of the phases.
-    pub key: Key,
-    /// Owner and member are rows of one table and must differ: the last rank is spare.
-    pub differ: bool,
-}
-
-impl Pair {
-    /// First child of an owner's rank.
-    fn start(&self, rank: u64) -> u64 {
-        let below = self.owners.mass_below(rank as f64) * self.rows as f64 - 0.5;
-        (libm::ceil(below).max(0.0) as u64).min(self.rows)
-    }
-
-    /// How many children the owner at a rank has.
-    #[must_use]
-    #[cfg(test)]
-    pub fn children(&self, rank: u64) -> u64 {
-        self.start(rank + 1) - self.start(rank)
-    }
-
-    /// The most children any owner can have: rounding gives some of them one more than the first has.
-    #[must_use]
-    pub fn most_children(&self) -> u64 {
-        (libm::ceil(self.owners.mass_below(1.0) * self.rows as f64) as u64).max(1)
-    }
-
-    /// Rank of the owner, number of the child, number of its siblings and itself.
-    fn child(&self, row: u64) -> (u64, u64, u64) {
-        let child = self.order.apply(row - self.first);
-        let mut rank = self.owners.rank_at((child as f64 + 0.5) / self.rows as f64);
-        let (mut start, mut next) = (self.start(rank), self.start(rank + 1));
-        // Rounding may place the rank one off; the starts decide.
-        while child < start {
-            rank -= 1;
-            (start, next) = (self.start(rank), start);
-        }
-        while next <= child && rank + 1 < self.owners.count() {
-            rank += 1;
-            (start, next) = (next, self.start(rank + 1));
-        }
-        (rank, child - start, next - start)
-    }
-
-    /// The owner and the member of a row.
-    #[must_use]
-    pub fn of(&self, row: u64) -> (u64, u64) {
-        let (rank, child, children) = self.child(row);
-        let owner = self.owner_low + self.owner_order.apply(rank);
-        let share = (child as f64 + self.key.unit(rank)) / children as f64;
-        let member = self.member_order.apply(self.members.rank_at(share));
-        if self.differ && member == owner {
-            // No draw reaches the spare rank, so it stays distinct; and it is not the owner, who was just drawn.
-            return (owner, self.member_order.apply(self.members.count()));
-        }
-        (owner, member)
-    }
 }
 
 /// Draws before one is made among those born, even if it should have no rows.
@@ -347,53 +266,6 @@ impl Fan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expression::Zipf;
-
-    fn pair(rows: u64, owners: u64, members: u64, exponent: f64) -> Pair {
-        let key = Key::new(11);
-        let mut pair = Pair {
-            rows,
-            first: 0,
-            owner_low: 0,
-            owners: Ranks::Zipf(Zipf::with_top_share(exponent, members as f64 / 2.0 / rows as f64, owners)),
-            owner_order: Permutation::new(key.numbered(1), owners),
-            members: Ranks::Zipf(Zipf::new(0.9, members)),
-            member_order: Permutation::new(key.numbered(2), members),
-            order: Permutation::new(key.numbered(3), rows),
-            key,
-            differ: false,
-        };
-        pair.members = pair.members.flattened_to(0.999 / pair.most_children() as f64);
-        pair
-    }
-
-    #[test]
-    fn pairs_are_distinct_and_skewed() {
-        // Also row counts at which rounding gives some owners one child more than the first.
-        for (rows, owners, members, exponent) in
-            [(50_000, 4_000, 300, 0.8), (1_310, 300, 50, 0.0), (1_939, 300, 50, 0.0), (1, 1, 2, 1.0)]
-        {
-            let pair = pair(rows, owners, members, exponent);
-            let mut seen: Vec<(u64, u64)> = (0..rows).map(|row| pair.of(row)).collect();
-            seen.sort_unstable();
-            seen.dedup();
-            assert_eq!(seen.len() as u64, rows, "every pair stands once among {rows} rows");
-        }
-        let most = pair(50_000, 4_000, 300, 0.8).children(0);
-        assert!(50_000 / 4_000 * 5 < most && most <= 151, "the largest owner has {most}");
-    }
-
-    #[test]
-    fn followers_are_distinct_pairs_and_nobody_follows_himself() {
-        let mut pair = pair(3_000, 200, 199, 0.6);
-        pair.member_order = Permutation::new(Key::new(5), 200);
-        pair.differ = true;
-        let mut seen: Vec<(u64, u64)> = (0..3_000).map(|row| pair.of(row)).collect();
-        assert!(seen.iter().all(|(owner, member)| owner != member && *member < 200));
-        seen.sort_unstable();
-        seen.dedup();
-        assert_eq!(seen.len(), 3_000);
-    }
 
     #[test]
     fn slots_hold_every_combination_once_in_each_class() {

@@ -16,6 +16,7 @@ pub mod infer;
 mod letters;
 pub mod load;
 pub mod outline;
+pub mod pair;
 pub mod pattern;
 pub mod plan;
 pub mod pools;
@@ -24,7 +25,7 @@ pub mod state;
 mod sum;
 
 /// Part of every template's key: raised when the same spec would give other rows.
-pub const GENERATOR: &str = "weighbridge generator 5";
+pub const GENERATOR: &str = "weighbridge generator 6";
 
 pub use plan::Plan;
 pub use spec::Spec;

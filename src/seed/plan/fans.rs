@@ -5,9 +5,8 @@ use crate::diagnostic::Diagnostic;
 use crate::expression::distribution::{Z95, number};
 use crate::expression::{Argument, Expr, Key, Node, Permutation, Ranks, Value, Zipf};
 use crate::postgres::catalog;
-use crate::seed::fan::{Fan, FanKind, Pair, Slots, countable};
-use std::sync::Arc;
-
+use crate::seed::fan::{Fan, FanKind, Slots, countable};
+use crate::seed::growth::Growth;
 use crate::seed::spec::{PlacedExpr, TableSpec};
 
 /// What a fan-out says, before it is known how many rows there are.
@@ -147,7 +146,7 @@ impl Planner<'_> {
         }
         let rows = table.map_or(1, |table| self.rows[table] - self.first(table));
         let share = said.max.map_or(1.0, |max| max / rows.max(1) as f64);
-        let growth = table.and_then(|table| self.growth[table].clone().zip(self.growth[parent].clone()));
+        let growth = table.and_then(|table| self.births(table).zip(self.births(parent)));
         let none = if growth.is_some() || said.latest { said.none } else { 0.0 };
         let count = libm::ceil(parents as f64 * (1.0 - said.none + none)).max(1.0) as u64;
         Ok(FanKind::Draw {
@@ -156,6 +155,24 @@ impl Planner<'_> {
             growth: growth.map(Box::new),
             latest: said.latest,
             none,
+        })
+    }
+
+    /// How the rows of a table come: as one of its columns grows, or, row by row, with the parent that each has of its own.
+    pub(super) fn births(&self, table: usize) -> Option<Growth> {
+        if let Some(growth) = &self.growth[table] {
+            return Some(growth.clone());
+        }
+        let spec = &self.spec.tables[table];
+        let found = self.catalog.table(&spec.name.value)?;
+        spec.columns.iter().find_map(|(_, source)| {
+            let Node::Path(path) = &source.expr.node else { return None };
+            let [fan, column] = path.as_slice() else { return None };
+            let (_, said) = spec.fan_out.iter().find(|(name, _)| name.value == *fan)?;
+            let parent = self.index_of(&reference_of(found, fan)?.table)?;
+            let born = &self.spec.tables[parent].columns[self.birth_column(parent)?].0;
+            let each = path_text(&said.expr).as_deref() == Some("each");
+            (each && parent != table && born.value == *column).then(|| self.growth[parent].clone()).flatten()
         })
     }
 
@@ -340,98 +357,6 @@ impl Planner<'_> {
             }
         }
         bounds.into_iter().min_by_key(|(most, _)| *most)
-    }
-
-    /// Two fan-outs that must be unique together become a pair: closed form, distinct by construction.
-    fn pair_up(&mut self, table: usize, found: &catalog::Table, fans: &mut [Fan]) {
-        for unique in found.uniques.iter().filter(|u| u.expressions.is_empty()) {
-            let [first_column, second] = unique.columns.as_slice() else { continue };
-            let position = |name: &String| fans.iter().position(|fan| fan.columns.iter().any(|(own, _)| own == name));
-            let (Some(owner), Some(member)) = (position(first_column), position(second)) else { continue };
-            let (
-                FanKind::Draw { ranks: owners, order: mut owner_order, none: no_owner, .. },
-                FanKind::Draw { ranks: members, order: member_order, none: no_member, .. },
-            ) = (fans[owner].kind.clone(), fans[member].kind.clone())
-            else {
-                continue;
-            };
-            if owner == member {
-                continue;
-            }
-            if 0 < fans[member].low {
-                let name = &self.spec.tables[table].name;
-                let message = format!("`{}` cannot grow: what `{second}` refers to sums its rows up", name.value);
-                self.problems.push(Diagnostic::at(name.span.clone(), message));
-                continue;
-            }
-            let first = self.first(table);
-            let rows = self.rows[table] - first;
-            // New pairs have new owners, so that none stands twice.
-            let owner_low = self.first(fans[owner].parent);
-            let some =
-                |ranks: Ranks, none: f64| ranks.among((libm::ceil(ranks.count() as f64 * (1.0 - none)) as u64).max(1));
-            let (mut owners, members) = (some(owners, no_owner), some(members, no_member));
-            if 0 < first && 0 < rows {
-                let new = fans[owner].parents - owner_low;
-                if new == 0 {
-                    let name = &self.spec.tables[table].name;
-                    let message = format!(
-                        "`{}` cannot grow: `{first_column}` and `{second}` are unique together, and no rows come to what `{first_column}` refers to",
-                        name.value
-                    );
-                    self.problems.push(Diagnostic::at(name.span.clone(), message));
-                    continue;
-                }
-                owners = owners.over(new).flattened_to(fans[member].parents as f64 / 2.0 / rows as f64);
-                owner_order = Permutation::new(fans[owner].key.named("order").numbered(first), new);
-            }
-            let differ = fans[owner].other_than == Some(member) || fans[member].other_than == Some(owner);
-            let mut pair = Pair {
-                rows,
-                first,
-                owner_low: if 0 < first { owner_low } else { 0 },
-                owners,
-                owner_order,
-                members,
-                member_order,
-                order: Permutation::new(fans[owner].key.named("pair").numbered(first), rows.max(1)),
-                key: fans[owner].key.named("phase"),
-                differ,
-            };
-            let mut reachable = members.count();
-            if differ {
-                // One rank is spare: it stands in for the owner.
-                reachable = reachable.min(fans[member].parents.saturating_sub(1));
-                pair.members = members.over(reachable.max(1));
-            }
-            let most = pair.most_children();
-            let share = 0.999 / most as f64;
-            if 0 < rows && reachable < most + most / 2 {
-                let (column, source) = &self.spec.tables[table].fan_out[owner];
-                self.problems.push(
-                    Diagnostic::at(
-                        column.span.clone(),
-                        format!(
-                            "a single `{first_column}` would have {most} rows, but `{second}` has only {reachable} values"
-                        ),
-                    )
-                    .help(format!(
-                        "bound it: {} with max {}",
-                        source.source.text,
-                        reachable / 2
-                    )),
-                );
-                continue;
-            }
-            pair.members = pair.members.flattened_to(share);
-            let pair = Arc::new(pair);
-            let may_miss = |fan: &Fan| 0.0 < fan.null_share || fan.absent.is_some();
-            // What one of them finds it keeps for the other, unless that may have no parent.
-            let place = |of: usize, fans: &[Fan]| if may_miss(&fans[of]) { usize::MAX } else { of };
-            let (first, second) = (place(owner, fans), place(member, fans));
-            fans[owner].kind = FanKind::Owner(Arc::clone(&pair), second);
-            fans[member].kind = FanKind::Member(pair, first);
-        }
     }
 }
 

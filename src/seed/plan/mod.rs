@@ -2,6 +2,7 @@
 
 mod checks;
 pub(super) mod fans;
+mod pairs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
