@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::growth::Growth;
 use super::pair::Pair;
+use super::slots::Slots;
 use crate::expression::{Key, Permutation, Ranks};
 
 /// One foreign key of a table, and which parent each row has.
@@ -87,47 +88,6 @@ pub enum FanKind {
         /// The first of each class refers to itself.
         itself: bool,
     },
-}
-
-/// Combinations of small ranges that are unique together: a permutation of all of them, read digit by digit.
-#[derive(Debug, Clone)]
-pub struct Slots {
-    /// Which combination stands in which row.
-    pub order: Permutation,
-    /// How many values each digit has.
-    pub radices: Vec<u64>,
-    /// The row the first combination stands in.
-    pub first: u64,
-    /// Rows of different classes share combinations: their class already differs.
-    pub classes: u64,
-}
-
-impl Slots {
-    /// How many rows there can be, with those before the first.
-    #[must_use]
-    pub fn capacity(&self) -> u64 {
-        let combinations = self.radices.iter().product::<u64>();
-        (self.first / self.classes + combinations).saturating_mul(self.classes)
-    }
-
-    /// The value of a digit in a row.
-    #[must_use]
-    pub fn digit(&self, index: usize, row: u64) -> u64 {
-        let combination = self.order.apply(row / self.classes - self.first / self.classes);
-        let below = self.radices[..index].iter().product::<u64>();
-        combination / below % self.radices[index]
-    }
-}
-
-/// Radices whose product is a number of combinations that can be counted; what is beyond is never needed.
-#[must_use]
-pub fn countable(mut radices: Vec<u64>) -> Vec<u64> {
-    let mut room = 1_u64 << 60;
-    for radix in &mut radices {
-        *radix = (*radix).min(room);
-        room /= (*radix).max(1);
-    }
-    radices
 }
 
 /// Draws before one is made among those born, even if it should have no rows.
@@ -260,21 +220,5 @@ impl Fan {
                     .unwrap_or_else(|| place(ranks.among(born).draw(self.key.numbered(TRIES), row)))
             }
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_hold_every_combination_once_in_each_class() {
-        let slots =
-            Slots { order: Permutation::new(Key::new(2), 3 * 4 * 5), radices: vec![3, 4, 5], first: 0, classes: 7 };
-        let mut seen: Vec<(u64, u64, u64, u64)> =
-            (0..420).map(|row| (row % 7, slots.digit(0, row), slots.digit(1, row), slots.digit(2, row))).collect();
-        seen.sort_unstable();
-        seen.dedup();
-        assert_eq!(seen.len(), 420);
     }
 }

@@ -4,12 +4,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::fan::{Cases, Fan, Parents, Slots};
+use super::fan::{Cases, Fan, Parents};
 use super::growth::Growth;
 use super::letters::{base36, digits, element, fit, hex, lower, words};
 use super::pattern::Pattern;
 use super::plan::Plan;
 use super::pools::Pool;
+use super::slots::Slots;
 use super::state::{Machine, Walked, Want};
 use super::sum::Sum;
 use crate::expression::{Distribution, Key, Value, Weights, power};

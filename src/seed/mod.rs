@@ -20,6 +20,7 @@ pub mod pair;
 pub mod pattern;
 pub mod plan;
 pub mod pools;
+pub mod slots;
 pub mod spec;
 pub mod state;
 mod sum;

@@ -5,7 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::expression::distribution::{Z95, number};
 use crate::expression::{Argument, Expr, Key, Node, Permutation, Ranks, Value, Zipf};
 use crate::postgres::catalog;
-use crate::seed::fan::{Fan, FanKind, Slots, countable};
+use crate::seed::fan::{Fan, FanKind};
 use crate::seed::growth::Growth;
 use crate::seed::spec::{PlacedExpr, TableSpec};
 
@@ -160,7 +160,7 @@ impl Planner<'_> {
 
     /// How the rows of a table come: as one of its columns grows, or, row by row, with the parent that each has of its own.
     pub(super) fn births(&self, table: usize) -> Option<Growth> {
-        if let Some(growth) = &self.growth[table] {
+        if let Some(growth) = self.growth.get(table)? {
             return Some(growth.clone());
         }
         let spec = &self.spec.tables[table];
@@ -204,19 +204,8 @@ impl Planner<'_> {
         .help("spread them with zipf, lognormal or uniform, which then use new parents only"))
     }
 
-    /// The digit of a combination whose parents became more since the dataset was made: new combinations have new ones.
-    fn grown_digit(&self, table: usize, group: &str) -> Option<String> {
-        self.base?;
-        let found = self.catalog.table(&self.spec.tables[table].name.value)?;
-        let digits = digits_of(&self.spec.tables[table]).into_iter().filter(|(_, digit)| digit.group == group);
-        digits.map(|(name, _)| name).find(|name| {
-            let parent = reference_of(found, name).and_then(|r| self.index_of(&r.table));
-            parent.is_some_and(|parent| self.first(parent) < self.rows[parent])
-        })
-    }
-
     /// A CHECK that says two foreign keys differ: the later of the two avoids the earlier.
-    fn differs_from(&self, table: usize, column: &str) -> Option<usize> {
+    pub(super) fn differs_from(&self, table: usize, column: &str) -> Option<usize> {
         let spec = &self.spec.tables[table];
         let found = self.catalog.table(&spec.name.value)?;
         let own = spec.fan_out.iter().position(|(name, _)| name.value == column)?;
@@ -248,49 +237,6 @@ impl Planner<'_> {
             }
         }
         fewest.max(1)
-    }
-
-    /// Whether a column is a digit of a combination: its expression is that and nothing else.
-    pub(in crate::seed) fn is_digit(&self, table: usize, group: &str, column: &str) -> bool {
-        digits_of(&self.spec.tables[table]).iter().any(|(name, digit)| name == column && digit.group == group)
-    }
-
-    /// The combination a column is a digit of, and which digit.
-    pub(in crate::seed) fn slots(&self, table: usize, group: &str, column: &str) -> (Slots, usize) {
-        let spec = &self.spec.tables[table];
-        let mut radices = Vec::new();
-        let mut index = 0;
-        let mut classes = 1;
-        for (name, digit) in digits_of(spec).into_iter().filter(|(_, digit)| digit.group == group) {
-            if name == column {
-                index = radices.len();
-            }
-            if let Some(root) = &digit.class {
-                classes = self.classes(root);
-            }
-            radices.push(self.radix(table, &name, &digit));
-        }
-        let radices = countable(radices);
-        let first = if self.grown_digit(table, group).is_some() { self.first(table) } else { 0 };
-        let key = self.column_key(table, group).named("slots").numbered(first);
-        let order = Permutation::new(key, radices.iter().product::<u64>().max(1));
-        (Slots { order, radices, first, classes }, index)
-    }
-
-    fn radix(&self, table: usize, column: &str, digit: &SlotDigit) -> u64 {
-        if let (Some(from), Some(to)) = (digit.from, digit.to) {
-            return (to - from + 1).max(1) as u64;
-        }
-        if !digit.values.is_empty() {
-            return digit.values.len() as u64;
-        }
-        let found = self.catalog.table(&self.spec.tables[table].name.value).expect("names were checked");
-        let parent = reference_of(found, column).and_then(|r| self.index_of(&r.table));
-        let classes = digit.class.as_ref().map_or(1, |root| self.classes(root));
-        let less = u64::from(self.differs_from(table, column).is_some());
-        let grown = self.grown_digit(table, &digit.group).as_deref() == Some(column);
-        let new = |p: usize| self.rows[p] - if grown { self.first(p) } else { 0 };
-        parent.map_or(1, |p| new(p) / classes).saturating_sub(less)
     }
 
     /// Tables whose number of rows nobody asked for get no more than their uniques allow.
@@ -424,7 +370,7 @@ fn class_of(source: &PlacedExpr) -> Option<String> {
 }
 
 /// Every column of a table that is a digit of something unique together, fan-outs first.
-fn digits_of(spec: &TableSpec) -> Vec<(String, SlotDigit)> {
+pub(super) fn digits_of(spec: &TableSpec) -> Vec<(String, SlotDigit)> {
     let of = |(name, source): &(crate::document::Placed<String>, PlacedExpr)| {
         let expr = said(&source.expr).ok()?.expr;
         Some((name.value.clone(), slot_digit(expr)?))

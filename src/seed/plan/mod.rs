@@ -3,6 +3,7 @@
 mod checks;
 pub(super) mod fans;
 mod pairs;
+mod slots;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
