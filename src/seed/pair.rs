@@ -43,6 +43,8 @@ pub struct Side {
 /// A stretch of the rows, in time.
 #[derive(Debug, Clone)]
 pub struct Epoch {
+    /// Rows of the epochs before it.
+    pub begins: u64,
     /// Rows of it.
     pub rows: u64,
     /// How skewed the owners born by its end are.
@@ -113,13 +115,17 @@ impl Epoch {
 impl Pair {
     /// The epoch of a row and the row's place in it.
     fn epoch(&self, row: u64) -> (usize, u64) {
-        let (row, count) = (row - self.first, self.epochs.len() as u64);
-        let begins = |epoch: u64| (u128::from(self.rows) * u128::from(epoch) / u128::from(count)) as u64;
-        let mut epoch = (u128::from(row) * u128::from(count) / u128::from(self.rows)) as u64;
-        if epoch + 1 < count && begins(epoch + 1) <= row {
-            epoch += 1;
+        let row = row - self.first;
+        let last = self.epochs.len() - 1;
+        // Epochs are equally long but for rounding: a guess is at most one off.
+        let mut at = ((row as f64 / self.rows as f64 * self.epochs.len() as f64) as usize).min(last);
+        while row < self.epochs[at].begins {
+            at -= 1;
         }
-        (epoch as usize, row - begins(epoch))
+        while at < last && self.epochs[at + 1].begins <= row {
+            at += 1;
+        }
+        (at, row - self.epochs[at].begins)
     }
 
     /// The owner and the member of a row.
@@ -154,11 +160,13 @@ mod tests {
     fn pair(rows: u64, owners: u64, members: u64, exponent: f64, epochs: u64, differ: bool) -> Pair {
         let key = Key::new(11);
         let epoch = |at: u64| {
-            let rows = rows * (at + 1) / epochs - rows * at / epochs;
+            let begins = rows * at / epochs;
+            let rows = rows * (at + 1) / epochs - begins;
             let (owners, members) = (owners * (at + 1) / epochs, members * (at + 1) / epochs / epochs);
             let members = members - u64::from(differ);
             let law = Zipf::with_top_share(exponent, members as f64 / 2.0 / rows as f64, owners);
             let mut epoch = Epoch {
+                begins,
                 rows,
                 owners: Ranks::Zipf(law),
                 members: Ranks::Zipf(Zipf::new(0.9, members)),

@@ -9,7 +9,7 @@ use crate::expression::{Value, power};
 /// The sum of an expression over the rows of a child table that belong to a row.
 ///
 /// Which rows those are has no closed form, so the children are gone through once for every block of parents, and the
-/// sums of the last blocks are kept: memory does not grow with the dataset.
+/// sums of the last one are kept: memory does not grow with the dataset.
 #[derive(Debug)]
 pub struct Sum {
     /// The child table.
@@ -20,40 +20,36 @@ pub struct Sum {
     pub inner: Cell,
     /// Parts of one that values are rounded to before they are added, as their column does.
     pub unit: f64,
-    blocks: Mutex<Vec<(u64, Arc<Vec<i64>>)>>,
+    block: Mutex<Option<(u64, Arc<Vec<i64>>)>>,
 }
 
-/// Parents whose sums are found in one go: 16 MiB.
-pub(super) const BLOCK: u64 = 1 << 21;
-
-/// Blocks that are kept.
-const KEPT: usize = 2;
+/// Parents whose sums are found in one go, and kept until those of others are asked for: 8 MiB.
+pub(super) const BLOCK: u64 = 1 << 20;
 
 impl Sum {
     /// A sum over no rows yet.
     #[must_use]
     pub fn new(table: usize, fan: usize, inner: Cell, unit: f64) -> Self {
-        Self { table, fan, inner, unit, blocks: Mutex::default() }
+        Self { table, fan, inner, unit, block: Mutex::default() }
     }
 
     /// The sum of a parent's row.
     pub(super) fn of(&self, plan: &Plan, row: u64) -> Value<'static> {
         let from = row / BLOCK * BLOCK;
-        let mut blocks = self.blocks.lock().expect("no holder panics");
-        let known = blocks.iter().find(|(block, _)| *block == from).map(|(_, sums)| Arc::clone(sums));
+        let mut block = self.block.lock().expect("no holder panics");
+        let known = block.as_ref().filter(|(start, _)| *start == from).map(|(_, sums)| Arc::clone(sums));
         let sums = known.unwrap_or_else(|| {
-            let sums = Arc::new(self.block(plan, from));
-            if blocks.len() == KEPT {
-                blocks.remove(0);
-            }
-            blocks.push((from, Arc::clone(&sums)));
+            // The old block goes before the new one comes.
+            *block = None;
+            let sums = Arc::new(self.sums(plan, from));
+            *block = Some((from, Arc::clone(&sums)));
             sums
         });
         let units = sums[(row - from) as usize];
         if self.unit == 1.0 { Value::Int(units) } else { Value::Float(units as f64 / self.unit) }
     }
 
-    fn block(&self, plan: &Plan, from: u64) -> Vec<i64> {
+    fn sums(&self, plan: &Plan, from: u64) -> Vec<i64> {
         let child = &plan.tables[self.table];
         let fan = &child.fans[self.fan];
         let mut sums = vec![0_i64; (fan.parents - from).min(BLOCK) as usize];

@@ -174,6 +174,7 @@ impl Sides {
         };
         let key = self.key.numbered(at);
         let mut epoch = Epoch {
+            begins: begins(at),
             rows,
             owners,
             members: members.over(met),
