@@ -131,7 +131,7 @@ fn driver(c: &mut Criterion) {
         let mut at = 0_u64;
         b.iter(|| {
             at += 977_777;
-            let at = Moments { due: at, began: at + 4_000, ended: at + 4_000 + at % 9_000_000 };
+            let at = Moments { due: at, asked: at + 4_000, began: at + 4_000, ended: at + 4_000 + at % 9_000_000 };
             recording.answered(3, at, 1, false);
         });
     });

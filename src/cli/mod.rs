@@ -10,6 +10,7 @@ mod project;
 mod prove;
 mod report;
 mod run;
+mod scenarios;
 mod seed;
 mod server;
 

@@ -78,12 +78,12 @@ impl Progress {
         }
     }
 
-    /// An interval of a run: the moving line on a terminal, a line of its own elsewhere.
-    pub(super) fn interval(&self, text: &str) {
+    /// An interval of a run: a screen that is drawn anew on a terminal, a line of its own elsewhere.
+    pub(super) fn interval(&self, line: &str, screen: impl FnOnce() -> String) {
         if self.terminal {
-            self.bar.set_message(text.to_owned());
+            self.bar.set_message(screen());
         } else {
-            self.line(text);
+            self.line(line);
         }
     }
 

@@ -24,7 +24,6 @@ use crate::postgres::Target;
 use crate::postgres::database::{Admin, Token};
 use crate::scenario::Scenario;
 use crate::scenario::action::parse_margin;
-use crate::scenario::spec::parse_scenario;
 use crate::seed::spec::parse_spec;
 use crate::trial::{Event, Settings, TrialError, prove};
 use crate::units::Seed;
@@ -129,7 +128,8 @@ struct Inputs {
     at: usize,
     weighed: std::ops::RangeInclusive<usize>,
     spec: SourceFile,
-    scenarios: Vec<(SourceFile, Scenario)>,
+    /// As the application asks before the migration, and after.
+    scenarios: [Vec<(SourceFile, Scenario)>; 2],
 }
 
 pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
@@ -330,28 +330,23 @@ fn read_inputs(arguments: &Arguments, project: &Project) -> Result<Inputs, Failu
         }
     }
     let (spec, scenarios) = parse_files(&spec, &scenarios)?;
+    let position = |name: &str| directory.position(name).ok();
+    let (before, after) = (weighed.start().saturating_sub(1), *weighed.end());
+    let as_of = |at: usize| super::scenarios::at(&scenarios, Some(at), position);
+    let scenarios = [as_of(before)?, as_of(after)?];
     Ok(Inputs { directory, at, weighed, spec, scenarios })
 }
 
 /// Parses spec and scenarios; mistakes of all files are shown together.
 fn parse_files(spec: &Path, scenarios: &[PathBuf]) -> Result<(SourceFile, Vec<(SourceFile, Scenario)>), Failure> {
     let mut drawn = Vec::new();
-    let mut parsed = Vec::new();
     let spec_file = SourceFile::read(spec).map_err(|e| drawn.push(e.to_string())).ok();
     if let Some(file) = &spec_file
         && let Err(problems) = parse_spec(&file.text)
     {
         drawn.push(file.clone().problems(problems).draw());
     }
-    for path in scenarios {
-        match SourceFile::read(path) {
-            Ok(file) => match parse_scenario(&file.text) {
-                Ok(scenario) => parsed.push((file, scenario)),
-                Err(problems) => drawn.push(file.problems(problems).draw()),
-            },
-            Err(error) => drawn.push(error.to_string()),
-        }
-    }
+    let parsed = super::scenarios::read(scenarios, &mut drawn);
     match spec_file {
         Some(file) if drawn.is_empty() => Ok((file, parsed)),
         _ => Err(Failure::usage(anyhow::anyhow!(drawn.join("\n\n")))),

@@ -1,22 +1,43 @@
-//! One connection that sends statements: PostgreSQL's, or a simulated one for tests of timing. Must not time anything.
+//! One client's connections: to the primary and its replicas, or a simulated one for tests of timing. Must not time anything.
 
 use std::time::Duration;
 
 use super::failure::Failure;
+use super::replicas::Replicas;
 use super::sqlx_client::SqlxClient;
 use super::wire_client::WireClient;
+use crate::clock::Clock;
 use crate::expression::Value;
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
+use crate::scenario::program::Role;
 
-/// A connection that can send statements, and what it takes to make it anew.
+/// The servers a side is made of.
+#[derive(Debug, Clone)]
+pub struct Targets {
+    /// Takes everything that does not ask for a replica.
+    pub primary: Target,
+    /// Asked in turn; without any the primary answers for them.
+    pub replicas: Vec<Target>,
+}
+
+impl From<Target> for Targets {
+    fn from(primary: Target) -> Self {
+        Self { primary, replicas: Vec::new() }
+    }
+}
+
+/// Connections that can send statements, and what it takes to make them anew.
 pub struct Client {
     target: Option<Target>,
     session: Session,
     broken: bool,
+    /// Nothing where there are none: then nothing of it is moved when a client changes hands.
+    replicas: Option<Box<Replicas>>,
 }
 
-enum Session {
+/// One connection.
+pub(super) enum Session {
     /// The protocol itself.
     Wire(Box<WireClient>),
     /// Where a password or encryption is asked for.
@@ -28,23 +49,56 @@ enum Session {
 /// Values of captured columns, row after row, in the order of the step's captures.
 pub type Kept = Vec<Vec<Value<'static>>>;
 
+impl Session {
+    /// Connects and prepares every statement that is sent to servers of this role, or every one.
+    pub(super) async fn connect(target: &Target, workload: &Workload, role: Option<Role>) -> Result<Self, Error> {
+        Ok(match WireClient::connect(target, workload, role).await? {
+            Some(client) => Self::Wire(Box::new(client)),
+            None => Self::Sqlx(Box::new(SqlxClient::connect(target, workload, role).await?)),
+        })
+    }
+
+    pub(super) async fn send(
+        &mut self,
+        workload: &Workload,
+        place: (usize, usize),
+        arguments: &[u8],
+        kept: Option<&mut Kept>,
+    ) -> Result<u64, Failure> {
+        let step = &workload.actions[place.0].steps[place.1];
+        match self {
+            Self::Wire(client) => client.send(step, place, arguments, kept).await,
+            Self::Sqlx(client) => client.send(step, place, arguments, kept).await,
+            Self::Simulated { service, next } => {
+                let duration = service[*next % service.len()];
+                *next += 1;
+                tokio::time::sleep(duration).await;
+                Ok(1)
+            }
+        }
+    }
+}
+
 impl Client {
-    /// Connects and prepares every statement of the workload.
+    /// Connects client `number` and prepares every statement of the workload.
     ///
     /// # Errors
-    /// When the server refuses the connection or a statement.
-    pub async fn connect(target: &Target, workload: &Workload) -> Result<Self, Error> {
-        let session = match WireClient::connect(target, workload).await? {
-            Some(client) => Session::Wire(Box::new(client)),
-            None => Session::Sqlx(Box::new(SqlxClient::connect(target, workload).await?)),
+    /// When a server refuses the connection or a statement.
+    pub async fn connect(targets: &Targets, workload: &Workload, clock: Clock, number: usize) -> Result<Self, Error> {
+        let asked = workload.actions.iter().flat_map(|action| &action.steps).any(|step| step.role == Role::Replica);
+        let replicas = match asked && !targets.replicas.is_empty() {
+            true => Some(Box::new(Replicas::connect(&targets.replicas, workload, clock, number).await?)),
+            false => None,
         };
-        Ok(Self { target: Some(target.clone()), session, broken: false })
+        let role = if replicas.is_some() { Some(Role::Primary) } else { None };
+        let session = Session::connect(&targets.primary, workload, role).await?;
+        Ok(Self { target: Some(targets.primary.clone()), session, broken: false, replicas })
     }
 
     /// One without a server.
     #[must_use]
     pub fn simulated(service: Vec<Duration>) -> Self {
-        Self { target: None, session: Session::Simulated { service, next: 0 }, broken: false }
+        Self { target: None, session: Session::Simulated { service, next: 0 }, broken: false, replicas: None }
     }
 
     /// Sends a step of an action; returns rows returned or changed. `arguments` are what `encode` of the
@@ -59,17 +113,12 @@ impl Client {
         arguments: &[u8],
         kept: Option<&mut Kept>,
     ) -> Result<u64, Failure> {
-        let step = &workload.actions[place.0].steps[place.1];
-        let result = match &mut self.session {
-            Session::Wire(client) => client.send(step, place, arguments, kept).await,
-            Session::Sqlx(client) => client.send(step, place, arguments, kept).await,
-            Session::Simulated { service, next } => {
-                let duration = service[*next % service.len()];
-                *next += 1;
-                tokio::time::sleep(duration).await;
-                Ok(1)
-            }
-        };
+        if let Some(replicas) = &mut self.replicas
+            && workload.actions[place.0].steps[place.1].role == Role::Replica
+        {
+            return replicas.send(workload, place, arguments, kept).await;
+        }
+        let result = self.session.send(workload, place, arguments, kept).await;
         self.noticed(result)
     }
 
@@ -97,13 +146,21 @@ impl Client {
         self.broken
     }
 
-    /// Makes the connection anew.
+    /// Connections to replicas that were made anew since the last time.
+    #[must_use]
+    pub fn take_reconnects(&mut self) -> u64 {
+        self.replicas.as_mut().map_or(0, |replicas| replicas.take_reconnects())
+    }
+
+    /// Makes the connection to the primary anew.
     ///
     /// # Errors
     /// When the server refuses it; the old one is then as it was.
     pub async fn reconnect(&mut self, workload: &Workload) -> Result<(), Error> {
         if let Some(target) = &self.target {
-            *self = Self::connect(target, workload).await?;
+            let role = if self.replicas.is_some() { Some(Role::Primary) } else { None };
+            self.session = Session::connect(target, workload, role).await?;
+            self.broken = false;
         }
         Ok(())
     }

@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::Client;
+use super::client::{Client, Targets};
+use super::pool::Pool;
 use super::recorder::Recording;
 use super::timer::Timer;
 use super::worker::{DriveError, Rules, Seat, Slice, drive};
 use crate::clock::Clock;
-use crate::postgres::{Error, Target};
+use crate::postgres::Error;
 use crate::scenario::shape::Shape;
-use crate::scenario::{Stream, Workload};
+use crate::scenario::{Load, Stream, Workload};
 
 /// What a crew can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,15 @@ pub struct Interval {
     pub number: u64,
     /// What was recorded.
     pub recording: Recording,
+}
+
+/// A pool of connections in front of more clients.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PoolSize {
+    /// Connections.
+    pub connections: usize,
+    /// How long a client waits for one before it gives up.
+    pub patience: Duration,
 }
 
 /// What a run asks of all threads together.
@@ -83,7 +94,8 @@ type Reply<T> = oneshot::Sender<Result<T, CrewError>>;
 enum Order {
     Connect {
         side: usize,
-        target: Box<Target>,
+        targets: Box<Targets>,
+        workload: Arc<Workload>,
         reply: Reply<()>,
     },
     Slice {
@@ -102,15 +114,15 @@ enum Order {
 }
 
 impl Crew {
-    /// Starts `threads` threads; connections are spread over them evenly.
+    /// Starts `threads` threads; clients, and the connections of a pool if there is one, are spread over them evenly.
     #[must_use]
-    pub fn start(workload: &Arc<Workload>, threads: usize, clock: Clock) -> Self {
-        let clients = workload.load.connections();
-        let threads = threads.clamp(1, clients);
+    pub fn start(load: Load, pool: Option<PoolSize>, threads: usize, clock: Clock) -> Self {
+        let clients = load.connections();
+        let threads = threads.clamp(1, pool.map_or(clients, |pool| pool.connections.min(clients)));
         let members = (0..threads).map(|thread| {
             let (orders, inbox) = mpsc::unbounded_channel();
-            let share = clients / threads + usize::from(thread < clients % threads);
-            let workload = Arc::clone(workload);
+            let part = move |all: usize| all / threads + usize::from(thread < all % threads);
+            let pool = pool.map(|pool| PoolSize { connections: part(pool.connections), ..pool });
             let handle = std::thread::Builder::new()
                 .name(format!("driver-{thread}"))
                 .spawn(move || {
@@ -118,13 +130,13 @@ impl Crew {
                         .enable_all()
                         .build()
                         .expect("a runtime needs only memory and an epoll descriptor");
-                    let seats = Seats { share, first: thread, every: threads };
-                    runtime.block_on(Thread { workload, clock, seats, sides: BTreeMap::new() }.serve(inbox));
+                    let seats = Seats { share: part(clients), first: thread, every: threads };
+                    runtime.block_on(Thread { pool, clock, seats, sides: BTreeMap::new() }.serve(inbox));
                 })
                 .expect("the system starts a thread");
             Member { orders, handle: Some(handle) }
         });
-        Self { threads: members.collect(), clock, level: workload.load.level() }
+        Self { threads: members.collect(), clock, level: load.level() }
     }
 
     /// How many threads there are.
@@ -133,12 +145,16 @@ impl Crew {
         self.threads.len()
     }
 
-    /// Connects every thread to a side and prepares every statement there.
+    /// Connects every thread to a side and prepares every statement of its workload there.
     ///
     /// # Errors
     /// When the server refuses a connection or a statement.
-    pub async fn connect(&self, side: usize, target: &Target) -> Result<(), CrewError> {
-        self.all(|_, reply| Order::Connect { side, target: Box::new(target.clone()), reply }).await.map(drop)
+    pub async fn connect(&self, side: usize, targets: &Targets, workload: &Arc<Workload>) -> Result<(), CrewError> {
+        let order = |_, reply| {
+            let (targets, workload) = (Box::new(targets.clone()), Arc::clone(workload));
+            Order::Connect { side, targets, workload, reply }
+        };
+        self.all(order).await.map(drop)
     }
 
     /// Drives one slice on one side, on all threads at once.
@@ -233,7 +249,7 @@ impl Drop for Crew {
 }
 
 struct Thread {
-    workload: Arc<Workload>,
+    pool: Option<PoolSize>,
     clock: Clock,
     seats: Seats,
     sides: BTreeMap<usize, Station>,
@@ -248,7 +264,9 @@ struct Seats {
 
 /// A thread's connections to one side and what it saw there.
 struct Station {
+    workload: Arc<Workload>,
     seats: Vec<Seat>,
+    pool: Option<Pool>,
     recording: RefCell<Recording>,
     cpu_ns: u64,
 }
@@ -258,7 +276,9 @@ impl Thread {
         while let Some(order) = inbox.recv().await {
             // Nobody listens any more when the trial was given up.
             match order {
-                Order::Connect { side, target, reply } => drop(reply.send(self.connect(side, &target).await)),
+                Order::Connect { side, targets, workload, reply } => {
+                    drop(reply.send(self.connect(side, &targets, workload).await));
+                }
                 Order::Slice { side, slice, interval_ns: None, reply } => {
                     drop(reply.send(self.slice(side, &slice).await));
                 }
@@ -271,17 +291,27 @@ impl Thread {
         }
     }
 
-    async fn connect(&mut self, side: usize, target: &Target) -> Result<(), CrewError> {
+    async fn connect(&mut self, side: usize, targets: &Targets, workload: Arc<Workload>) -> Result<(), CrewError> {
+        let number = |index: usize| self.seats.first + index * self.seats.every;
+        let mut pool = None;
+        if let Some(size) = self.pool {
+            let mut clients = Vec::with_capacity(size.connections);
+            for index in 0..size.connections {
+                clients.push(Client::connect(targets, &workload, self.clock, number(index)).await?);
+            }
+            pool = Some(Pool::new(clients, size.patience, &self.clock));
+        }
         let mut seats = Vec::with_capacity(self.seats.share);
         for index in 0..self.seats.share {
-            seats.push(Seat {
-                client: Client::connect(target, &self.workload).await?,
-                timer: Timer::precise().map_err(DriveError::Timer)?,
-                number: self.seats.first + index * self.seats.every,
-            });
+            let number = number(index);
+            let client = match pool {
+                Some(_) => None,
+                None => Some(Client::connect(targets, &workload, self.clock, number).await?),
+            };
+            seats.push(Seat { client, timer: Timer::precise().map_err(DriveError::Timer)?, number });
         }
-        let recording = RefCell::new(Recording::new(self.workload.actions.len()));
-        self.sides.insert(side, Station { seats, recording, cpu_ns: 0 });
+        let recording = RefCell::new(Recording::new(workload.actions.len()));
+        self.sides.insert(side, Station { workload, seats, pool, recording, cpu_ns: 0 });
         Ok(())
     }
 
@@ -293,12 +323,15 @@ impl Thread {
         every_ns: u64,
         intervals: &mpsc::UnboundedSender<Interval>,
     ) -> Result<u64, CrewError> {
-        let actions = self.workload.actions.len();
         let station = self.sides.get_mut(&side).ok_or(CrewError::Gone)?;
+        let (actions, pool) = (station.workload.actions.len(), station.pool.as_ref());
         let timer = Timer::precise().map_err(DriveError::Timer)?;
         let (clock, recording) = (&self.clock, &station.recording);
         let cpu = Cell::new(thread_cpu_ns());
         let hand_over = |number: u64, began: u64| {
+            if let Some(pool) = pool {
+                pool.book(clock, recording);
+            }
             let mut taken = recording.replace(Recording::new(actions));
             let now = clock.now_ns();
             taken.elapsed_ns = now.saturating_sub(began);
@@ -321,7 +354,7 @@ impl Thread {
                 number.set(number.get() + 1);
             }
         };
-        let driven = drive(&mut station.seats, &self.workload, slice, clock, recording);
+        let driven = drive(&mut station.seats, pool, &station.workload, slice, clock, recording);
         let result = tokio::select! {
             result = driven => result,
             error = ticks => Err(error),
@@ -333,7 +366,7 @@ impl Thread {
     async fn slice(&mut self, side: usize, slice: &Slice) -> Result<u64, CrewError> {
         let station = self.sides.get_mut(&side).ok_or(CrewError::Gone)?;
         let cpu_before = thread_cpu_ns();
-        let result = drive(&mut station.seats, &self.workload, slice, &self.clock, &station.recording).await;
+        let result = drive(&mut station.seats, None, &station.workload, slice, &self.clock, &station.recording).await;
         station.cpu_ns += thread_cpu_ns() - cpu_before;
         let recording = station.recording.get_mut();
         recording.elapsed_ns += self.clock.now_ns().saturating_sub(slice.start_ns);
@@ -343,8 +376,10 @@ impl Thread {
 
     async fn flush(&mut self) -> Result<(), CrewError> {
         for station in self.sides.values_mut() {
-            for seat in &mut station.seats {
-                seat.client.flush(&self.workload).await?;
+            let own = station.seats.iter_mut().filter_map(|seat| seat.client.as_mut());
+            let pooled = station.pool.iter_mut().flat_map(Pool::clients);
+            for client in own.chain(pooled) {
+                client.flush(&station.workload).await?;
             }
         }
         Ok(())
@@ -353,7 +388,7 @@ impl Thread {
     fn collect(&mut self, side: usize) -> Result<Recording, CrewError> {
         let station = self.sides.get_mut(&side).ok_or(CrewError::Gone)?;
         station.cpu_ns = 0;
-        let recording = station.recording.replace(Recording::new(self.workload.actions.len()));
+        let recording = station.recording.replace(Recording::new(station.workload.actions.len()));
         recording.counts().check();
         Ok(recording)
     }

@@ -19,11 +19,21 @@ pub const CONNECTION: &str = "connection";
 /// The class of a script whose expression has no value, or whose `\gset` met no single row.
 pub const SCRIPT: &str = "script";
 
+/// The class of an operation for which no connection of the pool was free in time.
+pub const POOL: &str = "pool";
+
 impl Failure {
     /// A connection that is gone.
     #[must_use]
     pub fn connection(text: &str) -> Self {
         Self { class: CONNECTION.to_owned(), text: text.to_owned(), connection_lost: true }
+    }
+
+    /// No connection of the pool was free in time.
+    #[must_use]
+    pub fn pool() -> Self {
+        let text = "no connection of the pool was free in time".to_owned();
+        Self { class: POOL.to_owned(), text, connection_lost: false }
     }
 
     /// A script that cannot go on.

@@ -6,15 +6,18 @@
 pub mod arrivals;
 pub mod client;
 pub mod crew;
+pub mod explain;
 pub mod failure;
 pub mod perform;
+pub mod pool;
 pub mod prepared;
 pub mod recorder;
+mod replicas;
 pub mod sqlx_client;
 pub mod timer;
 pub mod wire_client;
 pub mod worker;
 
-pub use client::Client;
+pub use client::{Client, Targets};
 pub use crew::Crew;
 pub use recorder::{Counts, Recording};

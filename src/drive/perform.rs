@@ -13,7 +13,7 @@ use crate::scenario::workload::Bracket;
 use crate::scenario::{Stream, Workload};
 
 /// Which operation of a stream.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation {
     /// Position of its action.
     pub action: usize,
@@ -41,6 +41,8 @@ pub struct Outcome {
     pub result: Result<u64, Failure>,
     /// Tries after the first.
     pub retries: u32,
+    /// Answers of a replica that did not hold yet what was just written.
+    pub misses: u32,
 }
 
 /// Where a program is and what it has seen.
@@ -51,6 +53,7 @@ struct State {
     begun: Option<(usize, u64)>,
     /// Rows of a [`Op::SendEach`] that are done.
     each: usize,
+    misses: u32,
 }
 
 impl<'w> Frame<'w> {
@@ -112,7 +115,7 @@ pub async fn perform<'w>(
 ) -> Outcome {
     let action = &workload.actions[operation.action];
     let plain = action.is_plain();
-    let mut state = State { at: 0, rows: 0, begun: None, each: 0 };
+    let mut state = State { at: 0, rows: 0, begun: None, each: 0, misses: 0 };
     let mut retries = 0;
     loop {
         let result = if plain {
@@ -120,19 +123,20 @@ pub async fn perform<'w>(
         } else {
             run(client, workload, operation, frame, &mut state, waiting).await.map(|()| state.rows)
         };
-        let Err(failure) = result else { return Outcome { result, retries } };
+        let misses = state.misses;
+        let Err(failure) = result else { return Outcome { result, retries, misses } };
         // A failed transaction must be ended before the connection can be used again.
         let was_open = state.begun.is_some();
         if was_open && !client.is_broken() && client.command("ROLLBACK").await.is_err() {
-            return Outcome { result: Err(failure), retries };
+            return Outcome { result: Err(failure), retries, misses };
         }
         if client.is_broken() || !failure.may_be_retried() || most_tries <= retries + 1 {
-            return Outcome { result: Err(failure), retries };
+            return Outcome { result: Err(failure), retries, misses };
         }
         retries += 1;
         // A transaction begins anew; outside of one, what was committed stays, and the statement that failed is sent again.
         state = match state.begun {
-            Some((at, rows)) => State { at, rows, begun: None, each: 0 },
+            Some((at, rows)) => State { at, rows, begun: None, each: 0, misses },
             None => state,
         };
     }
@@ -163,7 +167,9 @@ async fn run<'w>(
                 state.begun = None;
             }
             Op::Send(step) => {
-                state.rows += send(client, workload, operation.action, *step, frame).await?;
+                let rows = send(client, workload, operation.action, *step, frame).await?;
+                state.rows += rows;
+                state.misses += u32::from(rows == 0 && action.steps[*step].reads_own_write);
                 match action.steps[*step].bracket {
                     Some(Bracket::Begins) => state.begun = Some((state.at, state.rows)),
                     Some(Bracket::Ends) => state.begun = None,

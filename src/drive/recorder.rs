@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use super::failure::Failure;
+use super::perform::Operation;
 use crate::stats::histogram::{LARGEST_NS, empty};
 
 /// How many operations there were. Always due = skipped + ok + failed.
@@ -24,12 +25,16 @@ pub struct Counts {
     pub retries: u64,
     /// Answered, but later than the load's limit.
     pub late: u64,
+    /// Answers of a replica that did not hold yet what the same operation had just written.
+    pub misses: u64,
+    /// Answered, but served slower than the run's limit for that.
+    pub slow: u64,
 }
 
 impl Counts {
     /// Adds another count; a new field breaks the build here.
     pub fn add(&mut self, other: Self) {
-        let Self { due, skipped, ok, failed, rows, retries, late } = other;
+        let Self { due, skipped, ok, failed, rows, retries, late, misses, slow } = other;
         self.due += due;
         self.skipped += skipped;
         self.ok += ok;
@@ -37,6 +42,8 @@ impl Counts {
         self.rows += rows;
         self.retries += retries;
         self.late += late;
+        self.misses += misses;
+        self.slow += slow;
         self.check();
     }
 
@@ -57,7 +64,7 @@ pub struct ActionRecording {
     pub latency: Histogram<u64>,
     /// From the actual start to the answer.
     pub service: Histogram<u64>,
-    /// From the intended to the actual start.
+    /// From the intended start to the moment a client turned to it.
     pub lag: Histogram<u64>,
     /// How many.
     pub counts: Counts,
@@ -82,7 +89,84 @@ pub struct Recording {
     pub cpu_share_max: f64,
     /// Sum of the slices' lengths including their drains, in nanoseconds.
     pub elapsed_ns: u64,
+    /// Time from sending to the outcome, summed over all operations that were sent: what was in flight, over time.
+    pub in_flight_ns: u64,
+    /// The same of those that failed, which no histogram holds.
+    pub failed_ns: u64,
+    /// What waiting for a connection of the pool took, where there is one.
+    pub pool: PoolRecording,
+    /// The slowest operations over the run's limit.
+    pub slowest: Vec<Slow>,
+    /// Every operation, when a log was asked for.
+    pub log: Vec<LogEntry>,
 }
+
+/// What clients saw of a pool of connections.
+#[derive(Debug, Clone)]
+pub struct PoolRecording {
+    /// How long they waited for a connection.
+    pub wait: Histogram<u64>,
+    /// How often they gave up.
+    pub timeouts: u64,
+    /// Connections in use, over time.
+    pub in_use_ns: u64,
+    /// Most clients that waited at a time.
+    pub waiting_max: u64,
+}
+
+/// An operation that took long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slow {
+    /// From sending to the answer, in nanoseconds.
+    pub service_ns: u64,
+    /// Which: it can be drawn again.
+    pub operation: Operation,
+    /// When it was sent, in nanoseconds of the driver's clock.
+    pub began_ns: u64,
+}
+
+/// An operation as the log of transactions has it.
+#[derive(Debug, Clone, Copy)]
+pub struct LogEntry {
+    /// The client's number.
+    pub client: usize,
+    /// Position of the action.
+    pub action: usize,
+    /// When it was due, sent and ended.
+    pub at: Moments,
+    /// What became of it.
+    pub outcome: LogOutcome,
+    /// Tries after the first.
+    pub retries: u32,
+}
+
+/// What became of an operation in the log of transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogOutcome {
+    /// Answered.
+    Ok,
+    /// Given up unsent.
+    Skipped,
+    /// A serialization failure.
+    Serialization,
+    /// A deadlock.
+    Deadlock,
+    /// Another failure.
+    Failed,
+}
+
+impl From<&Failure> for LogOutcome {
+    fn from(failure: &Failure) -> Self {
+        match failure.class.as_str() {
+            "40001" => Self::Serialization,
+            "40P01" => Self::Deadlock,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// Slow operations that are kept: the slowest of them.
+const MOST_SLOW: usize = 20;
 
 /// Failures of one class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,6 +194,8 @@ impl Seen {
 pub struct Moments {
     /// When it was due.
     pub due: u64,
+    /// When a client turned to it; with a pool it asks for a connection then.
+    pub asked: u64,
     /// When it was sent.
     pub began: u64,
     /// When it was answered.
@@ -130,6 +216,11 @@ impl Recording {
             timer_lag: empty(),
             cpu_share_max: 0.0,
             elapsed_ns: 0,
+            in_flight_ns: 0,
+            failed_ns: 0,
+            pool: PoolRecording { wait: empty(), timeouts: 0, in_use_ns: 0, waiting_max: 0 },
+            slowest: Vec::new(),
+            log: Vec::new(),
         }
     }
 
@@ -140,13 +231,30 @@ impl Recording {
         action.counts.ok += 1;
         action.counts.rows += rows;
         action.counts.late += u64::from(late);
+        let service_ns = at.ended.saturating_sub(at.began);
         put(&mut action.latency, at.ended.saturating_sub(at.due));
-        put(&mut action.service, at.ended.saturating_sub(at.began));
-        put(&mut action.lag, at.began.saturating_sub(at.due));
+        put(&mut action.service, service_ns);
+        put(&mut action.lag, at.asked.saturating_sub(at.due));
+        self.in_flight_ns += service_ns;
     }
 
-    /// An operation that failed. Its time is not a latency: a fast error is not a fast answer.
-    pub fn failed(&mut self, action: usize, failure: &Failure) {
+    /// An answered operation was served slower than the run's limit.
+    pub fn slow(&mut self, slow: Slow) {
+        self.actions[slow.operation.action].counts.slow += 1;
+        self.keep_slow(slow);
+    }
+
+    fn keep_slow(&mut self, slow: Slow) {
+        self.slowest.push(slow);
+        self.slowest.sort_by_key(|slow| std::cmp::Reverse(slow.service_ns));
+        self.slowest.truncate(MOST_SLOW);
+    }
+
+    /// An operation that failed, and how long it had been under way. Its time is not a latency: a fast error is not a
+    /// fast answer.
+    pub fn failed(&mut self, action: usize, failure: &Failure, took_ns: u64) {
+        self.in_flight_ns += took_ns;
+        self.failed_ns += took_ns;
         let counts = &mut self.actions[action].counts;
         counts.due += 1;
         counts.failed += 1;
@@ -161,9 +269,16 @@ impl Recording {
     }
 
     /// An operation that was sent, with a hash of what; its outcome is recorded apart.
-    pub fn sent(&mut self, action: usize, digest: u64, retries: u32) {
+    pub fn sent(&mut self, action: usize, digest: u64, retries: u32, misses: u32) {
         self.digest = self.digest.wrapping_add(digest);
-        self.actions[action].counts.retries += u64::from(retries);
+        let counts = &mut self.actions[action].counts;
+        counts.retries += u64::from(retries);
+        counts.misses += u64::from(misses);
+    }
+
+    /// A client waited so long for a connection of the pool.
+    pub fn waited(&mut self, nanos: u64) {
+        put(&mut self.pool.wait, nanos);
     }
 
     /// An operation given up at `now` without being sent.
@@ -181,8 +296,17 @@ impl Recording {
 
     /// Adds another thread's recording of the same slices.
     pub fn merge(&mut self, other: &Self) {
-        let Self { actions, failures, digest, reconnects, timer_lag, cpu_share_max, elapsed_ns, .. } = other;
-        self.cpu_ns += other.cpu_ns;
+        let Self { actions, failures, digest, reconnects, cpu_ns, timer_lag, cpu_share_max, elapsed_ns, .. } = other;
+        let Self { in_flight_ns, failed_ns, pool, slowest, log, .. } = other;
+        self.cpu_ns += cpu_ns;
+        self.in_flight_ns += in_flight_ns;
+        self.failed_ns += failed_ns;
+        merge(&mut self.pool.wait, &pool.wait);
+        self.pool.timeouts += pool.timeouts;
+        self.pool.in_use_ns += pool.in_use_ns;
+        self.pool.waiting_max += pool.waiting_max;
+        slowest.iter().for_each(|slow| self.keep_slow(*slow));
+        self.log.extend_from_slice(log);
         for (mine, theirs) in self.actions.iter_mut().zip(actions) {
             let ActionRecording { latency, service, lag, counts } = theirs;
             merge(&mut mine.latency, latency);

@@ -13,7 +13,7 @@ use crate::postgres::observe::tagged;
 use crate::postgres::sql_text::{trusted, trusted_shared};
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
-use crate::scenario::program::Protocol;
+use crate::scenario::program::{Protocol, Role};
 use crate::scenario::workload::PlannedStep;
 
 /// A dedicated connection with every statement prepared.
@@ -24,11 +24,11 @@ pub struct SqlxClient {
 }
 
 impl SqlxClient {
-    /// Connects and prepares every statement of the workload that this target is asked.
+    /// Connects and prepares every statement of the workload, or those for one role.
     ///
     /// # Errors
     /// When the server refuses the connection or a statement.
-    pub async fn connect(target: &Target, workload: &Workload) -> Result<Self, Error> {
+    pub async fn connect(target: &Target, workload: &Workload, role: Option<Role>) -> Result<Self, Error> {
         let mut connection = target.connect().await?;
         let mut statements = Vec::new();
         for action in &workload.actions {
@@ -36,6 +36,7 @@ impl SqlxClient {
             for step in &action.steps {
                 let prepared = match step.protocol {
                     Protocol::Simple => None,
+                    _ if role.is_some_and(|role| role != step.role) => None,
                     _ => {
                         let sql: Arc<str> = tagged(&step.sql, &step.tag).into();
                         let prepared = Prepared::new(&mut connection, sql).await;

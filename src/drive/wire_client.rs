@@ -8,7 +8,7 @@ use crate::postgres::observe::tagged;
 use crate::postgres::wire::{Values, Wire, WireError};
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
-use crate::scenario::program::Protocol;
+use crate::scenario::program::{Protocol, Role};
 use crate::scenario::workload::PlannedStep;
 
 /// A dedicated connection with every statement prepared that is sent that way.
@@ -19,16 +19,20 @@ pub struct WireClient {
 }
 
 impl WireClient {
-    /// Connects and prepares every statement; `None` where this client cannot be used.
+    /// Connects and prepares every statement, or those for one role; `None` where this client cannot be used.
     ///
     /// # Errors
     /// When the server refuses the connection or a statement.
-    pub async fn connect(target: &Target, workload: &Workload) -> Result<Option<Self>, Error> {
+    pub async fn connect(target: &Target, workload: &Workload, role: Option<Role>) -> Result<Option<Self>, Error> {
         let Some(mut wire) = target.wire().await? else { return Ok(None) };
         let mut statements = Vec::new();
         for (action, planned) in workload.actions.iter().enumerate() {
             let mut names = Vec::new();
             for (index, step) in planned.steps.iter().enumerate() {
+                if role.is_some_and(|role| role != step.role) {
+                    names.push(String::new());
+                    continue;
+                }
                 let text = tagged(&step.sql, &step.tag);
                 if step.protocol != Protocol::Prepared {
                     names.push(text);

@@ -14,7 +14,8 @@ use super::arrivals::Arrivals;
 use super::client::Client;
 use super::failure::Failure;
 use super::perform::{Frame, Operation, perform};
-use super::recorder::{Moments, Recording};
+use super::pool::Pool;
+use super::recorder::{LogEntry, LogOutcome, Moments, Recording, Slow};
 use super::timer::Timer;
 use crate::clock::Clock;
 use crate::scenario::shape::Shape;
@@ -22,8 +23,8 @@ use crate::scenario::{Load, Stream, Workload};
 
 /// A client and its timer.
 pub struct Seat {
-    /// The connection.
-    pub client: Client,
+    /// Its connections; none where a pool has them.
+    pub client: Option<Client>,
     /// Its timer.
     pub timer: Timer,
     /// Its number among the clients of all threads.
@@ -60,6 +61,10 @@ pub struct Rules {
     pub skip_after_ns: Option<u64>,
     /// Counts answers that took longer as late.
     pub late_after_ns: Option<u64>,
+    /// Keeps the slowest of the answers that were served slower than this.
+    pub slow_after_ns: Option<u64>,
+    /// Keeps every operation.
+    pub log: bool,
 }
 
 /// Why a slice could not be driven to its end; the server's refusals are counted, not raised.
@@ -92,14 +97,16 @@ const IDLE_NS: u64 = 50_000_000;
 ///
 /// # Errors
 /// When the driver itself fails; what was recorded so far stays in `recording`.
-pub async fn drive(
+pub(super) async fn drive(
     seats: &mut [Seat],
+    pool: Option<&Pool>,
     workload: &Workload,
     slice: &Slice,
     clock: &Clock,
     recording: &RefCell<Recording>,
 ) -> Result<u64, DriveError> {
     let round = Round {
+        pool,
         arrivals: RefCell::new(Arrivals::new(workload, slice.stream, &slice.shape)),
         taken: Cell::new(0),
         slice,
@@ -119,6 +126,7 @@ pub async fn drive(
 }
 
 struct Round<'r> {
+    pool: Option<&'r Pool>,
     arrivals: RefCell<Arrivals<'r>>,
     taken: Cell<u64>,
     slice: &'r Slice,
@@ -177,37 +185,95 @@ impl<'r> Round<'r> {
             }
             None => self.clock.now_ns(),
         };
-        if seat.client.is_broken() && !self.reconnect(seat).await? {
-            self.recording.borrow_mut().failed(action, &Failure::connection("no new connection could be made"));
-            return Ok(());
-        }
-        let began = self.clock.now_ns();
+        let asked = self.clock.now_ns();
         let skip_after = self.slice.rules.skip_after_ns.unwrap_or(u64::MAX);
-        if self.end() + self.slice.grace_ns < began || skip_after < began - due.min(began) {
-            self.recording.borrow_mut().skipped(action, due, began);
+        if self.end() + self.slice.grace_ns < asked || skip_after < asked - due.min(asked) {
+            self.recording.borrow_mut().skipped(action, due, asked);
+            self.log(seat.number, action, Moments { due, asked, began: asked, ended: asked }, LogOutcome::Skipped, 0);
             return Ok(());
         }
-        let tries = 1 + self.slice.rules.more_tries;
-        let waiting = (&seat.timer, self.clock);
-        let outcome = perform(&mut seat.client, self.workload, operation, frame, waiting, tries).await;
-        let ended = self.clock.now_ns();
-        {
-            let mut recording = self.recording.borrow_mut();
-            recording.sent(action, digest, outcome.retries);
-            match &outcome.result {
-                Ok(rows) => {
-                    let late = self.slice.rules.late_after_ns.is_some_and(|limit| limit < ended.saturating_sub(due));
-                    recording.answered(action, Moments { due, began, ended }, *rows, late);
-                }
-                Err(failure) => recording.failed(action, failure),
+        let number = seat.number;
+        match (self.pool, &mut seat.client) {
+            (None, Some(client)) => {
+                self.ask((client, &seat.timer, number), operation, frame, digest, (due, asked)).await?;
             }
+            (Some(pool), _) => match pool.lease(self.clock, self.recording).await {
+                Some(mut lease) => {
+                    let waited = self.clock.now_ns().saturating_sub(asked);
+                    self.recording.borrow_mut().waited(waited);
+                    self.ask((lease.client(), &seat.timer, number), operation, frame, digest, (due, asked)).await?;
+                }
+                None => {
+                    let ended = self.clock.now_ns();
+                    let mut recording = self.recording.borrow_mut();
+                    recording.pool.timeouts += 1;
+                    recording.failed(action, &Failure::pool(), 0);
+                    drop(recording);
+                    self.log(number, action, Moments { due, asked, began: ended, ended }, LogOutcome::Failed, 0);
+                }
+            },
+            (None, None) => unreachable!("a client without a pool has connections"),
         }
         if let Some(think) = &self.workload.actions[action].think {
             let micros = self.workload.wait_us(action, think, u64::MAX, stream, n);
-            let until = (ended + micros * 1_000).min(self.end());
+            let until = (self.clock.now_ns() + micros * 1_000).min(self.end());
             self.sleep_until(seat, until).await?;
         }
         Ok(())
+    }
+
+    /// Sends a prepared operation on a connection and records what became of it.
+    async fn ask(
+        &self,
+        (client, timer, number): (&mut Client, &Timer, usize),
+        operation: Operation,
+        frame: &mut Frame<'r>,
+        digest: u64,
+        (due, asked): (u64, u64),
+    ) -> Result<(), DriveError> {
+        let action = operation.action;
+        let mut began = if self.pool.is_some() { self.clock.now_ns() } else { asked };
+        if client.is_broken() {
+            if !self.reconnect(client, timer).await? {
+                let failure = Failure::connection("no new connection could be made");
+                let ended = self.clock.now_ns();
+                self.recording.borrow_mut().failed(action, &failure, 0);
+                self.log(number, action, Moments { due, asked, began: ended, ended }, LogOutcome::Failed, 0);
+                return Ok(());
+            }
+            began = self.clock.now_ns();
+        }
+        let tries = 1 + self.slice.rules.more_tries;
+        let outcome = perform(client, self.workload, operation, frame, (timer, self.clock), tries).await;
+        let ended = self.clock.now_ns();
+        // Until a new connection was there, nothing could be sent: that is lag, not service.
+        let asked = if self.pool.is_some() { asked } else { began };
+        let at = Moments { due, asked, began, ended };
+        let mut recording = self.recording.borrow_mut();
+        recording.sent(action, digest, outcome.retries, outcome.misses);
+        recording.reconnects += client.take_reconnects();
+        let rules = &self.slice.rules;
+        let over = |limit: Option<u64>, took: u64| limit.is_some_and(|limit| limit < took);
+        match &outcome.result {
+            Ok(rows) => {
+                recording.answered(action, at, *rows, over(rules.late_after_ns, ended.saturating_sub(due)));
+                if over(rules.slow_after_ns, ended - began) {
+                    recording.slow(Slow { service_ns: ended - began, operation, began_ns: began });
+                }
+            }
+            Err(failure) => recording.failed(action, failure, ended - began),
+        }
+        drop(recording);
+        let became = outcome.result.as_ref().map_or_else(LogOutcome::from, |_| LogOutcome::Ok);
+        self.log(number, action, at, became, outcome.retries);
+        Ok(())
+    }
+
+    /// Keeps an operation for the log of transactions, when one was asked for.
+    fn log(&self, client: usize, action: usize, at: Moments, outcome: LogOutcome, retries: u32) {
+        if self.slice.rules.log {
+            self.recording.borrow_mut().log.push(LogEntry { client, action, at, outcome, retries });
+        }
     }
 
     /// Sleeps, but not past the moment at which the slice is stopped; false when it was.
@@ -242,17 +308,17 @@ impl<'r> Round<'r> {
     }
 
     /// Makes a lost connection anew, waiting longer after each refusal; false when the slice has ended.
-    async fn reconnect(&self, seat: &mut Seat) -> Result<bool, DriveError> {
+    async fn reconnect(&self, client: &mut Client, timer: &Timer) -> Result<bool, DriveError> {
         let mut backoff = FIRST_BACKOFF_NS;
         loop {
-            if seat.client.reconnect(self.workload).await.is_ok() {
+            if client.reconnect(self.workload).await.is_ok() {
                 self.recording.borrow_mut().reconnects += 1;
                 return Ok(true);
             }
             if self.is_over() {
                 return Ok(false);
             }
-            seat.timer.sleep_until(self.clock, self.clock.now_ns() + backoff).await?;
+            timer.sleep_until(self.clock, self.clock.now_ns() + backoff).await?;
             backoff = (backoff * 2).min(LONGEST_BACKOFF_NS);
         }
     }
@@ -315,7 +381,7 @@ mod tests {
         let clock = Clock::start();
         let service: Vec<Duration> = service_ms.iter().map(|ms| Duration::from_millis(*ms)).collect();
         let mut seats: Vec<Seat> = (0..clients)
-            .map(|number| Seat { client: Client::simulated(service.clone()), timer: Timer::Tokio, number })
+            .map(|number| Seat { client: Some(Client::simulated(service.clone())), timer: Timer::Tokio, number })
             .collect();
         let recording = RefCell::new(Recording::new(1));
         let length_ns = length.as_nanos() as u64;
@@ -330,7 +396,7 @@ mod tests {
             rules: Rules::default(),
             stop: Arc::default(),
         };
-        drive(&mut seats, &workload, &slice, &clock, &recording).await.unwrap();
+        drive(&mut seats, None, &workload, &slice, &clock, &recording).await.unwrap();
         recording.into_inner()
     }
 

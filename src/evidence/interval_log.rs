@@ -12,6 +12,9 @@ use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
 
 use super::histograms::HlogError;
 
+/// The tag of the waits for a connection of the pool: no action can be called so.
+pub const POOL_TAG: &str = "pool:wait";
+
 /// Nanoseconds in a millisecond, the unit of the log's maximum.
 const DIVISOR: f64 = 1e6;
 

@@ -7,6 +7,7 @@ pub mod histograms;
 pub mod interval_log;
 pub mod run;
 pub mod store;
+pub mod view;
 
 use std::collections::BTreeMap;
 

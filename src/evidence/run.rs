@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use super::view::{PoolFacts, ReplicaFacts, ServerSample, ServerView, SlowFacts};
 use super::{LoadFacts, ServerFacts, TimerLag};
 use crate::stats::histogram::quantile;
 
@@ -42,6 +43,18 @@ pub struct RunEvidence {
     pub gates: Vec<GateResult>,
     /// Checks of the driver and the machine that found something.
     pub checks: Vec<RunCheck>,
+    /// The server while it was driven, when it could be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<ServerView>,
+    /// The pool in front of the server, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolFacts>,
+    /// The replicas, in the order they were named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<ReplicaFacts>,
+    /// The slowest operations over the limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slowest: Vec<SlowFacts>,
     /// How the rate was found, when that was asked for; this run is then the one that confirms it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchFacts>,
@@ -115,6 +128,9 @@ pub struct RunDesign {
     pub max_tries: u32,
     /// Driver threads.
     pub threads: u32,
+    /// Answers served slower than this count as slow, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_after_ms: Option<f64>,
     /// Which of several machines this was, and of how many.
     pub shard: (u32, u32),
 }
@@ -155,13 +171,19 @@ pub struct ActionResult {
     pub retries: u64,
     /// Answered later than the load's limit.
     pub late: u64,
+    /// Answers of a replica that did not hold yet what the same operation had just written.
+    #[serde(default)]
+    pub misses: u64,
+    /// Answered, but served slower than the run's limit for that.
+    #[serde(default)]
+    pub slow: u64,
     /// Answers a second.
     pub rate_per_s: f64,
     /// From the intended start to the answer: what a user feels.
     pub latency: Quantiles,
     /// From the actual start to the answer.
     pub service: Quantiles,
-    /// From the intended to the actual start.
+    /// From the intended start to the moment a client turned to it.
     pub lag: Quantiles,
 }
 
@@ -245,6 +267,15 @@ pub struct IntervalFacts {
     pub reconnects: u64,
     /// Busiest driver thread as a share of a processor.
     pub driver_cpu_share_max: f64,
+    /// The server in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerSample>,
+    /// The pool in it, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolFacts>,
+    /// The largest lag of each replica in it, in microseconds; absent while it could not be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replica_lag_us_max: Vec<Option<f64>>,
 }
 
 /// The driver's own part in what was measured.
@@ -292,6 +323,8 @@ pub enum RunCheckName {
     TimerLag,
     /// A reading of the clock costs little.
     ClockCost,
+    /// What was in flight agrees with throughput and service time (Little's law): the books are right.
+    Bookkeeping,
 }
 
 /// A check of the driver or the machine that found something.

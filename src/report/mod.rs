@@ -6,6 +6,7 @@ pub mod json;
 pub mod markdown;
 pub mod run;
 pub mod terminal;
+mod view;
 mod words;
 
 use crate::compare::Comparison;

@@ -242,6 +242,7 @@ fn notes(run: &RunEvidence) -> Vec<String> {
     if 0 < late {
         lines.push(format!("late   {} answers came after the load's limit", count_text(late)));
     }
+    lines.extend(super::view::lines(run));
     let driver = &run.driver;
     let lag = match run.design.load {
         LoadFacts::Open { .. } => {

@@ -4,18 +4,24 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor, Row};
 use tokio::sync::mpsc;
 
 use super::judge::{self, Figures};
+use super::lag::LagWatch;
 use super::tally::Tally;
+use super::watch::Watch;
 use crate::binding::{BindError, describe_all, sample_picks};
 use crate::clock::{self, Clock};
 use crate::diagnostic::SourceFile;
-use crate::drive::Recording;
-use crate::drive::crew::{Crew, CrewError, Interval, RunOrder};
+use crate::drive::crew::{Crew, CrewError, Interval, PoolSize, RunOrder};
+use crate::drive::{Recording, Targets};
+use crate::drive::explain::explain_step;
+use crate::drive::perform::Operation;
 use crate::drive::worker::Rules;
 use crate::evidence::run::{ActionResult, Ended, IntervalFacts, RunDesign, RunEvidence, WarmUpEnd};
+use crate::evidence::view::SlowFacts;
 use crate::evidence::{LoadFacts, ServerFacts};
 use crate::postgres::connect::version_text;
 use crate::postgres::sql_text::query;
@@ -24,15 +30,23 @@ use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
 use crate::scenario::shape::Shape;
 use crate::scenario::workload::Setting;
-use crate::scenario::{Load, Scenario, Workload};
+use crate::scenario::{Load, Scenario, Workload, name_of};
 use crate::seed::spec::KeySet;
 use crate::stats::steady::is_steady;
 use crate::units::Seed;
 
 /// Everything that is asked of a run.
 pub struct Settings {
-    /// The database.
-    pub target: Target,
+    /// The database, and its replicas.
+    pub targets: Targets,
+    /// The same database for those who look on.
+    pub watcher: Target,
+    /// Whether to look at the server while it is driven.
+    pub watch: bool,
+    /// A pool of connections in front of the clients.
+    pub pool: Option<PoolSize>,
+    /// Whether to ask for the plans of the slowest operations at the end.
+    pub slow_plans: bool,
     /// Whether the server is this program's own.
     pub embedded: bool,
     /// Whether the target's sessions may only read.
@@ -104,6 +118,8 @@ pub enum Event<'e> {
         actions: &'e [ActionResult],
         /// Its histograms.
         recording: &'e Recording,
+        /// When the measurement began on the driver's clock.
+        began_ns: u64,
     },
     /// The run ends before its time.
     Aborting(&'e str),
@@ -157,17 +173,29 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let (workload, server) = bind(settings).await?;
     let workload = Arc::new(workload);
     (settings.listener)(Event::Connecting(settings.load.connections()));
-    let crew = Crew::start(&workload, settings.threads, clock);
-    crew.connect(0, &settings.target).await?;
+    let crew = Crew::start(workload.load, settings.pool, settings.threads, clock);
+    crew.connect(0, &settings.targets, &workload).await?;
     let clock_ns = clock_cost_ns(&clock);
 
     let (warm_up_s, warm_up) = warm_up(settings, &crew, &workload).await?;
     (settings.listener)(Event::WarmedUp(warm_up_s, warm_up));
     let started_at = clock::wall();
-    let mut tally = Tally::new(&workload, crew.size());
+    let watch = match settings.watch {
+        true => Some(Watch::start(&settings.watcher, settings.interval_s, clock).await),
+        false => None,
+    };
+    let mut tally = Tally::new(&workload, crew.size(), settings.pool, watch, LagWatch::start(&settings.targets, clock));
     let began = clock.now_ns();
-    let ended = measure(settings, &crew, &mut tally).await?;
+    let ended = measure(settings, &crew, &mut tally, began).await?;
     let measured_s = (clock.now_ns() - began) as f64 / 1e9;
+    let view = match tally.watch.take() {
+        Some(watch) => {
+            // A server that is gone has shown what it had.
+            drop(crew.flush().await);
+            Some(watch.finish(&settings.watcher, &workload).await)
+        }
+        None => None,
+    };
 
     let actions = tally.results(&tally.total, measured_s);
     let all = tally.all(&tally.total, measured_s);
@@ -177,12 +205,13 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let expected = offered_per_s.filter(|_| settings.operations.is_some()).map_or(0.0, |rate| rate * measured_s);
     let offered = (all.due as f64).max(expected);
     let gates = {
-        let figures = Figures { actions: &actions, all: &all, offered_per_s };
+        let (pool, replicas) = (tally.pool(), tally.lag.facts());
+        let figures = Figures { actions: &actions, all: &all, offered_per_s, pool: pool.as_ref(), replicas: &replicas };
         settings.gates.iter().map(|gate| judge::judge(gate, &figures)).collect()
     };
-    let checks = judge::checks(settings.load, offered, &driver, &all);
+    let checks = judge::checks(settings.load, offered, &driver, &all, &tally.total);
     Ok(RunEvidence {
-        name: settings.scenarios.iter().map(|(_, s)| s.name.as_str()).collect::<Vec<_>>().join("+"),
+        name: name_of(settings.scenarios.iter().map(|(_, scenario)| scenario)),
         started_at: started_at.to_string(),
         ended,
         server,
@@ -196,12 +225,16 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         gates,
         checks,
         search: None,
+        view,
+        pool: tally.pool(),
+        replicas: tally.lag.facts(),
+        slowest: slowest(settings, &tally, &workload, began).await,
     })
 }
 
 /// Reads statements and values from the database, on a connection of its own.
 async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> {
-    let mut connection = settings.target.connect().await?;
+    let mut connection = settings.targets.primary.connect().await?;
     let bound = describe_all(&mut connection, &settings.scenarios, "").await?;
     if settings.read_only {
         let on = query("SELECT current_setting('transaction_read_only')").fetch_one(&mut connection).await;
@@ -265,7 +298,7 @@ async fn warm_up(settings: &Settings, crew: &Crew, workload: &Workload) -> Resul
         shard: settings.shard,
         stop: Arc::clone(&stop),
     };
-    let mut tally = Tally::new(workload, crew.size());
+    let mut tally = Tally::new(workload, crew.size(), settings.pool, None, LagWatch::none());
     let mut means = Vec::new();
     let mut steady = false;
     let ended = drive(crew, order, |interval| {
@@ -308,7 +341,7 @@ async fn drive(crew: &Crew, order: RunOrder, mut take: impl FnMut(Interval)) -> 
     }
 }
 
-async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally) -> Result<Ended, RunError> {
+async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally, began: u64) -> Result<Ended, RunError> {
     let stop = Arc::clone(&settings.interrupt);
     let order = RunOrder {
         part: 0,
@@ -325,7 +358,7 @@ async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally) -> Result<
     let mut aborted = None;
     let next = drive(crew, order, |interval| {
         let Some(recording) = tally.take(interval) else { return };
-        told(settings, tally, &recording);
+        told(settings, tally, &recording, began);
         if aborted.is_none() {
             aborted = broken_rule(settings, tally);
             if let Some(rule) = &aborted {
@@ -337,7 +370,7 @@ async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally) -> Result<
     .await?;
     settings.next_operation.set(next);
     for recording in tally.rest() {
-        told(settings, tally, &recording);
+        told(settings, tally, &recording, began);
     }
     Ok(match aborted {
         Some(rule) => Ended::Aborted(rule),
@@ -346,10 +379,10 @@ async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally) -> Result<
     })
 }
 
-fn told(settings: &Settings, tally: &Tally, recording: &Recording) {
+fn told(settings: &Settings, tally: &Tally, recording: &Recording, began_ns: u64) {
     let Some(facts) = tally.intervals.last() else { return };
     let actions = tally.results(recording, facts.length_s);
-    (settings.listener)(Event::Interval { facts, actions: &actions, recording });
+    (settings.listener)(Event::Interval { facts, actions: &actions, recording, began_ns });
 }
 
 /// The rule that ends the run now, if one does.
@@ -362,12 +395,52 @@ fn broken_rule(settings: &Settings, tally: &Tally) -> Option<String> {
     }
     let offered_per_s = offered_per_s(settings, 0.0, seconds);
     let (actions, all) = (tally.results(&tally.total, seconds), tally.all(&tally.total, seconds));
-    let figures = Figures { actions: &actions, all: &all, offered_per_s };
+    let (pool, replicas) = (tally.pool(), tally.lag.facts());
+    let figures = Figures { actions: &actions, all: &all, offered_per_s, pool: pool.as_ref(), replicas: &replicas };
     let failing = settings.gates.iter().filter(|gate| gate.abort && gate.delay_s <= seconds).find(|gate| {
         let result = judge::judge(gate, &figures);
         result.observed.is_some() && !result.holds
     });
     failing.map(|gate| format!("the gate {gate}"))
+}
+
+/// The slowest operations over the limit, with the plans of their statements when those were asked for.
+async fn slowest(settings: &Settings, tally: &Tally, workload: &Workload, began: u64) -> Vec<SlowFacts> {
+    let mut connection = match settings.slow_plans {
+        true => settings.watcher.connect().await.ok(),
+        false => None,
+    };
+    let mut found = Vec::new();
+    for slow in &tally.total.slowest {
+        let plans = match &mut connection {
+            Some(connection) => explain(connection, workload, slow.operation).await,
+            None => Vec::new(),
+        };
+        found.push(SlowFacts {
+            action: workload.actions[slow.operation.action].name.clone(),
+            service_ms: slow.service_ns as f64 / 1e6,
+            at_s: slow.began_ns.saturating_sub(began) as f64 / 1e9,
+            operation: (slow.operation.stream.id, slow.operation.n),
+            plans,
+        });
+    }
+    found
+}
+
+/// Shapes of the plans of an operation's statements; a statement that takes captured values is left out.
+async fn explain(connection: &mut PgConnection, workload: &Workload, operation: Operation) -> Vec<String> {
+    let action = &workload.actions[operation.action];
+    let mut values = Vec::new();
+    workload.draw(operation.action, operation.stream, operation.n, &mut values);
+    let mut shapes = Vec::new();
+    for step in &action.steps {
+        if step.arguments.iter().all(|(slot, _)| action.is_parameter(*slot))
+            && let Some((_, shape)) = explain_step(connection, step, &values).await
+        {
+            shapes.push(shape);
+        }
+    }
+    shapes
 }
 
 /// What an open loop offers a second between two moments, this machine's share of it.
@@ -394,6 +467,7 @@ fn design(settings: &Settings, threads: usize, warm_up_s: f64, warm_up: WarmUpEn
         protocol: settings.protocol.name().to_owned(),
         max_tries: settings.rules.more_tries + 1,
         threads: threads as u32,
+        slow_after_ms: settings.rules.slow_after_ns.map(|nanos| nanos as f64 / 1e6),
         shard: (settings.shard.0 as u32 + 1, settings.shard.1 as u32),
     }
 }

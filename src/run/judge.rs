@@ -1,7 +1,11 @@
 //! What a run's figures say: gates, rules that end it, checks of the driver and the machine. Must measure nothing.
 
 use super::tally::Tally;
-use crate::evidence::run::{ActionResult, DriverFacts, GateResult, IntervalFacts, RunCheck, RunCheckName};
+use crate::drive::Recording;
+use crate::evidence::run::{
+    ActionResult, DriverFacts, GateResult, IntervalFacts, Quantiles, RunCheck, RunCheckName,
+};
+use crate::evidence::view::{PoolFacts, ReplicaFacts};
 use crate::scenario::Load;
 use crate::scenario::gate::{Figure, Gate};
 use crate::units::{duration_text, percent_text};
@@ -19,6 +23,9 @@ const LAG_SHARE_OF_P50: f64 = 0.05;
 /// Fewer clock readings than this in the median latency make the clock a part of what is measured.
 const CLOCK_LEAST: f64 = 50.0;
 
+/// Little's law may be off by this share: histograms are exact to a thousandth.
+const LITTLE_APART: f64 = 0.02;
+
 /// Everything a gate may look at.
 pub(super) struct Figures<'f> {
     /// By action.
@@ -27,6 +34,10 @@ pub(super) struct Figures<'f> {
     pub(super) all: &'f ActionResult,
     /// What the load asked for, a second; nothing in a closed loop.
     pub(super) offered_per_s: Option<f64>,
+    /// The pool, where there is one.
+    pub(super) pool: Option<&'f PoolFacts>,
+    /// The replicas.
+    pub(super) replicas: &'f [ReplicaFacts],
 }
 
 /// A gate with what was observed.
@@ -55,28 +66,36 @@ fn observe(gate: &Gate, figures: &Figures<'_>) -> Option<f64> {
     let part = |count: u64| (0 < result.due).then(|| count as f64 / result.due as f64);
     let latency = &result.latency;
     match gate.metric.figure {
-        Figure::Latency(q) => {
-            let us = match q {
-                _ if q >= 1.0 => (0 < latency.count).then_some(latency.us_max),
-                _ if q >= 0.999 => latency.us_p999,
-                _ if q >= 0.99 => latency.us_p99,
-                _ if q >= 0.95 => latency.us_p95,
-                _ if q >= 0.9 => latency.us_p90,
-                _ => latency.us_p50,
-            };
-            us.map(|us| us * 1e3)
+        Figure::Latency(q) => quantile_ns(latency, q),
+        Figure::PoolWait(q) => quantile_ns(&figures.pool?.wait, q),
+        Figure::ReplicaLag => {
+            let seen = figures.replicas.iter().filter(|replica| 0 < replica.lag.count);
+            seen.map(|replica| replica.lag.us_max * 1e3).reduce(f64::max)
         }
         Figure::Mean => (0 < latency.count).then_some(latency.us_mean * 1e3),
         Figure::Errors => part(result.failed),
         Figure::Skipped => part(result.skipped),
         Figure::Late => part(result.late),
+        Figure::Misses => part(result.misses),
         Figure::Rate => Some(result.rate_per_s),
     }
 }
 
+fn quantile_ns(of: &Quantiles, q: f64) -> Option<f64> {
+    let us = match q {
+        _ if q >= 1.0 => (0 < of.count).then_some(of.us_max),
+        _ if q >= 0.999 => of.us_p999,
+        _ if q >= 0.99 => of.us_p99,
+        _ if q >= 0.95 => of.us_p95,
+        _ if q >= 0.9 => of.us_p90,
+        _ => of.us_p50,
+    };
+    us.map(|us| us * 1e3)
+}
+
 fn text(gate: &Gate, value: f64) -> String {
     match gate.metric.figure {
-        Figure::Errors | Figure::Skipped | Figure::Late => format!("{:.3} %", value * 100.0),
+        Figure::Errors | Figure::Skipped | Figure::Late | Figure::Misses => format!("{:.3} %", value * 100.0),
         Figure::Rate => format!("{value:.1}/s"),
         _ => format!("{:.3} ms", value / 1e6),
     }
@@ -121,7 +140,13 @@ pub(super) fn is_met(rule: &Gate, intervals: &[IntervalFacts], offered_per_s: Op
 
 /// Checks of the driver and the machine that found something.
 #[must_use]
-pub(super) fn checks(load: Load, offered: f64, driver: &DriverFacts, all: &ActionResult) -> Vec<RunCheck> {
+pub(super) fn checks(
+    load: Load,
+    offered: f64,
+    driver: &DriverFacts,
+    all: &ActionResult,
+    total: &Recording,
+) -> Vec<RunCheck> {
     let mut found = Vec::new();
     let mut limit = |name, limits: bool, message: String| found.push(RunCheck { name, limits, message });
     if CPU_MOST < driver.cpu_share_max {
@@ -172,7 +197,27 @@ pub(super) fn checks(load: Load, offered: f64, driver: &DriverFacts, all: &Actio
             ),
         );
     }
+    if let Some((counted, expected)) = little(total) {
+        limit(
+            RunCheckName::Bookkeeping,
+            true,
+            format!(
+                "{counted:.3} operations were in flight on average, but answers and their service times make {expected:.3}: \
+                 figures are missing or the clock went wrong; please report this"
+            ),
+        );
+    }
     found
+}
+
+/// Little's law: what was in flight over time is throughput times time in service. The first comes from a sum kept
+/// beside the histograms, the second from the histograms; both when they are apart.
+fn little(total: &Recording) -> Option<(f64, f64)> {
+    let elapsed = total.elapsed_ns.max(1) as f64;
+    let served: f64 = total.actions.iter().map(|a| a.service.mean() * a.service.len() as f64).sum();
+    let (counted, expected) = (total.in_flight_ns as f64 / elapsed, (served + total.failed_ns as f64) / elapsed);
+    let apart = (counted - expected).abs();
+    (LITTLE_APART * counted.max(expected) < apart && 1e-6 < apart).then_some((counted, expected))
 }
 
 /// What the driver itself did.
@@ -203,6 +248,8 @@ pub(super) fn why(rule: &Gate) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drive::failure::Failure;
+    use crate::drive::recorder::Moments;
 
     #[test]
     fn a_rule_looks_at_the_last_intervals_only() {
@@ -216,9 +263,24 @@ mod tests {
     }
 
     #[test]
+    fn books_that_lost_an_answer_are_found_out() {
+        let mut total = Recording::new(1);
+        total.elapsed_ns = 1_000_000_000;
+        for n in 0..100 {
+            let began = n * 10_000_000;
+            let at = Moments { due: began, asked: began, began, ended: began + 5_000_000 };
+            total.answered(0, at, 1, false);
+        }
+        total.failed(0, &Failure::script("x"), 7_000_000);
+        assert_eq!(little(&total), None);
+        total.in_flight_ns += 20_000_000;
+        assert!(little(&total).is_some());
+    }
+
+    #[test]
     fn a_gate_without_enough_values_does_not_hold() {
         let all = ActionResult { due: 5, ok: 5, ..ActionResult::default() };
-        let figures = Figures { actions: &[], all: &all, offered_per_s: None };
+        let figures = Figures { actions: &[], all: &all, offered_per_s: None, pool: None, replicas: &[] };
         let result = judge(&Gate::read("p99 < 1s").unwrap(), &figures);
         assert_eq!((result.observed, result.holds), (None, false));
         assert!(judge(&Gate::read("errors < 0.1%").unwrap(), &figures).holds);

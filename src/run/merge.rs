@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use super::judge::{self, Figures};
-use crate::evidence::interval_log::Interval;
+use crate::evidence::interval_log::{Interval, POOL_TAG};
 use crate::evidence::run::{ActionResult, Ended, IntervalFacts, Quantiles, RunCheck, RunEvidence};
+use crate::evidence::view::{PoolFacts, ReplicaFacts};
 use crate::evidence::{LoadFacts, TimerLag};
 use crate::scenario::gate::Gate;
 use crate::stats::histogram::empty;
@@ -69,6 +70,9 @@ pub enum MergeError {
     },
 }
 
+/// Slow operations that are kept of all parts together.
+const MOST_SLOW: usize = 20;
+
 /// Adds parts up: counts and histograms exactly, gates judged anew over the whole.
 ///
 /// # Errors
@@ -91,7 +95,8 @@ pub fn merge(parts: &[Part]) -> Result<RunEvidence, MergeError> {
     let all = added(parts.iter().map(|part| part.run.all.clone()), &sums, measured_s);
     let offered_per_s =
         matches!(first.design.load, LoadFacts::Open { .. }).then(|| all.due as f64 / measured_s.max(1e-9));
-    let figures = Figures { actions: &actions, all: &all, offered_per_s };
+    let (pool, replicas) = (pool(parts), replicas(parts));
+    let figures = Figures { actions: &actions, all: &all, offered_per_s, pool: pool.as_ref(), replicas: &replicas };
     let gates = first.gates.iter().filter_map(|gate| Gate::read(&gate.gate).ok());
     let gates = gates.map(|gate| judge::judge(&gate, &figures)).collect();
     let mut merged = first.clone();
@@ -113,8 +118,39 @@ pub fn merge(parts: &[Part]) -> Result<RunEvidence, MergeError> {
         let fresh: Vec<String> = seen.texts.iter().filter(|text| !sum.texts.contains(text)).cloned().collect();
         sum.texts.extend(fresh);
     }
+    (merged.pool, merged.replicas) = (pool, replicas);
+    merged.slowest = parts.iter().flat_map(|part| part.run.slowest.clone()).collect();
+    merged.slowest.sort_by(|a, b| b.service_ms.total_cmp(&a.service_ms));
+    merged.slowest.truncate(MOST_SLOW);
+    // Each part looked at the same server: adding up what they saw would count it several times.
+    merged.view = None;
     (merged.measured_s, merged.actions, merged.all) = (measured_s, actions, all);
     Ok(merged)
+}
+
+/// Every machine has a pool of its own: their waits add up, and so do their connections.
+fn pool(parts: &[Part]) -> Option<PoolFacts> {
+    let mut sum = PoolFacts::default();
+    for part in parts {
+        let PoolFacts { connections, timeouts, in_use_mean, idle_mean, waiting_max, wait: _ } = part.run.pool.as_ref()?;
+        sum.connections += connections;
+        sum.timeouts += timeouts;
+        sum.in_use_mean += in_use_mean;
+        sum.idle_mean += idle_mean;
+        sum.waiting_max += waiting_max;
+    }
+    sum.wait = Quantiles::of(&total(parts, POOL_TAG));
+    Some(sum)
+}
+
+/// Every machine looked at the same replicas: of each the one that saw it furthest behind.
+fn replicas(parts: &[Part]) -> Vec<ReplicaFacts> {
+    let count = parts.iter().map(|part| part.run.replicas.len()).min().unwrap_or(0);
+    let of = |replica: usize| {
+        let seen = parts.iter().map(|part| &part.run.replicas[replica]);
+        seen.max_by(|a, b| a.lag.us_max.total_cmp(&b.lag.us_max)).cloned().unwrap_or_default()
+    };
+    (0..count).map(of).collect()
 }
 
 fn belong_together(parts: &[Part]) -> Result<(), MergeError> {
@@ -194,7 +230,7 @@ fn total(parts: &[Part], tag: &str) -> Histogram<u64> {
 fn added(results: impl Iterator<Item = ActionResult>, histograms: &[Histogram<u64>; 3], seconds: f64) -> ActionResult {
     let mut sum = ActionResult::default();
     for result in results {
-        let ActionResult { name, share, due, skipped, ok, failed, rows, retries, late, .. } = result;
+        let ActionResult { name, share, due, skipped, ok, failed, rows, retries, late, misses, slow, .. } = result;
         (sum.name, sum.share) = (name, share);
         sum.due += due;
         sum.skipped += skipped;
@@ -203,6 +239,8 @@ fn added(results: impl Iterator<Item = ActionResult>, histograms: &[Histogram<u6
         sum.rows += rows;
         sum.retries += retries;
         sum.late += late;
+        sum.misses += misses;
+        sum.slow += slow;
     }
     sum.rate_per_s = sum.ok as f64 / seconds.max(1e-9);
     [sum.latency, sum.service, sum.lag] = histograms.each_ref().map(Quantiles::of);

@@ -4,8 +4,10 @@
 
 pub mod conduct;
 mod judge;
+mod lag;
 pub mod merge;
 pub mod search;
 mod tally;
+mod watch;
 
 pub use conduct::{Event, RunError, Settings, WarmUp, run};

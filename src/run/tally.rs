@@ -6,9 +6,13 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use super::lag::LagWatch;
+use super::watch::Watch;
 use crate::drive::Recording;
-use crate::drive::crew::Interval;
+use crate::drive::crew::{Interval, PoolSize};
+use crate::drive::recorder::PoolRecording;
 use crate::evidence::run::{ActionResult, FailureFacts, IntervalFacts, Quantiles};
+use crate::evidence::view::PoolFacts;
 use crate::scenario::Workload;
 use crate::stats::histogram::empty;
 
@@ -26,15 +30,27 @@ pub(super) struct Tally {
     /// Every closed interval.
     pub(super) intervals: Vec<IntervalFacts>,
     closed_s: f64,
+    size: Option<PoolSize>,
+    /// Who looks at the server.
+    pub(super) watch: Option<Watch>,
+    /// Who looks at the replicas.
+    pub(super) lag: LagWatch,
 }
 
 impl Tally {
     /// Empty books of a workload driven by so many threads.
     #[must_use]
-    pub(super) fn new(workload: &Workload, threads: usize) -> Self {
+    pub(super) fn new(
+        workload: &Workload,
+        threads: usize,
+        size: Option<PoolSize>,
+        watch: Option<Watch>,
+        lag: LagWatch,
+    ) -> Self {
         let names: Vec<(String, f64)> = workload.actions.iter().map(|a| (a.name.clone(), a.share)).collect();
         let total = Recording::new(names.len());
-        Self { names, threads, open: BTreeMap::new(), total, intervals: Vec::new(), closed_s: 0.0 }
+        let (open, intervals) = (BTreeMap::new(), Vec::new());
+        Self { names, threads, open, total, intervals, closed_s: 0.0, size, watch, lag }
     }
 
     /// Takes what a thread hands over; returns the interval when it was the last thread's.
@@ -56,7 +72,7 @@ impl Tally {
         open.into_values().map(|(sum, _)| self.close(sum)).collect()
     }
 
-    fn close(&mut self, recording: Recording) -> Recording {
+    fn close(&mut self, mut recording: Recording) -> Recording {
         let counts = recording.counts();
         let length_s = recording.elapsed_ns as f64 / 1e9;
         let mut latency = empty();
@@ -74,12 +90,20 @@ impl Tally {
             latency: Quantiles::of(&latency),
             reconnects: recording.reconnects,
             driver_cpu_share_max: recording.cpu_share_max,
+            server: self.watch.as_mut().and_then(Watch::sample),
+            pool: self.size.map(|size| pool_facts(size, &recording.pool, recording.elapsed_ns)),
+            replica_lag_us_max: self.lag.latest_us(),
         });
         self.closed_s += length_s;
-        let (elapsed, busiest) = (self.total.elapsed_ns, self.total.cpu_share_max);
+        let (elapsed, busiest, waiting) =
+            (self.total.elapsed_ns, self.total.cpu_share_max, self.total.pool.waiting_max);
+        // The log of operations is written interval by interval; all of it would not fit into memory.
+        let log = std::mem::take(&mut recording.log);
         self.total.merge(&recording);
+        recording.log = log;
         // Threads run side by side, intervals one after another.
         self.total.elapsed_ns = elapsed + recording.elapsed_ns;
+        self.total.pool.waiting_max = waiting.max(recording.pool.waiting_max);
         // The last interval may be a moment in which a thread does nothing but end.
         if length_s < SHORT_S {
             self.total.cpu_share_max = busiest;
@@ -115,11 +139,29 @@ impl Tally {
         result("all", 1.0, recording.counts(), seconds, [latency, service, lag])
     }
 
+    /// The pool so far, where there is one.
+    #[must_use]
+    pub(super) fn pool(&self) -> Option<PoolFacts> {
+        self.size.map(|size| pool_facts(size, &self.total.pool, self.total.elapsed_ns))
+    }
+
     /// The failures so far.
     #[must_use]
     pub(super) fn failures(&self) -> BTreeMap<String, FailureFacts> {
         let facts = |seen: &crate::drive::recorder::Seen| FailureFacts { count: seen.count, texts: seen.texts.clone() };
         self.total.failures.iter().map(|(class, seen)| (class.clone(), facts(seen))).collect()
+    }
+}
+
+fn pool_facts(size: PoolSize, recorded: &PoolRecording, elapsed_ns: u64) -> PoolFacts {
+    let in_use_mean = recorded.in_use_ns as f64 / elapsed_ns.max(1) as f64;
+    PoolFacts {
+        connections: size.connections as u32,
+        wait: Quantiles::of(&recorded.wait),
+        timeouts: recorded.timeouts,
+        in_use_mean,
+        idle_mean: (size.connections as f64 - in_use_mean).max(0.0),
+        waiting_max: recorded.waiting_max,
     }
 }
 
@@ -130,7 +172,7 @@ fn result(
     seconds: f64,
     [latency, service, lag]: [&Histogram<u64>; 3],
 ) -> ActionResult {
-    let crate::drive::Counts { due, skipped, ok, failed, rows, retries, late } = counts;
+    let crate::drive::Counts { due, skipped, ok, failed, rows, retries, late, misses, slow } = counts;
     ActionResult {
         name: name.to_owned(),
         share,
@@ -141,6 +183,8 @@ fn result(
         rows,
         retries,
         late,
+        misses,
+        slow,
         rate_per_s: ok as f64 / seconds.max(1e-9),
         latency: Quantiles::of(latency),
         service: Quantiles::of(service),

@@ -1,7 +1,7 @@
 //! An action as its table in a file says it. Must know no server: what only it can tell is checked when binding.
 
 use super::parameter::{self, Draw};
-use super::program::{Keep, Op, Protocol, Step, Wait};
+use super::program::{Keep, Op, Protocol, Role, Step, Wait};
 use super::statement::Statement;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::document::{Placed, PlacedText, Table};
@@ -48,6 +48,9 @@ struct Source {
     each: Option<PlacedText>,
     think: Option<Draw>,
     protocol: Option<Protocol>,
+    role: Option<Placed<Role>>,
+    /// A migration, and what is asked from it on.
+    since: Vec<(PlacedText, PlacedText)>,
 }
 
 /// Isolation levels with what begins a transaction in them.
@@ -65,6 +68,7 @@ pub(super) fn read_action(mut table: Table<'_, '_>) -> Option<Action> {
     let begin = read_transaction(&mut table);
     let think = table.text("think").and_then(|text| read_wait(&table, &text));
     let protocol = read_protocol(&mut table);
+    let role = read_role(&mut table);
     let with = table.table("with").map(|mut with| with.named_texts()).unwrap_or_default();
     let sources = read_sources(&mut table);
     let parameters = read_parameters(&table, &with);
@@ -81,12 +85,34 @@ pub(super) fn read_action(mut table: Table<'_, '_>) -> Option<Action> {
     let mut slots: Vec<String> = parameters.iter().map(|p| p.name.clone()).collect();
     let mut steps = Vec::new();
     for (index, source) in sources.iter().enumerate() {
-        let protocol = source.protocol.or(protocol);
-        steps.push(read_step(&table, &source.sql, protocol, index == 0, &mut slots));
+        let mut read = |sql: &PlacedText| read_step(&table, sql, index == 0, &mut slots);
+        let mut step = read(&source.sql);
+        for (migration, sql) in &source.since {
+            let instead = read(sql);
+            step = step.zip(instead).map(|(mut step, instead)| {
+                step.since.push((migration.clone(), instead));
+                step
+            });
+        }
+        let role = source.role.as_ref().or(role.as_ref());
+        if let (Some(role), true) = (role.filter(|role| role.value == Role::Replica), begin.is_some()) {
+            let problem = Diagnostic::at(role.span.clone(), "a transaction stays on one server, and writes: the primary");
+            table.problem(problem.help("leave `transaction` or `target` out"));
+        }
+        let (protocol, role) = (source.protocol.or(protocol), role.map_or(Role::Primary, |role| role.value));
+        let whole = |step: Step| Step { protocol, role, ..step };
+        steps.push(step.map(|mut step| {
+            step.since = step.since.into_iter().map(|(migration, step)| (migration, whole(step))).collect();
+            whole(step)
+        }));
     }
     let mut steps = steps.into_iter().collect::<Option<Vec<_>>>()?;
     if parameters.len() < slots.len() {
-        steps.iter_mut().for_each(|step| step.keep = Keep::First);
+        let all = steps.iter_mut().flat_map(|step| {
+            step.keep = Keep::First;
+            &mut step.since
+        });
+        all.for_each(|(_, step)| step.keep = Keep::First);
     }
     report_unused(&table, &with, &parameters, &steps);
     let program = compile(&table, &sources, &mut steps, begin)?;
@@ -130,6 +156,27 @@ fn read_protocol(table: &mut Table<'_, '_>) -> Option<Protocol> {
     protocol
 }
 
+/// `target = "replica"`
+fn read_role(table: &mut Table<'_, '_>) -> Option<Placed<Role>> {
+    let text = table.text("target")?;
+    let role = Role::from_name(&text.text);
+    if role.is_none() {
+        table.problem(Diagnostic::at(text.span.clone(), "`target` is \"primary\" or \"replica\""));
+    }
+    role.map(|value| Placed { value, span: text.span })
+}
+
+/// `[[action.since]]`: what the application asks from a migration on.
+fn read_since(table: &mut Table<'_, '_>) -> Vec<(PlacedText, PlacedText)> {
+    let mut found = Vec::new();
+    for mut since in table.tables("since") {
+        let (migration, sql) = (since.required_text("migration"), since.required_text("sql"));
+        since.finish();
+        found.extend(migration.zip(sql));
+    }
+    found
+}
+
 fn read_margin(table: &Table<'_, '_>, text: &PlacedText) -> Option<f64> {
     let margin = parse_margin(&text.text);
     if margin.is_none() {
@@ -167,14 +214,25 @@ fn read_wait(table: &Table<'_, '_>, text: &PlacedText) -> Option<Draw> {
 
 fn read_sources(table: &mut Table<'_, '_>) -> Option<Vec<Source>> {
     let sql = table.text("sql");
+    let since = read_since(table);
     let steps = table.tables("step");
     let missing = |table: &Table<'_, '_>, message: &str| {
         table.problem(Diagnostic::at(table.span.clone(), message));
         None
     };
     match (sql, steps.is_empty()) {
-        (Some(sql), true) => {
-            Some(vec![Source { sql, name: None, chance: None, each: None, think: None, protocol: None }])
+        (Some(sql), true) => Some(vec![Source {
+            sql,
+            name: None,
+            chance: None,
+            each: None,
+            think: None,
+            protocol: None,
+            role: None,
+            since,
+        }]),
+        (None, false) if !since.is_empty() => {
+            missing(table, "of an action in steps, each step has its own [[action.step.since]]")
         }
         (None, false) => steps.into_iter().map(read_source).collect::<Vec<_>>().into_iter().collect(),
         (Some(_), false) => missing(table, "an action has `sql` or [[action.step]], not both"),
@@ -188,6 +246,8 @@ fn read_source(mut step: Table<'_, '_>) -> Option<Source> {
     let each = step.text("each");
     let think = step.text("think").and_then(|text| read_wait(&step, &text));
     let protocol = read_protocol(&mut step);
+    let role = read_role(&mut step);
+    let since = read_since(&mut step);
     let chance = step.text("chance").and_then(|text| match parse(&text.text).map(|e| e.node) {
         Ok(Node::Percent(share)) if 0.0 < share && share <= 1.0 => Some(share),
         _ => {
@@ -196,7 +256,7 @@ fn read_source(mut step: Table<'_, '_>) -> Option<Source> {
         }
     });
     step.finish();
-    Some(Source { sql: sql?, name, chance, each, think, protocol })
+    Some(Source { sql: sql?, name, chance, each, think, protocol, role, since })
 }
 
 fn read_parameters(table: &Table<'_, '_>, with: &[(Placed<String>, PlacedText)]) -> Option<Vec<Parameter>> {
@@ -291,7 +351,6 @@ fn lead(table: &Table<'_, '_>, parameters: &mut [Parameter]) -> Option<()> {
 fn read_step(
     table: &Table<'_, '_>,
     source: &PlacedText,
-    protocol: Option<Protocol>,
     is_first: bool,
     slots: &mut Vec<String>,
 ) -> Option<Step> {
@@ -324,7 +383,15 @@ fn read_step(
             }
         }
     }
-    let step = Step { statement, source: source.clone(), arguments, protocol, keep: Keep::Nothing };
+    let step = Step {
+        statement,
+        source: source.clone(),
+        arguments,
+        protocol: None,
+        keep: Keep::Nothing,
+        role: Role::Primary,
+        since: Vec::new(),
+    };
     (step.arguments.len() == step.statement.names.len()).then_some(step)
 }
 
@@ -355,7 +422,9 @@ fn compile(
                     table.problem(problem.help("give the step whose rows are meant a `name`"));
                     return None;
                 };
-                steps[rows_of].keep = Keep::Every;
+                let step = &mut steps[rows_of];
+                step.keep = Keep::Every;
+                step.since.iter_mut().for_each(|(_, step)| step.keep = Keep::Every);
                 program.push(Op::SendEach { step: index, rows_of });
             }
         }
@@ -374,7 +443,8 @@ fn report_unused(
     parameters: &[Parameter],
     steps: &[Step],
 ) {
-    let mut used: Vec<usize> = steps.iter().flat_map(|step| step.arguments.iter().copied()).collect();
+    let all = steps.iter().flat_map(|step| step.since.iter().map(|(_, step)| step).chain([step]));
+    let mut used: Vec<usize> = all.flat_map(|step| step.arguments.iter().copied()).collect();
     for parameter in parameters {
         let mut draw = parameter.draw.clone();
         let mut sources = Vec::new();

@@ -3,7 +3,8 @@
 //! ```text
 //! gate   = metric comparison limit ["abort"] ["after" duration]       payment_history.p95 < 20ms
 //! rule   = metric comparison limit ["for" duration]                   errors > 5% for 10s
-//! metric = [action "."] (p50 | p90 | p95 | p99 | p999 | max | mean | errors | rate | skipped | late)
+//! metric = [action "."] (p50 | p90 | p95 | p99 | p999 | max | mean | errors | rate | skipped | late | misses)
+//!        | pool.wait "." (p50 | p90 | p95 | p99 | p999 | max) | replica.lag
 //! ```
 
 use std::fmt;
@@ -52,8 +53,14 @@ pub enum Figure {
     Skipped,
     /// Answers later than the limit of the load, as a share of those that were due.
     Late,
+    /// Answers of replicas that missed what was just written, as a share of the operations that were due.
+    Misses,
     /// Answers a second.
     Rate,
+    /// A quantile of the wait for a connection of the pool, from 0 to 1.
+    PoolWait(f64),
+    /// The largest lag of any replica.
+    ReplicaLag,
 }
 
 /// How a figure compares with a limit.
@@ -70,7 +77,7 @@ pub enum Comparison {
 }
 
 /// Words at the end of a metric with what they mean.
-const FIGURES: [(&str, Figure); 11] = [
+const FIGURES: [(&str, Figure); 12] = [
     ("p50", Figure::Latency(0.5)),
     ("p90", Figure::Latency(0.9)),
     ("p95", Figure::Latency(0.95)),
@@ -81,6 +88,7 @@ const FIGURES: [(&str, Figure); 11] = [
     ("errors", Figure::Errors),
     ("skipped", Figure::Skipped),
     ("late", Figure::Late),
+    ("misses", Figure::Misses),
     ("rate", Figure::Rate),
 ];
 
@@ -144,7 +152,7 @@ impl Gate {
         let known = match self.metric.figure {
             Figure::Errors | Figure::Skipped | Figure::Rate => true,
             Figure::Latency(q) => [0.5, 0.95, 0.99].contains(&q),
-            Figure::Mean | Figure::Late => false,
+            Figure::Mean | Figure::Late | Figure::Misses | Figure::PoolWait(_) | Figure::ReplicaLag => false,
         };
         if known && self.metric.action.is_none() {
             return Ok(self);
@@ -172,6 +180,16 @@ impl fmt::Display for Gate {
 }
 
 fn read_metric(text: &str) -> Result<Metric, String> {
+    if text == "replica.lag" {
+        return Ok(Metric { action: None, figure: Figure::ReplicaLag });
+    }
+    if let Some(word) = text.strip_prefix("pool.wait.") {
+        let found = FIGURES.into_iter().find(|(known, _)| *known == word);
+        return match found {
+            Some((_, Figure::Latency(q))) => Ok(Metric { action: None, figure: Figure::PoolWait(q) }),
+            _ => Err(format!("`{text}` is no metric; known: pool.wait.p50, p90, p95, p99, p999, max")),
+        };
+    }
     let (action, word) = match text.rsplit_once('.') {
         Some((action, word)) => (Some(action), word),
         None => (None, text),
@@ -179,7 +197,7 @@ fn read_metric(text: &str) -> Result<Metric, String> {
     let found = FIGURES.into_iter().find(|(known, _)| *known == word);
     let (_, figure) = found.ok_or_else(|| {
         let known: Vec<&str> = FIGURES.iter().map(|(name, _)| *name).collect();
-        format!("`{word}` is no metric; known: {}", known.join(", "))
+        format!("`{word}` is no metric; known: {}, pool.wait.p99, replica.lag", known.join(", "))
     })?;
     Ok(Metric { action: action.filter(|name| *name != "*").map(str::to_owned), figure })
 }
@@ -188,11 +206,14 @@ fn read_metric(text: &str) -> Result<Metric, String> {
 fn read_limit(figure: Figure, text: &str) -> Result<(f64, bool), String> {
     let node = parse(text).map_err(|_| format!("`{text}` is no limit"))?.node;
     match (figure, node) {
-        (Figure::Latency(_) | Figure::Mean, Node::Duration(micros)) => Ok((micros as f64 * 1e3, false)),
-        (Figure::Errors | Figure::Skipped | Figure::Late, Node::Percent(share)) => Ok((share, false)),
+        (
+            Figure::Latency(_) | Figure::Mean | Figure::PoolWait(_) | Figure::ReplicaLag,
+            Node::Duration(micros),
+        ) => Ok((micros as f64 * 1e3, false)),
+        (Figure::Errors | Figure::Skipped | Figure::Late | Figure::Misses, Node::Percent(share)) => Ok((share, false)),
         (Figure::Rate, Node::Percent(share)) => Ok((share, true)),
         (Figure::Rate, Node::Number(rate)) => Ok((rate, false)),
-        (Figure::Errors | Figure::Skipped | Figure::Late, _) => Err(format!("`{text}` must be a share, such as 0.1%")),
+        (Figure::Errors | Figure::Skipped | Figure::Late | Figure::Misses, _) => Err(format!("`{text}` must be a share, such as 0.1%")),
         (Figure::Rate, _) => Err(format!("`{text}` must be a number a second, or a share of the load such as 95%")),
         _ => Err(format!("`{text}` must be a duration, such as 20ms")),
     }
@@ -213,6 +234,8 @@ mod tests {
         assert_eq!(rate.delay_s, 10.0);
         assert_eq!(Gate::read("errors > 5% for 10s").unwrap().to_string(), "errors > 5%");
         assert_eq!(Gate::read("*.p99 <= 1s").unwrap().metric.action, None);
+        assert_eq!(Gate::read("pool.wait.p99 < 5ms").unwrap().metric.figure, Figure::PoolWait(0.99));
+        assert_eq!(Gate::read("replica.lag < 1s").unwrap().metric.figure, Figure::ReplicaLag);
     }
 
     #[test]

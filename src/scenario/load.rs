@@ -44,6 +44,12 @@ pub struct Conditions {
     pub skip_after_ns: Option<u64>,
     /// Answers later than so many nanoseconds are counted as late.
     pub late_after_ns: Option<u64>,
+    /// Answers served slower than so many nanoseconds are counted as slow, and the slowest kept.
+    pub slow_after_ns: Option<u64>,
+    /// Connections of a pool in front of more clients.
+    pub pool: Option<usize>,
+    /// A client gives up waiting for a connection of the pool after so many nanoseconds.
+    pub pool_timeout_ns: Option<u64>,
     /// How statements are sent.
     pub protocol: Option<Protocol>,
     /// Ends the run.
@@ -166,6 +172,16 @@ fn read_conditions(load: &mut Table<'_, '_>) -> Conditions {
         timeout_ms: read_seconds(load, "timeout").map(millis),
         skip_after_ns: read_seconds(load, "skip_after").map(nanos),
         late_after_ns: read_seconds(load, "late_after").map(nanos),
+        slow_after_ns: read_seconds(load, "slow_after").map(nanos),
+        pool: load.whole("pool").and_then(|size| {
+            let fine = (1..=MOST_CONNECTIONS).contains(&size.value);
+            if !fine {
+                let message = format!("`pool` must be 1 to {MOST_CONNECTIONS}, not {}", size.value);
+                load.problem(Diagnostic::at(size.span, message));
+            }
+            fine.then_some(size.value as usize)
+        }),
+        pool_timeout_ns: read_seconds(load, "pool_timeout").map(nanos),
         protocol: load.text("protocol").and_then(|text| {
             let protocol = Protocol::from_name(&text.text);
             if protocol.is_none() {

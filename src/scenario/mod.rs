@@ -19,3 +19,10 @@ pub use action::Action;
 pub use load::Load;
 pub use spec::Scenario;
 pub use workload::{Stream, Workload};
+
+/// What scenarios are called together.
+#[must_use]
+pub fn name_of<'s>(scenarios: impl Iterator<Item = &'s Scenario>) -> String {
+    let own = scenarios.filter(|scenario| !scenario.used);
+    own.map(|scenario| scenario.name.as_str()).collect::<Vec<_>>().join("+")
+}

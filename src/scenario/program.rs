@@ -75,6 +75,32 @@ pub struct Step {
     pub protocol: Option<Protocol>,
     /// What becomes of its result.
     pub keep: Keep,
+    /// Who is asked.
+    pub role: Role,
+    /// What is asked instead from a migration on.
+    pub since: Vec<(PlacedText, Step)>,
+}
+
+/// Which server a statement is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// The one that takes writes.
+    #[default]
+    Primary,
+    /// One of its replicas, in turn.
+    Replica,
+}
+
+impl Role {
+    /// By its name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "primary" => Some(Self::Primary),
+            "replica" => Some(Self::Replica),
+            _ => None,
+        }
+    }
 }
 
 /// What becomes of a statement's result.

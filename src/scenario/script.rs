@@ -7,7 +7,7 @@ use super::action::Action;
 pub use super::formula::Formula;
 use super::formula::Function;
 use super::formula::parse::{Names, parse};
-use super::program::{Keep, Op, Step, Wait};
+use super::program::{Keep, Op, Role, Step, Wait};
 use super::statement::Statement;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::document::{Placed, PlacedText};
@@ -154,7 +154,7 @@ impl Reader<'_> {
         let arguments = statement.names.clone().iter().map(|name| self.slot(name)).collect();
         let source = PlacedText { text, content_start: Some(span.start), span };
         self.program.push(Op::Send(self.steps.len()));
-        self.steps.push(Step { statement, source, arguments, protocol: None, keep });
+        self.steps.push(Step { statement, source, arguments, protocol: None, keep, role: Role::Primary, since: Vec::new() });
     }
 
     /// A backslash command at `at`, after SQL that began at `start`; returns where its line ends.

@@ -3,8 +3,9 @@
 use super::action::{Action, read_action};
 use super::gate::Gate;
 use super::load::{Conditions, Load, read_gates, read_load, read_stages};
-use crate::diagnostic::Diagnostic;
-use crate::document;
+use super::program::Step;
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::document::{self, PlacedText, Table};
 
 /// A scenario.
 #[derive(Debug, Clone)]
@@ -17,59 +18,143 @@ pub struct Scenario {
     pub conditions: Conditions,
     /// What it does.
     pub actions: Vec<Action>,
+    /// Actions of other files that it does too.
+    pub uses: Vec<Use>,
+    /// Its part of the mix, against the levels of the others.
+    pub level: f64,
+    /// It is here because another one uses its actions: its load, gates and name are not looked at.
+    pub used: bool,
+}
+
+/// Actions of another file: `[[use]]`.
+#[derive(Debug, Clone)]
+pub struct Use {
+    /// Its path, from the folder of the file that names it.
+    pub file: PlacedText,
+    /// Which actions; all where empty.
+    pub actions: Vec<PlacedText>,
+    /// What their weights are multiplied by.
+    pub weight: f64,
 }
 
 /// Reads a scenario.
 ///
 /// # Errors
-/// Every mistake that can be seen without a server.
+/// Every mistake that can be seen without a server and without other files.
 pub fn parse_scenario(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
-    document::read(text, |root| {
-        let name = root.required_text("name");
-        root.text("about");
-        let (load, mut conditions) = match root.table("load") {
-            Some(table) => read_load(table),
-            None => {
-                root.problem(
-                    Diagnostic::whole("the scenario needs a [load] table")
-                        .help("[load] with rate = 300, or clients = 8"),
-                );
-                (None, Conditions::default())
-            }
-        };
-        conditions.stages = read_stages(root.tables("stage"), load);
-        conditions.gates = root.table("gates").map(read_gates).unwrap_or_default();
-        let tables = root.tables("action");
-        if tables.is_empty() {
-            root.problem(Diagnostic::whole("the scenario has no action").help("add at least one [[action]]"));
+    document::read(text, |root| read_scenario(root, true))
+}
+
+/// Reads a file whose actions another one uses: it needs no load of its own.
+///
+/// # Errors
+/// As [`parse_scenario`].
+pub fn parse_part(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
+    document::read(text, |root| read_scenario(root, false))
+}
+
+fn read_scenario(root: &mut Table<'_, '_>, whole: bool) -> Option<Scenario> {
+    let name = root.required_text("name");
+    root.text("about");
+    let (load, mut conditions) = match root.table("load") {
+        Some(table) => read_load(table),
+        None if whole => {
+            root.problem(
+                Diagnostic::whole("the scenario needs a [load] table")
+                    .help("[load] with rate = 300, or clients = 8"),
+            );
+            (None, Conditions::default())
         }
-        let actions: Vec<Option<Action>> = tables.into_iter().map(read_action).collect();
-        let actions = actions.into_iter().collect::<Option<Vec<_>>>()?;
-        for (index, action) in actions.iter().enumerate() {
-            if actions[..index].iter().any(|other| other.name.value == action.name.value) {
-                let message = format!("the action `{}` stands twice", action.name.value);
-                root.problem(Diagnostic::at(action.name.span.clone(), message));
-            }
+        None => (Some(Load::Closed { clients: 1 }), Conditions::default()),
+    };
+    conditions.stages = read_stages(root.tables("stage"), load);
+    conditions.gates = root.table("gates").map(read_gates).unwrap_or_default();
+    let uses: Vec<Option<Use>> = root.tables("use").into_iter().map(read_use).collect();
+    let tables = root.tables("action");
+    if tables.is_empty() && uses.is_empty() {
+        root.problem(Diagnostic::whole("the scenario has no action").help("add at least one [[action]]"));
+    }
+    let actions: Vec<Option<Action>> = tables.into_iter().map(read_action).collect();
+    let actions = actions.into_iter().collect::<Option<Vec<_>>>()?;
+    for (index, action) in actions.iter().enumerate() {
+        if actions[..index].iter().any(|other| other.name.value == action.name.value) {
+            let message = format!("the action `{}` stands twice", action.name.value);
+            root.problem(Diagnostic::at(action.name.span.clone(), message));
         }
+    }
+    let uses = uses.into_iter().collect::<Option<Vec<_>>>()?;
+    // What is used of other files is known when they are read.
+    if uses.is_empty() {
         for gate in &conditions.gates {
-            if let Some(problem) = unknown_action(gate, &actions) {
+            if let Some(problem) = unknown_action(gate, actions.iter().map(|action| action.name.value.as_str())) {
                 root.problem(problem);
             }
         }
-        Some(Scenario { name: name?.text, load: load?, conditions, actions })
-    })
+    }
+    let load = load?;
+    Some(Scenario { name: name?.text, load, conditions, actions, uses, level: load.level(), used: false })
+}
+
+fn read_use(mut table: Table<'_, '_>) -> Option<Use> {
+    let file = table.required_text("file");
+    let actions = table.texts("actions").unwrap_or_default();
+    let weight = table.number("weight");
+    if let Some(weight) = weight.as_ref().filter(|weight| weight.value <= 0.0) {
+        let message = format!("`weight` must be above 0, not {}", weight.value);
+        table.problem(Diagnostic::at(weight.span.clone(), message));
+    }
+    table.finish();
+    Some(Use { file: file?, actions, weight: weight.map_or(1.0, |weight| weight.value) })
+}
+
+impl Scenario {
+    /// The scenario as the application asks when the schema is at a migration: `position` of its name in their order.
+    /// Without an order of migrations (`at` is `None`) it asks as the last `since` of each statement says.
+    ///
+    /// # Errors
+    /// Every migration that is not known.
+    pub fn at(
+        &self,
+        at: Option<usize>,
+        position: impl Fn(&str) -> Option<usize>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        let mut scenario = self.clone();
+        for step in scenario.actions.iter_mut().flat_map(|action| &mut action.steps) {
+            let since = std::mem::take(&mut step.since);
+            let mut last: Option<(usize, Step)> = None;
+            for (order, (migration, instead)) in since.into_iter().enumerate() {
+                let from = match at {
+                    None => Some(order),
+                    Some(_) => position(&migration.text),
+                };
+                let Some(from) = from else {
+                    let message = format!("there is no migration `{}`", migration.text);
+                    problems.push(Diagnostic::at(migration.span.clone(), message).help("write its number or its name"));
+                    continue;
+                };
+                let reached = at.is_none_or(|at| from <= at);
+                if reached && last.as_ref().is_none_or(|(before, _)| *before <= from) {
+                    last = Some((from, instead));
+                }
+            }
+            if let Some((_, instead)) = last {
+                *step = instead;
+            }
+        }
+        if problems.is_empty() { Ok(scenario) } else { Err(problems) }
+    }
 }
 
 /// A gate on an action that is not there would always pass.
 #[must_use]
-pub fn unknown_action(gate: &Gate, actions: &[Action]) -> Option<Diagnostic> {
+pub fn unknown_action<'n>(gate: &Gate, known: impl Iterator<Item = &'n str> + Clone) -> Option<Diagnostic> {
     let name = gate.metric.action.as_ref()?;
-    let known = actions.iter().map(|action| action.name.value.as_str());
     if known.clone().any(|other| other == name) {
         return None;
     }
     let problem = Diagnostic::whole(format!("the gate `{gate}` is about `{name}`, which is no action"));
-    Some(match crate::diagnostic::nearest(name, known) {
+    Some(match nearest(name, known) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
         None => problem,
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::action::Action;
 use super::load::Load;
 use super::parameter::{Draw, Place, Pool};
-use super::program::{Keep, Op, Protocol, Step};
+use super::program::{Keep, Op, Protocol, Role, Step};
 use super::spec::Scenario;
 use crate::expression::value::Misfit;
 use crate::expression::{Key, SqlType, Value, Weights};
@@ -64,6 +64,10 @@ pub struct PlannedStep {
     pub captures: Vec<(usize, usize, SqlType)>,
     /// How it is sent.
     pub protocol: Protocol,
+    /// Who is asked.
+    pub role: Role,
+    /// A replica is asked for what an earlier step of the same operation wrote: no row means it has not come yet.
+    pub reads_own_write: bool,
     /// The text between its parameters, each stretch with the number of the one that follows.
     fragments: Vec<(String, Option<usize>)>,
     /// What it does to the transaction, if it does anything.
@@ -163,18 +167,20 @@ pub fn merge_loads(scenarios: &[Scenario]) -> Result<Load, MixError> {
             }
         }
     }
-    let mut sum = scenarios[0].load;
-    for scenario in &scenarios[1..] {
+    let mut own = scenarios.iter().filter(|scenario| !scenario.used);
+    let first = own.next().expect("somebody uses what is used");
+    let mut sum = first.load;
+    for scenario in own {
         sum = match (sum, scenario.load) {
             (Load::Open { rate, connections }, Load::Open { rate: more, connections: also }) => {
                 Load::Open { rate: rate + more, connections: connections.max(also) }
             }
             (Load::Closed { clients }, Load::Closed { clients: more }) => Load::Closed { clients: clients + more },
             (Load::Open { .. }, Load::Closed { .. }) => {
-                return Err(MixError::OpenAndClosed(scenarios[0].name.clone(), scenario.name.clone()));
+                return Err(MixError::OpenAndClosed(first.name.clone(), scenario.name.clone()));
             }
             (Load::Closed { .. }, Load::Open { .. }) => {
-                return Err(MixError::OpenAndClosed(scenario.name.clone(), scenarios[0].name.clone()));
+                return Err(MixError::OpenAndClosed(scenario.name.clone(), first.name.clone()));
             }
         };
     }
@@ -231,12 +237,12 @@ impl Workload {
         let key = Key::new(setting.seed.0).named("workload");
         let known = picks(scenarios);
         // Shares are those of the scenarios' own loads, whatever load they are driven at.
-        let level: f64 = scenarios.iter().map(|scenario| scenario.load.level()).sum();
+        let level: f64 = scenarios.iter().map(|scenario| scenario.level).sum();
         let mut actions = Vec::new();
         for (scenario, bound) in scenarios.iter().zip(setting.bound) {
             let total: f64 = scenario.actions.iter().map(|a| a.weight).sum();
             for (action, bound) in scenario.actions.iter().zip(bound) {
-                let share = scenario.load.level() / level * action.weight / total;
+                let share = scenario.level / level * action.weight / total;
                 actions.push(planned(action, bound, share, key, &known, &setting));
             }
         }
@@ -306,6 +312,8 @@ fn planned(
         keep: step.keep.clone(),
         captures: bound.captures.clone(),
         protocol: step.protocol.unwrap_or(setting.protocol),
+        role: step.role,
+        reads_own_write: reads_own_write(action, index),
         bracket: bracket(&step.statement.sql),
         fragments: fragments(step),
     });
@@ -380,6 +388,13 @@ impl PlannedStep {
         }
         self.arguments.iter().try_for_each(|(slot, kind)| values[*slot].write(*kind, out))
     }
+}
+
+/// Whether a step asks a replica for a value that a step on the primary returned.
+fn reads_own_write(action: &Action, index: usize) -> bool {
+    let step = &action.steps[index];
+    let before = action.steps[..index].iter().any(|earlier| earlier.role == Role::Primary);
+    step.role == Role::Replica && before && step.arguments.iter().any(|slot| action.parameters.len() <= *slot)
 }
 
 /// The text of a step cut at its parameters.

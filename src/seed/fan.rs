@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::growth::Growth;
 use super::pair::Pair;
 use super::slots::Slots;
+use super::state::Walk;
 use crate::expression::{Key, Permutation, Ranks};
 
 /// One foreign key of a table, and which parent each row has.
@@ -93,12 +94,13 @@ pub enum FanKind {
 /// Draws before one is made among those born, even if it should have no rows.
 const TRIES: u64 = 8;
 
-/// What was found out of one row already: when it came, and its parents by fan-out. More fan-outs than there are
+/// What was found out of one row already: when it came, its walk through states, and its parents by fan-out. More fan-outs than there are
 /// places are found again.
 #[derive(Debug)]
 pub struct Parents {
     rows: [Cell<u64>; 6],
     moment: Cell<f64>,
+    walk: Cell<Option<(Key, i64, Walk)>>,
 }
 
 const UNKNOWN: u64 = u64::MAX;
@@ -108,7 +110,17 @@ impl Parents {
     /// None found yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { rows: [const { Cell::new(UNKNOWN) }; 6], moment: Cell::new(f64::NAN) }
+        Self { rows: [const { Cell::new(UNKNOWN) }; 6], moment: Cell::new(f64::NAN), walk: Cell::new(None) }
+    }
+
+    /// The walk of the row through a state machine, by its stream and its beginning; the last one is known already.
+    pub fn walk(&self, key: Key, begin: i64, make: impl FnOnce() -> Walk) -> Walk {
+        if let Some((_, _, known)) = self.walk.get().filter(|(of, from, _)| (*of, *from) == (key, begin)) {
+            return known;
+        }
+        let walk = make();
+        self.walk.set(Some((key, begin, walk)));
+        walk
     }
 
     /// When the row came, by the growth of its table.

@@ -11,7 +11,7 @@ use super::pattern::Pattern;
 use super::plan::Plan;
 use super::pools::Pool;
 use super::slots::Slots;
-use super::state::{Machine, Walked, Want};
+use super::state::{Machine, Want};
 use super::sum::Sum;
 use crate::expression::{Distribution, Key, Value, Weights, power};
 
@@ -232,11 +232,14 @@ impl Plan {
             }
             Cell::Sum(sum) => sum.of(self, at.row),
             Cell::State(machine, key, begin, want) => match self.eval(begin, at) {
-                Value::Time(begin) => match machine.walk(*key, at.row, begin, self.start + self.span, *want) {
-                    Walked::State(state) => Value::Text(Cow::Borrowed(&machine.states[state])),
-                    Walked::At(moment) => Value::Time(moment),
-                    Walked::Never => Value::Null,
-                },
+                Value::Time(begin) => {
+                    let make = || machine.walk(*key, at.row, begin, self.start + self.span);
+                    let walk = at.parents.walk(*key, begin, make);
+                    match want {
+                        Want::State => Value::Text(Cow::Borrowed(&machine.states[walk.state])),
+                        Want::Set(column) => walk.set(*column).into(),
+                    }
+                }
                 _ => Value::Null,
             },
             Cell::Distribution(key, distribution) => Value::Float(distribution.draw(key.cell(at.row))),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::growth::{Burst, Curve, Rate};
-use super::state::{Edge, Machine, Step, steps};
+use super::state::{Edge, MOST_SETS, Machine, Step, steps};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Placed, PlacedText, Table};
 use crate::expression::distribution::number;
@@ -261,7 +261,12 @@ fn read_states(root: &mut Table<'_, '_>) -> BTreeMap<String, Machine> {
                 Err(problem) => table.problem(text.relocate(problem)),
             }
         }
-        machines.insert(name.value, machine(start.text, &read));
+        let machine = machine(start.text, &read);
+        if MOST_SETS < machine.sets.len() {
+            let message = format!("the steps of `{}` set {} columns, more than {MOST_SETS}", name.value, machine.sets.len());
+            table.problem(Diagnostic::at(name.span, message).help("let two machines set them"));
+        }
+        machines.insert(name.value, machine);
     }
     machines
 }

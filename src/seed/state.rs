@@ -43,14 +43,25 @@ pub enum Want {
 
 /// What came of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Walked {
-    /// A state, by position.
-    State(usize),
-    /// A moment, in microseconds since PostgreSQL's epoch.
-    At(i64),
-    /// The column was never set.
-    Never,
+pub struct Walk {
+    /// The state it ended in, by position.
+    pub state: usize,
+    /// When columns were last set, in microseconds since PostgreSQL's epoch; [`Walk::NEVER`] where they were not.
+    at: [i64; MOST_SETS],
 }
+
+impl Walk {
+    const NEVER: i64 = i64::MIN;
+
+    /// When a column was last set.
+    #[must_use]
+    pub fn set(&self, column: usize) -> Option<i64> {
+        self.at.get(column).copied().filter(|at| *at != Self::NEVER)
+    }
+}
+
+/// Columns that a machine can set.
+pub const MOST_SETS: usize = 6;
 
 /// More steps than this no row takes; only a loop of states would.
 const MOST_STEPS: u64 = 64;
@@ -58,23 +69,22 @@ const MOST_STEPS: u64 = 64;
 impl Machine {
     /// Walks from `begin` until nothing more happens before `end`.
     #[must_use]
-    pub fn walk(&self, key: Key, row: u64, begin: i64, end: i64, want: Want) -> Walked {
+    pub fn walk(&self, key: Key, row: u64, begin: i64, end: i64) -> Walk {
         let stream = key.numbered(row);
-        let (mut state, mut at, mut found) = (self.start, begin, Walked::Never);
+        let mut walk = Walk { state: self.start, at: [Walk::NEVER; MOST_SETS] };
+        let mut at = begin;
         for step in 0..MOST_STEPS {
-            let Some(edge) = self.taken(state, stream.unit(2 * step)) else { break };
+            let Some(edge) = self.taken(walk.state, stream.unit(2 * step)) else { break };
             let then = at.saturating_add(edge.dwell.draw(stream.cell(2 * step + 1)).max(0.0) as i64);
             if end < then {
                 break;
             }
-            (state, at) = (edge.to, then);
-            if let (Some(set), Want::Set(wanted)) = (edge.sets, want)
-                && set == wanted
-            {
-                found = Walked::At(at);
+            (walk.state, at) = (edge.to, then);
+            if let Some(place) = edge.sets.and_then(|set| walk.at.get_mut(set)) {
+                *place = at;
             }
         }
-        if want == Want::State { Walked::State(state) } else { found }
+        walk
     }
 
     fn taken(&self, state: usize, mut share: f64) -> Option<&Edge> {
@@ -164,16 +174,16 @@ mod tests {
         let (machine, key) = (machine(), Key::new(3));
         let mut counts = [0; 4];
         for row in 0..20_000 {
-            let walk = |want| machine.walk(key, row, 0, 720 * HOUR, want);
-            let Walked::State(state) = walk(Want::State) else { panic!("a state") };
+            let walk = machine.walk(key, row, 0, 720 * HOUR);
+            let state = walk.state;
             counts[state] += 1;
-            assert_eq!(matches!(walk(Want::Set(0)), Walked::At(_)), state == 1 || state == 3, "row {row}");
-            assert_eq!(matches!(walk(Want::Set(1)), Walked::At(_)), state == 3, "row {row}");
-            if let (Walked::At(paid), Walked::At(back)) = (walk(Want::Set(0)), walk(Want::Set(1))) {
+            assert_eq!(walk.set(0).is_some(), state == 1 || state == 3, "row {row}");
+            assert_eq!(walk.set(1).is_some(), state == 3, "row {row}");
+            if let (Some(paid), Some(back)) = (walk.set(0), walk.set(1)) {
                 assert!(0 < paid && paid <= back && back <= 720 * HOUR);
             }
             // What has not happened yet has not happened.
-            assert_eq!(machine.walk(key, row, 0, 0, Want::State), Walked::State(0));
+            assert_eq!(machine.walk(key, row, 0, 0).state, 0);
         }
         assert!((17_000..17_400).contains(&counts[1]) && (800..1_000).contains(&counts[3]), "{counts:?}");
     }

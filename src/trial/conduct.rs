@@ -26,7 +26,7 @@ use crate::postgres::database::{Admin, Token};
 use crate::postgres::observe::{self, Snapshot, StatementCounters};
 use crate::postgres::{Target, settings};
 use crate::scenario::program::Protocol;
-use crate::scenario::workload::{PlannedAction, Setting, merge_loads};
+use crate::scenario::workload::{Bound, PlannedAction, Setting, merge_loads};
 use crate::scenario::{Load, Scenario, Workload};
 use crate::seed::spec::parse_spec;
 use crate::units::Seed;
@@ -49,8 +49,8 @@ pub struct Settings {
     pub scale: f64,
     /// Names rows, parameters, arrivals and order.
     pub seed: Seed,
-    /// The scenarios with their files.
-    pub scenarios: Vec<(SourceFile, Scenario)>,
+    /// The scenarios with their files, as the application asks before the migration and after it.
+    pub scenarios: [Vec<(SourceFile, Scenario)>; 2],
     /// Changes smaller than this count as the same, as a share.
     pub margin: f64,
     /// How many chunks to measure.
@@ -89,8 +89,7 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
     let mut admin = Admin::connect(&target).await?;
     remove_left_overs(settings, &mut admin, token).await?;
 
-    let scenarios: Vec<Scenario> = settings.scenarios.iter().map(|(_, scenario)| scenario.clone()).collect();
-    let load = merge_loads(&scenarios)?;
+    let load = merge_loads(&of_files(&settings.scenarios[0]))?;
     check_connections(&mut admin, load).await?;
     let migrations = &settings.directory.migrations;
     let (base, between, weighed) = (
@@ -103,7 +102,7 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
     let targets = Side::ALL.map(|side| (side, target.database(&token.clone_name(side.name()))));
     let migration = migrate_after(settings, &targets, weighed, &clock).await?;
 
-    let workload = Arc::new(prepare_workload(settings, &targets, &scenarios, load).await?);
+    let workloads = prepare_workloads(settings, &targets, load).await?;
     let server_settings = {
         let mut connection = targets[0].1.connect().await?;
         let read = settings::read(&mut connection).await?;
@@ -128,13 +127,13 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
             settings: server_settings,
         },
         design: design(settings, load),
-        actions: action_facts(settings, &workload),
+        actions: action_facts(settings, &workloads[0]),
         chunks: Vec::new(),
         counters: BTreeMap::new(),
         plans: BTreeMap::new(),
         histograms: Vec::new(),
     };
-    measure(settings, &targets, &workload, &mut admin, clock, &mut evidence).await?;
+    measure(settings, &targets, &workloads, &mut admin, clock, &mut evidence).await?;
     // The databases are the caller's to drop: a failure in that must not cost a finished trial.
     admin.close().await;
     Ok(evidence)
@@ -169,18 +168,24 @@ async fn check_connections(admin: &mut Admin, load: Load) -> Result<(), TrialErr
     Ok(())
 }
 
-async fn prepare_workload(
+fn of_files(files: &[(SourceFile, Scenario)]) -> Vec<Scenario> {
+    files.iter().map(|(_, scenario)| scenario.clone()).collect()
+}
+
+/// What is asked before the migration and after it: the same parameters, and the same statements but where the
+/// scenario says otherwise (`since`).
+async fn prepare_workloads(
     settings: &Settings,
     targets: &[(Side, Target); 3],
-    scenarios: &[Scenario],
     load: Load,
-) -> Result<Workload, TrialError> {
+) -> Result<[Arc<Workload>; 2], TrialError> {
     let mut before = targets[0].1.connect().await?;
-    let types = describe_all(&mut before, &settings.scenarios, "").await?;
+    let types = describe_all(&mut before, &settings.scenarios[0], "").await?;
     let mut after = targets[2].1.connect().await?;
-    let types_after = describe_all(&mut after, &settings.scenarios, "after the migration, ").await?;
+    let types_after = describe_all(&mut after, &settings.scenarios[1], "after the migration, ").await?;
     let _ = after.close().await;
-    if types != types_after {
+    let scenarios = settings.scenarios.each_ref().map(|files| of_files(files));
+    if !same_types(&scenarios, [&types, &types_after]) {
         return Err(TrialError::Asked(
             "the migration changes the type of a parameter, so both sides cannot be sent the same values\n  = help: \
              cast the parameter in the scenario's SQL, such as :id::int8"
@@ -189,17 +194,32 @@ async fn prepare_workload(
     }
     let spec = parse_spec(&settings.spec.text).ok();
     let sets = spec.as_ref().map_or(&[][..], |spec| &spec.key_sets);
-    let pools = sample_picks(&mut before, &settings.scenarios, sets, settings.seed.0).await?;
+    let pools = sample_picks(&mut before, &settings.scenarios[0], sets, settings.seed.0).await?;
     let _ = before.close().await;
     let now = spec.map_or(0, |spec| spec.now);
-    let (seed, protocol) = (settings.seed, Protocol::Prepared);
-    Ok(Workload::new(scenarios, Setting { load, bound: &types, pools, now, seed, scale: settings.scale, protocol }))
+    let (seed, scale, protocol) = (settings.seed, settings.scale, Protocol::Prepared);
+    let workload = |side: usize, bound: &Bound| {
+        let pools = pools.clone();
+        Arc::new(Workload::new(&scenarios[side], Setting { load, bound, pools, now, seed, scale, protocol }))
+    };
+    Ok([workload(0, &types), workload(1, &types_after)])
+}
+
+/// Whether statements that are the same on both sides take the same types.
+fn same_types(scenarios: &[Vec<Scenario>; 2], bound: [&Bound; 2]) -> bool {
+    let steps = |side: usize| {
+        let actions = scenarios[side].iter().zip(bound[side]).flat_map(|(s, bound)| s.actions.iter().zip(bound));
+        actions.flat_map(|(action, bound)| action.steps.iter().zip(bound))
+    };
+    steps(0).zip(steps(1)).all(|((before, its), (after, types))| {
+        before.statement.sql != after.statement.sql || its.arguments == types.arguments && its.captures == types.captures
+    })
 }
 
 async fn measure(
     settings: &Settings,
     targets: &[(Side, Target); 3],
-    workload: &Arc<Workload>,
+    workloads: &[Arc<Workload>; 2],
     admin: &mut Admin,
     clock: Clock,
     evidence: &mut Evidence,
@@ -208,9 +228,10 @@ async fn measure(
     prewarm(targets).await?;
     // Before priming, so that most pages' first touch after it, which writes them whole, is not counted.
     admin.checkpoint().await;
-    let crew = Crew::start(workload, settings.threads, clock);
-    for (index, (_, target)) in targets.iter().enumerate() {
-        crew.connect(index, target).await?;
+    let of = |side: Side| &workloads[usize::from(side == Side::After)];
+    let crew = Crew::start(workloads[0].load, None, settings.threads, clock);
+    for (index, (side, target)) in targets.iter().enumerate() {
+        crew.connect(index, &target.clone().into(), of(*side)).await?;
     }
     for round in 0..u64::from(PRIMING_ROUNDS) {
         run_round(settings, &crew, round, PRIMING_STREAM + round, round).await?;
@@ -234,12 +255,12 @@ async fn measure(
 
     let last = snapshots(&crew, targets).await?;
     drop(crew);
-    evidence.counters = counters(&first, &last, workload);
+    evidence.counters = counters(&first, &last, &workloads[0]);
     (settings.listener)(Event::Explaining);
     for (side, target) in targets {
         if *side != Side::Control {
             let mut connection = target.connect().await?;
-            evidence.plans.insert(*side, explain_all(&mut connection, workload).await?);
+            evidence.plans.insert(*side, explain_all(&mut connection, of(*side)).await?);
             let _ = connection.close().await;
         }
     }
@@ -273,7 +294,7 @@ async fn add_chunk(crew: &Crew, evidence: &mut Evidence) -> Result<(), TrialErro
 
 fn chunk_side(recording: &Recording) -> ChunkSide {
     let counts = recording.actions.iter().map(|action| {
-        let crate::drive::Counts { due, skipped, ok, failed, rows, retries: _, late: _ } = action.counts;
+        let crate::drive::Counts { due, skipped, ok, failed, rows, .. } = action.counts;
         ActionCounts { due, skipped, ok, failed, rows }
     });
     let lag_us = |q: f64| recording.timer_lag.value_at_quantile(q) as f64 / 1e3;

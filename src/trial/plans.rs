@@ -1,18 +1,12 @@
 //! Which plans the server makes for the actions. Must only be asked outside counted windows.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use sqlx::postgres::PgConnection;
-use sqlx::{Executor, Row};
 
 use super::error::TrialError;
-use crate::drive::prepared::Prepared;
+use crate::drive::explain::explain_step;
 use crate::evidence::PlanFacts;
-use crate::expression::Value;
-use crate::postgres::explain;
-use crate::postgres::sql_text::trusted_shared;
-use crate::scenario::workload::PlannedStep;
 use crate::scenario::{Stream, Workload};
 
 /// How many parameter sets a plan is asked for; enough to see the skewed ones.
@@ -46,20 +40,4 @@ pub async fn explain_all(connection: &mut PgConnection, workload: &Workload) -> 
         all.push(facts);
     }
     Ok(all)
-}
-
-async fn explain_step(
-    connection: &mut PgConnection,
-    step: &PlannedStep,
-    values: &[Value<'_>],
-) -> Option<(BTreeSet<String>, String)> {
-    let mut encoded = Vec::new();
-    step.encode(values, &mut encoded).ok()?;
-    let sql: Arc<str> = format!("EXPLAIN (FORMAT JSON) {}", step.sql).into();
-    let prepared = Prepared::new(connection, Arc::clone(&sql)).await.ok()?;
-    let (arguments, _) = prepared.bind(&encoded).ok()?;
-    let row = connection.fetch_one(sqlx::query_with(trusted_shared(sql), arguments)).await.ok()?;
-    // json is sent as its text in the binary protocol too.
-    let raw = row.try_get_raw(0).ok()?;
-    Some(explain::read_plan(&serde_json::from_slice(raw.as_bytes().ok()?).ok()?))
 }

@@ -3,23 +3,29 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::anyhow;
 
 use super::Arguments;
 use crate::cli::exit::Failure;
 use crate::cli::project::Project;
+use crate::cli::scenarios;
 use crate::clock;
 use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::drive::Targets;
+use crate::drive::crew::PoolSize;
 use crate::drive::worker::Rules;
 use crate::expression::Value;
+use crate::migrate::Directory;
 use crate::postgres::Target;
 use crate::run::{Event, Settings, WarmUp};
 use crate::scenario::gate::Gate;
 use crate::scenario::load::Conditions;
+use crate::scenario::program::Role;
 use crate::scenario::script::parse_script;
 use crate::scenario::shape::Shape;
-use crate::scenario::spec::{parse_scenario, unknown_action};
+use crate::scenario::spec::unknown_action;
 use crate::scenario::workload::merge_loads;
 use crate::scenario::{Load, Scenario};
 use crate::seed::spec::parse_spec;
@@ -31,25 +37,22 @@ const DEFAULT_DURATION_S: f64 = 30.0;
 /// A warm-up that does not become steady ends after this.
 const WARM_UP_BOUND_S: f64 = 30.0;
 
+/// A client gives up waiting for a connection of a pool after this, as most pools do.
+const POOL_PATIENCE_S: f64 = 30.0;
+
+/// What counts as slow when nobody says it.
+const SLOW_S: f64 = 0.1;
+
 /// Scenario files and scripts, with every mistake of all of them.
 pub(super) fn read_scenarios(arguments: &Arguments, project: &Project) -> Result<Vec<(SourceFile, Scenario)>, Failure> {
     let mut problems = Vec::new();
-    let mut found = Vec::new();
     let of_project = arguments.scenarios.is_empty() && arguments.scripts.is_empty();
     let paths: Vec<PathBuf> = if of_project {
         project.scenarios.iter().map(|path| project.root.join(path)).collect()
     } else {
         arguments.scenarios.clone()
     };
-    for path in paths {
-        match SourceFile::read(&path) {
-            Ok(file) => match parse_scenario(&file.text) {
-                Ok(scenario) => found.push((file, scenario)),
-                Err(list) => problems.push(file.problems(list).to_string()),
-            },
-            Err(error) => problems.push(error.to_string()),
-        }
-    }
+    let mut found = scenarios::read(&paths, &mut problems);
     if !arguments.scripts.is_empty() {
         match read_scripts(arguments) {
             Ok(scripts) => found.extend(scripts),
@@ -59,12 +62,30 @@ pub(super) fn read_scenarios(arguments: &Arguments, project: &Project) -> Result
     if !problems.is_empty() {
         return Err(Failure::usage(anyhow!(problems.join("\n\n"))));
     }
+    let found = as_of(arguments, project, &found)?;
     if found.is_empty() {
         return Err(Failure::usage(anyhow!(
             "no scenario was given\n  = help: weighbridge run FILE.toml, or -f SCRIPT.sql for a pgbench script"
         )));
     }
     Ok(found)
+}
+
+/// The scenarios as the application asks at the migration the schema is at.
+fn as_of(
+    arguments: &Arguments,
+    project: &Project,
+    found: &[(SourceFile, Scenario)],
+) -> Result<Vec<(SourceFile, Scenario)>, Failure> {
+    let steps = found.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
+    let varies = steps.into_iter().any(|step| !step.since.is_empty());
+    let embedded = arguments.url.is_none() && project.url.is_none();
+    let at = arguments.at.as_ref().or(if embedded { project.at.as_ref() } else { None });
+    let Some(at) = at.filter(|_| varies) else { return scenarios::at(found, None, |_| None) };
+    let folder = project.migrations.clone().unwrap_or_else(|| "migrations".into());
+    let directory = Directory::read(&project.root.join(folder)).map_err(Failure::usage)?;
+    let position = directory.position(at).map_err(Failure::usage)?;
+    scenarios::at(found, Some(position), |name| directory.position(name).ok())
 }
 
 /// Every script as a scenario of one action; their weights are shares of one load.
@@ -103,7 +124,9 @@ fn read_scripts(arguments: &Arguments) -> Result<Vec<(SourceFile, Scenario)>, Ve
                 let actions = vec![action];
                 // The share of a script is its weight: as if its load were that large.
                 let load = Load::Open { rate: weight, connections: 1 };
-                read.push((file, Scenario { name, load, conditions: Conditions::default(), actions }));
+                let conditions = Conditions::default();
+                let (uses, level, used) = (Vec::new(), weight, false);
+                read.push((file, Scenario { name, load, conditions, actions, uses, level, used }));
             }
             Err(list) => problems.push(file.problems(list).to_string()),
         }
@@ -116,7 +139,7 @@ pub(super) fn settings(
     arguments: &Arguments,
     project: &Project,
     mut scenarios: Vec<(SourceFile, Scenario)>,
-    server: &Target,
+    (server, replicas): (&Target, &[Target]),
     embedded: bool,
     interrupt: Arc<AtomicBool>,
     listener: Box<dyn Fn(Event<'_>)>,
@@ -131,7 +154,7 @@ pub(super) fn settings(
     }
     let conditions = &scenarios[0].1.conditions;
     let stages = scenarios.iter().any(|(_, s)| !s.conditions.stages.is_empty() || !s.conditions.rhythms.is_empty());
-    if 1 < scenarios.len() && stages {
+    if 1 < scenarios.iter().filter(|(_, s)| !s.used).count() && stages {
         return Err(Failure::usage(anyhow!(
             "several scenarios can be driven as one mix only when none has stages, a wave, bursts or a day"
         )));
@@ -149,18 +172,37 @@ pub(super) fn settings(
         Load::Closed { clients } => Load::Closed { clients: clients.max(shape.peak().ceil() as usize) },
         open => open,
     };
-    let mut gates: Vec<Gate> = scenarios.iter().flat_map(|(_, s)| s.conditions.gates.clone()).collect();
-    gates.extend(project.gates.iter().filter(|gate| scenarios.iter().any(|(_, s)| known(gate, s))).cloned());
+    let own = scenarios.iter().filter(|(_, s)| !s.used);
+    let mut gates: Vec<Gate> = own.flat_map(|(_, s)| s.conditions.gates.clone()).collect();
+    let actions = scenarios.iter().flat_map(|(_, s)| &s.actions).map(|action| action.name.value.as_str());
+    gates.extend(project.gates.iter().filter(|gate| unknown_action(gate, actions.clone()).is_none()).cloned());
     gates.extend(arguments.gates.iter().cloned());
-    check_gates(arguments, &scenarios)?;
+    check_gates(arguments, actions)?;
     let spec = project.spec.as_ref().map(|path| project.root.join(path)).and_then(|path| SourceFile::read(&path).ok());
     let spec = spec.and_then(|file| parse_spec(&file.text).ok());
     let writes = embedded || arguments.allow_writes;
     if !writes {
         refuse_writes(&scenarios)?;
     }
+    let asks_replica = scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|a| &a.steps);
+    if replicas.is_empty() && asks_replica.clone().any(|step| step.role == Role::Replica) {
+        return Err(Failure::usage(anyhow!(
+            "the scenario asks a replica, and none was named\n  = help: name one or several with --replica, next to --url; the primary's own \
+             URL makes it answer for them"
+        )));
+    }
+    let pool = arguments.pool.map(|n| n as usize).or(conditions.pool).map(|connections| {
+        let given = arguments.pool_timeout.or(conditions.pool_timeout_ns.map(|nanos| nanos as f64 / 1e9));
+        PoolSize { connections, patience: Duration::from_secs_f64(given.unwrap_or(POOL_PATIENCE_S)) }
+    });
+    let as_driver = |server: &Target| server.named("weighbridge run").with(!writes, conditions.timeout_ms);
+    let slow_s = arguments.slow.or(conditions.slow_after_ns.map(|nanos| nanos as f64 / 1e9)).unwrap_or(SLOW_S);
     Ok(Settings {
-        target: server.named("weighbridge run").with(!writes, conditions.timeout_ms),
+        targets: Targets { primary: as_driver(server), replicas: replicas.iter().map(as_driver).collect() },
+        watcher: server.named("weighbridge watch"),
+        watch: !arguments.no_watch,
+        pool,
+        slow_plans: arguments.slow_plans,
         embedded,
         read_only: !writes,
         load,
@@ -174,6 +216,8 @@ pub(super) fn settings(
             more_tries: arguments.max_tries.or(conditions.max_tries).unwrap_or(1) - 1,
             skip_after_ns: conditions.skip_after_ns,
             late_after_ns: conditions.late_after_ns,
+            slow_after_ns: Some((slow_s * 1e9) as u64),
+            log: arguments.log.is_some(),
         },
         protocol: arguments.protocol.or(conditions.protocol).unwrap_or_default(),
         threads: arguments.threads.map_or_else(crate::cli::prove::default_threads, usize::from),
@@ -209,20 +253,12 @@ fn refuse_writes(scenarios: &[(SourceFile, Scenario)]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn known(gate: &Gate, scenario: &Scenario) -> bool {
-    unknown_action(gate, &scenario.actions).is_none()
-}
-
 /// A gate of the command line on an action that is not there would always pass.
-fn check_gates(arguments: &Arguments, scenarios: &[(SourceFile, Scenario)]) -> Result<(), Failure> {
+fn check_gates<'n>(arguments: &Arguments, actions: impl Iterator<Item = &'n str> + Clone) -> Result<(), Failure> {
     for gate in &arguments.gates {
-        if !scenarios.iter().any(|(_, scenario)| known(gate, scenario)) {
-            let problem: Option<Diagnostic> = unknown_action(gate, &scenarios[0].1.actions);
-            let problem = problem.map_or_else(String::new, |p| match p.help {
-                Some(help) => format!("{}\n  = help: {help}", p.message),
-                None => p.message,
-            });
-            return Err(Failure::usage(anyhow!(problem)));
+        if let Some(problem) = unknown_action(gate, actions.clone()) {
+            let help = problem.help.map(|help| format!("\n  = help: {help}")).unwrap_or_default();
+            return Err(Failure::usage(anyhow!("{}{help}", problem.message)));
         }
     }
     Ok(())
@@ -260,5 +296,6 @@ fn most_connections(scenarios: &[(SourceFile, Scenario)], scripts: bool) -> usiz
     if scripts {
         return FEWEST;
     }
-    scenarios.iter().map(|(_, scenario)| scenario.load.connections()).max().unwrap_or(FEWEST)
+    let own = scenarios.iter().filter(|(_, scenario)| !scenario.used);
+    own.map(|(_, scenario)| scenario.load.connections()).max().unwrap_or(FEWEST)
 }

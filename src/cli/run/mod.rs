@@ -2,14 +2,21 @@
 
 mod find;
 mod inputs;
+mod metrics;
+mod screen;
 mod told;
+mod transactions;
 
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::anyhow;
+
+use self::metrics::Metrics;
 use self::told::{Log, listener};
+use self::transactions::Transactions;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt::interrupted;
 use super::progress::Progress;
@@ -23,9 +30,9 @@ use crate::evidence::run::RunEvidence;
 use crate::evidence::store::ResultFolder;
 use crate::expression::Node;
 use crate::expression::parse::parse;
-use crate::postgres::Target;
+use crate::postgres::{Target, observe};
 use crate::report::run::{RunVerdict, json, markdown, terminal};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, name_of};
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
 
@@ -38,7 +45,10 @@ Examples:
                                                              pgbench scripts, nine of the one to one of the other
   weighbridge run -f select.sql --rate 5000 --connections 32 an open loop
   weighbridge run scenarios/payments.toml --find-rate 'p99 < 20ms and errors < 0.1%'
-  weighbridge run scenarios/payments.toml --shard 2/4        one machine's part of the load";
+  weighbridge run scenarios/payments.toml --shard 2/4        one machine's part of the load
+  weighbridge run scenarios/payments.toml --clients 64 --pool 8 --gate 'pool.wait.p99 < 5ms'
+  weighbridge run scenarios/payments.toml --url postgresql://me@primary/shop --replica postgresql://me@standby/shop
+  weighbridge run scenarios/payments.toml --metrics 127.0.0.1:9187   for Prometheus";
 
 /// What `run` can be told.
 #[derive(Debug, clap::Args)]
@@ -100,9 +110,22 @@ pub(super) struct Arguments {
     /// How long each rate is tried while it is looked for; the one that is found is confirmed for --duration
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds, help_heading = "Gates")]
     probe: f64,
+    /// Connections of a pool that the clients share, as an application does: waits for one are reported apart
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
+    pool: Option<u32>,
+    /// A client gives up waiting for a connection of the pool after this [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = seconds, help_heading = "Load")]
+    pool_timeout: Option<f64>,
+    /// The migration the schema is at: decides which `since` of a statement is asked [default: that of the project for
+    /// the embedded server, else the newest]
+    #[arg(long, value_name = "MIGRATION", help_heading = "Project")]
+    at: Option<String>,
     /// A server of yours and the database to ask, instead of the embedded one
     #[arg(long, value_name = "URL", help_heading = "Server")]
     url: Option<String>,
+    /// A replica of that server, for what says target = "replica"; several are asked in turn
+    #[arg(long = "replica", value_name = "URL", requires = "url", help_heading = "Server")]
+    replicas: Vec<String>,
     /// The database of the embedded server
     #[arg(long, value_name = "NAME", default_value = "dataset", help_heading = "Server")]
     database: String,
@@ -112,6 +135,21 @@ pub(super) struct Arguments {
     /// Time between two lines of progress and two intervals of the log
     #[arg(short = 'P', long, value_name = "TIME", default_value = "1s", value_parser = seconds, help_heading = "Output")]
     interval: f64,
+    /// Answers served slower than this are counted, and the slowest kept [default: 100ms]
+    #[arg(long, value_name = "TIME", value_parser = seconds, help_heading = "Output")]
+    slow: Option<f64>,
+    /// Asks the server for the plans of the slowest at the end
+    #[arg(long, help_heading = "Output")]
+    slow_plans: bool,
+    /// Does not look at the server while it is driven
+    #[arg(long, help_heading = "Output")]
+    no_watch: bool,
+    /// Every operation as a line, in pgbench's format
+    #[arg(short = 'l', long, value_name = "FILE", help_heading = "Output")]
+    log: Option<PathBuf>,
+    /// An address of this machine where the figures are to be had as OpenMetrics, such as 127.0.0.1:9187
+    #[arg(long, value_name = "ADDRESS", value_parser = metrics::address, help_heading = "Output")]
+    metrics: Option<std::net::SocketAddr>,
     /// Folder for results
     #[arg(long, value_name = "DIR", default_value = "results", help_heading = "Output")]
     results: PathBuf,
@@ -151,7 +189,9 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let url = arguments.url.clone().or_else(|| project.url.clone());
     on_server(url.as_deref(), embedded, &progress, async |server| {
         let target = if url.is_some() { server } else { server.database(&arguments.database) };
-        held(&arguments, &project, scenarios, target, url.is_none(), &progress).await
+        let replicas = arguments.replicas.iter().map(|url| Target::from_url(url));
+        let replicas: Vec<Target> = replicas.collect::<Result<_, _>>().map_err(Failure::usage)?;
+        held(&arguments, &project, scenarios, (&target, &replicas), url.is_none(), &progress).await
     })
     .await
 }
@@ -161,20 +201,38 @@ async fn held(
     arguments: &Arguments,
     project: &Project,
     scenarios: Vec<(SourceFile, Scenario)>,
-    server: Target,
+    servers: (&Target, &[Target]),
     embedded: bool,
     progress: &Arc<Progress>,
 ) -> Result<ExitStatus, Failure> {
-    let name = scenarios.iter().map(|(_, s)| s.name.as_str()).collect::<Vec<_>>().join("+");
+    let name = name_of(scenarios.iter().map(|(_, scenario)| scenario));
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     let folder =
         ResultFolder::create(&arguments.results, &time, &format!("run-{name}")).map_err(Failure::environment)?;
-    let log = Rc::new(Log::create(&folder.path));
-    let interrupt = Arc::new(AtomicBool::new(false));
-    let hear = listener(progress, &log);
-    let settings = inputs::settings(arguments, project, scenarios, &server, embedded, Arc::clone(&interrupt), hear);
     // A refused one leaves no folder behind.
-    let mut settings = settings.inspect_err(|_| folder.remove_if_empty())?;
+    let refused = |failure: Failure| {
+        folder.remove_if_empty();
+        failure
+    };
+    let transactions = arguments.log.as_ref().map(|path| {
+        Transactions::create(path)
+            .map_err(|error| refused(Failure::environment(anyhow!("cannot write {}: {error}", path.display()))))
+    });
+    let log = Rc::new(Log::create(&folder.path, transactions.transpose()?));
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let metrics = match arguments.metrics {
+        Some(address) => Some(Metrics::listen(address).await.map_err(refused)?),
+        None => None,
+    };
+    let hear = listener(progress, &log, metrics);
+    let settings = inputs::settings(arguments, project, scenarios, servers, embedded, Arc::clone(&interrupt), hear);
+    let mut settings = settings.map_err(refused)?;
+    if embedded {
+        // What ties statements to their work; on a server of somebody else it is there or not.
+        if let Ok(mut connection) = servers.0.connect().await {
+            observe::prepare(&mut connection).await;
+        }
+    }
     let result = {
         let work = async {
             match &arguments.find_rate {

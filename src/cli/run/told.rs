@@ -1,6 +1,6 @@
 //! What is told and kept while a run goes on. Must never stop a run: a log that cannot be written is said at its end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,24 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
+use super::metrics::Metrics;
+use super::screen::{line, screen};
+use super::transactions::Transactions;
 use crate::cli::exit::Failure;
 use crate::cli::progress::Progress;
 use crate::clock;
 use crate::drive::Recording;
-use crate::evidence::interval_log;
+use crate::evidence::interval_log::{self, POOL_TAG};
 use crate::evidence::run::{ActionResult, IntervalFacts, WarmUpEnd};
 use crate::run::Event;
-use crate::units::{count_text, ms_text, plural};
+use crate::units::plural;
 
 /// What is told while a run goes on.
-pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>) -> Box<dyn Fn(Event<'_>)> {
+pub(super) fn listener(
+    progress: &Arc<Progress>,
+    log: &Rc<Log>,
+    metrics: Option<Metrics>,
+) -> Box<dyn Fn(Event<'_>)> {
     let (progress, log) = (Arc::clone(progress), Rc::clone(log));
     Box::new(move |event| match event {
         Event::Binding => progress.status("reading: statements and values to pick from".to_owned()),
@@ -35,38 +42,18 @@ pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>) -> Box<dyn Fn(Ev
                 progress.line(&format!("warmed up for {seconds:.1} s: {how}"));
             }
         }
-        Event::Interval { facts, actions, recording } => {
-            log.add(facts, actions, recording);
+        Event::Interval { facts, actions, recording, began_ns } => {
+            log.add(facts, actions, recording, began_ns);
+            if let Some(metrics) = &metrics {
+                metrics.add(facts, actions, recording);
+            }
             // What is left after the last full interval is in the log, and too short for a rate.
             if 0.1 < facts.length_s || 0 < facts.failed {
-                progress.interval(&interval_text(facts));
+                progress.interval(&line(facts), || screen(facts, actions));
             }
         }
         Event::Aborting(rule) => progress.line(&format!("ending early: {rule}")),
     })
-}
-
-fn interval_text(facts: &IntervalFacts) -> String {
-    let ms = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), |us| ms_text((us * 1e3) as u64));
-    let mut text = format!(
-        "{:>6.1} s  {:>9}/s  p50 {} p95 {} p99 {} ms",
-        facts.at_s + facts.length_s,
-        count_text((facts.ok as f64 / facts.length_s.max(1e-9)).round() as u64),
-        ms(facts.latency.us_p50),
-        ms(facts.latency.us_p95),
-        ms(facts.latency.us_p99),
-    );
-    for (count, what) in [
-        (facts.failed, "failed"),
-        (facts.skipped, "skipped"),
-        (facts.retries, "retries"),
-        (facts.reconnects, "reconnects"),
-    ] {
-        if 0 < count {
-            text.push_str(&format!("  {} {what}", count_text(count)));
-        }
-    }
-    text
 }
 
 /// The two logs that grow with the run: lines of JSON, and histograms.
@@ -74,21 +61,37 @@ pub(super) struct Log {
     paths: [PathBuf; 2],
     files: RefCell<Option<[File; 2]>>,
     error: RefCell<Option<std::io::Error>>,
+    transactions: RefCell<Option<Transactions>>,
+    /// When the driver's clock was at the beginning of the measurement, in microseconds since 1970.
+    start_us: Cell<Option<i64>>,
 }
 
 impl Log {
-    pub(super) fn create(folder: &Path) -> Self {
+    pub(super) fn create(folder: &Path, transactions: Option<Transactions>) -> Self {
         let paths = [folder.join("intervals.jsonl"), folder.join("intervals.hlog")];
-        Self { paths, files: RefCell::default(), error: RefCell::default() }
+        let transactions = RefCell::new(transactions);
+        Self { paths, files: RefCell::default(), error: RefCell::default(), transactions, start_us: Cell::new(None) }
     }
 
     /// A write that fails is told at the end; the run goes on.
-    fn add(&self, facts: &IntervalFacts, actions: &[ActionResult], recording: &Recording) {
-        if self.error.borrow().is_none()
-            && let Err(error) = self.write(facts, actions, recording)
-        {
+    fn add(&self, facts: &IntervalFacts, actions: &[ActionResult], recording: &Recording, began_ns: u64) {
+        if self.error.borrow().is_some() {
+            return;
+        }
+        let written = self.write(facts, actions, recording).and_then(|()| self.write_transactions(facts, recording, began_ns));
+        if let Err(error) = written {
             *self.error.borrow_mut() = Some(error);
         }
+    }
+
+    fn write_transactions(&self, facts: &IntervalFacts, recording: &Recording, began_ns: u64) -> std::io::Result<()> {
+        let mut transactions = self.transactions.borrow_mut();
+        let Some(transactions) = transactions.as_mut() else { return Ok(()) };
+        let start_us = self.start_us.get().unwrap_or_else(|| {
+            clock::wall().as_microsecond() - ((facts.at_s + facts.length_s) * 1e6) as i64
+        });
+        self.start_us.set(Some(start_us));
+        transactions.add(&recording.log, began_ns, start_us)
     }
 
     fn write(&self, facts: &IntervalFacts, actions: &[ActionResult], recording: &Recording) -> std::io::Result<()> {
@@ -109,6 +112,10 @@ impl Log {
                 let line = interval_log::line(&tag, facts.at_s, facts.length_s, histogram);
                 histograms.write_all(&line.map_err(std::io::Error::other)?)?;
             }
+        }
+        if facts.pool.is_some() {
+            let line = interval_log::line(POOL_TAG, facts.at_s, facts.length_s, &recording.pool.wait);
+            histograms.write_all(&line.map_err(std::io::Error::other)?)?;
         }
         Ok(())
     }

@@ -1,0 +1,123 @@
+//! Scenario files, and the files whose actions they use. Must connect to nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::exit::Failure;
+use crate::diagnostic::{Diagnostic, SourceFile, nearest};
+use crate::scenario::Scenario;
+use crate::scenario::spec::{parse_part, parse_scenario, unknown_action};
+
+/// A scenario with the file it stands in, for mistakes that only a server can find.
+pub(super) type Placed = (SourceFile, Scenario);
+
+/// Files deeper than this use each other.
+const DEEPEST: usize = 16;
+
+/// Reads scenarios; each is followed by the files it uses. Mistakes of all files are added to `problems`.
+pub(super) fn read(paths: &[PathBuf], problems: &mut Vec<String>) -> Vec<Placed> {
+    paths.iter().filter_map(|path| read_one(path, problems)).flatten().collect()
+}
+
+fn read_one(path: &Path, problems: &mut Vec<String>) -> Option<Vec<Placed>> {
+    let (file, mut scenario) = parsed(path, parse_scenario, problems)?;
+    let mut parts = Vec::new();
+    let found = used(&file, &scenario, 1.0, 0, &mut parts);
+    if let Err(list) = found {
+        problems.extend(list);
+        return None;
+    }
+    // The mix is one: everybody's part of it is the sum of his weights.
+    let weights = |scenario: &Scenario| scenario.actions.iter().map(|action| action.weight).sum::<f64>();
+    let total = weights(&scenario) + parts.iter().map(|(_, part)| weights(part)).sum::<f64>();
+    let level = scenario.load.level();
+    scenario.level = level * weights(&scenario) / total;
+    for (_, part) in &mut parts {
+        part.level = level * weights(part) / total;
+    }
+    let all = std::iter::once(&scenario).chain(parts.iter().map(|(_, part)| part));
+    let names = all.flat_map(|scenario| &scenario.actions).map(|action| action.name.value.as_str());
+    let wrong = scenario.conditions.gates.iter().filter_map(|gate| unknown_action(gate, names.clone()));
+    let wrong: Vec<Diagnostic> = wrong.collect();
+    if !wrong.is_empty() {
+        problems.push(file.problems(wrong).draw());
+        return None;
+    }
+    Some(std::iter::once((file, scenario)).chain(parts).collect())
+}
+
+fn parsed(
+    path: &Path,
+    parse: impl Fn(&str) -> Result<Scenario, Vec<Diagnostic>>,
+    problems: &mut Vec<String>,
+) -> Option<Placed> {
+    match SourceFile::read(path) {
+        Ok(file) => match parse(&file.text) {
+            Ok(scenario) => return Some((file, scenario)),
+            Err(list) => problems.push(file.problems(list).draw()),
+        },
+        Err(error) => problems.push(error.to_string()),
+    }
+    None
+}
+
+/// Reads what a file uses, and what that uses, with weights multiplied on the way.
+fn used(
+    file: &SourceFile,
+    scenario: &Scenario,
+    factor: f64,
+    depth: usize,
+    parts: &mut Vec<Placed>,
+) -> Result<(), Vec<String>> {
+    let mut problems = Vec::new();
+    for of in &scenario.uses {
+        let wrong = |span: &std::ops::Range<usize>, message: String, help: String| {
+            file.clone().problems(vec![Diagnostic::at(span.clone(), message).help(help)]).draw()
+        };
+        if DEEPEST < depth {
+            let help = "leave one of the [[use]] out".to_owned();
+            problems.push(wrong(&of.file.span, format!("`{}` uses itself", of.file.text), help));
+            continue;
+        }
+        let path = file.path.parent().unwrap_or(Path::new("")).join(&of.file.text);
+        let Some((part_file, mut part)) = parsed(&path, parse_part, &mut problems) else { continue };
+        let factor = factor * of.weight;
+        if let Err(list) = used(&part_file, &part, factor, depth + 1, parts) {
+            problems.extend(list);
+            continue;
+        }
+        for wanted in &of.actions {
+            let known = part.actions.iter().map(|action| action.name.value.as_str());
+            if !known.clone().any(|name| name == wanted.text) {
+                let help = match nearest(&wanted.text, known.clone()) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("it has: {}", known.collect::<Vec<_>>().join(", ")),
+                };
+                problems.push(wrong(&wanted.span, format!("`{}` has no action `{}`", of.file.text, wanted.text), help));
+            }
+        }
+        part.actions.retain(|action| {
+            of.actions.is_empty() || of.actions.iter().any(|wanted| wanted.text == action.name.value)
+        });
+        part.actions.iter_mut().for_each(|action| action.weight *= factor);
+        part.used = true;
+        parts.push((part_file, part));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// The scenarios as the application asks at a migration; see [`Scenario::at`].
+pub(super) fn at(
+    scenarios: &[Placed],
+    at: Option<usize>,
+    position: impl Fn(&str) -> Option<usize>,
+) -> Result<Vec<Placed>, Failure> {
+    let mut problems = Vec::new();
+    let mut found = Vec::new();
+    for (file, scenario) in scenarios {
+        match scenario.at(at, &position) {
+            Ok(scenario) => found.push((file.clone(), scenario)),
+            Err(list) => problems.push(file.clone().problems(list).draw()),
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(Failure::usage(anyhow::anyhow!(problems.join("\n\n")))) }
+}
