@@ -51,8 +51,7 @@ impl Pool {
             Ok(turn) => turn,
             Err(_) => {
                 self.waiting.set(self.waiting.get() + 1);
-                let most = &mut recording.borrow_mut().pool.waiting_max;
-                *most = (*most).max(self.waiting.get());
+                recording.borrow_mut().pool.waiting(self.waiting.get());
                 let turn = tokio::time::timeout(self.patience, self.turns.acquire()).await;
                 self.waiting.set(self.waiting.get() - 1);
                 // The semaphore is never closed.

@@ -114,6 +114,13 @@ pub struct PoolRecording {
     pub waiting_max: u64,
 }
 
+impl PoolRecording {
+    /// So many clients wait now.
+    pub fn waiting(&mut self, clients: u64) {
+        self.waiting_max = self.waiting_max.max(clients);
+    }
+}
+
 /// An operation that took long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slow {

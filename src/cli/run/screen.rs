@@ -107,6 +107,11 @@ mod tests {
             latency,
             ..ActionResult::default()
         };
-        insta::assert_snapshot!(screen(&facts, &[action("pay", 0), action("history", 2)]), @"");
+        insta::assert_snapshot!(screen(&facts, &[action("pay", 0), action("history", 2)]), @r"
+           5.0 s      1,500/s  p50 0.310 p95 1.20 p99 - ms  2 failed  pool 3.2 of 8 in use, wait p99 - ms
+          pay            750/s  p50   0.310  p95    1.20  p99       - ms
+          history        750/s  p50   0.310  p95    1.20  p99       - ms  2 failed
+          server: 5 active, 3 blocked; waiting for 3 Lock:transactionid, 1 IO:DataFileRead; 1,200 blocks read
+        ");
     }
 }
