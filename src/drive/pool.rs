@@ -15,6 +15,7 @@ use crate::clock::Clock;
 pub(super) struct Pool {
     /// Connections nobody uses; the one used last is used first.
     free: RefCell<Vec<Client>>,
+    size: u64,
     turns: Semaphore,
     patience: Duration,
     in_use: Cell<u64>,
@@ -35,10 +36,10 @@ pub(super) struct Lease<'p> {
 
 impl Pool {
     pub(super) fn new(clients: Vec<Client>, patience: Duration, clock: &Clock) -> Self {
-        let turns = Semaphore::new(clients.len());
+        let (size, turns) = (clients.len() as u64, Semaphore::new(clients.len()));
         let booked_ns = Cell::new(clock.now_ns());
         let (in_use, waiting) = (Cell::new(0), Cell::new(0));
-        Self { free: RefCell::new(clients), turns, patience, in_use, waiting, booked_ns }
+        Self { free: RefCell::new(clients), size, turns, patience, in_use, waiting, booked_ns }
     }
 
     /// Waits for a connection; `None` when none was free in time.
@@ -51,7 +52,9 @@ impl Pool {
             Ok(turn) => turn,
             Err(_) => {
                 self.waiting.set(self.waiting.get() + 1);
-                recording.borrow_mut().pool.waiting(self.waiting.get());
+                // Who was just given a connection waits no more, though nobody has told him yet.
+                let given = self.size - self.in_use.get();
+                recording.borrow_mut().pool.waiting(self.waiting.get().saturating_sub(given));
                 let turn = tokio::time::timeout(self.patience, self.turns.acquire()).await;
                 self.waiting.set(self.waiting.get() - 1);
                 // The semaphore is never closed.

@@ -128,6 +128,15 @@ impl Target {
         })
     }
 
+    /// Whether a server itself is at the other end, and no pooler that has few sessions to give; `None` where that cannot
+    /// be told, because a password or encryption is asked for.
+    pub async fn is_direct(&self) -> Option<bool> {
+        match self.wire().await {
+            Ok(Some(mut wire)) => Some(wire.is_direct().await),
+            _ => None,
+        }
+    }
+
     fn refused(&self, error: &sqlx::Error) -> Error {
         let code = super::error::database_error(error).map(|e| e.code().to_owned());
         self.refused_with(code.as_deref(), describe(error))

@@ -23,6 +23,8 @@ pub struct Wire {
     to: usize,
     /// Such as 150018; 0 when the server did not say.
     version: u32,
+    /// The process that says it is at the other end.
+    process: u32,
     /// What is under way ends with a Sync.
     extended: bool,
 }
@@ -68,6 +70,7 @@ impl Wire {
             from: 0,
             to: 0,
             version: 0,
+            process: 0,
             extended: false,
         };
         wire.startup(options);
@@ -79,6 +82,7 @@ impl Wire {
                 // A password, or something else that sqlx knows.
                 b'R' => return Ok(None),
                 b'S' => wire.read_version(body),
+                b'K' => wire.process = body_number(&wire.input[body]),
                 b'E' => return Err(server_error(&wire.input[body])),
                 b'Z' => return Ok(Some(wire)),
                 _ => {}
@@ -155,6 +159,17 @@ impl Wire {
     pub fn sync(&mut self) {
         self.out.extend_from_slice(&[b'S', 0, 0, 0, 4]);
         self.extended = true;
+    }
+
+    /// Whether a server itself is at the other end, and no pooler: it names the process that answers.
+    pub async fn is_direct(&mut self) -> bool {
+        let mut answered = None;
+        self.query(b"SELECT pg_backend_pid()");
+        let asked = self.exchange(|mut row| {
+            let text = row.next().flatten().and_then(|bytes| std::str::from_utf8(bytes).ok());
+            answered = text.and_then(|text| text.parse::<u32>().ok());
+        });
+        asked.await.is_ok() && answered == Some(self.process)
     }
 
     /// Queues a text of SQL; results come as text.
@@ -282,6 +297,11 @@ impl<'m> Iterator for Values<'m> {
         self.rest = rest;
         Some(Some(value))
     }
+}
+
+/// The number at the beginning of a message.
+fn body_number(body: &[u8]) -> u32 {
+    body.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }
 
 /// The number at the end of a command's tag: `SELECT 5`, `INSERT 0 1`, `BEGIN`.

@@ -177,6 +177,7 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     crew.connect(0, &settings.targets, &workload).await?;
     let clock_ns = clock_cost_ns(&clock);
 
+    let threads = crew.size();
     let (warm_up_s, warm_up) = warm_up(settings, &crew, &workload).await?;
     (settings.listener)(Event::WarmedUp(warm_up_s, warm_up));
     let started_at = clock::wall();
@@ -184,7 +185,7 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         true => Some(Watch::start(&settings.watcher, settings.interval_s, clock).await),
         false => None,
     };
-    let mut tally = Tally::new(&workload, crew.size(), settings.pool, watch, LagWatch::start(&settings.targets, clock));
+    let mut tally = Tally::new(&workload, threads, settings.pool, watch, LagWatch::start(&settings.targets, clock));
     let began = clock.now_ns();
     let ended = measure(settings, &crew, &mut tally, began).await?;
     let measured_s = (clock.now_ns() - began) as f64 / 1e9;
@@ -192,6 +193,7 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         Some(watch) => {
             // A server that is gone has shown what it had.
             drop(crew.flush().await);
+            drop(crew);
             Some(watch.finish(&settings.watcher, &workload).await)
         }
         None => None,
@@ -215,7 +217,7 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         started_at: started_at.to_string(),
         ended,
         server,
-        design: design(settings, crew.size(), warm_up_s, warm_up),
+        design: design(settings, threads, warm_up_s, warm_up),
         measured_s,
         failures: tally.failures(),
         intervals: std::mem::take(&mut tally.intervals),

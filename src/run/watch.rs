@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -13,8 +14,8 @@ use crate::postgres::observe::{self, Snapshot, StatementCounters};
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
 
-/// A look at the server that takes longer than this is given up: the server has other things to do.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A look at the server that takes longer than this is given up: it has other things to do, or no session to spare.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits that are listed.
 const MOST_WAITS: usize = 10;
@@ -26,14 +27,13 @@ pub(super) struct Watch {
     last: Option<Activity>,
     samples: Vec<ServerSample>,
     reset: bool,
-    task: tokio::task::JoinHandle<()>,
+    clock: Clock,
+    task: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// What was seen last.
 #[derive(Debug, Clone, Default)]
 struct Look {
-    /// Looks so far.
-    number: u64,
     /// What was seen and how long it took, in nanoseconds.
     seen: Option<(Activity, u64)>,
     /// Why nothing was seen.
@@ -42,11 +42,26 @@ struct Look {
 
 impl Watch {
     /// Begins to look, on a connection of its own.
+    ///
+    /// A pooler may have no session to spare: there it takes one for each look, and gives it back.
     pub(super) async fn start(target: &Target, every_s: f64, clock: Clock) -> Self {
-        let first = snapshot(target).await.ok();
+        let direct = tokio::time::timeout(PATIENCE, target.is_direct()).await.unwrap_or(Some(false));
+        let first = if direct == Some(false) { None } else { snapshot(target).await.ok() };
         let (sender, looks) = watch::channel(Look::default());
-        let task = tokio::spawn(look(target.clone(), every_s, clock, sender));
-        Self { looks, first, last: None, samples: Vec::new(), reset: false, task }
+        let mut watcher = Watcher { target: target.clone(), kept: None, keep: direct == Some(true), clock };
+        watcher.tell(&sender).await;
+        let mut watch = Self { looks, first, last: None, samples: Vec::new(), reset: false, clock, task: None };
+        watch.sample();
+        let every_ns = (every_s * 1e9) as u64;
+        watch.task = Some(tokio::spawn(async move {
+            let mut next = clock.now_ns() + every_ns;
+            loop {
+                tokio::time::sleep_until(clock.instant(next)).await;
+                watcher.tell(&sender).await;
+                next = (next + every_ns).max(clock.now_ns());
+            }
+        }));
+        watch
     }
 
     /// What the server did since the last time, if it was looked at since.
@@ -65,13 +80,24 @@ impl Watch {
 
     /// Ends it; counters of the workers must be visible by now.
     pub(super) async fn finish(mut self, target: &Target, workload: &Workload) -> ServerView {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+        // A last look, when everybody's counters are to be seen.
+        let (sender, looks) = watch::channel(Look::default());
+        let clock = self.clock;
+        Watcher { target: target.clone(), kept: None, keep: false, clock }.tell(&sender).await;
+        self.looks = looks;
+        self.looks.mark_changed();
         self.sample();
-        self.task.abort();
-        let end = snapshot(target).await;
+        let end = match self.first {
+            Some(_) => snapshot(target).await,
+            None => Err("counters of statements and indexes were not to be had".to_owned()),
+        };
         let failed = self.looks.borrow().failed.clone();
         let mut view = summary(&self.samples);
         view.reset = self.reset;
-        view.unavailable = failed.or_else(|| end.as_ref().err().map(ToString::to_string));
+        view.unavailable = failed.or_else(|| end.as_ref().err().cloned());
         if let (Some(first), Ok(last)) = (&self.first, &end) {
             view.statements = statements(first, last, workload);
             let scans = last.indexes.iter().filter_map(|(name, index)| {
@@ -86,45 +112,63 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
-async fn look(target: Target, every_s: f64, clock: Clock, sender: watch::Sender<Look>) {
-    let mut connection = None;
-    let mut next = clock.now_ns();
-    loop {
-        if connection.is_none() {
-            connection = target.connect().await.ok();
-        }
-        let began = clock.now_ns();
-        let seen = match &mut connection {
-            Some(connection) => match tokio::time::timeout(PATIENCE, activity(connection)).await {
-                Ok(seen) => seen.map_err(|error| error.to_string()),
-                Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-            },
-            None => Err("the server could not be reached".to_owned()),
+/// Who asks, and how.
+struct Watcher {
+    target: Target,
+    kept: Option<PgConnection>,
+    keep: bool,
+    clock: Clock,
+}
+
+impl Watcher {
+    /// Looks once, and says what was seen.
+    async fn tell(&mut self, sender: &watch::Sender<Look>) {
+        let began = self.clock.now_ns();
+        let seen = match tokio::time::timeout(PATIENCE, self.ask()).await {
+            Ok(seen) => seen.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         };
-        let took = clock.now_ns() - began;
-        if seen.is_err() {
-            connection = None;
-        }
+        let took = self.clock.now_ns() - began;
         sender.send_modify(|look| {
-            look.number += 1;
             look.failed = seen.as_ref().err().cloned();
             look.seen = seen.ok().map(|activity| (activity, took));
         });
-        next = (next + (every_s * 1e9) as u64).max(clock.now_ns());
-        tokio::time::sleep_until(clock.instant(next)).await;
+    }
+
+    async fn ask(&mut self) -> Result<Activity, Error> {
+        let mut connection = match self.kept.take() {
+            Some(connection) => connection,
+            None => self.target.connect().await?,
+        };
+        let seen = activity(&mut connection).await?;
+        if self.keep {
+            self.kept = Some(connection);
+        } else {
+            let _ = connection.close().await;
+        }
+        Ok(seen)
     }
 }
 
-async fn snapshot(target: &Target) -> Result<Snapshot, Error> {
-    let mut connection = target.connect().await?;
-    observe::settle(&connection).await;
-    let snapshot = observe::snapshot(&mut connection).await?;
-    let _ = connection.close().await;
-    Ok(snapshot)
+/// Counters, or why there are none.
+async fn snapshot(target: &Target) -> Result<Snapshot, String> {
+    let take = async {
+        let mut connection = target.connect().await?;
+        observe::settle(&connection).await;
+        let snapshot = observe::snapshot(&mut connection).await?;
+        let _ = connection.close().await;
+        Ok::<_, Error>(snapshot)
+    };
+    match tokio::time::timeout(PATIENCE, take).await {
+        Ok(taken) => taken.map_err(|error| error.to_string()),
+        Err(_) => Err("it had no session to spare, or its counters took too long".to_owned()),
+    }
 }
 
 fn since(before: &Activity, now: &Activity, took_ns: u64) -> ServerSample {

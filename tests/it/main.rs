@@ -15,3 +15,5 @@ mod seed;
 mod server;
 mod support;
 mod tidy;
+mod topology;
+mod workload;

@@ -10,7 +10,7 @@ use weighbridge::postgres::Target;
 use crate::support::{Home, Ran, block_on, measuring, query, sharing};
 
 /// A running server with a database `bank`: accounts with a balance each, and a history.
-fn bank(home: &Home) -> Target {
+pub fn bank(home: &Home) -> Target {
     home.run(&["server", "start"]).ok();
     let target = home.target();
     query(&target, "SELECT ''::text");
@@ -28,27 +28,27 @@ fn bank(home: &Home) -> Target {
     })
 }
 
-fn one(target: &Target, sql: &str) -> i64 {
+pub fn one(target: &Target, sql: &str) -> i64 {
     query(target, &format!("SELECT ({sql})::text"))[0].parse().unwrap()
 }
 
-fn file(home: &Home, name: &str, text: &str) -> String {
+pub fn file(home: &Home, name: &str, text: &str) -> String {
     let path = home.path().join(name);
     std::fs::write(&path, text).unwrap();
     path.display().to_string()
 }
 
 /// A run on the embedded server without warm-up.
-fn run(home: &Home, more: &[&str]) -> Ran {
+pub fn run(home: &Home, more: &[&str]) -> Ran {
     home.run(&[&["run", "--database", "bank", "--warm-up", "0s", "--format", "json"], more].concat())
 }
 
-fn action<'j>(run: &'j Value, name: &str) -> &'j Value {
+pub fn action<'j>(run: &'j Value, name: &str) -> &'j Value {
     let actions = run["evidence"]["actions"].as_array().unwrap();
     actions.iter().find(|a| a["name"] == name).unwrap_or_else(|| panic!("{name} is in {actions:?}"))
 }
 
-fn number(value: &Value, key: &str) -> u64 {
+pub fn number(value: &Value, key: &str) -> u64 {
     value[key].as_u64().unwrap_or_else(|| panic!("{key} in {value}"))
 }
 
@@ -272,13 +272,13 @@ fn a_server_of_somebody_else_is_only_read() {
 }
 
 /// A run that goes on while the test does something to its server.
-struct Going {
-    child: Child,
+pub struct Going {
+    pub child: Child,
     lines: Lines<BufReader<ChildStderr>>,
 }
 
 impl Going {
-    fn start(home: &Home, arguments: &[&str]) -> Self {
+    pub fn start(home: &Home, arguments: &[&str]) -> Self {
         let mut command = home.command(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -287,11 +287,11 @@ impl Going {
 
     /// Reads progress until a line holds the words.
     #[track_caller]
-    fn until(&mut self, words: &str) {
+    pub fn until(&mut self, words: &str) {
         assert!(self.lines.by_ref().map_while(Result::ok).any(|line| line.contains(words)), "`{words}` never came");
     }
 
-    fn end(self) -> Ran {
+    pub fn end(self) -> Ran {
         drop(self.lines);
         Ran::new(self.child.wait_with_output().unwrap())
     }
@@ -418,17 +418,28 @@ fn what_is_kept_adds_up_and_ctrl_c_keeps_it() {
 }
 
 /// The real PgBouncer in front of the test's server; ended with the test.
-struct Bouncer {
+pub struct Bouncer {
     child: Child,
     port: u16,
 }
 
 impl Bouncer {
-    fn start(home: &Home, mode: &str) -> Self {
+    pub fn start(home: &Home, mode: &str) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_at(home, mode, port)
+    }
+
+    /// Ends it at once, and starts another at the same place.
+    pub fn restart(&mut self, home: &Home) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        *self = Self::start_at(home, "session", self.port);
+    }
+
+    fn start_at(home: &Home, mode: &str, port: u16) -> Self {
         use std::os::unix::process::CommandExt;
         let url = home.run(&["server", "url"]).ok().stdout;
         let sockets = url.trim().split("host=").nth(1).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = home.path().join(format!("bouncer-{mode}"));
         std::fs::create_dir_all(&folder).unwrap();
         let config = format!(
@@ -462,7 +473,7 @@ impl Bouncer {
         panic!("PgBouncer did not start:\n{}", seen.join("\n"));
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("postgresql://weighbridge@127.0.0.1:{}/bank?sslmode=disable", self.port)
     }
 }
