@@ -95,9 +95,8 @@ fn used(
                 problems.push(wrong(&wanted.span, format!("`{}` has no action `{}`", of.file.text, wanted.text), help));
             }
         }
-        part.actions.retain(|action| {
-            of.actions.is_empty() || of.actions.iter().any(|wanted| wanted.text == action.name.value)
-        });
+        part.actions
+            .retain(|action| of.actions.is_empty() || of.actions.iter().any(|wanted| wanted.text == action.name.value));
         part.actions.iter_mut().for_each(|action| action.weight *= factor);
         part.used = true;
         parts.push((part_file, part));

@@ -43,11 +43,7 @@ impl Pool {
     }
 
     /// Waits for a connection; `None` when none was free in time.
-    pub(super) async fn lease<'p>(
-        &'p self,
-        clock: &'p Clock,
-        recording: &'p RefCell<Recording>,
-    ) -> Option<Lease<'p>> {
+    pub(super) async fn lease<'p>(&'p self, clock: &'p Clock, recording: &'p RefCell<Recording>) -> Option<Lease<'p>> {
         let turn = match self.turns.try_acquire() {
             Ok(turn) => turn,
             Err(_) => {

@@ -411,6 +411,24 @@ mod tests {
         assert!((150..=250).contains(&late), "{late} operations were due during the stall");
         action.counts.check();
         assert_eq!(action.counts.skipped, 0);
+        let ms = |histogram: &hdrhistogram::Histogram<u64>| {
+            let at = |q: f64| histogram.value_at_quantile(q) as f64 / 1e6;
+            format!(
+                "p10 {:6.1}  p50 {:6.1}  p90 {:6.1}  p99 {:6.1}  max {:6.1}",
+                at(0.1),
+                at(0.5),
+                at(0.9),
+                at(0.99),
+                at(1.0)
+            )
+        };
+        let table =
+            format!("latency {}\nservice {}\nlag     {}", ms(&action.latency), ms(&action.service), ms(&action.lag));
+        insta::assert_snapshot!(table, @r"
+        latency p10    1.2  p50    1.9  p90 1511.0  p99 1867.5  max 2001.7
+        service p10    1.0  p50    1.0  p90    1.0  p99    1.0  max 2000.7
+        lag     p10    0.2  p50    0.9  p90 1509.9  p99 1865.4  max 1964.0
+        ");
     }
 
     #[tokio::test(start_paused = true)]

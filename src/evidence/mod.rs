@@ -190,6 +190,9 @@ pub struct ActionFacts {
     pub margin: f64,
     /// Its statements.
     pub sql: Vec<String>,
+    /// What is asked instead after the migration; absent where that is the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sql_after: Vec<String>,
 }
 
 /// What was counted in a chunk, by side.

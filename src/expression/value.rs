@@ -121,6 +121,17 @@ impl From<Option<i64>> for Value<'_> {
     }
 }
 
+impl Value<'static> {
+    /// The same value, without a text of its own.
+    #[must_use]
+    pub fn borrowed(&self) -> Value<'_> {
+        match self {
+            Value::Text(text) => Value::Text(Cow::Borrowed(text)),
+            other => other.clone(),
+        }
+    }
+}
+
 impl Value<'_> {
     /// Writes the value's length (−1 for NULL) and bytes, as COPY BINARY and Bind both want them.
     ///

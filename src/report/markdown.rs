@@ -59,7 +59,8 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
             )?;
         }
     }
-    let notes: Vec<String> = comparison.actions.iter().filter_map(|a| words::note(evidence, comparison, a)).collect();
+    let notes = comparison.actions.iter().filter_map(|a| words::note(evidence, comparison, a));
+    let notes: Vec<String> = words::asks_differently(evidence).chain(notes).collect();
     let checks = comparison.checks.iter().map(|check| {
         let kind = if check.consequence == Consequence::Warning { "Warning" } else { "Limit" };
         format!("{kind}: {}", check.message)

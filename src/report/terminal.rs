@@ -76,6 +76,10 @@ fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
 
 fn notes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut any = false;
+    for note in words::asks_differently(trial.evidence) {
+        writeln!(out, "  {note}")?;
+        any = true;
+    }
     for note in trial.comparison.actions.iter().filter_map(|a| words::note(trial.evidence, trial.comparison, a)) {
         writeln!(out, "  {note}")?;
         any = true;

@@ -54,7 +54,8 @@ fn times(of: &Quantiles) -> String {
 fn slow(run: &RunEvidence) -> Vec<String> {
     let count: u64 = run.actions.iter().map(|action| action.slow).sum();
     let Some(limit_ms) = run.design.slow_after_ms.filter(|_| 0 < count) else { return Vec::new() };
-    let mut lines = vec![format!("slow   {} took longer than {limit_ms} ms to serve", plural(count as usize, "answer"))];
+    let mut lines =
+        vec![format!("slow   {} took longer than {limit_ms} ms to serve", plural(count as usize, "answer"))];
     for facts in run.slowest.iter().take(MOST_SLOW) {
         let plans = if facts.plans.is_empty() { String::new() } else { format!("  {}", facts.plans.join("; ")) };
         lines.push(format!("       {:>9.1} ms at {:.1} s  {}{plans}", facts.service_ms, facts.at_s, facts.action));
@@ -73,7 +74,11 @@ fn server(view: &ServerView, measured_s: f64) -> Vec<String> {
         per_s(view.blocks_hit),
         per_s(view.blocks_read),
         wal.unwrap_or_default(),
-        if view.checkpoints == 0 { String::new() } else { format!(" · {}", plural(view.checkpoints as usize, "checkpoint")) },
+        if view.checkpoints == 0 {
+            String::new()
+        } else {
+            format!(" · {}", plural(view.checkpoints as usize, "checkpoint"))
+        },
         match view.autovacuum_samples {
             0 => String::new(),
             samples => format!(" · autovacuum at work in {samples} of {} looks", view.samples),

@@ -9,6 +9,12 @@ use crate::units::{
 };
 use std::time::Duration;
 
+/// The actions that ask another statement after the migration: their changes are not the schema's alone.
+pub(super) fn asks_differently(evidence: &Evidence) -> impl Iterator<Item = String> {
+    let other = evidence.actions.iter().filter(|action| !action.sql_after.is_empty());
+    other.map(|action| format!("{} asks another statement after the migration, as its scenario says", action.name))
+}
+
 /// More chunks than this are not advised: a better machine or a wider margin is.
 const MOST_CHUNKS: u32 = 128;
 

@@ -2,9 +2,7 @@
 
 use super::tally::Tally;
 use crate::drive::Recording;
-use crate::evidence::run::{
-    ActionResult, DriverFacts, GateResult, IntervalFacts, Quantiles, RunCheck, RunCheckName,
-};
+use crate::evidence::run::{ActionResult, DriverFacts, GateResult, IntervalFacts, Quantiles, RunCheck, RunCheckName};
 use crate::evidence::view::{PoolFacts, ReplicaFacts};
 use crate::scenario::Load;
 use crate::scenario::gate::{Figure, Gate};

@@ -63,11 +63,7 @@ impl LagWatch {
     pub(super) fn facts(&self) -> Vec<ReplicaFacts> {
         let facts = |seen: &Arc<Mutex<Seen>>| {
             let seen = seen.lock().expect("no holder panics");
-            ReplicaFacts {
-                lag: Quantiles::of(&seen.lag),
-                lag_bytes_max: seen.bytes_max,
-                unreachable: seen.unreachable,
-            }
+            ReplicaFacts { lag: Quantiles::of(&seen.lag), lag_bytes_max: seen.bytes_max, unreachable: seen.unreachable }
         };
         self.seen.iter().map(facts).collect()
     }

@@ -132,7 +132,8 @@ pub fn merge(parts: &[Part]) -> Result<RunEvidence, MergeError> {
 fn pool(parts: &[Part]) -> Option<PoolFacts> {
     let mut sum = PoolFacts::default();
     for part in parts {
-        let PoolFacts { connections, timeouts, in_use_mean, idle_mean, waiting_max, wait: _ } = part.run.pool.as_ref()?;
+        let PoolFacts { connections, timeouts, in_use_mean, idle_mean, waiting_max, wait: _ } =
+            part.run.pool.as_ref()?;
         sum.connections += connections;
         sum.timeouts += timeouts;
         sum.in_use_mean += in_use_mean;

@@ -96,7 +96,8 @@ pub(super) fn read_action(mut table: Table<'_, '_>) -> Option<Action> {
         }
         let role = source.role.as_ref().or(role.as_ref());
         if let (Some(role), true) = (role.filter(|role| role.value == Role::Replica), begin.is_some()) {
-            let problem = Diagnostic::at(role.span.clone(), "a transaction stays on one server, and writes: the primary");
+            let problem =
+                Diagnostic::at(role.span.clone(), "a transaction stays on one server, and writes: the primary");
             table.problem(problem.help("leave `transaction` or `target` out"));
         }
         let (protocol, role) = (source.protocol.or(protocol), role.map_or(Role::Primary, |role| role.value));
@@ -348,12 +349,7 @@ fn lead(table: &Table<'_, '_>, parameters: &mut [Parameter]) -> Option<()> {
 }
 
 /// A statement; names nobody knows become slots that an earlier step must fill.
-fn read_step(
-    table: &Table<'_, '_>,
-    source: &PlacedText,
-    is_first: bool,
-    slots: &mut Vec<String>,
-) -> Option<Step> {
+fn read_step(table: &Table<'_, '_>, source: &PlacedText, is_first: bool, slots: &mut Vec<String>) -> Option<Step> {
     let spans = crate::sql::statements(&source.text);
     // A semicolon at the end is allowed, but a comment after it would belong to no statement.
     let statement = Statement::new(&source.text[..spans.last().map_or(0, |span| span.end)]);

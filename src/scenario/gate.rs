@@ -206,14 +206,15 @@ fn read_metric(text: &str) -> Result<Metric, String> {
 fn read_limit(figure: Figure, text: &str) -> Result<(f64, bool), String> {
     let node = parse(text).map_err(|_| format!("`{text}` is no limit"))?.node;
     match (figure, node) {
-        (
-            Figure::Latency(_) | Figure::Mean | Figure::PoolWait(_) | Figure::ReplicaLag,
-            Node::Duration(micros),
-        ) => Ok((micros as f64 * 1e3, false)),
+        (Figure::Latency(_) | Figure::Mean | Figure::PoolWait(_) | Figure::ReplicaLag, Node::Duration(micros)) => {
+            Ok((micros as f64 * 1e3, false))
+        }
         (Figure::Errors | Figure::Skipped | Figure::Late | Figure::Misses, Node::Percent(share)) => Ok((share, false)),
         (Figure::Rate, Node::Percent(share)) => Ok((share, true)),
         (Figure::Rate, Node::Number(rate)) => Ok((rate, false)),
-        (Figure::Errors | Figure::Skipped | Figure::Late | Figure::Misses, _) => Err(format!("`{text}` must be a share, such as 0.1%")),
+        (Figure::Errors | Figure::Skipped | Figure::Late | Figure::Misses, _) => {
+            Err(format!("`{text}` must be a share, such as 0.1%"))
+        }
         (Figure::Rate, _) => Err(format!("`{text}` must be a number a second, or a share of the load such as 95%")),
         _ => Err(format!("`{text}` must be a duration, such as 20ms")),
     }

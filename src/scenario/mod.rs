@@ -13,6 +13,7 @@ pub mod script;
 pub mod shape;
 pub mod spec;
 pub mod statement;
+mod text;
 pub mod workload;
 
 pub use action::Action;

@@ -1,5 +1,6 @@
 //! Values of named parameters as pure streams. Must not allocate for numbers, and must hold no state.
 
+use super::text::{json, letters, words};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expression::distribution::number;
 use crate::expression::hash::below;
@@ -31,6 +32,10 @@ pub enum Draw {
     Sequence(i64),
     /// Letters and digits, so many at least and at most.
     Letters(u64, u64),
+    /// Words, so many at least and at most.
+    Words(u64, u64),
+    /// An object of JSON.
+    Json(Vec<(String, Draw)>),
     /// Text around other parameters.
     Template(Vec<Piece>),
     /// The end of the dataset's history.
@@ -168,19 +173,30 @@ fn call(name: &str, arguments: &[Argument], expr: &Expr, names: &[String]) -> Re
         }
         ("sequence", []) => Ok(Draw::Sequence(1)),
         ("sequence", [first]) => Ok(Draw::Sequence(whole(first, 0)? as i64)),
-        ("letters", [least, most]) => {
+        ("letters" | "words", [least, most]) => {
             let (least, most) = (whole(least, 0)?, whole(most, 0)?);
             if most < least || 1_000_000 < most {
-                return Err(Diagnostic::at(expr.span.clone(), "`letters` takes the least and the most, up to 1,000,000"));
+                let message = format!("`{name}` takes the least and the most, up to 1,000,000");
+                return Err(Diagnostic::at(expr.span.clone(), message));
             }
-            Ok(Draw::Letters(least, most))
+            Ok(if name == "words" { Draw::Words(least, most) } else { Draw::Letters(least, most) })
+        }
+        ("json", [_, ..]) => {
+            let member = |argument: &Argument| match &argument.label {
+                Some(label) => Ok((label.clone(), read(&argument.value, names)?)),
+                None => Err(Diagnostic::at(
+                    argument.value.span.clone(),
+                    "write each member with its name: json(kind weights(a 1, b 2), amount uniform(1, 9))",
+                )),
+            };
+            arguments.iter().map(member).collect::<Result<_, _>>().map(Draw::Json)
         }
         ("template", [Argument { label: None, value: Expr { node: Node::Text(text), span }, .. }]) => {
             template(text, span, names)
         }
         _ => Err(Diagnostic::at(expr.span.clone(), format!("`{name}` is unknown, or takes other arguments")).help(
             "known: pick(table.column, zipf 1.1), weights(a 85, b 15), uniform, normal, lognormal, exp, zipf(1000, 1.1), \
-             sequence(1), letters(5, 20), template('user-{id}'), uuid()",
+             sequence(1), letters(5, 20), words(3, 12), json(kind weights(a 1, b 2)), template('user-{id}'), uuid()",
         )),
     }
 }
@@ -283,6 +299,7 @@ impl Draw {
                 left.picks(found);
                 right.picks(found);
             }
+            Self::Json(members) => members.iter_mut().for_each(|(_, member)| member.picks(found)),
             _ => {}
         }
     }
@@ -295,6 +312,7 @@ impl Draw {
                 left.sources(found);
                 right.sources(found);
             }
+            Self::Json(members) => members.iter_mut().for_each(|(_, member)| member.sources(found)),
             Self::Template(pieces) => found.extend(pieces.iter_mut().filter_map(|piece| match piece {
                 Piece::Parameter(position) => Some(position),
                 Piece::Text(_) => None,
@@ -307,12 +325,17 @@ impl Draw {
     pub fn value<'w>(&'w self, key: Key, at: Place<'_, 'w>) -> Value<'w> {
         let n = at.n;
         match self {
-            Self::Const(value) => value.clone(),
-            Self::Choice(weights, values) => values[weights.choose(key.cell(n))].clone(),
+            Self::Const(value) => value.borrowed(),
+            Self::Choice(weights, values) => values[weights.choose(key.cell(n))].borrowed(),
             Self::Distribution(distribution) => Value::Float(distribution.draw(key.cell(n))),
             Self::Zipf(zipf) => Value::Int(zipf.draw(key, n) as i64 + 1),
             Self::Sequence(first) => Value::Int(first + at.ordinal as i64),
             Self::Letters(least, most) => Value::Text(letters(key, n, *least, *most).into()),
+            Self::Words(least, most) => Value::Text(words(key, n, *least, *most).into()),
+            Self::Json(members) => {
+                let member = |(name, draw): &'w (String, Self)| (name.as_str(), draw.value(key.named(name), at));
+                Value::Text(json(members.iter().map(member)).into())
+            }
             Self::Template(pieces) => {
                 let mut text = String::new();
                 for piece in pieces {
@@ -342,16 +365,7 @@ impl Draw {
 
 fn picked<'w>(pick: &Pick, key: Key, at: Place<'_, 'w>, column: usize) -> Value<'w> {
     let Some(pool) = at.pools.get(pick.pool).filter(|pool| !pool.values.is_empty()) else { return Value::Null };
-    pool.values[pick.row(key, at.n, pool.rows()) as usize * pool.width + column].clone()
-}
-
-fn letters(key: Key, n: u64, least: u64, most: u64) -> String {
-    const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz01";
-    let length = least + below(key.cell(n), most - least + 1);
-    let words = (0..length.div_ceil(10)).map(|word| key.numbered(word + 1).cell(n));
-    let text =
-        words.flat_map(|word| (0..10).map(move |place| char::from(LETTERS[(word >> (6 * place)) as usize & 63])));
-    text.take(length as usize).collect()
+    pool.values[pick.row(key, at.n, pool.rows()) as usize * pool.width + column].borrowed()
 }
 
 fn combine(operator: char, left: &Value<'_>, right: &Value<'_>) -> Value<'static> {

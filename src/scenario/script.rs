@@ -154,7 +154,15 @@ impl Reader<'_> {
         let arguments = statement.names.clone().iter().map(|name| self.slot(name)).collect();
         let source = PlacedText { text, content_start: Some(span.start), span };
         self.program.push(Op::Send(self.steps.len()));
-        self.steps.push(Step { statement, source, arguments, protocol: None, keep, role: Role::Primary, since: Vec::new() });
+        self.steps.push(Step {
+            statement,
+            source,
+            arguments,
+            protocol: None,
+            keep,
+            role: Role::Primary,
+            since: Vec::new(),
+        });
     }
 
     /// A backslash command at `at`, after SQL that began at `start`; returns where its line ends.

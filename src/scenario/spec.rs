@@ -60,8 +60,7 @@ fn read_scenario(root: &mut Table<'_, '_>, whole: bool) -> Option<Scenario> {
         Some(table) => read_load(table),
         None if whole => {
             root.problem(
-                Diagnostic::whole("the scenario needs a [load] table")
-                    .help("[load] with rate = 300, or clients = 8"),
+                Diagnostic::whole("the scenario needs a [load] table").help("[load] with rate = 300, or clients = 8"),
             );
             (None, Conditions::default())
         }
@@ -113,11 +112,7 @@ impl Scenario {
     ///
     /// # Errors
     /// Every migration that is not known.
-    pub fn at(
-        &self,
-        at: Option<usize>,
-        position: impl Fn(&str) -> Option<usize>,
-    ) -> Result<Self, Vec<Diagnostic>> {
+    pub fn at(&self, at: Option<usize>, position: impl Fn(&str) -> Option<usize>) -> Result<Self, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let mut scenario = self.clone();
         for step in scenario.actions.iter_mut().flat_map(|action| &mut action.steps) {

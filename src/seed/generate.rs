@@ -220,7 +220,7 @@ impl Plan {
 
     fn eval<'p>(&'p self, cell: &'p Cell, at: &Row<'_, 'p>) -> Value<'p> {
         match cell {
-            Cell::Const(value) => borrowed(value),
+            Cell::Const(value) => value.borrowed(),
             Cell::Row => Value::Int((at.row + self.tables[at.table].above) as i64 + 1),
             Cell::Own(column) => match at.known.get(*column) {
                 Some(value) => value.clone(),
@@ -270,9 +270,9 @@ impl Plan {
             },
             Cell::Binary(operator, left, right) => binary(*operator, &self.eval(left, at), &self.eval(right, at)),
             Cell::Uuid(key) => Value::Uuid(uuid(*key, at.row)),
-            Cell::Held(values) => values.get(at.row as usize).map_or(Value::Null, borrowed),
+            Cell::Held(values) => values.get(at.row as usize).map_or(Value::Null, Value::borrowed),
             Cell::Slot(slots, digit, first) => Value::Int(first + slots.digit(*digit, at.row) as i64),
-            Cell::SlotOf(slots, digit, values) => borrowed(&values[slots.digit(*digit, at.row) as usize]),
+            Cell::SlotOf(slots, digit, values) => values[slots.digit(*digit, at.row) as usize].borrowed(),
             Cell::Spread(low, high, growth) => match (self.eval(low, at), self.eval(high, at)) {
                 (Value::Time(low), Value::Time(high)) => {
                     Value::Time(low + (growth.moment(at.row) * (high - low) as f64) as i64)
@@ -407,13 +407,6 @@ impl Plan {
 
 fn moment(value: &Value<'_>) -> Option<i64> {
     if let Value::Time(micros) = value { Some(*micros) } else { None }
-}
-
-fn borrowed<'v>(value: &'v Value<'static>) -> Value<'v> {
-    match value {
-        Value::Text(text) => Value::Text(Cow::Borrowed(text)),
-        other => other.clone(),
-    }
 }
 
 fn clamp<'v>(value: Value<'v>, low: &Value<'_>, high: &Value<'_>) -> Value<'v> {

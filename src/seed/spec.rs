@@ -263,7 +263,8 @@ fn read_states(root: &mut Table<'_, '_>) -> BTreeMap<String, Machine> {
         }
         let machine = machine(start.text, &read);
         if MOST_SETS < machine.sets.len() {
-            let message = format!("the steps of `{}` set {} columns, more than {MOST_SETS}", name.value, machine.sets.len());
+            let message =
+                format!("the steps of `{}` set {} columns, more than {MOST_SETS}", name.value, machine.sets.len());
             table.problem(Diagnostic::at(name.span, message).help("let two machines set them"));
         }
         machines.insert(name.value, machine);

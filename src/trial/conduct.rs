@@ -127,7 +127,7 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
             settings: server_settings,
         },
         design: design(settings, load),
-        actions: action_facts(settings, &workloads[0]),
+        actions: action_facts(settings, &workloads),
         chunks: Vec::new(),
         counters: BTreeMap::new(),
         plans: BTreeMap::new(),
@@ -212,7 +212,8 @@ fn same_types(scenarios: &[Vec<Scenario>; 2], bound: [&Bound; 2]) -> bool {
         actions.flat_map(|(action, bound)| action.steps.iter().zip(bound))
     };
     steps(0).zip(steps(1)).all(|((before, its), (after, types))| {
-        before.statement.sql != after.statement.sql || its.arguments == types.arguments && its.captures == types.captures
+        before.statement.sql != after.statement.sql
+            || its.arguments == types.arguments && its.captures == types.captures
     })
 }
 
@@ -430,12 +431,19 @@ fn design(settings: &Settings, load: Load) -> Design {
     }
 }
 
-fn action_facts(settings: &Settings, workload: &Workload) -> Vec<ActionFacts> {
-    let facts = workload.actions.iter().map(|action| ActionFacts {
-        name: action.name.clone(),
-        share: action.share,
-        margin: action.margin.unwrap_or(settings.margin),
-        sql: action.steps.iter().map(|step| step.sql.trim().to_owned()).collect(),
+fn action_facts(settings: &Settings, workloads: &[Arc<Workload>; 2]) -> Vec<ActionFacts> {
+    let sql = |action: &PlannedAction| -> Vec<String> {
+        action.steps.iter().map(|step| step.sql.trim().to_owned()).collect()
+    };
+    let facts = workloads[0].actions.iter().zip(&workloads[1].actions).map(|(action, after)| {
+        let (before, after) = (sql(action), sql(after));
+        ActionFacts {
+            name: action.name.clone(),
+            share: action.share,
+            margin: action.margin.unwrap_or(settings.margin),
+            sql_after: if before == after { Vec::new() } else { after },
+            sql: before,
+        }
     });
     facts.collect()
 }

@@ -100,6 +100,38 @@ fn a_load_beyond_the_machine_is_invalid_and_not_a_regression() {
 }
 
 #[test]
+fn each_side_is_asked_what_the_application_asks_at_its_migration() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    // Before, the application asks for one thing, and a column that goes; after, for another that came.
+    shop.change(
+        "scenario.toml",
+        "sql    = \"SELECT id, amount, status",
+        "sql    = \"SELECT id, amount, lower(status), status",
+    );
+    let since = "[[action.since]]\nmigration = '0004'\nsql = 'SELECT id, amount, state FROM payments WHERE user_id = :user ORDER BY id'\n\n[[action]]\nname   = \"courses_of_user\"";
+    shop.change("scenario.toml", "[[action]]\nname   = \"courses_of_user\"", since);
+    let insert = "INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, :amount, 'pending', :from)";
+    let after = "[[action.step.since]]\nmigration = '4'\nsql = \"INSERT INTO payments (user_id, amount, state, created_at) VALUES (:user, :amount, 'pending', :from)\"\n";
+    shop.change("scenario.toml", &format!("sql = \"{insert}\"\n"), &format!("sql = \"{insert}\"\n{after}"));
+    shop.write("migrations/0004_renames.up.sql", "ALTER TABLE payments RENAME COLUMN status TO state;\n");
+    shop.write("migrations/0004_renames.down.sql", "ALTER TABLE payments RENAME COLUMN state TO status;\n");
+    let ran = home.prove(&shop, "0004", &["--format", "json", "--scale", "0.2", "--chunks", "2"]);
+    let trial = ran.json();
+    let failures = trial["evidence"]["chunks"][0]["sides"].as_object().unwrap().values();
+    assert!(failures.clone().count() == 3 && failures.clone().all(|side| side["failures"] == serde_json::json!({})));
+    let actions = trial["evidence"]["actions"].as_array().unwrap();
+    assert!(actions[0]["sql"][0].as_str().unwrap().contains("lower(status)"), "{actions:?}");
+    assert!(actions[0]["sql_after"][0].as_str().unwrap().contains("amount, state"), "{actions:?}");
+    assert!(actions[1].get("sql_after").is_none(), "asked the same on both sides");
+    let calls = |side: &str, action: usize| trial["evidence"]["counters"][side]["work"][action]["calls"].clone();
+    assert_eq!((calls("before", 0), calls("before", 2)), (calls("after", 0), calls("after", 2)));
+    let text = home.run(&["report", &shop.results()[0].display().to_string()]).stdout;
+    assert!(text.contains("payments_of_user asks another statement after the migration"), "{text}");
+}
+
+#[test]
 fn a_closed_loop_and_a_migration_after_others_work_too() {
     let _machine = measuring();
     let home = Home::new();

@@ -29,7 +29,8 @@ fn account(home: &Home) -> Option<(u32, u32)> {
 }
 
 fn command(program: &str, account: Option<(u32, u32)>) -> Command {
-    let mut command = Command::new(find_binaries(None).expect("PostgreSQL is needed: make postgresql").bin.join(program));
+    let mut command =
+        Command::new(find_binaries(None).expect("PostgreSQL is needed: make postgresql").bin.join(program));
     if let Some((uid, gid)) = account {
         command.uid(uid).gid(gid).env("HOME", "/");
     }
@@ -181,9 +182,7 @@ fn reads_go_to_the_replica_its_lag_and_what_it_misses_are_told_and_its_death_is_
         let given = ["run", &scenario, "--url", &urls.0, "--replica", &urls.1, "--allow-writes", "--warm-up", "0s"];
         [&given[..], &["--format", "json"], more].concat().iter().map(|a| (*a).to_owned()).collect::<Vec<String>>()
     };
-    let words = |arguments: &[String]| -> Ran {
-        home.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
-    };
+    let words = |arguments: &[String]| -> Ran { home.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) };
     let found = words(&run(&["-T", "2s", "--gate", "replica.lag < 10s", "--gate", "misses < 100%"])).measured();
     let found = json(&found);
     let evidence = &found["evidence"];

@@ -208,13 +208,15 @@ fn every_class_of_failure_is_counted_and_the_load_goes_on() {
     assert_eq!(number(&found["evidence"]["failures"]["57P01"], "count"), 6);
     assert!(4 <= number(&found["evidence"]["driver"], "reconnects"), "{found:#}");
     // A statement that takes too long is given up by the server.
-    let text = "name = 't'\n[load]\nclients = 1\ntimeout = '50ms'\n[[action]]\nname = 'long'\nsql = 'SELECT pg_sleep(5)'\n";
+    let text =
+        "name = 't'\n[load]\nclients = 1\ntimeout = '50ms'\n[[action]]\nname = 'long'\nsql = 'SELECT pg_sleep(5)'\n";
     let long = file(&home, "long.toml", text);
     let found = run(&home, &[&long, "-n", "2"]).measured().json();
     assert_eq!(number(&found["evidence"]["failures"]["57014"], "count"), 2);
     // No connection is left: said before anything is measured.
     made(&bank, "CREATE ROLE few LOGIN CONNECTION LIMIT 3; GRANT SELECT ON accounts TO few");
-    let url = home.run(&["server", "url"]).ok().stdout.trim().replace("weighbridge@", "few@").replace("/postgres?", "/bank?");
+    let url =
+        home.run(&["server", "url"]).ok().stdout.trim().replace("weighbridge@", "few@").replace("/postgres?", "/bank?");
     let read = file(&home, "read.sql", "SELECT count(*) FROM accounts;\n");
     home.run(&["run", "--url", &url, "-f", &read, "-c", "9"]).exits(4).says(&["53300", "fewer clients"]);
 }

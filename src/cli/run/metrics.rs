@@ -20,9 +20,8 @@ use crate::drive::Recording;
 use crate::evidence::run::{ActionResult, IntervalFacts};
 
 /// Upper bounds of the histograms' buckets, in seconds.
-const BUCKETS_S: [f64; 17] = [
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
+const BUCKETS_S: [f64; 17] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// What OpenMetrics calls itself (OpenMetrics 1.0.0, "Overall Structure").
 const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -47,7 +46,9 @@ impl Metrics {
     /// Listens.
     pub(super) async fn listen(address: SocketAddr) -> Result<Self, Failure> {
         let listener = TcpListener::bind(address).await.map_err(|error| {
-            Failure::environment(anyhow!("cannot listen on {address}: {error}\n  = help: name another port with --metrics"))
+            Failure::environment(anyhow!(
+                "cannot listen on {address}: {error}\n  = help: name another port with --metrics"
+            ))
         })?;
         let page = Arc::new(Mutex::new("# EOF\n".to_owned()));
         let served = Arc::clone(&page);
@@ -60,7 +61,9 @@ impl Metrics {
                         async move { Ok::<_, Infallible>(respond(&request, &page)) }
                     });
                     // A reader that goes away is his own business.
-                    drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await);
+                    drop(
+                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await,
+                    );
                 });
             }
         });

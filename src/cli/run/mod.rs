@@ -32,9 +32,9 @@ use crate::expression::Node;
 use crate::expression::parse::parse;
 use crate::postgres::{Target, observe};
 use crate::report::run::{RunVerdict, json, markdown, terminal};
-use crate::scenario::{Scenario, name_of};
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
+use crate::scenario::{Scenario, name_of};
 
 const EXAMPLES: &str = "\
 Examples:

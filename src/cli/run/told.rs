@@ -22,11 +22,7 @@ use crate::run::Event;
 use crate::units::plural;
 
 /// What is told while a run goes on.
-pub(super) fn listener(
-    progress: &Arc<Progress>,
-    log: &Rc<Log>,
-    metrics: Option<Metrics>,
-) -> Box<dyn Fn(Event<'_>)> {
+pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<Metrics>) -> Box<dyn Fn(Event<'_>)> {
     let (progress, log) = (Arc::clone(progress), Rc::clone(log));
     Box::new(move |event| match event {
         Event::Binding => progress.status("reading: statements and values to pick from".to_owned()),
@@ -78,7 +74,8 @@ impl Log {
         if self.error.borrow().is_some() {
             return;
         }
-        let written = self.write(facts, actions, recording).and_then(|()| self.write_transactions(facts, recording, began_ns));
+        let written =
+            self.write(facts, actions, recording).and_then(|()| self.write_transactions(facts, recording, began_ns));
         if let Err(error) = written {
             *self.error.borrow_mut() = Some(error);
         }
@@ -87,9 +84,10 @@ impl Log {
     fn write_transactions(&self, facts: &IntervalFacts, recording: &Recording, began_ns: u64) -> std::io::Result<()> {
         let mut transactions = self.transactions.borrow_mut();
         let Some(transactions) = transactions.as_mut() else { return Ok(()) };
-        let start_us = self.start_us.get().unwrap_or_else(|| {
-            clock::wall().as_microsecond() - ((facts.at_s + facts.length_s) * 1e6) as i64
-        });
+        let start_us = self
+            .start_us
+            .get()
+            .unwrap_or_else(|| clock::wall().as_microsecond() - ((facts.at_s + facts.length_s) * 1e6) as i64);
         self.start_us.set(Some(start_us));
         transactions.add(&recording.log, began_ns, start_us)
     }
