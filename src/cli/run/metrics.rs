@@ -219,6 +219,32 @@ mod tests {
     use crate::drive::recorder::Moments;
 
     #[test]
+    fn the_dashboard_asks_for_figures_there_are() {
+        use crate::evidence::view::{PoolFacts, ServerSample};
+        let waits = [("IO:WALSync".to_owned(), 1)].into();
+        let facts = IntervalFacts {
+            server: Some(ServerSample { waits, ..ServerSample::default() }),
+            pool: Some(PoolFacts::default()),
+            replica_lag_us_max: vec![Some(1.0)],
+            ..IntervalFacts::default()
+        };
+        let mut total = Recording::new(1);
+        total.failed(0, &crate::drive::failure::Failure::script("x"), 1);
+        let page = render(&facts, &[ActionResult::default()], &total);
+        let dashboard = include_str!("../../../docs/grafana/dashboard.json");
+        let name = |c: char| c.is_ascii_lowercase() || c == '_';
+        let asked = dashboard.match_indices("weighbridge_").map(|(at, _)| {
+            let rest = &dashboard[at..];
+            &rest[..rest.find(|c| !name(c)).unwrap()]
+        });
+        let asked: Vec<&str> = asked.collect();
+        assert!(20 < asked.len());
+        for figure in asked {
+            assert!(page.lines().any(|line| line.starts_with(figure)), "{figure} is on no page:\n{page}");
+        }
+    }
+
+    #[test]
     fn a_page_holds_cumulative_buckets_and_ends_as_it_must() {
         let mut total = Recording::new(1);
         for ms in [1_u64, 3, 40, 45_000] {
@@ -239,6 +265,7 @@ mod tests {
             assert!(page.lines().any(|found| found == line), "{line}\n{page}");
         }
         assert!(page.ends_with("# EOF\n"));
+        assert_eq!(page.matches("# TYPE").count(), page.matches("# HELP").count());
         assert!(address("0.0.0.0:1").is_err() && address("127.0.0.1:9187").is_ok());
     }
 }
