@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a fresh machine with Rust: `make demo` and `make test`.
 
-.PHONY: demo test postgresql pgbouncer bench
+.PHONY: demo test fuzz soak postgresql pgbouncer bench
 
 # Proves the payments index on the embedded server.
 demo: postgresql
@@ -22,3 +22,12 @@ postgresql:
 
 bench:
 	cargo bench
+
+# A million cases for each parser, as a nightly job does; `make test` tries ten thousand.
+fuzz:
+	PROPTEST_CASES=1000000 cargo test --release --test it fuzz
+
+# Ten minutes at full speed, for memory that must stay flat.
+soak: postgresql
+	cargo build --release
+	./benches/peers/soak.sh

@@ -81,25 +81,29 @@ fn used(
         let path = file.path.parent().unwrap_or(Path::new("")).join(&of.file.text);
         let Some((part_file, mut part)) = parsed(&path, parse_part, &mut problems) else { continue };
         let factor = factor * of.weight;
-        if let Err(list) = used(&part_file, &part, factor, depth + 1, parts) {
+        let mut its = Vec::new();
+        if let Err(list) = used(&part_file, &part, factor, depth + 1, &mut its) {
             problems.extend(list);
             continue;
         }
-        for wanted in &of.actions {
-            let known = part.actions.iter().map(|action| action.name.value.as_str());
-            if !known.clone().any(|name| name == wanted.text) {
-                let help = match nearest(&wanted.text, known.clone()) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!("it has: {}", known.collect::<Vec<_>>().join(", ")),
-                };
-                problems.push(wrong(&wanted.span, format!("`{}` has no action `{}`", of.file.text, wanted.text), help));
-            }
-        }
-        part.actions
-            .retain(|action| of.actions.is_empty() || of.actions.iter().any(|wanted| wanted.text == action.name.value));
         part.actions.iter_mut().for_each(|action| action.weight *= factor);
         part.used = true;
-        parts.push((part_file, part));
+        its.insert(0, (part_file, part));
+        let known: Vec<String> =
+            its.iter().flat_map(|(_, part)| &part.actions).map(|action| action.name.value.clone()).collect();
+        for wanted in of.actions.iter().filter(|wanted| !known.contains(&wanted.text)) {
+            let help = match nearest(&wanted.text, known.iter().map(String::as_str)) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("it has: {}", known.join(", ")),
+            };
+            problems.push(wrong(&wanted.span, format!("`{}` has no action `{}`", of.file.text, wanted.text), help));
+        }
+        for (_, part) in &mut its {
+            part.actions.retain(|action| {
+                of.actions.is_empty() || of.actions.iter().any(|wanted| wanted.text == action.name.value)
+            });
+        }
+        parts.extend(its.into_iter().filter(|(_, part)| !part.actions.is_empty()));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::expression::value::Misfit;
 use crate::expression::{Key, Value};
 use crate::scenario::program::{Keep, Op, Wait};
-use crate::scenario::workload::Bracket;
+use crate::scenario::workload::{Bracket, PlannedStep};
 use crate::scenario::{Stream, Workload};
 
 /// Which operation of a stream.
@@ -169,7 +169,7 @@ async fn run<'w>(
             Op::Send(step) => {
                 let rows = send(client, workload, operation.action, *step, frame).await?;
                 state.rows += rows;
-                state.misses += u32::from(rows == 0 && action.steps[*step].reads_own_write);
+                state.misses += missed(&action.steps[*step], rows, frame);
                 match action.steps[*step].bracket {
                     Some(Bracket::Begins) => state.begun = Some((state.at, state.rows)),
                     Some(Bracket::Ends) => state.begun = None,
@@ -182,7 +182,9 @@ async fn run<'w>(
                     for (place, (_, slot, _)) in captures.enumerate() {
                         frame.values[*slot] = frame.kept[*rows_of][state.each][place].clone();
                     }
-                    state.rows += send(client, workload, operation.action, *step, frame).await?;
+                    let rows = send(client, workload, operation.action, *step, frame).await?;
+                    state.rows += rows;
+                    state.misses += missed(&action.steps[*step], rows, frame);
                     state.each += 1;
                 }
                 state.each = 0;
@@ -219,6 +221,11 @@ async fn run<'w>(
         return Err(Failure::script("the script ends inside a transaction"));
     }
     Ok(())
+}
+
+/// Whether a replica found nothing for what the primary had just returned.
+fn missed(step: &PlannedStep, rows: u64, frame: &Frame<'_>) -> u32 {
+    u32::from(rows == 0 && step.own_writes.iter().any(|slot| frame.values[*slot] != Value::Null))
 }
 
 /// Sends a step with the values the slots have now, and gives slots those of its answer.

@@ -3,6 +3,7 @@
 //! The clients of one thread share its part of the pool; whoever waits longest is next.
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -24,6 +25,17 @@ pub(super) struct Pool {
     booked_ns: Cell<u64>,
 }
 
+/// A client that waits looks this often whether the load has ended.
+const LONGEST_WAIT_NS: u64 = 100_000_000;
+
+/// Why there was no connection.
+pub(super) enum Unserved {
+    /// The pool's patience was over.
+    Impatient,
+    /// The load is over, or the operation may not be sent any more.
+    Over,
+}
+
 /// A connection of the pool, given back when it is dropped.
 pub(super) struct Lease<'p> {
     client: Option<Client>,
@@ -42,8 +54,14 @@ impl Pool {
         Self { free: RefCell::new(clients), size, turns, patience, in_use, waiting, booked_ns }
     }
 
-    /// Waits for a connection; `None` when none was free in time.
-    pub(super) async fn lease<'p>(&'p self, clock: &'p Clock, recording: &'p RefCell<Recording>) -> Option<Lease<'p>> {
+    /// Waits for a connection, as long as the pool's patience lasts, at most so many nanoseconds, and until `stop` is set.
+    pub(super) async fn lease<'p>(
+        &'p self,
+        most_ns: u64,
+        stop: &AtomicBool,
+        clock: &'p Clock,
+        recording: &'p RefCell<Recording>,
+    ) -> Result<Lease<'p>, Unserved> {
         let turn = match self.turns.try_acquire() {
             Ok(turn) => turn,
             Err(_) => {
@@ -51,16 +69,38 @@ impl Pool {
                 // Who was just given a connection waits no more, though nobody has told him yet.
                 let given = self.size - self.in_use.get();
                 recording.borrow_mut().pool.waiting(self.waiting.get().saturating_sub(given));
-                let turn = tokio::time::timeout(self.patience, self.turns.acquire()).await;
+                let turn = self.turn(most_ns, stop, clock).await;
                 self.waiting.set(self.waiting.get() - 1);
-                // The semaphore is never closed.
-                turn.ok()?.ok()?
+                turn?
             }
         };
         self.book(clock, recording);
         self.in_use.set(self.in_use.get() + 1);
         let client = self.free.borrow_mut().pop();
-        Some(Lease { client, pool: self, clock, recording, _turn: turn })
+        Ok(Lease { client, pool: self, clock, recording, _turn: turn })
+    }
+
+    async fn turn(&self, most_ns: u64, stop: &AtomicBool, clock: &Clock) -> Result<SemaphorePermit<'_>, Unserved> {
+        let began = clock.now_ns();
+        let patience_ns = self.patience.as_nanos() as u64;
+        // One place in the queue for the whole wait.
+        let turn = self.turns.acquire();
+        tokio::pin!(turn);
+        loop {
+            let left = patience_ns.min(most_ns).saturating_sub(clock.now_ns() - began);
+            let step = Duration::from_nanos(left.min(LONGEST_WAIT_NS));
+            // The semaphore is never closed.
+            if let Ok(Ok(turn)) = tokio::time::timeout(step, &mut turn).await {
+                return Ok(turn);
+            }
+            let waited = clock.now_ns() - began;
+            if stop.load(Ordering::Relaxed) || most_ns <= waited {
+                return Err(Unserved::Over);
+            }
+            if patience_ns <= waited {
+                return Err(Unserved::Impatient);
+            }
+        }
     }
 
     /// Puts the time since the last call into the books.

@@ -8,13 +8,15 @@ use super::failure::Failure;
 use super::perform::Operation;
 use crate::stats::histogram::{LARGEST_NS, empty};
 
-/// How many operations there were. Always due = skipped + ok + failed.
+/// How many operations there were. Always due = skipped + unsent + ok + failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Arrived by schedule (closed loop: asked).
     pub due: u64,
-    /// Never sent, because the slice and its grace had passed.
+    /// Given up, because it could not be sent within the time the load allows for that.
     pub skipped: u64,
+    /// Never sent, because the slice or run and its grace had passed.
+    pub unsent: u64,
     /// Answered.
     pub ok: u64,
     /// Answered with an error, or lost.
@@ -32,11 +34,18 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Those that were sent.
+    #[must_use]
+    pub fn sent(self) -> u64 {
+        self.ok + self.failed
+    }
+
     /// Adds another count; a new field breaks the build here.
     pub fn add(&mut self, other: Self) {
-        let Self { due, skipped, ok, failed, rows, retries, late, misses, slow } = other;
+        let Self { due, skipped, unsent, ok, failed, rows, retries, late, misses, slow } = other;
         self.due += due;
         self.skipped += skipped;
+        self.unsent += unsent;
         self.ok += ok;
         self.failed += failed;
         self.rows += rows;
@@ -52,15 +61,15 @@ impl Counts {
     /// # Panics
     /// When an operation was lost or counted twice: a bug here, never a measurement.
     pub fn check(&self) {
-        assert_eq!(self.due, self.skipped + self.ok + self.failed, "every due operation has one outcome");
+        assert_eq!(self.due, self.skipped + self.unsent + self.ok + self.failed, "every due operation has one outcome");
     }
 }
 
 /// One action's recording.
 #[derive(Debug, Clone)]
 pub struct ActionRecording {
-    /// From the intended start to the answer: what a user feels. Skipped operations enter with the time
-    /// they had waited when they were given up, a lower bound.
+    /// From the intended start to the answer: what a user feels. Those never sent enter with the
+    /// time they had waited when they were given up, a lower bound.
     pub latency: Histogram<u64>,
     /// From the actual start to the answer.
     pub service: Histogram<u64>,
@@ -89,9 +98,9 @@ pub struct Recording {
     pub cpu_share_max: f64,
     /// Sum of the slices' lengths including their drains, in nanoseconds.
     pub elapsed_ns: u64,
-    /// Time from sending to the outcome, summed over all operations that were sent: what was in flight, over time.
+    /// Operations in flight, over time: counted when one is sent and when it has an outcome, apart from the histograms.
     pub in_flight_ns: u64,
-    /// The same of those that failed, which no histogram holds.
+    /// Time from sending to the outcome of those that failed, which no histogram holds.
     pub failed_ns: u64,
     /// What waiting for a connection of the pool took, where there is one.
     pub pool: PoolRecording,
@@ -152,7 +161,7 @@ pub struct LogEntry {
 pub enum LogOutcome {
     /// Answered.
     Ok,
-    /// Given up unsent.
+    /// Never sent.
     Skipped,
     /// A serialization failure.
     Serialization,
@@ -173,7 +182,7 @@ impl From<&Failure> for LogOutcome {
 }
 
 /// Slow operations that are kept: the slowest of them.
-const MOST_SLOW: usize = 20;
+pub const MOST_SLOW: usize = 20;
 
 /// Failures of one class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -238,11 +247,9 @@ impl Recording {
         action.counts.ok += 1;
         action.counts.rows += rows;
         action.counts.late += u64::from(late);
-        let service_ns = at.ended.saturating_sub(at.began);
         put(&mut action.latency, at.ended.saturating_sub(at.due));
-        put(&mut action.service, service_ns);
+        put(&mut action.service, at.ended.saturating_sub(at.began));
         put(&mut action.lag, at.asked.saturating_sub(at.due));
-        self.in_flight_ns += service_ns;
     }
 
     /// An answered operation was served slower than the run's limit.
@@ -260,7 +267,6 @@ impl Recording {
     /// An operation that failed, and how long it had been under way. Its time is not a latency: a fast error is not a
     /// fast answer.
     pub fn failed(&mut self, action: usize, failure: &Failure, took_ns: u64) {
-        self.in_flight_ns += took_ns;
         self.failed_ns += took_ns;
         let counts = &mut self.actions[action].counts;
         counts.due += 1;
@@ -288,11 +294,21 @@ impl Recording {
         put(&mut self.pool.wait, nanos);
     }
 
-    /// An operation given up at `now` without being sent.
+    /// An operation given up at `now` without being sent, by the load's own limit.
     pub fn skipped(&mut self, action: usize, due: u64, now: u64) {
+        self.actions[action].counts.skipped += 1;
+        self.never_sent(action, due, now);
+    }
+
+    /// An operation that was not sent by `now`, when the slice or run and its grace had passed.
+    pub fn unsent(&mut self, action: usize, due: u64, now: u64) {
+        self.actions[action].counts.unsent += 1;
+        self.never_sent(action, due, now);
+    }
+
+    fn never_sent(&mut self, action: usize, due: u64, now: u64) {
         let action = &mut self.actions[action];
         action.counts.due += 1;
-        action.counts.skipped += 1;
         put(&mut action.latency, now.saturating_sub(due));
     }
 

@@ -1,15 +1,18 @@
 //! A client's connections to replicas, asked in turn. Must keep one that is down from holding up the others.
 
+use std::time::Duration;
+
 use super::client::{Kept, Session};
 use super::failure::{CONNECTION, Failure};
+use super::worker::{FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS};
 use crate::clock::Clock;
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
 use crate::scenario::program::Role;
 
-/// A replica that is down is tried again after this long, then twice as long, and so on to the second.
-const FIRST_BACKOFF_NS: u64 = 10_000_000;
-const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
+/// How long an operation waits for a lost replica, when another one could answer and when none could.
+const SHORT_PATIENCE: Duration = Duration::from_millis(50);
+const LONG_PATIENCE: Duration = Duration::from_secs(2);
 
 /// One client's connections, one to each replica.
 pub(super) struct Replicas {
@@ -97,7 +100,11 @@ impl Replicas {
     }
 
     /// Whether a replica is connected, after another try when it is time for one.
+    ///
+    /// The operation waits for the try: not long while another replica is up.
     async fn is_up(&mut self, at: usize, workload: &Workload) -> bool {
+        let others = self.links.iter().enumerate().any(|(other, link)| other != at && link.session.is_some());
+        let patience = if others { SHORT_PATIENCE } else { LONG_PATIENCE };
         let link = &mut self.links[at];
         if link.session.is_some() {
             return true;
@@ -105,14 +112,15 @@ impl Replicas {
         if self.clock.now_ns() < link.retry_at_ns {
             return false;
         }
-        match Session::connect(&link.target, workload, Some(Role::Replica)).await {
-            Ok(session) => {
+        let attempt = Session::connect(&link.target, workload, Some(Role::Replica));
+        match tokio::time::timeout(patience, attempt).await {
+            Ok(Ok(session)) => {
                 link.session = Some(session);
                 link.backoff_ns = FIRST_BACKOFF_NS;
                 self.reconnects += 1;
                 true
             }
-            Err(_) => {
+            Ok(Err(_)) | Err(_) => {
                 link.retry_at_ns = self.clock.now_ns() + link.backoff_ns;
                 link.backoff_ns = (link.backoff_ns * 2).min(LONGEST_BACKOFF_NS);
                 false

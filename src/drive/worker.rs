@@ -14,7 +14,7 @@ use super::arrivals::Arrivals;
 use super::client::Client;
 use super::failure::Failure;
 use super::perform::{Frame, Operation, perform};
-use super::pool::Pool;
+use super::pool::{Pool, Unserved};
 use super::recorder::{LogEntry, LogOutcome, Moments, Recording, Slow};
 use super::timer::Timer;
 use crate::clock::Clock;
@@ -84,8 +84,8 @@ pub enum DriveError {
 }
 
 /// A lost connection is made anew after this long, then twice as long, and so on to the second.
-const FIRST_BACKOFF_NS: u64 = 10_000_000;
-const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
+pub(super) const FIRST_BACKOFF_NS: u64 = 10_000_000;
+pub(super) const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
 
 /// A sleeping client looks this often whether it should stop.
 const LONGEST_SLEEP_NS: u64 = 100_000_000;
@@ -109,6 +109,8 @@ pub(super) async fn drive(
         pool,
         arrivals: RefCell::new(Arrivals::new(workload, slice.stream, &slice.shape)),
         taken: Cell::new(0),
+        in_flight: Cell::new(0),
+        booked_ns: Cell::new(clock.now_ns()),
         slice,
         workload,
         clock,
@@ -129,10 +131,26 @@ struct Round<'r> {
     pool: Option<&'r Pool>,
     arrivals: RefCell<Arrivals<'r>>,
     taken: Cell<u64>,
+    /// Operations sent and not answered, and until when they are in the books.
+    in_flight: Cell<u64>,
+    booked_ns: Cell<u64>,
     slice: &'r Slice,
     workload: &'r Workload,
     clock: &'r Clock,
     recording: &'r RefCell<Recording>,
+}
+
+/// An operation a client has turned to.
+#[derive(Clone, Copy)]
+struct Who {
+    /// The client's number.
+    number: usize,
+    operation: Operation,
+    /// A hash of what it sends.
+    digest: u64,
+    due: u64,
+    /// When the client turned to it.
+    asked: u64,
 }
 
 /// What a client does next.
@@ -186,32 +204,24 @@ impl<'r> Round<'r> {
             None => self.clock.now_ns(),
         };
         let asked = self.clock.now_ns();
-        let skip_after = self.slice.rules.skip_after_ns.unwrap_or(u64::MAX);
-        if self.end() + self.slice.grace_ns < asked || skip_after < asked - due.min(asked) {
-            self.recording.borrow_mut().skipped(action, due, asked);
-            self.log(seat.number, action, Moments { due, asked, began: asked, ended: asked }, LogOutcome::Skipped, 0);
+        let who = Who { number: seat.number, operation, digest, due, asked };
+        if self.given_up(&who) {
             return Ok(());
         }
-        let number = seat.number;
         match (self.pool, &mut seat.client) {
-            (None, Some(client)) => {
-                self.ask((client, &seat.timer, number), operation, frame, digest, (due, asked)).await?;
+            (None, Some(client)) => self.ask((client, &seat.timer), frame, who).await?,
+            (Some(pool), _) => {
+                let most_ns = self.latest(due).saturating_sub(asked);
+                match pool.lease(most_ns, &self.slice.stop, self.clock, self.recording).await {
+                    Ok(mut lease) => self.ask((lease.client(), &seat.timer), frame, who).await?,
+                    Err(Unserved::Impatient) => self.gave_up_waiting(&who),
+                    Err(Unserved::Over) => {
+                        if !self.given_up(&who) {
+                            self.unsent(&who);
+                        }
+                    }
+                }
             }
-            (Some(pool), _) => match pool.lease(self.clock, self.recording).await {
-                Some(mut lease) => {
-                    let waited = self.clock.now_ns().saturating_sub(asked);
-                    self.recording.borrow_mut().waited(waited);
-                    self.ask((lease.client(), &seat.timer, number), operation, frame, digest, (due, asked)).await?;
-                }
-                None => {
-                    let ended = self.clock.now_ns();
-                    let mut recording = self.recording.borrow_mut();
-                    recording.pool.timeouts += 1;
-                    recording.failed(action, &Failure::pool(), 0);
-                    drop(recording);
-                    self.log(number, action, Moments { due, asked, began: ended, ended }, LogOutcome::Failed, 0);
-                }
-            },
             (None, None) => unreachable!("a client without a pool has connections"),
         }
         if let Some(think) = &self.workload.actions[action].think {
@@ -222,56 +232,113 @@ impl<'r> Round<'r> {
         Ok(())
     }
 
+    /// The latest moment at which an operation may still be sent.
+    fn latest(&self, due: u64) -> u64 {
+        let skip_after = self.slice.rules.skip_after_ns.unwrap_or(u64::MAX);
+        due.saturating_add(skip_after).min(self.end().saturating_add(self.slice.grace_ns))
+    }
+
+    /// Records an operation that may not be sent any more; false when it may.
+    fn given_up(&self, who: &Who) -> bool {
+        let now = self.clock.now_ns();
+        if now <= self.latest(who.due) {
+            return false;
+        }
+        let skip_after = self.slice.rules.skip_after_ns.unwrap_or(u64::MAX);
+        if skip_after < now - who.due.min(now) {
+            self.recording.borrow_mut().skipped(who.operation.action, who.due, now);
+            self.log(who, now, now, LogOutcome::Skipped, 0);
+            return true;
+        }
+        self.unsent(who);
+        true
+    }
+
+    /// Records an operation that was not sent by the end.
+    fn unsent(&self, who: &Who) {
+        let now = self.clock.now_ns();
+        self.recording.borrow_mut().unsent(who.operation.action, who.due, now);
+        self.log(who, now, now, LogOutcome::Skipped, 0);
+    }
+
+    /// Records an operation whose client lost its patience with the pool. Its wait was at least so long.
+    fn gave_up_waiting(&self, who: &Who) {
+        let now = self.clock.now_ns();
+        let mut recording = self.recording.borrow_mut();
+        recording.waited(now.saturating_sub(who.asked));
+        recording.pool.timeouts += 1;
+        recording.failed(who.operation.action, &Failure::pool(), 0);
+        drop(recording);
+        self.log(who, now, now, LogOutcome::Failed, 0);
+    }
+
+    /// Puts what was in flight since the last call into the books.
+    fn book(&self, now: u64, change: i64) {
+        let passed = now.saturating_sub(self.booked_ns.replace(now));
+        let flying = self.in_flight.get();
+        self.recording.borrow_mut().in_flight_ns += passed * flying;
+        self.in_flight.set(flying.saturating_add_signed(change));
+    }
+
     /// Sends a prepared operation on a connection and records what became of it.
     async fn ask(
         &self,
-        (client, timer, number): (&mut Client, &Timer, usize),
-        operation: Operation,
+        (client, timer): (&mut Client, &Timer),
         frame: &mut Frame<'r>,
-        digest: u64,
-        (due, asked): (u64, u64),
+        mut who: Who,
     ) -> Result<(), DriveError> {
-        let action = operation.action;
-        let mut began = if self.pool.is_some() { self.clock.now_ns() } else { asked };
+        let action = who.operation.action;
+        let mut began = if self.pool.is_some() { self.clock.now_ns() } else { who.asked };
         if client.is_broken() {
             if !self.reconnect(client, timer).await? {
-                let failure = Failure::connection("no new connection could be made");
                 let ended = self.clock.now_ns();
+                let failure = Failure::connection("no new connection could be made");
                 self.recording.borrow_mut().failed(action, &failure, 0);
-                self.log(number, action, Moments { due, asked, began: ended, ended }, LogOutcome::Failed, 0);
+                self.log(&who, ended, ended, LogOutcome::Failed, 0);
+                return Ok(());
+            }
+            if self.given_up(&who) {
                 return Ok(());
             }
             began = self.clock.now_ns();
         }
+        if self.pool.is_some() {
+            self.recording.borrow_mut().waited(began.saturating_sub(who.asked));
+        } else {
+            // Until a new connection was there, nothing could be sent: that is lag, not service.
+            who.asked = began;
+        }
+        self.book(began, 1);
         let tries = 1 + self.slice.rules.more_tries;
-        let outcome = perform(client, self.workload, operation, frame, (timer, self.clock), tries).await;
+        let outcome = perform(client, self.workload, who.operation, frame, (timer, self.clock), tries).await;
         let ended = self.clock.now_ns();
-        // Until a new connection was there, nothing could be sent: that is lag, not service.
-        let asked = if self.pool.is_some() { asked } else { began };
-        let at = Moments { due, asked, began, ended };
+        self.book(ended, -1);
+        let at = Moments { due: who.due, asked: who.asked, began, ended };
         let mut recording = self.recording.borrow_mut();
-        recording.sent(action, digest, outcome.retries, outcome.misses);
+        recording.sent(action, who.digest, outcome.retries, outcome.misses);
         recording.reconnects += client.take_reconnects();
         let rules = &self.slice.rules;
         let over = |limit: Option<u64>, took: u64| limit.is_some_and(|limit| limit < took);
         match &outcome.result {
             Ok(rows) => {
-                recording.answered(action, at, *rows, over(rules.late_after_ns, ended.saturating_sub(due)));
+                recording.answered(action, at, *rows, over(rules.late_after_ns, ended.saturating_sub(who.due)));
                 if over(rules.slow_after_ns, ended - began) {
-                    recording.slow(Slow { service_ns: ended - began, operation, began_ns: began });
+                    recording.slow(Slow { service_ns: ended - began, operation: who.operation, began_ns: began });
                 }
             }
             Err(failure) => recording.failed(action, failure, ended - began),
         }
         drop(recording);
         let became = outcome.result.as_ref().map_or_else(LogOutcome::from, |_| LogOutcome::Ok);
-        self.log(number, action, at, became, outcome.retries);
+        self.log(&who, began, ended, became, outcome.retries);
         Ok(())
     }
 
     /// Keeps an operation for the log of transactions, when one was asked for.
-    fn log(&self, client: usize, action: usize, at: Moments, outcome: LogOutcome, retries: u32) {
+    fn log(&self, who: &Who, began: u64, ended: u64, outcome: LogOutcome, retries: u32) {
         if self.slice.rules.log {
+            let at = Moments { due: who.due, asked: who.asked, began, ended };
+            let (client, action) = (who.number, who.operation.action);
             self.recording.borrow_mut().log.push(LogEntry { client, action, at, outcome, retries });
         }
     }
@@ -303,7 +370,7 @@ impl<'r> Round<'r> {
                 return;
             }
             let action = self.workload.action(self.slice.stream, number);
-            self.recording.borrow_mut().skipped(action, due, now);
+            self.recording.borrow_mut().unsent(action, due, now);
         }
     }
 
@@ -410,7 +477,7 @@ mod tests {
         assert_eq!(action.service.len() - action.service.count_between(0, 100_000_000), 1, "one slow service");
         assert!((150..=250).contains(&late), "{late} operations were due during the stall");
         action.counts.check();
-        assert_eq!(action.counts.skipped, 0);
+        assert_eq!((action.counts.skipped, action.counts.unsent), (0, 0));
         let ms = |histogram: &hdrhistogram::Histogram<u64>| {
             let at = |q: f64| histogram.value_at_quantile(q) as f64 / 1e6;
             format!(
@@ -436,8 +503,8 @@ mod tests {
         let recording = simulate("rate = 1000", 1, Duration::from_secs(1), &[10]).await;
         let action = &recording.actions[0];
         action.counts.check();
-        assert!(800 < action.counts.skipped, "{:?}", action.counts);
-        assert_eq!(action.latency.len(), action.counts.ok + action.counts.skipped);
+        assert!(800 < action.counts.unsent, "{:?}", action.counts);
+        assert_eq!(action.latency.len(), action.counts.ok + action.counts.unsent);
         // Half of them were due before 0.6 s and were given up at 1.5 s.
         assert!(800_000_000 < action.latency.value_at_quantile(0.5), "{}", action.latency.value_at_quantile(0.5));
     }

@@ -10,7 +10,7 @@ use super::{LoadFacts, ServerFacts, TimerLag};
 use crate::stats::histogram::quantile;
 
 /// The number of the format of `run.json`; a reader refuses a newer one.
-pub const RUN_FORMAT: u32 = 1;
+pub const RUN_FORMAT: u32 = 2;
 
 /// Everything a run saw but the histograms, which stand in `intervals.hlog` beside it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -128,6 +128,15 @@ pub struct RunDesign {
     pub max_tries: u32,
     /// Driver threads.
     pub threads: u32,
+    /// Connections of the pool in front of the clients, and how long a client waits for one, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<(u32, f64)>,
+    /// How many replicas were asked.
+    #[serde(default)]
+    pub replicas: u32,
+    /// A hash of all statements.
+    #[serde(default)]
+    pub statements: String,
     /// Answers served slower than this count as slow, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_after_ms: Option<f64>,
@@ -157,10 +166,13 @@ pub struct ActionResult {
     pub name: String,
     /// Its share of the mix, from 0 to 1.
     pub share: f64,
-    /// Operations by schedule (closed loop: asked). Always due = skipped + ok + failed.
+    /// Operations by schedule (closed loop: asked). Always due = skipped + unsent + ok + failed.
     pub due: u64,
-    /// Given up unsent.
+    /// Given up, because they could not be sent within the load's `skip_after`.
     pub skipped: u64,
+    /// Not sent by the end of the run and ten seconds of grace.
+    #[serde(default)]
+    pub unsent: u64,
     /// Answered.
     pub ok: u64,
     /// Answered with an error, or lost.
@@ -257,8 +269,11 @@ pub struct IntervalFacts {
     pub ok: u64,
     /// Failed.
     pub failed: u64,
-    /// Given up unsent.
+    /// Given up, by the load's `skip_after`.
     pub skipped: u64,
+    /// Not sent by the end.
+    #[serde(default)]
+    pub unsent: u64,
     /// Tries after the first.
     pub retries: u64,
     /// Latency of the answered ones.

@@ -84,9 +84,9 @@ pub struct ServerView {
     pub statements: Option<BTreeMap<String, StatementWork>>,
     /// Scans of each index that was used, by its name with the schema.
     pub index_scans: BTreeMap<String, u64>,
-    /// Counters went back, as after a crash: sums are of what came after.
+    /// Counters went back on the way, as after a crash: what was counted between two looks around that is missing.
     pub reset: bool,
-    /// Why nothing more was seen from some moment on.
+    /// What could not be seen, or why nothing more was seen from some moment on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
 }

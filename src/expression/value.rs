@@ -72,6 +72,21 @@ pub enum SqlType {
     Other,
 }
 
+/// A number as a column of the type holds it.
+fn float_stored_as(n: f64, kind: SqlType) -> Value<'static> {
+    match kind {
+        SqlType::Int2 | SqlType::Int4 | SqlType::Int8 if n.abs() < 9.0e18 => Value::Int(power::round(n)),
+        SqlType::Numeric(digits) => {
+            let unit = POWERS_OF_TEN[usize::from(digits)];
+            let scaled = n * unit;
+            Value::Float(if scaled.abs() < 9.0e15 { power::round(scaled) as f64 / unit } else { n })
+        }
+        SqlType::Money if n.abs() < 9.0e13 => Value::Float(power::round(n * 100.0) as f64 / 100.0),
+        SqlType::Float4 => Value::Float(f64::from(n as f32)),
+        _ => Value::Float(n),
+    }
+}
+
 /// A value that cannot be written as the type asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the value {value} does not fit the type {kind:?}")]
@@ -400,22 +415,14 @@ impl Value<'_> {
 
     /// The value as a column of this type will hold it: rounded to its digits, cut to its days.
     #[must_use]
+    #[inline]
     pub fn stored_as(self, kind: SqlType) -> Self {
-        match (&self, kind) {
-            (Value::Float(n), SqlType::Int2 | SqlType::Int4 | SqlType::Int8) if n.abs() < 9.0e18 => {
-                Value::Int(power::round(*n))
+        match self {
+            Self::Float(n) => float_stored_as(n, kind),
+            Self::Time(micros) if kind == SqlType::Date => {
+                Self::Time(micros.div_euclid(MICROS_PER_DAY) * MICROS_PER_DAY)
             }
-            (Value::Float(n), SqlType::Numeric(digits)) => {
-                let unit = POWERS_OF_TEN[usize::from(digits)];
-                let scaled = n * unit;
-                if scaled.abs() < 9.0e15 { Value::Float(power::round(scaled) as f64 / unit) } else { self }
-            }
-            (Value::Float(n), SqlType::Money) if n.abs() < 9.0e13 => {
-                Value::Float(power::round(n * 100.0) as f64 / 100.0)
-            }
-            (Value::Float(n), SqlType::Float4) => Value::Float(f64::from(*n as f32)),
-            (Value::Time(micros), SqlType::Date) => Value::Time(micros.div_euclid(MICROS_PER_DAY) * MICROS_PER_DAY),
-            _ => self,
+            other => other,
         }
     }
 

@@ -185,13 +185,12 @@ fn rows(run: &RunEvidence) -> Vec<Vec<String>> {
 
 fn row(action: &ActionResult) -> Vec<String> {
     let Quantiles { us_p50, us_p95, us_p99, us_p999, us_max, .. } = action.latency;
-    let errors = if action.failed + action.skipped == 0 {
-        "0".to_owned()
-    } else if action.skipped == 0 {
-        count_text(action.failed)
-    } else {
-        format!("{} + {} skipped", count_text(action.failed), count_text(action.skipped))
-    };
+    let mut errors = count_text(action.failed);
+    for (count, what) in [(action.skipped, "skipped"), (action.unsent, "unsent")] {
+        if 0 < count {
+            errors.push_str(&format!(" + {} {what}", count_text(count)));
+        }
+    }
     let retries = if action.retries == 0 { String::new() } else { format!(", {} retries", count_text(action.retries)) };
     vec![
         action.name.clone(),

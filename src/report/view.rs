@@ -127,7 +127,7 @@ fn server(view: &ServerView, measured_s: f64) -> Vec<String> {
         view.sample_ms_max,
         view.sample_ms_mean * view.samples as f64 / (measured_s * 10.0).max(1e-9),
         match (&view.unavailable, view.reset) {
-            (Some(why), _) => format!(" · the last one failed: {why}"),
+            (Some(why), _) => format!(" · not seen: {why}"),
             (None, true) => " · counters went back on the way, as after a crash".to_owned(),
             (None, false) => String::new(),
         }

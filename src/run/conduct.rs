@@ -23,6 +23,7 @@ use crate::drive::{Recording, Targets};
 use crate::evidence::run::{ActionResult, Ended, IntervalFacts, RunDesign, RunEvidence, WarmUpEnd};
 use crate::evidence::view::SlowFacts;
 use crate::evidence::{LoadFacts, ServerFacts};
+use crate::expression::Key;
 use crate::postgres::connect::version_text;
 use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target, settings};
@@ -181,6 +182,8 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let (warm_up_s, warm_up) = warm_up(settings, &crew, &workload).await?;
     (settings.listener)(Event::WarmedUp(warm_up_s, warm_up));
     let started_at = clock::wall();
+    // What the warm-up did is none of the measurement's.
+    crew.flush().await?;
     let watch = match settings.watch {
         true => Some(Watch::start(&settings.watcher, settings.interval_s, clock).await),
         false => None,
@@ -189,6 +192,7 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let began = clock.now_ns();
     let ended = measure(settings, &crew, &mut tally, began).await?;
     let measured_s = (clock.now_ns() - began) as f64 / 1e9;
+    let replicas = tally.lag.finish();
     let view = match tally.watch.take() {
         Some(watch) => {
             // A server that is gone has shown what it had.
@@ -207,7 +211,7 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let expected = offered_per_s.filter(|_| settings.operations.is_some()).map_or(0.0, |rate| rate * measured_s);
     let offered = (all.due as f64).max(expected);
     let gates = {
-        let (pool, replicas) = (tally.pool(), tally.lag.facts());
+        let pool = tally.pool();
         let figures = Figures { actions: &actions, all: &all, offered_per_s, pool: pool.as_ref(), replicas: &replicas };
         settings.gates.iter().map(|gate| judge::judge(gate, &figures)).collect()
     };
@@ -229,7 +233,7 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         search: None,
         view,
         pool: tally.pool(),
-        replicas: tally.lag.facts(),
+        replicas,
         slowest: slowest(settings, &tally, &workload, began).await,
     })
 }
@@ -371,6 +375,10 @@ async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally, began: u64
     })
     .await?;
     settings.next_operation.set(next);
+    if aborted.is_some() {
+        // A rule ended this run, nobody interrupted the program: the next one of a search goes on.
+        stop.store(false, Ordering::Relaxed);
+    }
     for recording in tally.rest() {
         told(settings, tally, &recording, began);
     }
@@ -454,6 +462,13 @@ fn offered_per_s(settings: &Settings, from_s: f64, to_s: f64) -> Option<f64> {
     Some(arrivals / (to_s - from_s).max(1e-9) / settings.shard.1 as f64)
 }
 
+/// A hash of everything that is asked: scenarios at another migration ask differently.
+fn statements_digest(settings: &Settings) -> String {
+    let steps = settings.scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
+    let hash = steps.fold(Key::new(0), |key, step| key.named(&step.statement.sql));
+    format!("{:016x}", hash.cell(0))
+}
+
 fn design(settings: &Settings, threads: usize, warm_up_s: f64, warm_up: WarmUpEnd) -> RunDesign {
     RunDesign {
         seed: settings.seed.0,
@@ -469,6 +484,9 @@ fn design(settings: &Settings, threads: usize, warm_up_s: f64, warm_up: WarmUpEn
         protocol: settings.protocol.name().to_owned(),
         max_tries: settings.rules.more_tries + 1,
         threads: threads as u32,
+        pool: settings.pool.map(|pool| (pool.connections as u32, pool.patience.as_secs_f64())),
+        replicas: settings.targets.replicas.len() as u32,
+        statements: statements_digest(settings),
         slow_after_ms: settings.rules.slow_after_ns.map(|nanos| nanos as f64 / 1e6),
         shard: (settings.shard.0 as u32 + 1, settings.shard.1 as u32),
     }

@@ -73,6 +73,7 @@ fn observe(gate: &Gate, figures: &Figures<'_>) -> Option<f64> {
         Figure::Mean => (0 < latency.count).then_some(latency.us_mean * 1e3),
         Figure::Errors => part(result.failed),
         Figure::Skipped => part(result.skipped),
+        Figure::Unsent => part(result.unsent),
         Figure::Late => part(result.late),
         Figure::Misses => part(result.misses),
         Figure::Rate => Some(result.rate_per_s),
@@ -93,7 +94,9 @@ fn quantile_ns(of: &Quantiles, q: f64) -> Option<f64> {
 
 fn text(gate: &Gate, value: f64) -> String {
     match gate.metric.figure {
-        Figure::Errors | Figure::Skipped | Figure::Late | Figure::Misses => format!("{:.3} %", value * 100.0),
+        Figure::Errors | Figure::Skipped | Figure::Unsent | Figure::Late | Figure::Misses => {
+            format!("{:.3} %", value * 100.0)
+        }
         Figure::Rate => format!("{value:.1}/s"),
         _ => format!("{:.3} ms", value / 1e6),
     }
@@ -226,7 +229,7 @@ pub(super) fn driver(tally: &Tally, clock_ns: f64) -> DriverFacts {
     let counts = total.counts();
     DriverFacts {
         cpu_share_max: total.cpu_share_max,
-        cpu_us_per_operation: total.cpu_ns as f64 / 1e3 / (counts.due - counts.skipped).max(1) as f64,
+        cpu_us_per_operation: total.cpu_ns as f64 / 1e3 / counts.sent().max(1) as f64,
         timer_lag: crate::evidence::TimerLag { us_p50: lag_us(0.5), us_p95: lag_us(0.95), us_p99: lag_us(0.99) },
         clock_ns,
         digest: format!("{:016x}", total.digest),
@@ -270,8 +273,11 @@ mod tests {
             total.answered(0, at, 1, false);
         }
         total.failed(0, &Failure::script("x"), 7_000_000);
+        // What the driver counts while operations come and go.
+        total.in_flight_ns = 507_000_000;
         assert_eq!(little(&total), None);
-        total.in_flight_ns += 20_000_000;
+        // Three answers that never entered a histogram.
+        total.in_flight_ns += 15_000_000;
         assert!(little(&total).is_some());
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use sqlx::postgres::PgConnection;
@@ -18,6 +19,9 @@ use crate::stats::histogram::{LARGEST_NS, empty};
 
 /// Time between two looks.
 const EVERY_NS: u64 = 50_000_000;
+
+/// A server that does not answer within this is not reachable.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Positions of the primary that are remembered: a replica further behind lags at least as long as they reach back.
 const MOST_POSITIONS: usize = 1 << 16;
@@ -33,8 +37,10 @@ struct Seen {
     lag: Histogram<u64>,
     bytes_max: u64,
     unreachable: u64,
-    /// The largest lag since it was asked for last, in nanoseconds; nothing when it could not be reached.
+    /// The largest lag since it was asked for last, in nanoseconds.
     latest: Option<u64>,
+    /// What the last look saw; nothing when it could not be reached.
+    last: Option<u64>,
 }
 
 impl LagWatch {
@@ -46,7 +52,8 @@ impl LagWatch {
     pub(super) fn start(targets: &Targets, clock: Clock) -> Self {
         let mut watch = Self::none();
         for replica in &targets.replicas {
-            let seen = Arc::new(Mutex::new(Seen { lag: empty(), bytes_max: 0, unreachable: 0, latest: None }));
+            let seen =
+                Arc::new(Mutex::new(Seen { lag: empty(), bytes_max: 0, unreachable: 0, latest: None, last: None }));
             let work = look([targets.primary.clone(), replica.clone()], clock, Arc::clone(&seen));
             watch.tasks.push(tokio::spawn(work));
             watch.seen.push(seen);
@@ -54,10 +61,20 @@ impl LagWatch {
         watch
     }
 
-    /// The largest lag of each replica since the last call, in microseconds.
+    /// The largest lag of each replica since the last call, in microseconds; what was seen last where nobody has looked
+    /// since, and nothing of one that cannot be reached.
     pub(super) fn latest_us(&self) -> Vec<Option<f64>> {
-        let take = |seen: &Arc<Mutex<Seen>>| seen.lock().expect("no holder panics").latest.take();
+        let take = |seen: &Arc<Mutex<Seen>>| {
+            let mut seen = seen.lock().expect("no holder panics");
+            seen.latest.take().or(seen.last)
+        };
         self.seen.iter().map(|seen| take(seen).map(|nanos| nanos as f64 / 1e3)).collect()
+    }
+
+    /// Ends looking: what comes after the load is none of it.
+    pub(super) fn finish(&mut self) -> Vec<ReplicaFacts> {
+        self.tasks.drain(..).for_each(|task| task.abort());
+        self.facts()
     }
 
     pub(super) fn facts(&self) -> Vec<ReplicaFacts> {
@@ -92,15 +109,21 @@ async fn look(targets: [crate::postgres::Target; 2], clock: Clock, seen: Arc<Mut
         let now = clock.now_ns();
         {
             let mut seen = seen.lock().expect("no holder panics");
-            match replica.filter(|_| !positions.is_empty()) {
+            // Where the primary is must be known, or nothing can be said of the replica.
+            match replica.filter(|_| primary.is_some() && !positions.is_empty()) {
                 Some(replayed) => {
                     let lag = lag_ns(&mut positions, replayed, now);
                     let bytes = positions.back().map_or(0, |(_, known)| known.saturating_sub(replayed));
                     seen.bytes_max = seen.bytes_max.max(bytes);
                     seen.lag.saturating_record(lag.clamp(1, LARGEST_NS));
                     seen.latest = Some(seen.latest.unwrap_or(0).max(lag));
+                    seen.last = Some(lag);
                 }
-                None => seen.unreachable += u64::from(replica.is_none()),
+                None if replica.is_none() => {
+                    seen.unreachable += 1;
+                    seen.last = None;
+                }
+                None => {}
             }
         }
         next = (next + EVERY_NS).max(now);
@@ -110,10 +133,13 @@ async fn look(targets: [crate::postgres::Target; 2], clock: Clock, seen: Arc<Mut
 
 /// Where a server is, on a connection that is made anew when it was lost.
 async fn position(target: &crate::postgres::Target, connection: &mut Option<PgConnection>) -> Option<u64> {
-    if connection.is_none() {
-        *connection = target.connect().await.ok();
-    }
-    let found = wal_position(connection.as_mut()?).await.ok();
+    let ask = async {
+        if connection.is_none() {
+            *connection = target.connect().await.ok();
+        }
+        wal_position(connection.as_mut()?).await.ok()
+    };
+    let found = tokio::time::timeout(PATIENCE, ask).await.ok().flatten();
     if found.is_none() {
         *connection = None;
     }

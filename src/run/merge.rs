@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use super::judge::{self, Figures};
+use crate::drive::recorder::MOST_SLOW;
 use crate::evidence::interval_log::{Interval, POOL_TAG};
 use crate::evidence::run::{ActionResult, Ended, IntervalFacts, Quantiles, RunCheck, RunEvidence};
 use crate::evidence::view::{PoolFacts, ReplicaFacts};
@@ -69,9 +70,6 @@ pub enum MergeError {
         expected: u64,
     },
 }
-
-/// Slow operations that are kept of all parts together.
-const MOST_SLOW: usize = 20;
 
 /// Adds parts up: counts and histograms exactly, gates judged anew over the whole.
 ///
@@ -166,6 +164,9 @@ fn belong_together(parts: &[Part]) -> Result<(), MergeError> {
                 ("the shape of the load", format!("{:?}", run.design.shape)),
                 ("the protocol", run.design.protocol.clone()),
                 ("the most tries", run.design.max_tries.to_string()),
+                ("the pool", format!("{:?}", run.design.pool)),
+                ("the number of replicas", run.design.replicas.to_string()),
+                ("what is asked", run.design.statements.clone()),
                 ("the server's version", run.server.version.clone()),
                 ("the number of parts", run.design.shard.1.to_string()),
                 ("the mix", names.join(", ")),
@@ -231,10 +232,12 @@ fn total(parts: &[Part], tag: &str) -> Histogram<u64> {
 fn added(results: impl Iterator<Item = ActionResult>, histograms: &[Histogram<u64>; 3], seconds: f64) -> ActionResult {
     let mut sum = ActionResult::default();
     for result in results {
-        let ActionResult { name, share, due, skipped, ok, failed, rows, retries, late, misses, slow, .. } = result;
+        let ActionResult { name, share, due, skipped, unsent, ok, failed, rows, retries, late, misses, slow, .. } =
+            result;
         (sum.name, sum.share) = (name, share);
         sum.due += due;
         sum.skipped += skipped;
+        sum.unsent += unsent;
         sum.ok += ok;
         sum.failed += failed;
         sum.rows += rows;
@@ -265,6 +268,7 @@ fn interval(parts: &[Part], number: usize) -> IntervalFacts {
         sum.ok += facts.ok;
         sum.failed += facts.failed;
         sum.skipped += facts.skipped;
+        sum.unsent += facts.unsent;
         sum.retries += facts.retries;
         sum.reconnects += facts.reconnects;
         sum.driver_cpu_share_max = sum.driver_cpu_share_max.max(facts.driver_cpu_share_max);
@@ -281,10 +285,10 @@ fn interval(parts: &[Part], number: usize) -> IntervalFacts {
 fn driver(parts: &[Part]) -> crate::evidence::run::DriverFacts {
     let mut sum = parts[0].run.driver.clone();
     let most = |of: fn(&RunEvidence) -> f64| parts.iter().map(|part| of(&part.run)).fold(0.0, f64::max);
-    let operations: u64 = parts.iter().map(|part| part.run.all.due - part.run.all.skipped).sum();
+    let operations: u64 = parts.iter().map(|part| part.run.all.ok + part.run.all.failed).sum();
     let cpu: f64 = parts
         .iter()
-        .map(|part| part.run.driver.cpu_us_per_operation * (part.run.all.due - part.run.all.skipped) as f64)
+        .map(|part| part.run.driver.cpu_us_per_operation * (part.run.all.ok + part.run.all.failed) as f64)
         .sum();
     sum.cpu_share_max = most(|run| run.driver.cpu_share_max);
     sum.cpu_us_per_operation = cpu / operations.max(1) as f64;

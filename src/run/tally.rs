@@ -86,6 +86,7 @@ impl Tally {
             ok: counts.ok,
             failed: counts.failed,
             skipped: counts.skipped,
+            unsent: counts.unsent,
             retries: counts.retries,
             latency: Quantiles::of(&latency),
             reconnects: recording.reconnects,
@@ -172,12 +173,13 @@ fn result(
     seconds: f64,
     [latency, service, lag]: [&Histogram<u64>; 3],
 ) -> ActionResult {
-    let crate::drive::Counts { due, skipped, ok, failed, rows, retries, late, misses, slow } = counts;
+    let crate::drive::Counts { due, skipped, unsent, ok, failed, rows, retries, late, misses, slow } = counts;
     ActionResult {
         name: name.to_owned(),
         share,
         due,
         skipped,
+        unsent,
         ok,
         failed,
         rows,

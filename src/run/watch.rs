@@ -83,28 +83,34 @@ impl Watch {
         if let Some(task) = self.task.take() {
             task.abort();
         }
-        // A last look, when everybody's counters are to be seen.
-        let (sender, looks) = watch::channel(Look::default());
-        let clock = self.clock;
-        Watcher { target: target.clone(), kept: None, keep: false, clock }.tell(&sender).await;
-        self.looks = looks;
-        self.looks.mark_changed();
         self.sample();
-        let end = match self.first {
-            Some(_) => snapshot(target).await,
-            None => Err("counters of statements and indexes were not to be had".to_owned()),
-        };
         let failed = self.looks.borrow().failed.clone();
         let mut view = summary(&self.samples);
+        // A last look when everybody's counters are to be seen: of it the counters alone, for the load is over.
+        let mut watcher = Watcher { target: target.clone(), kept: None, keep: false, clock: self.clock };
+        if let (Some(last), Ok(Ok(now))) = (&self.last, tokio::time::timeout(PATIENCE, watcher.ask()).await)
+            && last.commits <= now.commits
+        {
+            add_counters(&mut view, &since(last, &now, 0));
+        }
         view.reset = self.reset;
-        view.unavailable = failed.or_else(|| end.as_ref().err().cloned());
-        if let (Some(first), Ok(last)) = (&self.first, &end) {
-            view.statements = statements(first, last, workload);
-            let scans = last.indexes.iter().filter_map(|(name, index)| {
-                let before = first.indexes.get(name).map_or(0, |index| index.scans);
-                u64::try_from(index.scans - before).ok().filter(|scans| 0 < *scans).map(|scans| (name.clone(), scans))
-            });
-            view.index_scans = scans.collect();
+        view.unavailable = failed;
+        let Some(first) = &self.first else {
+            let why = "statements and indexes: no session to spare for them, or a pooler in between";
+            view.unavailable.get_or_insert_with(|| why.to_owned());
+            return view;
+        };
+        match snapshot(target).await {
+            Ok(last) => {
+                view.statements = statements(first, &last, workload);
+                let scans = last.indexes.iter().filter_map(|(name, index)| {
+                    let before = first.indexes.get(name).map_or(0, |index| index.scans);
+                    let scans = u64::try_from(index.scans - before).ok().filter(|scans| 0 < *scans)?;
+                    Some((name.clone(), scans))
+                });
+                view.index_scans = scans.collect();
+            }
+            Err(why) => view.unavailable = Some(why),
         }
         view
     }
@@ -131,7 +137,7 @@ impl Watcher {
     async fn tell(&mut self, sender: &watch::Sender<Look>) {
         let began = self.clock.now_ns();
         let seen = match tokio::time::timeout(PATIENCE, self.ask()).await {
-            Ok(seen) => seen.map_err(|error| error.to_string()),
+            Ok(seen) => seen.map_err(|error| cause(&error)),
             Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         };
         let took = self.clock.now_ns() - began;
@@ -156,6 +162,14 @@ impl Watcher {
     }
 }
 
+/// What went wrong, without names of hosts and users: it is kept in results.
+fn cause(error: &Error) -> String {
+    match error {
+        Error::Connect { .. } | Error::TooOld { .. } => "the server could not be reached".to_owned(),
+        _ => "the server refused the question".to_owned(),
+    }
+}
+
 /// Counters, or why there are none.
 async fn snapshot(target: &Target) -> Result<Snapshot, String> {
     let take = async {
@@ -166,7 +180,7 @@ async fn snapshot(target: &Target) -> Result<Snapshot, String> {
         Ok::<_, Error>(snapshot)
     };
     match tokio::time::timeout(PATIENCE, take).await {
-        Ok(taken) => taken.map_err(|error| error.to_string()),
+        Ok(taken) => taken.map_err(|error| cause(&error)),
         Err(_) => Err("it had no session to spare, or its counters took too long".to_owned()),
     }
 }
@@ -202,15 +216,8 @@ fn summary(samples: &[ServerSample]) -> ServerView {
         view.active_mean += sample.active as f64 / count;
         view.blocked_max = view.blocked_max.max(sample.blocked);
         view.blocked_s_max = view.blocked_s_max.max(sample.blocked_s_max);
-        view.commits += sample.commits;
-        view.rollbacks += sample.rollbacks;
-        view.deadlocks += sample.deadlocks;
-        view.blocks_hit += sample.blocks_hit;
-        view.blocks_read += sample.blocks_read;
-        view.temp_bytes += sample.temp_bytes;
-        view.wal_bytes = sample.wal_bytes.map(|bytes| view.wal_bytes.unwrap_or(0) + bytes).or(view.wal_bytes);
-        view.checkpoints += sample.checkpoints;
         view.autovacuum_samples += u64::from(0 < sample.autovacuum_workers);
+        add_counters(&mut view, sample);
         for (event, sessions) in &sample.waits {
             *waits.entry(event).or_default() += sessions;
         }
@@ -222,10 +229,25 @@ fn summary(samples: &[ServerSample]) -> ServerView {
     view
 }
 
-/// Counters of the statements of each action, added over its steps.
+fn add_counters(view: &mut ServerView, sample: &ServerSample) {
+    view.commits += sample.commits;
+    view.rollbacks += sample.rollbacks;
+    view.deadlocks += sample.deadlocks;
+    view.blocks_hit += sample.blocks_hit;
+    view.blocks_read += sample.blocks_read;
+    view.temp_bytes += sample.temp_bytes;
+    view.wal_bytes = sample.wal_bytes.map(|bytes| view.wal_bytes.unwrap_or(0) + bytes).or(view.wal_bytes);
+    view.checkpoints += sample.checkpoints;
+}
+
+/// Counters of the statements of each action, added over its steps. The server keeps one text for equal statements, so
+/// the work of actions that share one cannot be told apart.
 fn statements(first: &Snapshot, last: &Snapshot, workload: &Workload) -> Option<BTreeMap<String, StatementWork>> {
     let (first, last) = (first.statements.as_ref()?, last.statements.as_ref()?);
     let of_action = |action: &crate::scenario::workload::PlannedAction| {
+        if workload.shares_a_statement(action) {
+            return None;
+        }
         let mut sum = StatementCounters::default();
         for step in &action.steps {
             let Some(end) = last.get(&step.tag) else { continue };

@@ -324,6 +324,16 @@ fn order(table: &Table<'_, '_>, mut parameters: Vec<Parameter>) -> Option<Vec<Pa
 
 /// Adds the columns of followers (`same user`) to the picks they follow.
 fn lead(table: &Table<'_, '_>, parameters: &mut [Parameter]) -> Option<()> {
+    for parameter in parameters.iter() {
+        if !matches!(parameter.draw, Draw::Same { .. }) && parameter.draw.holds_same() {
+            let message = "`same` stands alone: other expressions read the parameter that is made with it";
+            let problem = Diagnostic::at(parameter.source.span.clone(), message);
+            table.problem(
+                problem.help("course = \"pick(enrollments.course_id, same user)\", and then `course` elsewhere"),
+            );
+            return None;
+        }
+    }
     for index in 0..parameters.len() {
         let Draw::Same { leader, column, .. } = &parameters[index].draw else { continue };
         let (leader, (of, column)) = (*leader, column.rsplit_once('.').expect("`pick` asks for the table"));

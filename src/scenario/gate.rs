@@ -3,7 +3,7 @@
 //! ```text
 //! gate   = metric comparison limit ["abort"] ["after" duration]       payment_history.p95 < 20ms
 //! rule   = metric comparison limit ["for" duration]                   errors > 5% for 10s
-//! metric = [action "."] (p50 | p90 | p95 | p99 | p999 | max | mean | errors | rate | skipped | late | misses)
+//! metric = [action "."] (p50 | p90 | p95 | p99 | p999 | max | mean | errors | rate | skipped | unsent | late | misses)
 //!        | pool.wait "." (p50 | p90 | p95 | p99 | p999 | max) | replica.lag
 //! ```
 
@@ -51,6 +51,8 @@ pub enum Figure {
     Errors,
     /// Operations given up unsent, as a share of those that were due.
     Skipped,
+    /// Operations not sent by the end, as a share of those that were due.
+    Unsent,
     /// Answers later than the limit of the load, as a share of those that were due.
     Late,
     /// Answers of replicas that missed what was just written, as a share of the operations that were due.
@@ -77,7 +79,7 @@ pub enum Comparison {
 }
 
 /// Words at the end of a metric with what they mean.
-const FIGURES: [(&str, Figure); 12] = [
+const FIGURES: [(&str, Figure); 13] = [
     ("p50", Figure::Latency(0.5)),
     ("p90", Figure::Latency(0.9)),
     ("p95", Figure::Latency(0.95)),
@@ -87,6 +89,7 @@ const FIGURES: [(&str, Figure); 12] = [
     ("mean", Figure::Mean),
     ("errors", Figure::Errors),
     ("skipped", Figure::Skipped),
+    ("unsent", Figure::Unsent),
     ("late", Figure::Late),
     ("misses", Figure::Misses),
     ("rate", Figure::Rate),
@@ -152,7 +155,12 @@ impl Gate {
         let known = match self.metric.figure {
             Figure::Errors | Figure::Skipped | Figure::Rate => true,
             Figure::Latency(q) => [0.5, 0.95, 0.99].contains(&q),
-            Figure::Mean | Figure::Late | Figure::Misses | Figure::PoolWait(_) | Figure::ReplicaLag => false,
+            Figure::Mean
+            | Figure::Late
+            | Figure::Unsent
+            | Figure::Misses
+            | Figure::PoolWait(_)
+            | Figure::ReplicaLag => false,
         };
         if known && self.metric.action.is_none() {
             return Ok(self);
@@ -209,10 +217,12 @@ fn read_limit(figure: Figure, text: &str) -> Result<(f64, bool), String> {
         (Figure::Latency(_) | Figure::Mean | Figure::PoolWait(_) | Figure::ReplicaLag, Node::Duration(micros)) => {
             Ok((micros as f64 * 1e3, false))
         }
-        (Figure::Errors | Figure::Skipped | Figure::Late | Figure::Misses, Node::Percent(share)) => Ok((share, false)),
+        (Figure::Errors | Figure::Skipped | Figure::Unsent | Figure::Late | Figure::Misses, Node::Percent(share)) => {
+            Ok((share, false))
+        }
         (Figure::Rate, Node::Percent(share)) => Ok((share, true)),
         (Figure::Rate, Node::Number(rate)) => Ok((rate, false)),
-        (Figure::Errors | Figure::Skipped | Figure::Late | Figure::Misses, _) => {
+        (Figure::Errors | Figure::Skipped | Figure::Unsent | Figure::Late | Figure::Misses, _) => {
             Err(format!("`{text}` must be a share, such as 0.1%"))
         }
         (Figure::Rate, _) => Err(format!("`{text}` must be a number a second, or a share of the load such as 95%")),

@@ -304,6 +304,17 @@ impl Draw {
         }
     }
 
+    /// Whether something in it follows another parameter's row.
+    #[must_use]
+    pub fn holds_same(&self) -> bool {
+        match self {
+            Self::Same { .. } => true,
+            Self::Binary(_, left, right) => left.holds_same() || right.holds_same(),
+            Self::Json(members) => members.iter().any(|(_, member)| member.holds_same()),
+            _ => false,
+        }
+    }
+
     /// The parameters this value is made from, by position.
     pub fn sources<'d>(&'d mut self, found: &mut Vec<&'d mut usize>) {
         match self {

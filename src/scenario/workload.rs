@@ -66,8 +66,9 @@ pub struct PlannedStep {
     pub protocol: Protocol,
     /// Who is asked.
     pub role: Role,
-    /// A replica is asked for what an earlier step of the same operation wrote: no row means it has not come yet.
-    pub reads_own_write: bool,
+    /// Slots a replica is asked about that an earlier step of the same operation got from the primary: when no row is
+    /// found for them, it has not come yet.
+    pub own_writes: Vec<usize>,
     /// The text between its parameters, each stretch with the number of the one that follows.
     fragments: Vec<(String, Option<usize>)>,
     /// What it does to the transaction, if it does anything.
@@ -154,19 +155,7 @@ pub enum MixError {
 /// # Errors
 /// When they cannot.
 pub fn merge_loads(scenarios: &[Scenario]) -> Result<Load, MixError> {
-    for (index, scenario) in scenarios.iter().enumerate() {
-        for other in &scenarios[..index] {
-            if let Some(action) =
-                scenario.actions.iter().find(|a| other.actions.iter().any(|b| a.name.value == b.name.value))
-            {
-                return Err(MixError::SameAction {
-                    action: action.name.value.clone(),
-                    first: other.name.clone(),
-                    second: scenario.name.clone(),
-                });
-            }
-        }
-    }
+    check_names(scenarios)?;
     let mut own = scenarios.iter().filter(|scenario| !scenario.used);
     let first = own.next().expect("somebody uses what is used");
     let mut sum = first.load;
@@ -185,6 +174,27 @@ pub fn merge_loads(scenarios: &[Scenario]) -> Result<Load, MixError> {
         };
     }
     Ok(sum)
+}
+
+/// Checks that every action has a name of its own.
+///
+/// # Errors
+/// The first that has not.
+pub fn check_names(scenarios: &[Scenario]) -> Result<(), MixError> {
+    for (index, scenario) in scenarios.iter().enumerate() {
+        for other in &scenarios[..index] {
+            if let Some(action) =
+                scenario.actions.iter().find(|a| other.actions.iter().any(|b| a.name.value == b.name.value))
+            {
+                return Err(MixError::SameAction {
+                    action: action.name.value.clone(),
+                    first: other.name.clone(),
+                    second: scenario.name.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a workload is made of beside the scenarios.
@@ -289,6 +299,14 @@ impl Workload {
         draw.value(key, at).number().unwrap_or_default().max(0.0) as u64
     }
 
+    /// Whether another action sends one of its statements too: what the server counts of it is nobody's alone.
+    #[must_use]
+    pub fn shares_a_statement(&self, action: &PlannedAction) -> bool {
+        let others = self.actions.iter().filter(|other| other.name != action.name).flat_map(|other| &other.steps);
+        let mut others = others.map(|step| step.sql.trim());
+        others.any(|sql| action.steps.iter().any(|step| step.sql.trim() == sql))
+    }
+
     /// The stream of decisions and random functions of an action.
     #[must_use]
     pub fn stream_key(&self, action: usize, stream: Stream) -> Key {
@@ -305,6 +323,7 @@ fn planned(
     setting: &Setting<'_>,
 ) -> PlannedAction {
     let key = key.named(&action.name.value);
+    let all = bound;
     let steps = action.steps.iter().zip(bound).enumerate().map(|(index, (step, bound))| PlannedStep {
         tag: tag(&action.name.value, index),
         sql: step.statement.sql.as_str().into(),
@@ -313,7 +332,7 @@ fn planned(
         captures: bound.captures.clone(),
         protocol: step.protocol.unwrap_or(setting.protocol),
         role: step.role,
-        reads_own_write: reads_own_write(action, index),
+        own_writes: own_writes(action, all, index),
         bracket: bracket(&step.statement.sql),
         fragments: fragments(step),
     });
@@ -390,11 +409,15 @@ impl PlannedStep {
     }
 }
 
-/// Whether a step asks a replica for a value that a step on the primary returned.
-fn reads_own_write(action: &Action, index: usize) -> bool {
+/// The slots of a step on a replica that earlier steps on the primary have filled.
+fn own_writes(action: &Action, bound: &[BoundStep], index: usize) -> Vec<usize> {
     let step = &action.steps[index];
-    let before = action.steps[..index].iter().any(|earlier| earlier.role == Role::Primary);
-    step.role == Role::Replica && before && step.arguments.iter().any(|slot| action.parameters.len() <= *slot)
+    if step.role != Role::Replica {
+        return Vec::new();
+    }
+    let earlier = action.steps[..index].iter().zip(bound).filter(|(step, _)| step.role == Role::Primary);
+    let filled: Vec<usize> = earlier.flat_map(|(_, bound)| bound.captures.iter().map(|(_, slot, _)| *slot)).collect();
+    step.arguments.iter().copied().filter(|slot| filled.contains(slot)).collect()
 }
 
 /// The text of a step cut at its parameters.

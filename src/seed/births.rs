@@ -50,6 +50,34 @@ impl Births {
     }
 }
 
+/// Sums that other tables read, row by row in an order of their own, are kept as a whole.
+pub(super) fn keep_sums(tables: &[TablePlan]) {
+    let mut read: Vec<(usize, usize)> = Vec::new();
+    for (index, table) in tables.iter().enumerate() {
+        for column in &table.columns {
+            column.cell.visit(&mut |cell| match cell {
+                Cell::Parent { way, column } => {
+                    read.push((way.iter().fold(index, |at, fan| tables[at].fans[*fan].parent), *column));
+                }
+                Cell::Pick(fan, column) => read.push((fan.parent, *column)),
+                Cell::Sum(sum) => sum.inner.visit(&mut |cell| {
+                    if let Cell::Own(column) = cell {
+                        read.push((sum.table, *column));
+                    }
+                }),
+                _ => {}
+            });
+        }
+    }
+    for (table, column) in read {
+        tables[table].columns[column].cell.visit(&mut |cell| {
+            if let Cell::Sum(sum) = cell {
+                sum.keep_all();
+            }
+        });
+    }
+}
+
 /// Finds the moment of each table that is read most from its children, and keeps those of the smallest tables.
 pub(super) fn keep(tables: &mut [TablePlan]) {
     let mut reads: BTreeMap<(usize, usize), u64> = BTreeMap::new();

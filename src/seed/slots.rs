@@ -54,7 +54,10 @@ impl Slots {
     /// How many rows there can be at most, with those before the first.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        let combinations = self.radices.iter().product::<u64>();
+        let combinations = match self.epochs.as_slice() {
+            [] | [_] => self.radices.iter().product::<u64>(),
+            epochs => epochs.iter().map(Epoch::capacity).sum(),
+        };
         (self.first / self.classes + combinations).saturating_mul(self.classes)
     }
 

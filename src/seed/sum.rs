@@ -1,5 +1,6 @@
 //! A column that holds what rows of another table add up to, such as a balance. Must give the sum the server would.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::generate::Cell;
@@ -9,7 +10,8 @@ use crate::expression::{Value, power};
 /// The sum of an expression over the rows of a child table that belong to a row.
 ///
 /// Which rows those are has no closed form, so the children are gone through once for every block of parents, and the
-/// sums of the last one are kept: memory does not grow with the dataset.
+/// sums of the last two are kept: memory does not grow with the dataset. Where other tables or sums read it, in any
+/// order, all blocks are: 8 bytes for each parent.
 #[derive(Debug)]
 pub struct Sum {
     /// The child table.
@@ -20,29 +22,40 @@ pub struct Sum {
     pub inner: Cell,
     /// Parts of one that values are rounded to before they are added, as their column does.
     pub unit: f64,
-    block: Mutex<Option<(u64, Arc<Vec<i64>>)>>,
+    /// Others read it, in any order.
+    read_by_others: AtomicBool,
+    blocks: Mutex<Vec<(u64, Arc<Vec<i64>>)>>,
 }
 
-/// Parents whose sums are found in one go, and kept until those of others are asked for: 8 MiB.
-pub(super) const BLOCK: u64 = 1 << 20;
+/// Parents whose sums are found in one go: 4 MiB.
+pub(super) const BLOCK: u64 = 1 << 19;
+
+/// Blocks that are kept when only the table itself asks, in its order.
+const KEPT: usize = 2;
 
 impl Sum {
     /// A sum over no rows yet.
     #[must_use]
     pub fn new(table: usize, fan: usize, inner: Cell, unit: f64) -> Self {
-        Self { table, fan, inner, unit, block: Mutex::default() }
+        Self { table, fan, inner, unit, read_by_others: AtomicBool::new(false), blocks: Mutex::default() }
+    }
+
+    /// Others read it too, in any order: nothing is forgotten.
+    pub(super) fn keep_all(&self) {
+        self.read_by_others.store(true, Ordering::Relaxed);
     }
 
     /// The sum of a parent's row.
     pub(super) fn of(&self, plan: &Plan, row: u64) -> Value<'static> {
         let from = row / BLOCK * BLOCK;
-        let mut block = self.block.lock().expect("no holder panics");
-        let known = block.as_ref().filter(|(start, _)| *start == from).map(|(_, sums)| Arc::clone(sums));
+        let mut blocks = self.blocks.lock().expect("no holder panics");
+        let known = blocks.iter().find(|(block, _)| *block == from).map(|(_, sums)| Arc::clone(sums));
         let sums = known.unwrap_or_else(|| {
-            // The old block goes before the new one comes.
-            *block = None;
+            if KEPT <= blocks.len() && !self.read_by_others.load(Ordering::Relaxed) {
+                blocks.remove(0);
+            }
             let sums = Arc::new(self.sums(plan, from));
-            *block = Some((from, Arc::clone(&sums)));
+            blocks.push((from, Arc::clone(&sums)));
             sums
         });
         let units = sums[(row - from) as usize];

@@ -256,7 +256,7 @@ async fn measure(
 
     let last = snapshots(&crew, targets).await?;
     drop(crew);
-    evidence.counters = counters(&first, &last, &workloads[0]);
+    evidence.counters = counters(&first, &last, of);
     (settings.listener)(Event::Explaining);
     for (side, target) in targets {
         if *side != Side::Control {
@@ -295,8 +295,8 @@ async fn add_chunk(crew: &Crew, evidence: &mut Evidence) -> Result<(), TrialErro
 
 fn chunk_side(recording: &Recording) -> ChunkSide {
     let counts = recording.actions.iter().map(|action| {
-        let crate::drive::Counts { due, skipped, ok, failed, rows, .. } = action.counts;
-        ActionCounts { due, skipped, ok, failed, rows }
+        let crate::drive::Counts { due, skipped, unsent, ok, failed, rows, .. } = action.counts;
+        ActionCounts { due, skipped: skipped + unsent, ok, failed, rows }
     });
     let lag_us = |q: f64| recording.timer_lag.value_at_quantile(q) as f64 / 1e3;
     ChunkSide {
@@ -321,12 +321,12 @@ async fn snapshots(crew: &Crew, targets: &[(Side, Target); 3]) -> Result<BTreeMa
     Ok(taken)
 }
 
-fn counters(
+fn counters<'w>(
     first: &BTreeMap<Side, Snapshot>,
     last: &BTreeMap<Side, Snapshot>,
-    workload: &Workload,
+    of: impl Fn(Side) -> &'w Arc<Workload>,
 ) -> BTreeMap<Side, SideCounters> {
-    last.iter().map(|(side, last)| (*side, side_counters(&first[side], last, workload))).collect()
+    last.iter().map(|(side, last)| (*side, side_counters(&first[side], last, of(*side)))).collect()
 }
 
 fn side_counters(first: &Snapshot, last: &Snapshot, workload: &Workload) -> SideCounters {
@@ -384,9 +384,7 @@ fn work_per_call(
     first: &BTreeMap<String, StatementCounters>,
     last: &BTreeMap<String, StatementCounters>,
 ) -> Option<WorkPerCall> {
-    let others = workload.actions.iter().filter(|other| other.name != action.name).flat_map(|other| &other.steps);
-    let mut others = others.map(|step| step.sql.trim());
-    if others.any(|sql| action.steps.iter().any(|step| step.sql.trim() == sql)) {
+    if workload.shares_a_statement(action) {
         return None;
     }
     let mut sum = StatementCounters::default();

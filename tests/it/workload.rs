@@ -39,6 +39,7 @@ fn clients_share_a_pool_and_waits_for_it_are_told_apart() {
     let seen = run(&home, &["-f", &count, "-c", "12", "--pool", "3", "-n", "200"]).measured().json();
     assert_eq!(seen["evidence"]["failures"], serde_json::json!({}));
 
+    run(&home, &["-f", &count, "--gate", "pool.wait.p99 < 1s"]).exits(2).says(&["is about a pool: add --pool"]);
     let impatient = run(&home, &[&scenario, "-T", "1s", "--pool-timeout", "5ms"]).exits(1).json();
     let failed = number(&impatient["evidence"]["failures"]["pool"], "count");
     assert!(0 < failed && failed == number(&impatient["evidence"]["pool"], "timeouts"), "{impatient:#}");
@@ -72,6 +73,7 @@ fn a_file_uses_the_actions_of_others_in_one_mix() {
         assert!(whole.contains(from));
         let wrong = file(&home, "wrong.toml", &whole.replace(from, to));
         run(&home, &[&wrong, "-n", "1"]).exits(2).says(&[said]);
+        run(&home, &[&wrong, "-n", "1", "--clients", "2"]).exits(2).says(&[said]);
     }
     file(&home, "parts/more.toml", "name = 'more'\n[[use]]\nfile = '../whole.toml'\n");
     run(&home, &[&scenario, "-n", "1"]).exits(2).says(&["uses itself"]);
@@ -94,6 +96,10 @@ fn an_action_asks_differently_from_a_migration_on() {
         let last = query(&bank, "SELECT note FROM history ORDER BY id DESC LIMIT 1");
         assert_eq!(last, [note], "at {at}");
     }
+    // Without a word it is the newest, in whatever order the file has them.
+    let url = home.run(&["server", "url"]).ok().stdout.trim().replace("/postgres?", "/bank?");
+    home.run(&["run", &scenario, "-n", "1", "--warm-up", "0s", "--url", &url, "--allow-writes"]).measured();
+    assert_eq!(query(&bank, "SELECT note FROM history ORDER BY id DESC LIMIT 1"), ["thirdx"]);
     let wrong = file(&home, "wrong.toml", &text.replace("'0003'", "'0009'"));
     run(&home, &[&wrong, "-n", "1", "--at", "1"]).exits(2).says(&["there is no migration `0009`", "wrong.toml:"]);
     let unknown = file(&home, "unknown.toml", &text.replace(":other::text", ":nobody::text"));

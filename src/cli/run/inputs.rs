@@ -20,13 +20,13 @@ use crate::expression::Value;
 use crate::migrate::Directory;
 use crate::postgres::Target;
 use crate::run::{Event, Settings, WarmUp};
-use crate::scenario::gate::Gate;
+use crate::scenario::gate::{Figure, Gate};
 use crate::scenario::load::Conditions;
 use crate::scenario::program::Role;
 use crate::scenario::script::parse_script;
 use crate::scenario::shape::Shape;
 use crate::scenario::spec::unknown_action;
-use crate::scenario::workload::merge_loads;
+use crate::scenario::workload::{check_names, merge_loads};
 use crate::scenario::{Load, Scenario};
 use crate::seed::spec::parse_spec;
 use crate::units::Seed;
@@ -81,10 +81,19 @@ fn as_of(
     let varies = steps.into_iter().any(|step| !step.since.is_empty());
     let embedded = arguments.url.is_none() && project.url.is_none();
     let at = arguments.at.as_ref().or(if embedded { project.at.as_ref() } else { None });
-    let Some(at) = at.filter(|_| varies) else { return scenarios::at(found, None, |_| None) };
-    let folder = project.migrations.clone().unwrap_or_else(|| "migrations".into());
-    let directory = Directory::read(&project.root.join(folder)).map_err(Failure::usage)?;
-    let position = directory.position(at).map_err(Failure::usage)?;
+    if !varies {
+        return scenarios::at(found, None, |_| None);
+    }
+    let folder = project.root.join(project.migrations.clone().unwrap_or_else(|| "migrations".into()));
+    if at.is_none() && !folder.exists() {
+        // Nobody knows an order: the last of each file is taken for the newest.
+        return scenarios::at(found, None, |_| None);
+    }
+    let directory = Directory::read(&folder).map_err(Failure::usage)?;
+    let position = match at {
+        Some(at) => directory.position(at).map_err(Failure::usage)?,
+        None => directory.migrations.len() - 1,
+    };
     scenarios::at(found, Some(position), |name| directory.position(name).ok())
 }
 
@@ -177,7 +186,20 @@ pub(super) fn settings(
     let actions = scenarios.iter().flat_map(|(_, s)| &s.actions).map(|action| action.name.value.as_str());
     gates.extend(project.gates.iter().filter(|gate| unknown_action(gate, actions.clone()).is_none()).cloned());
     gates.extend(arguments.gates.iter().cloned());
+    let pool = arguments.pool.map(|n| n as usize).or(conditions.pool).map(|connections| {
+        let given = arguments.pool_timeout.or(conditions.pool_timeout_ns.map(|nanos| nanos as f64 / 1e9));
+        PoolSize { connections, patience: Duration::from_secs_f64(given.unwrap_or(POOL_PATIENCE_S)) }
+    });
     check_gates(arguments, actions)?;
+    let objective = arguments.find_rate.iter().flat_map(|objective| &objective.0);
+    for gate in gates.iter().chain(objective) {
+        let missing = match gate.metric.figure {
+            Figure::PoolWait(_) if pool.is_none() => "a pool: add --pool, or `pool` under [load]",
+            Figure::ReplicaLag if replicas.is_empty() => "a replica: add --replica",
+            _ => continue,
+        };
+        return Err(Failure::usage(anyhow!("the gate `{gate}` is about {missing}")));
+    }
     let spec = project.spec.as_ref().map(|path| project.root.join(path)).and_then(|path| SourceFile::read(&path).ok());
     let spec = spec.and_then(|file| parse_spec(&file.text).ok());
     let writes = embedded || arguments.allow_writes;
@@ -191,10 +213,6 @@ pub(super) fn settings(
              URL makes it answer for them"
         )));
     }
-    let pool = arguments.pool.map(|n| n as usize).or(conditions.pool).map(|connections| {
-        let given = arguments.pool_timeout.or(conditions.pool_timeout_ns.map(|nanos| nanos as f64 / 1e9));
-        PoolSize { connections, patience: Duration::from_secs_f64(given.unwrap_or(POOL_PATIENCE_S)) }
-    });
     let as_driver = |server: &Target| server.named("weighbridge run").with(!writes, conditions.timeout_ms);
     let slow_s = arguments.slow.or(conditions.slow_after_ns.map(|nanos| nanos as f64 / 1e9)).unwrap_or(SLOW_S);
     Ok(Settings {
@@ -271,6 +289,8 @@ fn load(arguments: &Arguments, scenarios: &mut [(SourceFile, Scenario)]) -> Resu
         let connections = arguments.connections.map_or(connections, |n| n as usize);
         Load::Open { rate, connections }
     };
+    let list: Vec<Scenario> = scenarios.iter().map(|(_, scenario)| scenario.clone()).collect();
+    check_names(&list).map_err(Failure::usage)?;
     if let Some(rate) = arguments.rate {
         if rate <= 0.0 || !rate.is_finite() {
             return Err(Failure::usage(anyhow!("--rate must be above 0")));
@@ -284,7 +304,6 @@ fn load(arguments: &Arguments, scenarios: &mut [(SourceFile, Scenario)]) -> Resu
         // As pgbench: one client, as fast as it is answered.
         return Ok(Load::Closed { clients: 1 });
     }
-    let list: Vec<Scenario> = scenarios.iter().map(|(_, scenario)| scenario.clone()).collect();
     Ok(match merge_loads(&list).map_err(Failure::usage)? {
         Load::Open { rate, connections } => open(rate, connections),
         closed => closed,

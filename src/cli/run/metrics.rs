@@ -30,6 +30,8 @@ const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-
 pub(super) struct Metrics {
     page: Arc<Mutex<String>>,
     total: Mutex<Option<Recording>>,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -50,6 +52,7 @@ impl Metrics {
                 "cannot listen on {address}: {error}\n  = help: name another port with --metrics"
             ))
         })?;
+        let address = listener.local_addr().unwrap_or(address);
         let page = Arc::new(Mutex::new("# EOF\n".to_owned()));
         let served = Arc::clone(&page);
         let task = tokio::spawn(async move {
@@ -67,7 +70,7 @@ impl Metrics {
                 });
             }
         });
-        Ok(Self { page, total: Mutex::new(None), task })
+        Ok(Self { page, total: Mutex::new(None), address, task })
     }
 
     /// Adds an interval.
@@ -109,7 +112,9 @@ fn render(facts: &IntervalFacts, actions: &[ActionResult], total: &Recording) ->
     family(&mut out, "operations", "counter", "Operations by what became of them.");
     for (action, recorded) in actions.iter().zip(&total.actions) {
         let counts = recorded.counts;
-        for (outcome, count) in [("ok", counts.ok), ("failed", counts.failed), ("skipped", counts.skipped)] {
+        for (outcome, count) in
+            [("ok", counts.ok), ("failed", counts.failed), ("skipped", counts.skipped), ("unsent", counts.unsent)]
+        {
             let name = &action.name;
             let _ = writeln!(out, "weighbridge_operations_total{{action=\"{name}\",outcome=\"{outcome}\"}} {count}");
         }

@@ -124,7 +124,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL", help_heading = "Server")]
     url: Option<String>,
     /// A replica of that server, for what says target = "replica"; several are asked in turn
-    #[arg(long = "replica", value_name = "URL", requires = "url", help_heading = "Server")]
+    #[arg(long = "replica", value_name = "URL", help_heading = "Server")]
     replicas: Vec<String>,
     /// The database of the embedded server
     #[arg(long, value_name = "NAME", default_value = "dataset", help_heading = "Server")]
@@ -189,6 +189,11 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let url = arguments.url.clone().or_else(|| project.url.clone());
     on_server(url.as_deref(), embedded, &progress, async |server| {
         let target = if url.is_some() { server } else { server.database(&arguments.database) };
+        if url.is_none() && !arguments.replicas.is_empty() {
+            return Err(Failure::usage(anyhow!(
+                "--replica needs the primary's --url: the embedded server has no replicas"
+            )));
+        }
         let replicas = arguments.replicas.iter().map(|url| Target::from_url(url));
         let replicas: Vec<Target> = replicas.collect::<Result<_, _>>().map_err(Failure::usage)?;
         held(&arguments, &project, scenarios, (&target, &replicas), url.is_none(), &progress).await
@@ -221,7 +226,11 @@ async fn held(
     let log = Rc::new(Log::create(&folder.path, transactions.transpose()?));
     let interrupt = Arc::new(AtomicBool::new(false));
     let metrics = match arguments.metrics {
-        Some(address) => Some(Metrics::listen(address).await.map_err(refused)?),
+        Some(address) => {
+            let metrics = Metrics::listen(address).await.map_err(refused)?;
+            progress.line(&format!("figures at http://{}/metrics", metrics.address));
+            Some(metrics)
+        }
         None => None,
     };
     let hear = listener(progress, &log, metrics);

@@ -19,6 +19,7 @@ pub(super) fn line(facts: &IntervalFacts) -> String {
     for (count, what) in [
         (facts.failed, "failed"),
         (facts.skipped, "skipped"),
+        (facts.unsent, "unsent"),
         (facts.retries, "retries"),
         (facts.reconnects, "reconnects"),
     ] {

@@ -57,6 +57,7 @@ pub(super) struct Log {
     paths: [PathBuf; 2],
     files: RefCell<Option<[File; 2]>>,
     error: RefCell<Option<std::io::Error>>,
+    transactions_error: RefCell<Option<std::io::Error>>,
     transactions: RefCell<Option<Transactions>>,
     /// When the driver's clock was at the beginning of the measurement, in microseconds since 1970.
     start_us: Cell<Option<i64>>,
@@ -66,28 +67,30 @@ impl Log {
     pub(super) fn create(folder: &Path, transactions: Option<Transactions>) -> Self {
         let paths = [folder.join("intervals.jsonl"), folder.join("intervals.hlog")];
         let transactions = RefCell::new(transactions);
-        Self { paths, files: RefCell::default(), error: RefCell::default(), transactions, start_us: Cell::new(None) }
+        let (error, transactions_error) = (RefCell::default(), RefCell::default());
+        Self { paths, files: RefCell::default(), error, transactions_error, transactions, start_us: Cell::new(None) }
     }
 
-    /// A write that fails is told at the end; the run goes on.
+    /// A write that fails is told at the end; the run and the other log go on.
     fn add(&self, facts: &IntervalFacts, actions: &[ActionResult], recording: &Recording, began_ns: u64) {
-        if self.error.borrow().is_some() {
-            return;
-        }
-        let written =
-            self.write(facts, actions, recording).and_then(|()| self.write_transactions(facts, recording, began_ns));
-        if let Err(error) = written {
-            *self.error.borrow_mut() = Some(error);
-        }
+        let keep = |error: &RefCell<Option<std::io::Error>>, written: &dyn Fn() -> std::io::Result<()>| {
+            if error.borrow().is_none()
+                && let Err(failed) = written()
+            {
+                *error.borrow_mut() = Some(failed);
+            }
+        };
+        keep(&self.error, &|| self.write(facts, actions, recording));
+        keep(&self.transactions_error, &|| self.write_transactions(facts, recording, began_ns));
     }
 
     fn write_transactions(&self, facts: &IntervalFacts, recording: &Recording, began_ns: u64) -> std::io::Result<()> {
         let mut transactions = self.transactions.borrow_mut();
         let Some(transactions) = transactions.as_mut() else { return Ok(()) };
-        let start_us = self
-            .start_us
-            .get()
-            .unwrap_or_else(|| clock::wall().as_microsecond() - ((facts.at_s + facts.length_s) * 1e6) as i64);
+        // One measurement after another (`--find-rate`) has a clock of its own each.
+        let known = self.start_us.get().filter(|_| facts.at_s != 0.0);
+        let start_us =
+            known.unwrap_or_else(|| clock::wall().as_microsecond() - ((facts.at_s + facts.length_s) * 1e6) as i64);
         self.start_us.set(Some(start_us));
         transactions.add(&recording.log, began_ns, start_us)
     }
@@ -125,6 +128,11 @@ impl Log {
     }
 
     pub(super) fn failed(&self) -> Result<(), Failure> {
+        if let Some(error) = self.transactions_error.borrow_mut().take() {
+            return Err(Failure::environment(anyhow!(
+                "the log of operations is cut off: {error}\n  = help: free space there; run.json and the intervals are whole"
+            )));
+        }
         match self.error.borrow_mut().take() {
             Some(error) => Err(Failure::environment(anyhow!(
                 "the logs of intervals are cut off: {error}\n  = help: free space there; run.json is whole"

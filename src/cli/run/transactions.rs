@@ -48,7 +48,7 @@ fn line(out: &mut impl Write, entry: &LogEntry, number: u64, ended_us: i64) -> s
         LogOutcome::Failed => write!(out, "failed")?,
     }
     let (seconds, micros) = (ended_us.div_euclid(1_000_000), ended_us.rem_euclid(1_000_000));
-    let lag_us = at.began.saturating_sub(at.due) / 1_000;
+    let lag_us = at.asked.saturating_sub(at.due) / 1_000;
     writeln!(out, " {action} {seconds} {micros} {lag_us} {retries}")
 }
 

@@ -170,6 +170,7 @@ pub fn plan_on(
     }
     let start = planner.start();
     births::keep(&mut made);
+    births::keep_sums(&made);
     Ok(Plan { tables: made, start, span: spec.span, base: base.map(Box::new) })
 }
 

@@ -95,7 +95,8 @@ impl Planner<'_> {
             slots.stretches.push(Stretch { begins: next, epoch: at as usize, taken });
             next += slots.epochs[at as usize].capacity() - taken;
         }
-        (self.rows[table].div_ceil(slots.classes) <= next).then_some(slots)
+        // By what the dataset was first made with: rows that are there keep the combinations they have.
+        (rows <= next).then_some(slots)
     }
 
     /// How many values a digit has, by a moment of the history or in the end.
