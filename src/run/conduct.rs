@@ -23,7 +23,6 @@ use crate::drive::{Recording, Targets};
 use crate::evidence::run::{ActionResult, Ended, IntervalFacts, RunDesign, RunEvidence, WarmUpEnd};
 use crate::evidence::view::SlowFacts;
 use crate::evidence::{LoadFacts, ServerFacts};
-use crate::expression::Key;
 use crate::postgres::connect::version_text;
 use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target, settings};
@@ -221,7 +220,7 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         started_at: started_at.to_string(),
         ended,
         server,
-        design: design(settings, threads, warm_up_s, warm_up),
+        design: design(settings, &workload, threads, warm_up_s, warm_up),
         measured_s,
         failures: tally.failures(),
         intervals: std::mem::take(&mut tally.intervals),
@@ -462,14 +461,7 @@ fn offered_per_s(settings: &Settings, from_s: f64, to_s: f64) -> Option<f64> {
     Some(arrivals / (to_s - from_s).max(1e-9) / settings.shard.1 as f64)
 }
 
-/// A hash of everything that is asked: scenarios at another migration ask differently.
-fn statements_digest(settings: &Settings) -> String {
-    let steps = settings.scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
-    let hash = steps.fold(Key::new(0), |key, step| key.named(&step.statement.sql));
-    format!("{:016x}", hash.cell(0))
-}
-
-fn design(settings: &Settings, threads: usize, warm_up_s: f64, warm_up: WarmUpEnd) -> RunDesign {
+fn design(settings: &Settings, workload: &Workload, threads: usize, warm_up_s: f64, warm_up: WarmUpEnd) -> RunDesign {
     RunDesign {
         seed: settings.seed.0,
         load: match settings.load {
@@ -486,7 +478,7 @@ fn design(settings: &Settings, threads: usize, warm_up_s: f64, warm_up: WarmUpEn
         threads: threads as u32,
         pool: settings.pool.map(|pool| (pool.connections as u32, pool.patience.as_secs_f64())),
         replicas: settings.targets.replicas.len() as u32,
-        statements: statements_digest(settings),
+        statements: workload.statements_digest(),
         slow_after_ms: settings.rules.slow_after_ns.map(|nanos| nanos as f64 / 1e6),
         shard: (settings.shard.0 as u32 + 1, settings.shard.1 as u32),
     }

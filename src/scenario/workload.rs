@@ -299,6 +299,14 @@ impl Workload {
         draw.value(key, at).number().unwrap_or_default().max(0.0) as u64
     }
 
+    /// A hash of every statement: scenarios at another migration ask differently.
+    #[must_use]
+    pub fn statements_digest(&self) -> String {
+        let steps = self.actions.iter().flat_map(|action| &action.steps);
+        let hash = steps.fold(Key::new(0), |key, step| key.named(&step.sql));
+        format!("{:016x}", hash.cell(0))
+    }
+
     /// Whether another action sends one of its statements too: what the server counts of it is nobody's alone.
     #[must_use]
     pub fn shares_a_statement(&self, action: &PlannedAction) -> bool {

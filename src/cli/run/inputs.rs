@@ -190,7 +190,7 @@ pub(super) fn settings(
         let given = arguments.pool_timeout.or(conditions.pool_timeout_ns.map(|nanos| nanos as f64 / 1e9));
         PoolSize { connections, patience: Duration::from_secs_f64(given.unwrap_or(POOL_PATIENCE_S)) }
     });
-    check_gates(arguments, actions)?;
+    check_gates(arguments, &actions)?;
     let objective = arguments.find_rate.iter().flat_map(|objective| &objective.0);
     for gate in gates.iter().chain(objective) {
         let missing = match gate.metric.figure {
@@ -272,7 +272,7 @@ fn refuse_writes(scenarios: &[(SourceFile, Scenario)]) -> Result<(), Failure> {
 }
 
 /// A gate of the command line on an action that is not there would always pass.
-fn check_gates<'n>(arguments: &Arguments, actions: impl Iterator<Item = &'n str> + Clone) -> Result<(), Failure> {
+fn check_gates<'n>(arguments: &Arguments, actions: &(impl Iterator<Item = &'n str> + Clone)) -> Result<(), Failure> {
     for gate in &arguments.gates {
         if let Some(problem) = unknown_action(gate, actions.clone()) {
             let help = problem.help.map(|help| format!("\n  = help: {help}")).unwrap_or_default();
