@@ -2,7 +2,7 @@
 # The load driver against pgbench, sysbench and the floor, on one server, in turns: the same statements, clients, threads and
 # Unix socket. Prints answers a second, driver CPU per answer, and medians of the ratios; then schedule lag of open loops.
 #
-#   benches/peers/load.sh [TURNS] [SECONDS]        needs psql, pgbench, sysbench, jq and a release build
+#   benches/peers/load.sh [TURNS] [SECONDS] [open]        `open` measures the open loops alone; needs psql, pgbench, sysbench, jq and a release build
 source "$(dirname "$0")/server.sh"
 turns=${1:-5} length=${2:-6}
 pgbench=$(command -v pgbench || ls /usr/lib/postgresql/*/bin/pgbench | tail -1)
@@ -62,20 +62,33 @@ p_tpcb() { theirs; }
 o_point() { ours -f "$scripts/point.sql"; }
 f_select() { "$floor" "$socket" weighbridge peer 2 8 "$length" 1000000; }
 
-compare 'SELECT by key' pgbench o_select p_select
-compare 'TPC-B-like' pgbench o_tpcb p_tpcb
-compare 'SELECT by key' floor o_select f_select
-sysbench oltp_point_select --db-driver=pgsql --pgsql-host="$socket" --pgsql-user=weighbridge --pgsql-db=peer --tables=1 --table-size=100000 prepare >/dev/null
-psql -q "$(of peer)" -c 'VACUUM ANALYZE sbtest1'
-compare 'oltp_point_select' sysbench o_point sysb
+if [ "${3:-}" != open ]; then
+    compare 'SELECT by key' pgbench o_select p_select
+    compare 'TPC-B-like' pgbench o_tpcb p_tpcb
+    compare 'SELECT by key' floor o_select f_select
+    sysbench oltp_point_select --db-driver=pgsql --pgsql-host="$socket" --pgsql-user=weighbridge --pgsql-db=peer --tables=1 --table-size=100000 prepare >/dev/null
+    psql -q "$(of peer)" -c 'VACUUM ANALYZE sbtest1'
+    compare 'oltp_point_select' sysbench o_point sysb
+fi
 
-printf '\nopen loop, SELECT by key, 16 connections, %s s each: schedule lag in ms\n%-8s %10s %10s %12s %12s\n' "$length" rate 'ours p50' 'ours p99' 'pgbench p50' 'pgbench p99'
-for rate in 500 2000 10000; do
-    "$weighbridge" run --quiet --url "$(of peer)" -R "$rate" --connections 16 -j 2 -T "${length}s" --warm-up 0s -s 10 -f "$scripts/select.sql" \
+printf '\nopen loop, SELECT by key, 16 connections, %s turns of %s s: medians of schedule lag in ms\n%-8s %10s %10s %12s %12s\n' \
+    "$turns" "$length" rate 'ours p50' 'ours p99' 'pgbench p50' 'pgbench p99'
+o_open() {
+    "$weighbridge" run --quiet --url "$(of peer)" -R "$1" --connections 16 -j 2 -T "${length}s" --warm-up 0s -s 10 -f "$scripts/select.sql" \
         --results "$work/results" --format json >"$work/out" 2>/dev/null || true
-    a=$(jq -r '.evidence.all.lag | "\(.us_p50 / 1000) \(.us_p99 / 1000)"' "$work/out")
+    jq -r '.evidence.all.lag | "\(.us_p50 / 1000) \(.us_p99 / 1000)"' "$work/out"
+}
+p_open() {
     rm -f "$work"/log.*
-    (cd "$work" && "$pgbench" -M prepared -n -S -c 16 -j 2 -T "$length" -R "$rate" -l --log-prefix="$work/log" "$(of peer)" >/dev/null 2>&1)
-    b=$(cat "$work"/log.* | awk '{ print $7 / 1000 }' | sort -n | awk '{ v[NR] = $1 } END { print v[int(NR * 0.5)], v[int(NR * 0.99)] }')
-    echo "$a $b" | awk -v r="$rate" '{ printf "%-8s %10.3f %10.3f %12.3f %12.3f\n", r, $1, $2, $3, $4 }'
+    (cd "$work" && "$pgbench" -M prepared -n -S -c 16 -j 2 -T "$length" -R "$1" -l --log-prefix="$work/log" "$(of peer)" >/dev/null 2>&1)
+    cat "$work"/log.* | awk '{ print $7 / 1000 }' | sort -n | awk '{ v[NR] = $1 } END { print v[int(NR * 0.5)], v[int(NR * 0.99)] }'
+}
+for rate in 500 2000 10000; do
+    : >"$work/lags"
+    for turn in $(seq "$turns"); do
+        if [ $((turn % 2)) = 0 ]; then a=$(o_open "$rate"); b=$(p_open "$rate"); else b=$(p_open "$rate"); a=$(o_open "$rate"); fi
+        echo "$a $b" >>"$work/lags"
+    done
+    column() { awk -v c="$1" '{ print $c }' "$work/lags" | median; }
+    printf '%-8s %10.3f %10.3f %12.3f %12.3f\n' "$rate" "$(column 1)" "$(column 2)" "$(column 3)" "$(column 4)"
 done

@@ -110,6 +110,7 @@ pub(super) async fn drive(
         arrivals: RefCell::new(Arrivals::new(workload, slice.stream, &slice.shape)),
         taken: Cell::new(0),
         in_flight: Cell::new(0),
+        flown_ns: Cell::new(0),
         booked_ns: Cell::new(clock.now_ns()),
         slice,
         workload,
@@ -131,8 +132,9 @@ struct Round<'r> {
     pool: Option<&'r Pool>,
     arrivals: RefCell<Arrivals<'r>>,
     taken: Cell<u64>,
-    /// Operations sent and not answered, and until when they are in the books.
+    /// Operations sent and not answered, how long they were so together since the last answer, and until when that is known.
     in_flight: Cell<u64>,
+    flown_ns: Cell<u64>,
     booked_ns: Cell<u64>,
     slice: &'r Slice,
     workload: &'r Workload,
@@ -191,21 +193,18 @@ impl<'r> Round<'r> {
             .prepare(self.workload, operation)
             .map_err(|misfit| DriveError::Misfit { action: self.workload.actions[action].name.clone(), misfit })?;
         let digest = frame.digest(operation);
-        let due = match due {
-            Some(due) => {
-                if self.clock.now_ns() < due {
-                    if !self.sleep_until(seat, due).await? {
-                        return Ok(());
-                    }
-                    self.recording.borrow_mut().woke(self.clock.now_ns().saturating_sub(due));
-                }
-                due
+        // Clock readings are few: each is a thing of the timed path.
+        let mut asked = self.clock.now_ns();
+        let due = due.unwrap_or(asked);
+        if asked < due {
+            if !self.sleep_until(seat, due).await? {
+                return Ok(());
             }
-            None => self.clock.now_ns(),
-        };
-        let asked = self.clock.now_ns();
+            asked = self.clock.now_ns();
+            self.recording.borrow_mut().woke(asked.saturating_sub(due));
+        }
         let who = Who { number: seat.number, operation, digest, due, asked };
-        if self.given_up(&who) {
+        if self.given_up(&who, asked) {
             return Ok(());
         }
         match (self.pool, &mut seat.client) {
@@ -216,8 +215,9 @@ impl<'r> Round<'r> {
                     Ok(mut lease) => self.ask((lease.client(), &seat.timer), frame, who).await?,
                     Err(Unserved::Impatient) => self.gave_up_waiting(&who),
                     Err(Unserved::Over) => {
-                        if !self.given_up(&who) {
-                            self.unsent(&who);
+                        let now = self.clock.now_ns();
+                        if !self.given_up(&who, now) {
+                            self.unsent(&who, now);
                         }
                     }
                 }
@@ -239,8 +239,7 @@ impl<'r> Round<'r> {
     }
 
     /// Records an operation that may not be sent any more; false when it may.
-    fn given_up(&self, who: &Who) -> bool {
-        let now = self.clock.now_ns();
+    fn given_up(&self, who: &Who, now: u64) -> bool {
         if now <= self.latest(who.due) {
             return false;
         }
@@ -250,13 +249,12 @@ impl<'r> Round<'r> {
             self.log(who, now, now, LogOutcome::Skipped, 0);
             return true;
         }
-        self.unsent(who);
+        self.unsent(who, now);
         true
     }
 
     /// Records an operation that was not sent by the end.
-    fn unsent(&self, who: &Who) {
-        let now = self.clock.now_ns();
+    fn unsent(&self, who: &Who, now: u64) {
         self.recording.borrow_mut().unsent(who.operation.action, who.due, now);
         self.log(who, now, now, LogOutcome::Skipped, 0);
     }
@@ -272,11 +270,11 @@ impl<'r> Round<'r> {
         self.log(who, now, now, LogOutcome::Failed, 0);
     }
 
-    /// Puts what was in flight since the last call into the books.
+    /// Adds up what was in flight since the last call.
     fn book(&self, now: u64, change: i64) {
         let passed = now.saturating_sub(self.booked_ns.replace(now));
         let flying = self.in_flight.get();
-        self.recording.borrow_mut().in_flight_ns += passed * flying;
+        self.flown_ns.set(self.flown_ns.get() + passed * flying);
         self.in_flight.set(flying.saturating_add_signed(change));
     }
 
@@ -297,10 +295,10 @@ impl<'r> Round<'r> {
                 self.log(&who, ended, ended, LogOutcome::Failed, 0);
                 return Ok(());
             }
-            if self.given_up(&who) {
+            began = self.clock.now_ns();
+            if self.given_up(&who, began) {
                 return Ok(());
             }
-            began = self.clock.now_ns();
         }
         if self.pool.is_some() {
             self.recording.borrow_mut().waited(began.saturating_sub(who.asked));
@@ -317,6 +315,7 @@ impl<'r> Round<'r> {
         let mut recording = self.recording.borrow_mut();
         recording.sent(action, who.digest, outcome.retries, outcome.misses);
         recording.reconnects += client.take_reconnects();
+        recording.in_flight_ns += self.flown_ns.take();
         let rules = &self.slice.rules;
         let over = |limit: Option<u64>, took: u64| limit.is_some_and(|limit| limit < took);
         match &outcome.result {
