@@ -1,6 +1,6 @@
 //! Waits until a moment with the kernel's precision, not that of tokio's millisecond wheel.
 //!
-//! Must never spin: on a small machine the server needs the processor.
+//! Must never spin: on a small machine the server needs the processor. Who can afford a moment awake is the worker's to say.
 
 use std::io;
 
@@ -37,6 +37,12 @@ impl Timer {
         {
             Ok(Self::Tokio)
         }
+    }
+
+    /// Whether it wakes within microseconds.
+    #[must_use]
+    pub fn is_precise(&self) -> bool {
+        !matches!(self, Self::Tokio)
     }
 
     /// Returns at `due_ns` of the clock, or at once if it has passed.
