@@ -108,7 +108,7 @@ fn each_side_is_asked_what_the_application_asks_at_its_migration() {
     shop.change(
         "scenario.toml",
         "sql    = \"SELECT id, amount, status",
-        "sql    = \"SELECT id, amount, lower(status), status",
+        "sql    = \"SELECT id, amount, lower(status::text), status",
     );
     let since = "[[action.since]]\nmigration = '0004'\nsql = 'SELECT id, amount, state FROM payments WHERE user_id = :user ORDER BY id'\n\n[[action]]\nname   = \"courses_of_user\"";
     shop.change("scenario.toml", "[[action]]\nname   = \"courses_of_user\"", since);
@@ -122,7 +122,7 @@ fn each_side_is_asked_what_the_application_asks_at_its_migration() {
     let failures = trial["evidence"]["chunks"][0]["sides"].as_object().unwrap().values();
     assert!(failures.clone().count() == 3 && failures.clone().all(|side| side["failures"] == serde_json::json!({})));
     let actions = trial["evidence"]["actions"].as_array().unwrap();
-    assert!(actions[0]["sql"][0].as_str().unwrap().contains("lower(status)"), "{actions:?}");
+    assert!(actions[0]["sql"][0].as_str().unwrap().contains("lower(status::text)"), "{actions:?}");
     assert!(actions[0]["sql_after"][0].as_str().unwrap().contains("amount, state"), "{actions:?}");
     assert!(actions[1].get("sql_after").is_none(), "asked the same on both sides");
     let calls = |side: &str, action: usize| trial["evidence"]["counters"][side]["work"][action]["calls"].clone();
