@@ -35,8 +35,8 @@ pub(super) fn content(name: &str, kind: &Type, birth: &str) -> Option<String> {
         TypeKind::Enum(labels) if labels.is_empty() => return None,
         TypeKind::Enum(labels) => weighted(labels),
         TypeKind::Array(element) => format!("array({}, 1, 4)", content(&name, element, birth)?),
-        TypeKind::Range(subtype) => range(subtype)?,
-        TypeKind::Multirange(subtype) => format!("'{{' + {} + '}}'", range(subtype)?),
+        TypeKind::Range(subtype) => range(subtype, birth)?,
+        TypeKind::Multirange(subtype) => format!("'{{' + {} + '}}'", range(subtype, birth)?),
         TypeKind::Composite(fields) => {
             let fields: Option<Vec<String>> =
                 fields.iter().map(|(name, kind)| content(&name.to_lowercase(), kind, birth)).collect();
@@ -179,10 +179,21 @@ fn moment(name: &str, birth: &str) -> String {
     format!("after({birth}, exp(30d))")
 }
 
-fn range(subtype: &Type) -> Option<String> {
+/// A range that begins when the row came into being, or at a number.
+fn range(subtype: &Type, birth: &str) -> Option<String> {
+    match family(subtype) {
+        Family::Moment => Some(format!("range({birth}, {birth} + 1d)")),
+        _ => disjoint(subtype),
+    }
+}
+
+/// Ranges of which no two rows have any that overlap.
+pub(super) fn disjoint(subtype: &Type) -> Option<String> {
     Some(match subtype.name.as_str() {
         "int4" | "int8" | "numeric" => "range(row() * 10, row() * 10 + 8)".to_owned(),
-        "date" | "timestamp" | "timestamptz" => "range(now - row() * 2d, now - row() * 2d + 1d)".to_owned(),
+        // Days that follow one another: two thousand years of them are 730,000 rows.
+        "date" => "range(now - row() * 1d, now - row() * 1d + 1d)".to_owned(),
+        "timestamp" | "timestamptz" => "range(now - row() * 20m, now - row() * 20m + 10m)".to_owned(),
         _ => return None,
     })
 }

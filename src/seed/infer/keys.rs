@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bounds::number_bounds;
-use super::content::{Family, family, quoted};
+use super::content::{Family, disjoint, family, quoted};
 use super::{Draft, Refusal};
 use crate::postgres::catalog::{Catalog, Column, Reference, Table, TypeKind, Unique};
 use crate::seed::condition::{Domain, Tree, both, cases, parse};
@@ -131,7 +131,13 @@ impl<'a> Draft<'a> {
                 .collect();
             match (ranged, bounds.as_slice()) {
                 // Ranges are made disjoint over the whole table to begin with.
-                (Some(_), _) if compared => {}
+                (Some(column), _) if compared => {
+                    if let TypeKind::Range(subtype) = &column.kind.kind
+                        && let Some(text) = disjoint(subtype)
+                    {
+                        self.fixed.insert(column.name.clone(), text);
+                    }
+                }
                 (None, [start, end]) if compared => {
                     self.fixed.insert(start.name.clone(), "now - row() * 2d".to_owned());
                     self.fixed.insert(end.name.clone(), format!("{} + 1d", path(&start.name)));
