@@ -65,6 +65,8 @@ pub struct Rules {
     pub slow_after_ns: Option<u64>,
     /// Keeps every operation.
     pub log: bool,
+    /// Waits for the last moment before an arrival awake, where arrivals are few.
+    pub awake: bool,
 }
 
 /// Why a slice could not be driven to its end; the server's refusals are counted, not raised.
@@ -115,7 +117,10 @@ pub(super) async fn drive(
         pool,
         arrivals: RefCell::new(Arrivals::new(workload, slice.stream, &slice.shape)),
         taken: Cell::new(0),
-        lead_ns: if slice.shape.peak() <= FEW_PER_S * slice.stream.of as f64 { LEAD_NS } else { 0 },
+        lead_ns: match slice.rules.awake && slice.shape.peak() <= FEW_PER_S * slice.stream.of as f64 {
+            true => LEAD_NS,
+            false => 0,
+        },
         in_flight: Cell::new(0),
         flown_ns: Cell::new(0),
         booked_ns: Cell::new(clock.now_ns()),

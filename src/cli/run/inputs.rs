@@ -236,6 +236,7 @@ pub(super) fn settings(
             late_after_ns: conditions.late_after_ns,
             slow_after_ns: Some((slow_s * 1e9) as u64),
             log: arguments.log.is_some(),
+            awake: true,
         },
         protocol: arguments.protocol.or(conditions.protocol).unwrap_or_default(),
         threads: arguments.threads.map_or_else(crate::cli::prove::default_threads, usize::from),
