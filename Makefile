@@ -5,7 +5,8 @@
 # Proves the payments index on the embedded server.
 demo: postgresql
 	cargo build --release
-	./target/release/weighbridge prove 0002
+	@# A verdict is what it is for: 1 (a regression was proven) and 3 (inconclusive) are no failures of the demonstration.
+	./target/release/weighbridge prove 0002 || { code=$$?; [ $$code = 1 ] || [ $$code = 3 ]; }
 
 test: postgresql pgbouncer
 	cargo test
