@@ -264,6 +264,26 @@ mod tests {
     }
 
     #[test]
+    fn a_dear_clock_is_warned_of_and_a_late_timer_or_a_busy_driver_limits() {
+        let quantiles = Quantiles { count: 1_000, us_p50: Some(2.0), ..Quantiles::default() };
+        let all =
+            ActionResult { due: 1_000, ok: 1_000, service: quantiles, latency: quantiles, ..ActionResult::default() };
+        let found = |driver: &DriverFacts| {
+            let load = Load::Open { rate: 100.0, connections: 4 };
+            let checks = checks(load, 1_000.0, driver, &all, &Recording::new(1));
+            checks.into_iter().map(|check| (check.name, check.limits)).collect::<Vec<_>>()
+        };
+        let fine = DriverFacts { clock_ns: 25.0, ..DriverFacts::default() };
+        assert_eq!(found(&fine), []);
+        // Fifty readings of 41 ns are more than the median service time of 2 µs.
+        let dear = DriverFacts { clock_ns: 41.0, ..fine.clone() };
+        assert_eq!(found(&dear), [(RunCheckName::ClockCost, false)]);
+        let lag = crate::evidence::TimerLag { us_p99: 1_200.0, ..crate::evidence::TimerLag::default() };
+        assert_eq!(found(&DriverFacts { timer_lag: lag, ..fine.clone() }), [(RunCheckName::TimerLag, true)]);
+        assert_eq!(found(&DriverFacts { cpu_share_max: 0.81, ..fine }), [(RunCheckName::DriverCpu, true)]);
+    }
+
+    #[test]
     fn books_that_lost_an_answer_are_found_out() {
         let mut total = Recording::new(1);
         total.elapsed_ns = 1_000_000_000;
