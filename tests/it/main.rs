@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing; `pub` marks what other files here use")]
 #![expect(clippy::disallowed_methods, reason = "tests write scratch files and time what a person would wait for")]
 
+mod bouncer;
 mod dataset;
 mod fuzz;
 mod input;

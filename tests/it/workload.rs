@@ -6,8 +6,9 @@ use std::io::{Read, Write};
 use serde_json::Value;
 use weighbridge::evidence::interval_log;
 
+use crate::bouncer::Bouncer;
 use crate::input::Tmpfs;
-use crate::run::{Bouncer, Going, action, bank, file, number, one, run};
+use crate::run::{Going, action, bank, file, number, one, run};
 use crate::support::{Home, block_on, measuring, query, sharing};
 
 #[test]
