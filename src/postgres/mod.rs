@@ -9,6 +9,7 @@ pub mod database;
 pub mod error;
 pub mod explain;
 pub mod observe;
+pub mod pooler;
 pub mod server;
 pub mod settings;
 pub mod sql_text;

@@ -25,7 +25,7 @@ use crate::evidence::view::SlowFacts;
 use crate::evidence::{LoadFacts, ServerFacts};
 use crate::postgres::connect::version_text;
 use crate::postgres::sql_text::query;
-use crate::postgres::{Error, Target, settings};
+use crate::postgres::{Error, Target, pooler, settings};
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
 use crate::scenario::shape::Shape;
@@ -63,8 +63,8 @@ pub struct Settings {
     pub warm_up: WarmUp,
     /// How operations are treated that do not go as they should.
     pub rules: Rules,
-    /// How statements are sent where no step says it.
-    pub protocol: Protocol,
+    /// How statements are sent where no step says it; without, as the connection allows.
+    pub protocol: Option<Protocol>,
     /// Driver threads.
     pub threads: usize,
     /// Names the parameters and arrivals.
@@ -104,6 +104,8 @@ pub enum WarmUp {
 pub enum Event<'e> {
     /// Statements are read and values sampled.
     Binding,
+    /// A pooler shares sessions, so statements are not prepared but sent like this.
+    SharedSessions(Protocol),
     /// Clients connect.
     Connecting(usize),
     /// The warm-up goes on, for so many seconds now.
@@ -266,8 +268,24 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
     connection.execute(sqlx::raw_sql("ROLLBACK")).await.map_err(whole)?;
     let _ = connection.close().await;
     let scenarios: Vec<Scenario> = settings.scenarios.iter().map(|(_, scenario)| scenario.clone()).collect();
-    let Settings { load, now, seed, scale, protocol, .. } = *settings;
+    let Settings { load, now, seed, scale, .. } = *settings;
+    let protocol = match settings.protocol {
+        Some(asked) => asked,
+        None => possible_protocol(settings).await?,
+    };
     Ok((Workload::new(&scenarios, Setting { load, bound: &bound, pools, now, seed, scale, protocol }), server))
+}
+
+/// Prepared statements where they stay in their client's session; else what never leaves anything in one.
+async fn possible_protocol(settings: &Settings) -> Result<Protocol, Error> {
+    let primary = &settings.targets.primary;
+    if !pooler::shares_sessions(primary).await? {
+        return Ok(Protocol::Prepared);
+    }
+    // sqlx parses and binds in two turns, between which the session may be another.
+    let protocol = if primary.wire().await?.is_some() { Protocol::Extended } else { Protocol::Simple };
+    (settings.listener)(Event::SharedSessions(protocol));
+    Ok(protocol)
 }
 
 /// What one reading of the clock costs, in nanoseconds.
@@ -473,7 +491,7 @@ fn design(settings: &Settings, workload: &Workload, threads: usize, warm_up_s: f
         operations: settings.operations,
         warm_up_s,
         warm_up,
-        protocol: settings.protocol.name().to_owned(),
+        protocol: workload.protocol.name().to_owned(),
         max_tries: settings.rules.more_tries + 1,
         threads: threads as u32,
         pool: settings.pool.map(|pool| (pool.connections as u32, pool.patience.as_secs_f64())),

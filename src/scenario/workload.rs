@@ -18,6 +18,8 @@ pub struct Workload {
     pub actions: Vec<PlannedAction>,
     /// How they arrive.
     pub load: Load,
+    /// How statements are sent where no step says it.
+    pub protocol: Protocol,
     weights: Weights,
     pools: Vec<Pool>,
     key: Key,
@@ -257,8 +259,8 @@ impl Workload {
             }
         }
         let shares: Vec<f64> = actions.iter().map(|a: &PlannedAction| a.share).collect();
-        let Setting { load, pools, now, .. } = setting;
-        Self { weights: Weights::new(&shares), actions, load, pools, key, now }
+        let Setting { load, protocol, pools, now, .. } = setting;
+        Self { weights: Weights::new(&shares), actions, load, protocol, pools, key, now }
     }
 
     /// Which action the `n`-th arrival of a stream is, by position.

@@ -445,12 +445,22 @@ fn pgbouncer_is_a_target_in_session_and_in_transaction_mode() {
         assert_eq!(number(action(&found, "read"), "rows"), 40);
     }
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), expected);
-    // Sessions of this pool have the statements of others.
-    let bouncer = Bouncer::start(&home, "transaction");
-    let url = bouncer.url();
-    home.run(&["run", "--url", &url, "--allow-writes", "-f", &script, "-c", "6", "-n", "60"])
-        .exits(4)
-        .says(&["--protocol extended"]);
+    // Who does not say how statements are sent gets what the pooler allows.
+    for (mode, protocol) in [("session", "prepared"), ("transaction", "extended")] {
+        let bouncer = Bouncer::start(&home, mode);
+        let url = bouncer.url();
+        let more = ["run", "--url", &url, "--allow-writes", "--warm-up", "0s", "--format", "json", "-f", &script];
+        let found = home.run(&[&more[..], &["-c", "2", "-n", "60"]].concat()).measured();
+        let found = found.json();
+        assert_eq!(found["evidence"]["design"]["protocol"], protocol);
+        assert_eq!(found["evidence"]["failures"], serde_json::json!({}));
+        if mode == "transaction" {
+            // Sessions of this pool have the statements of others.
+            home.run(&[&more[..], &["-c", "6", "-n", "60", "-M", "prepared"]].concat())
+                .exits(4)
+                .says(&["--protocol extended"]);
+        }
+    }
 }
 
 /// The folder of the newest result in a folder of results.

@@ -238,7 +238,7 @@ pub(super) fn settings(
             log: arguments.log.is_some(),
             awake: true,
         },
-        protocol: arguments.protocol.or(conditions.protocol).unwrap_or_default(),
+        protocol: arguments.protocol.or(conditions.protocol),
         threads: arguments.threads.map_or_else(crate::cli::prove::default_threads, usize::from),
         seed: Seed(arguments.seed.or(project.seed).unwrap_or(42)),
         scale: arguments.scale.unwrap_or(1.0),

@@ -89,7 +89,8 @@ pub(super) struct Arguments {
     /// Most tries of an operation the server asks to try again (serialization failure, deadlock) [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Load")]
     max_tries: Option<u32>,
-    /// How statements are sent: prepared, extended or simple [default: prepared]
+    /// How statements are sent: prepared, extended or simple [default: prepared; behind a
+    /// pooler that shares sessions extended, or simple where a password or encryption is asked for]
     #[arg(short = 'M', long, value_name = "PROTOCOL", value_parser = protocol, help_heading = "Load")]
     protocol: Option<Protocol>,
     /// Names the parameters and arrivals

@@ -26,6 +26,11 @@ pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<
     let (progress, log) = (Arc::clone(progress), Rc::clone(log));
     Box::new(move |event| match event {
         Event::Binding => progress.status("reading: statements and values to pick from".to_owned()),
+        Event::SharedSessions(protocol) => progress.line(&format!(
+            "a pooler shares sessions: statements are sent {}; where it keeps prepared ones (PgBouncer from 1.21 with \
+             max_prepared_statements), --protocol prepared uses them",
+            protocol.name()
+        )),
         Event::Connecting(clients) => progress.status(format!("connecting {}", plural(clients, "client"))),
         Event::WarmingUp(seconds) => progress.status(format!("warming up: {seconds:.1} s")),
         Event::WarmedUp(seconds, end) => {
