@@ -101,7 +101,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
         Ok(status) => status,
         Err(failure) if is_broken_pipe(&failure.error) => ExitStatus::Ok,
         Err(failure) => {
-            let text = format!("{:#}", failure.error);
+            // Every error's own words hold those of its cause.
+            let text = failure.error.to_string();
             let prefix = if text.starts_with("error") { "" } else { "error: " };
             let _ = writeln!(std::io::stderr(), "{prefix}{text}");
             failure.status

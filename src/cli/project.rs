@@ -24,6 +24,13 @@ pub(super) struct Project {
     pub(super) gates: Vec<Gate>,
 }
 
+impl Project {
+    /// The folder of migrations: the one that is named, or `migrations` beside the file.
+    pub(super) fn migrations_folder(&self) -> PathBuf {
+        self.root.join(self.migrations.as_deref().unwrap_or(Path::new("migrations")))
+    }
+}
+
 /// The file's name, looked for in the current folder.
 const FILE: &str = "weighbridge.toml";
 

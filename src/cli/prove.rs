@@ -309,9 +309,8 @@ fn read_inputs(arguments: &Arguments, project: &Project) -> Result<Inputs, Failu
     if scenarios.is_empty() {
         return Err(missing("scenario", "--scenario"));
     }
-    let folder = arguments.migrations.clone().or_else(|| of_project(&project.migrations));
-    let directory =
-        Directory::read(&folder.unwrap_or_else(|| project.root.join("migrations"))).map_err(Failure::usage)?;
+    let folder = arguments.migrations.clone().unwrap_or_else(|| project.migrations_folder());
+    let directory = Directory::read(&folder).map_err(Failure::usage)?;
     let weighed = directory.select(arguments.migration.as_deref()).map_err(Failure::usage)?;
     let at = match arguments.at.as_deref().or(project.at.as_deref()) {
         Some(at) => directory.position(at).map_err(Failure::usage)?,

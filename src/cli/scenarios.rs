@@ -79,6 +79,11 @@ fn used(
             continue;
         }
         let path = file.path.parent().unwrap_or(Path::new("")).join(&of.file.text);
+        if !path.exists() {
+            let help = "its path is counted from the folder of this file".to_owned();
+            problems.push(wrong(&of.file.span, format!("{} does not exist", path.display()), help));
+            continue;
+        }
         let Some((part_file, mut part)) = parsed(&path, parse_part, &mut problems) else { continue };
         let factor = factor * of.weight;
         let mut its = Vec::new();

@@ -149,6 +149,10 @@ impl Target {
             }
             Some("3D000") => "check the database's name in the URL, or create it",
             Some("53300") => "the server has no connection left: raise max_connections or use fewer clients",
+            None if reason.contains("peer certificate") => {
+                "sslrootcert must name the authority that signed the server's certificate, which may not be that certificate itself, \
+                 and verify-full its host; sslmode=require encrypts without looking at it"
+            }
             Some("57P03") => "the server is starting or stopping: try again in a moment",
             _ => "check that the server runs and accepts connections there; leave the URL out to use the embedded one",
         };

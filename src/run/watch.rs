@@ -43,12 +43,12 @@ struct Look {
 impl Watch {
     /// Begins to look, on a connection of its own.
     ///
-    /// A pooler may have no session to spare: there it takes one for each look, and gives it back.
+    /// A pooler may have no session to spare: where one is known it takes one for each look, and gives it back.
     pub(super) async fn start(target: &Target, every_s: f64, clock: Clock) -> Self {
         let direct = tokio::time::timeout(PATIENCE, target.is_direct()).await.unwrap_or(Some(false));
         let first = if direct == Some(false) { None } else { snapshot(target).await.ok() };
         let (sender, looks) = watch::channel(Look::default());
-        let mut watcher = Watcher { target: target.clone(), kept: None, keep: direct == Some(true), clock };
+        let mut watcher = Watcher { target: target.clone(), kept: None, keep: direct != Some(false), clock };
         watcher.tell(&sender).await;
         let mut watch = Self { looks, first, last: None, samples: Vec::new(), reset: false, clock, task: None };
         watch.sample();

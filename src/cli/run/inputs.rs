@@ -84,8 +84,8 @@ fn as_of(
     if !varies {
         return scenarios::at(found, None, |_| None);
     }
-    let folder = project.root.join(project.migrations.clone().unwrap_or_else(|| "migrations".into()));
-    if at.is_none() && !folder.exists() {
+    let folder = arguments.migrations.clone().unwrap_or_else(|| project.migrations_folder());
+    if at.is_none() && arguments.migrations.is_none() && !folder.exists() {
         // Nobody knows an order: the last of each file is taken for the newest.
         return scenarios::at(found, None, |_| None);
     }

@@ -121,6 +121,9 @@ pub(super) struct Arguments {
     /// the embedded server, else the newest]
     #[arg(long, value_name = "MIGRATION", help_heading = "Project")]
     at: Option<String>,
+    /// Folder of migrations, for the order of those that --at and `since` name
+    #[arg(long, value_name = "DIR", help_heading = "Project")]
+    migrations: Option<PathBuf>,
     /// A server of yours and the database to ask, instead of the embedded one
     #[arg(long, value_name = "URL", help_heading = "Server")]
     url: Option<String>,

@@ -281,7 +281,7 @@ async fn database(
     if admin.exists(name).await.map_err(Failure::environment)? {
         return Ok(target);
     }
-    let folder = project.migrations.as_ref().map_or_else(|| PathBuf::from("migrations"), |dir| project.root.join(dir));
+    let folder = project.migrations_folder();
     if !folder.is_dir() {
         return Err(Failure::usage(anyhow!(
             "the embedded server has no database `{name}`, and there is no folder of migrations to make it from\n  = help: name a database of yours with --url, or make one: createdb \"$(weighbridge server url)\""
