@@ -155,7 +155,7 @@ impl Progress {
                 let estimate = estimate(&compare(evidence));
                 self.line(&format!("measured chunk {} of {planned}{estimate}", evidence.chunks.len()));
             }
-            Event::Explaining => self.status("reading plans".to_owned()),
+            Event::Counting { done, total } => self.status(format!("counting: action {done} of {total}")),
         }
     }
 }

@@ -34,6 +34,7 @@ Examples:
   weighbridge prove 0002                     the migration with this number
   weighbridge prove 0004..0006               several as one change
   weighbridge prove 0002 --format markdown   for a pull request
+  weighbridge prove --counts-only            no load: blocks, rows, WAL, plans and answers of single operations
   weighbridge prove --chunks 16              twice the chunks, to decide finer differences
   weighbridge prove --url postgresql://me@localhost:5432/postgres
                                              on a server of yours: clones are made there and dropped again";
@@ -77,6 +78,12 @@ pub(super) struct Arguments {
     /// Chunks to measure; a verdict needs 8
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=512), help_heading = "Experiment")]
     chunks: u32,
+    /// No load: compares what single operations cost and answer on idle clones; the same on every machine
+    #[arg(long, conflicts_with_all = ["chunks", "rounds", "slice"], help_heading = "Experiment")]
+    counts_only: bool,
+    /// Sets of parameters each action is counted with
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Experiment")]
+    sets: u32,
     /// Slices of each side in a chunk; even, so that every order is run backwards too
     #[arg(long, default_value_t = 6, value_parser = even, help_heading = "Experiment")]
     rounds: u32,
@@ -272,7 +279,8 @@ fn settings(
         seed: Seed(arguments.seed.or(project.seed).unwrap_or(42)),
         scenarios: inputs.scenarios,
         margin: arguments.margin.or(project.margin).unwrap_or(0.05),
-        chunks: arguments.chunks,
+        chunks: if arguments.counts_only { 0 } else { arguments.chunks },
+        sets: arguments.sets,
         rounds: arguments.rounds,
         slice: arguments.slice,
         threads: arguments.threads.map_or_else(default_threads, usize::from),

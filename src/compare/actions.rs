@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::checks::{self, Check, Effectiveness};
+use super::counts::CountComparison;
 use super::{Change, Verdict};
 use crate::evidence::{ActionHistograms, Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
@@ -45,6 +46,8 @@ pub struct ActionComparison {
     pub indexes_after: Vec<String>,
     /// Its plans have another shape after.
     pub plan_changed: bool,
+    /// What single operations cost; absent where none was counted.
+    pub counts: Option<CountComparison>,
 }
 
 /// One quantile of one action's latency.
@@ -90,7 +93,11 @@ struct Measured {
 
 /// Compares every action.
 #[must_use]
-pub fn compare_all(evidence: &Evidence, checks: &[Check]) -> Vec<ActionComparison> {
+pub fn compare_all(
+    evidence: &Evidence,
+    checks: &[Check],
+    counts: Vec<Option<CountComparison>>,
+) -> Vec<ActionComparison> {
     let count = evidence.actions.len();
     let measured: Vec<Vec<Option<Measured>>> =
         (0..count).map(|a| QUANTILES.iter().map(|q| measure(evidence, a, *q)).collect()).collect();
@@ -104,6 +111,15 @@ pub fn compare_all(evidence: &Evidence, checks: &[Check]) -> Vec<ActionCompariso
             let scope = checks::for_action(checks, &evidence.actions[a].name);
             let p = |of: &BTreeMap<(usize, usize), f64>, m: usize| of.get(&(a, m)).copied();
             assemble(evidence, a, metrics, &scope, |m| (p(&adjusted, m), p(&control_adjusted, m)))
+        })
+        .zip(counts)
+        .map(|(compared, counts)| {
+            let (verdict, reason) = match &counts {
+                // Nothing was timed: the counts are all there is.
+                Some(counts) if evidence.design.chunks_planned == 0 => (counts.verdict, None),
+                _ => (compared.verdict, compared.reason.clone()),
+            };
+            ActionComparison { counts, verdict, reason, ..compared }
         })
         .collect()
 }
@@ -166,6 +182,7 @@ fn assemble(
         indexes_before: indexes(Side::Before),
         indexes_after: indexes(Side::After),
         plan_changed: shapes(Side::Before) != shapes(Side::After),
+        counts: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::counts::{Answers, CountComparison};
 use crate::evidence::{ChunkSide, Evidence, LoadFacts, Side};
 use crate::stats::paired::FEWEST_PAIRS;
 use crate::units::percent_text;
@@ -38,6 +39,8 @@ pub enum CheckName {
     TimerLag,
     /// Every side did the same.
     SameWork,
+    /// Every side answers the same.
+    SameAnswers,
     /// Counters only grew.
     CountersReset,
 }
@@ -123,8 +126,9 @@ const SAME_CALLS: f64 = 0.01;
 
 /// Runs every check.
 #[must_use]
-pub fn run(evidence: &Evidence) -> Vec<Check> {
+pub fn run(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<Check> {
     let mut checks = Vec::new();
+    same_answers(evidence, counts, &mut checks);
     achieved_rate(evidence, &mut checks);
     same_load(evidence, &mut checks);
     failures(evidence, &mut checks);
@@ -308,6 +312,21 @@ fn timer_lag(evidence: &Evidence, checks: &mut Vec<Check>) {
 ///
 /// Only where the sides answered nearly the same operations: a closed loop gets further on the faster
 /// side. What control and before differ by is allowed to after too.
+fn same_answers(evidence: &Evidence, counts: &[Option<CountComparison>], checks: &mut Vec<Check>) {
+    for (action, counted) in evidence.actions.iter().zip(counts) {
+        let (consequence, what) = match counted.as_ref().map(|counted| counted.answers) {
+            Some(Answers::Different) => (Consequence::Invalid, "other rows: the migration changes the answer"),
+            Some(Answers::OtherPart) => (
+                Consequence::Warning,
+                "other rows of as many: its order leaves open which, so a new plan may choose others; order it by a unique key",
+            ),
+            _ => continue,
+        };
+        let message = format!("`{}`, asked with the same parameters on both sides, gives {what}", action.name);
+        checks.push(Check { name: CheckName::SameAnswers, consequence, action: Some(action.name.clone()), message });
+    }
+}
+
 fn same_work(evidence: &Evidence, checks: &mut Vec<Check>) {
     for (position, action) in evidence.actions.iter().enumerate() {
         let [before, control, after] = Side::ALL.map(|side| {

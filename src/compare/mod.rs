@@ -4,13 +4,18 @@
 //! never call a difference that the control shows too a win or a loss.
 
 pub mod actions;
+pub mod balance;
 pub mod checks;
+pub mod counts;
 pub mod indexes;
+pub mod plan_change;
 
 use serde::Serialize;
 
 pub use actions::{ActionComparison, MetricComparison};
+pub use balance::Balance;
 pub use checks::Check;
+pub use counts::{Answers, CountComparison};
 pub use indexes::IndexComparison;
 
 use crate::evidence::{Evidence, Side};
@@ -70,6 +75,8 @@ pub struct Comparison {
     pub actions: Vec<ActionComparison>,
     /// Indexes that are new, lost, changed, or used differently; the others are left out.
     pub indexes: Vec<IndexComparison>,
+    /// What the migration does to indexes beside that.
+    pub balance: Balance,
 }
 
 /// A relative change with its interval.
@@ -95,8 +102,9 @@ impl From<&Effect> for Change {
 /// Compares the sides of a trial.
 #[must_use]
 pub fn compare(evidence: &Evidence) -> Comparison {
-    let checks = checks::run(evidence);
-    let actions = actions::compare_all(evidence, &checks);
+    let counts = counts::compare_all(evidence);
+    let checks = checks::run(evidence, &counts);
+    let actions = actions::compare_all(evidence, &checks, counts);
     let (verdict, reason) = conclude(evidence, &checks, &actions);
     let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
     Comparison {
@@ -110,6 +118,7 @@ pub fn compare(evidence: &Evidence) -> Comparison {
         },
         actions,
         indexes: indexes::compare_all(evidence),
+        balance: balance::balance(evidence),
         checks,
     }
 }
@@ -123,6 +132,9 @@ fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionComparison])
         names.join(", ")
     };
     let any = |verdict: Verdict| actions.iter().any(|a| a.verdict == verdict);
+    if evidence.design.chunks_planned == 0 {
+        return conclude_counts(actions);
+    }
     if evidence.chunks.len() < paired::FEWEST_PAIRS && !any(Verdict::Regressed) && !any(Verdict::Improved) {
         let message = format!("{} of at least {} chunks were measured", evidence.chunks.len(), paired::FEWEST_PAIRS);
         return (Verdict::Inconclusive, message);
@@ -141,6 +153,25 @@ fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionComparison])
     } else {
         (Verdict::Invalid, format!("not comparable: {}", named(Verdict::Invalid)))
     }
+}
+
+/// What counts alone say: nothing of them is left to chance, so the worst is the verdict.
+fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
+    let named = |verdict: Verdict| {
+        let of = |a: &&ActionComparison| a.counts.as_ref().is_some_and(|counts| counts.verdict == verdict);
+        actions.iter().filter(of).map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    for (verdict, what) in [
+        (Verdict::Invalid, "not comparable, for answers or failures differ"),
+        (Verdict::Regressed, "more work in the server"),
+        (Verdict::Improved, "less work in the server"),
+    ] {
+        let names = named(verdict);
+        if !names.is_empty() {
+            return (verdict, format!("{what}: {names}"));
+        }
+    }
+    (Verdict::Same, "every action takes as much work in the server as before".to_owned())
 }
 
 /// Mean service time over the mix as planned, chunk by chunk: each action by its share, however often it ran.

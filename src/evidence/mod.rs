@@ -3,6 +3,7 @@
 //! Must hold no password, no connection URL and no row of user data, and no opinion: verdicts are
 //! made from evidence by `compare`, this year or next.
 
+pub mod count;
 pub mod histograms;
 pub mod interval_log;
 pub mod run;
@@ -13,10 +14,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use count::{AccessPath, Answer, CountedAction, CountedSet, PlanShape};
 pub use histograms::{ActionHistograms, Histograms};
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A database in one schema state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,7 +71,13 @@ pub struct Evidence {
     pub chunks: Vec<ChunkFacts>,
     /// What the server counted between the first and the last chunk, by side; empty until the end.
     pub counters: BTreeMap<Side, SideCounters>,
-    /// Which plans the server makes for the actions, by side; empty until the end.
+    /// What single operations cost on idle sides, by side and action; absent before format 2.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<Side, Vec<CountedAction>>,
+    /// What the catalog says about indexes, by side; absent before format 2.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub advice: BTreeMap<Side, IndexAdvice>,
+    /// Which plans the server makes for the actions, by side.
     pub plans: BTreeMap<Side, Vec<PlanFacts>>,
     /// The histograms, one set per chunk.
     #[serde(skip)]
@@ -144,7 +152,7 @@ pub struct ServerFacts {
 pub struct Design {
     /// Names the parameters, arrivals and the order of slices.
     pub seed: u64,
-    /// Chunks that were planned.
+    /// Chunks that were planned; none when operations were only counted.
     pub chunks_planned: u32,
     /// Rounds in a chunk; in each, every side has one slice.
     pub rounds_per_chunk: u32,
@@ -265,6 +273,19 @@ pub struct SideCounters {
     pub work: Option<Vec<Option<WorkPerCall>>>,
     /// Counters went backwards, so a reset or a crash fell into the window and nothing above can be trusted.
     pub reset: bool,
+}
+
+/// What the catalog says about indexes, without any load.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct IndexAdvice {
+    /// Indexes that another one could stand in for, with that one.
+    pub redundant: Vec<(String, String)>,
+    /// Foreign keys no index leads to, as `table (columns)`.
+    pub unindexed: Vec<String>,
+    /// Indexes a failed build left behind.
+    pub invalid: Vec<String>,
 }
 
 /// Use of an index.

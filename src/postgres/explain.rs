@@ -1,41 +1,148 @@
-//! Which indexes a plan uses. Must run outside counted windows: planning alone can move `idx_scan`.
+//! What a plan is made of and what its execution cost. Must run outside counted windows: planning alone can move `idx_scan`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// The indexes a plan in `EXPLAIN (FORMAT JSON)` names, and its shape as one line.
-///
-/// The shape is the tree of node types with the relation or index each reads; costs and row
-/// estimates are left out, so that equal shapes mean equal plans.
-#[must_use]
-pub fn read_plan(document: &Value) -> (BTreeSet<String>, String) {
-    let mut indexes = BTreeSet::new();
-    let mut shape = String::new();
-    if let Some(plan) = document.get(0).and_then(|d| d.get("Plan")) {
-        walk(plan, &mut indexes, &mut shape);
-    }
-    (indexes, shape)
+/// A plan in `EXPLAIN (FORMAT JSON)`. Costs and row estimates stand beside its shape, so that equal shapes mean equal plans.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// The tree of node types with the relation or index each reads, as one line.
+    pub shape: String,
+    /// Every index that is named.
+    pub indexes: BTreeSet<String>,
+    /// How each relation is read: its alias, the scan, and the indexes of the scan.
+    pub paths: Vec<(String, String, Vec<String>)>,
+    /// Joins by their node type and how many there are.
+    pub joins: BTreeMap<String, u32>,
+    /// Sort nodes.
+    pub sorts: u32,
+    /// Aggregates by their strategy and how many there are.
+    pub aggregates: BTreeMap<String, u32>,
+    /// Whether workers are planned.
+    pub parallel: bool,
+    /// Rows the planner expects.
+    pub planned_rows: f64,
+    /// Cost the planner expects, in its own units.
+    pub planned_cost: f64,
 }
 
-fn walk(node: &Value, indexes: &mut BTreeSet<String>, shape: &mut String) {
-    let text = |key: &str| node.get(key).and_then(Value::as_str);
-    shape.push_str(text("Node Type").unwrap_or("?"));
-    if let Some(index) = text("Index Name") {
-        indexes.insert(index.to_owned());
-        shape.push_str(&format!(" {index}"));
-    } else if let Some(relation) = text("Relation Name") {
-        shape.push_str(&format!(" {relation}"));
-    }
-    let Some(children) = node.get("Plans").and_then(Value::as_array) else { return };
-    shape.push('(');
-    for (position, child) in children.iter().enumerate() {
-        if position != 0 {
-            shape.push_str(", ");
+/// What `EXPLAIN (ANALYZE, BUFFERS, WAL)` counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Executed {
+    /// Rows the statement returned or changed.
+    pub rows: u64,
+    /// Blocks found in shared buffers.
+    pub blocks_hit: u64,
+    /// Blocks read from the kernel.
+    pub blocks_read: u64,
+    /// Blocks of temporary files read and written.
+    pub temp_blocks: u64,
+    /// Records of WAL.
+    pub wal_records: u64,
+    /// Full-page images, which depend on where the last checkpoint fell.
+    pub wal_full_pages: u64,
+    /// Bytes of WAL, those images included.
+    pub wal_bytes: u64,
+}
+
+impl Plan {
+    /// Reads a document of `EXPLAIN (FORMAT JSON)`; an empty plan when it is none.
+    #[must_use]
+    pub fn read(document: &Value) -> Self {
+        let mut plan = Self::default();
+        if let Some(node) = top(document) {
+            plan.planned_rows = float(node, "Plan Rows");
+            plan.planned_cost = float(node, "Total Cost");
+            plan.walk(node);
         }
-        walk(child, indexes, shape);
+        plan
     }
-    shape.push(')');
+
+    fn walk(&mut self, node: &Value) {
+        let kind = text(node, "Node Type").unwrap_or("?");
+        self.shape.push_str(kind);
+        if let Some(index) = text(node, "Index Name") {
+            self.indexes.insert(index.to_owned());
+            self.shape.push_str(&format!(" {index}"));
+        } else if let Some(relation) = text(node, "Relation Name") {
+            self.shape.push_str(&format!(" {relation}"));
+        }
+        let children = node.get("Plans").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        match kind {
+            "Hash Join" | "Merge Join" | "Nested Loop" => *self.joins.entry(kind.to_owned()).or_default() += 1,
+            "Sort" | "Incremental Sort" => self.sorts += 1,
+            "Aggregate" => {
+                let strategy = text(node, "Strategy").unwrap_or("Plain").to_owned();
+                *self.aggregates.entry(strategy).or_default() += 1;
+            }
+            "Gather" | "Gather Merge" => self.parallel = true,
+            // Its children name the indexes.
+            "Bitmap Index Scan" => {}
+            _ if kind.ends_with("Scan") => {
+                if let Some(relation) = text(node, "Alias").or_else(|| text(node, "Relation Name")) {
+                    let mut indexes: Vec<String> = text(node, "Index Name").map(str::to_owned).into_iter().collect();
+                    if kind == "Bitmap Heap Scan" {
+                        children.iter().for_each(|child| bitmaps(child, &mut indexes));
+                        indexes.sort();
+                    }
+                    self.paths.push((relation.to_owned(), kind.to_owned(), indexes));
+                }
+            }
+            _ => {}
+        }
+        if children.is_empty() {
+            return;
+        }
+        self.shape.push('(');
+        for (position, child) in children.iter().enumerate() {
+            if position != 0 {
+                self.shape.push_str(", ");
+            }
+            self.walk(child);
+        }
+        self.shape.push(')');
+    }
+}
+
+impl Executed {
+    /// Reads what was counted from a document of `EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON)`. Counters of the top node hold
+    /// those of all below it; rows of a statement that writes without `RETURNING` are those its input gave.
+    #[must_use]
+    pub fn read(document: &Value) -> Self {
+        let Some(node) = top(document) else { return Self::default() };
+        let whole = |key: &str| float(node, key) as u64;
+        let rows = |node: &Value| (float(node, "Actual Rows") * float(node, "Actual Loops")).round() as u64;
+        let input =
+            node.get("Plans").and_then(|plans| plans.get(0)).filter(|_| text(node, "Node Type") == Some("ModifyTable"));
+        Self {
+            rows: rows(node).max(input.map_or(0, rows)),
+            blocks_hit: whole("Shared Hit Blocks") + whole("Local Hit Blocks"),
+            blocks_read: whole("Shared Read Blocks") + whole("Local Read Blocks"),
+            temp_blocks: whole("Temp Read Blocks") + whole("Temp Written Blocks"),
+            wal_records: whole("WAL Records"),
+            wal_full_pages: whole("WAL FPI"),
+            wal_bytes: whole("WAL Bytes"),
+        }
+    }
+}
+
+fn bitmaps(node: &Value, indexes: &mut Vec<String>) {
+    indexes.extend(text(node, "Index Name").map(str::to_owned));
+    let children = node.get("Plans").and_then(Value::as_array);
+    children.into_iter().flatten().for_each(|child| bitmaps(child, indexes));
+}
+
+fn top(document: &Value) -> Option<&Value> {
+    document.get(0)?.get("Plan")
+}
+
+fn text<'n>(node: &'n Value, key: &str) -> Option<&'n str> {
+    node.get(key).and_then(Value::as_str)
+}
+
+fn float(node: &Value, key: &str) -> f64 {
+    node.get(key).and_then(Value::as_f64).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -44,10 +151,28 @@ mod tests {
 
     #[test]
     fn the_shape_names_nodes_and_indexes() {
-        let plan = serde_json::json!([{"Plan": {"Node Type": "Limit", "Total Cost": 1.0, "Plans": [
-            {"Node Type": "Index Scan", "Index Name": "a_idx", "Relation Name": "a"}]}}]);
-        let (indexes, shape) = read_plan(&plan);
-        assert_eq!(shape, "Limit(Index Scan a_idx)");
-        assert_eq!(indexes.into_iter().collect::<Vec<_>>(), ["a_idx"]);
+        let plan = Plan::read(
+            &serde_json::json!([{"Plan": {"Node Type": "Limit", "Total Cost": 1.5, "Plan Rows": 2, "Plans": [
+            {"Node Type": "Index Scan", "Index Name": "a_idx", "Relation Name": "a", "Alias": "x"}]}}]),
+        );
+        assert_eq!(plan.shape, "Limit(Index Scan a_idx)");
+        assert_eq!(plan.indexes.into_iter().collect::<Vec<_>>(), ["a_idx"]);
+        assert_eq!(plan.paths, [("x".to_owned(), "Index Scan".to_owned(), vec!["a_idx".to_owned()])]);
+        assert_eq!((plan.planned_cost, plan.planned_rows), (1.5, 2.0));
+        assert_eq!(Plan::read(&Value::Null), Plan::default());
+    }
+
+    #[test]
+    fn a_bitmap_scan_has_the_indexes_below_it_and_a_write_the_rows_of_its_input() {
+        let bitmap = |index: &str| serde_json::json!({"Node Type": "Bitmap Index Scan", "Index Name": index});
+        let document = serde_json::json!([{"Plan": {
+            "Node Type": "ModifyTable", "Relation Name": "t", "Actual Rows": 0, "Actual Loops": 1, "Shared Hit Blocks": 7,
+            "WAL Records": 3, "WAL FPI": 1, "WAL Bytes": 900, "Plans": [
+              {"Node Type": "Bitmap Heap Scan", "Relation Name": "t", "Alias": "t", "Actual Rows": 2, "Actual Loops": 1, "Plans": [
+                {"Node Type": "BitmapOr", "Plans": [bitmap("b"), bitmap("a")]}]}]}}]);
+        let plan = Plan::read(&document);
+        assert_eq!(plan.paths[0].2, ["a", "b"]);
+        let executed = Executed::read(&document);
+        assert_eq!((executed.rows, executed.blocks_hit, executed.wal_records, executed.wal_bytes), (2, 7, 3, 900));
     }
 }

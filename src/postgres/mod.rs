@@ -3,6 +3,7 @@
 //! Must not know what a scenario, a trial or a dataset is. Facts are for servers 14 to 18.
 
 pub mod activity;
+pub mod advice;
 pub mod catalog;
 pub mod connect;
 pub mod database;

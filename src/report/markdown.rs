@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Trial, words};
+use super::{Trial, counted, words};
 use crate::compare::checks::Consequence;
 
 /// Writes the report.
@@ -23,6 +23,49 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         let planned = evidence.design.chunks_planned;
         writeln!(out, "**Interrupted**: {} of {planned} chunks were measured.\n", evidence.chunks.len())?;
     }
+    if evidence.design.chunks_planned != 0 {
+        measured(trial, out)?;
+    }
+    counts(trial, out)?;
+    let notes = comparison.actions.iter().filter_map(|a| words::note(evidence, comparison, a));
+    let notes: Vec<String> = words::asks_differently(evidence)
+        .chain(counted::notes(comparison))
+        .chain(counted::balance(comparison))
+        .chain(notes)
+        .collect();
+    let checks = comparison.checks.iter().map(|check| {
+        let kind = if check.consequence == Consequence::Warning { "Warning" } else { "Limit" };
+        format!("{kind}: {}", check.message)
+    });
+    let lines: Vec<String> = notes.into_iter().chain(checks).collect();
+    if !lines.is_empty() {
+        writeln!(out)?;
+        for line in lines {
+            writeln!(out, "- {line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What single operations cost, beside the latencies or alone.
+fn counts(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let rows = counted::rows(trial.comparison);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}\n", words::counted(trial.evidence))?;
+    writeln!(out, "| {} |", counted::HEADER.join(" | "))?;
+    writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |")?;
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
+        writeln!(out, "| {} |", cells.join(" | "))?;
+    }
+    Ok(())
+}
+
+/// Latencies, and the use of indexes.
+fn measured(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let Trial { comparison, .. } = trial;
     writeln!(out, "| action | weight | p50 ms | p95 ms | p99 ms | change of p95 | work per call | verdict |")?;
     writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |")?;
     for action in &comparison.actions {
@@ -57,19 +100,6 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
                 words::index_blocks(index),
                 words::size(index),
             )?;
-        }
-    }
-    let notes = comparison.actions.iter().filter_map(|a| words::note(evidence, comparison, a));
-    let notes: Vec<String> = words::asks_differently(evidence).chain(notes).collect();
-    let checks = comparison.checks.iter().map(|check| {
-        let kind = if check.consequence == Consequence::Warning { "Warning" } else { "Limit" };
-        format!("{kind}: {}", check.message)
-    });
-    let lines: Vec<String> = notes.into_iter().chain(checks).collect();
-    if !lines.is_empty() {
-        writeln!(out)?;
-        for line in lines {
-            writeln!(out, "- {line}")?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! Must compute nothing that a reader could not find in the comparison, and must reach no server.
 
+mod counted;
 pub mod json;
 pub mod markdown;
 pub mod run;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, TableStyle};
 
-use super::{Trial, words};
+use super::{Trial, counted, words};
 use crate::compare::checks::Consequence;
 
 /// Writes the report.
@@ -24,8 +24,11 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         let planned = evidence.design.chunks_planned;
         writeln!(out, "  interrupted: {} of {planned} chunks were measured\n", evidence.chunks.len())?;
     }
-    actions(trial, out)?;
-    indexes(trial, out)?;
+    if evidence.design.chunks_planned != 0 {
+        actions(trial, out)?;
+        indexes(trial, out)?;
+    }
+    counts(trial, out)?;
     notes(trial, out)
 }
 
@@ -49,6 +52,22 @@ fn actions(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if let Some(workload) = words::workload(trial.comparison) {
         writeln!(out, "  workload: {workload}")?;
     }
+    writeln!(out)
+}
+
+/// What single operations cost, beside the latencies or alone.
+fn counts(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let rows = counted::rows(trial.comparison);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut table = plain(&counted::HEADER);
+    for row in rows {
+        table.add_row(row);
+    }
+    align_right(&mut table, 1..=5);
+    writeln!(out, "  {}", words::counted(trial.evidence))?;
+    print(&table, out)?;
     writeln!(out)
 }
 
@@ -76,7 +95,10 @@ fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
 
 fn notes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut any = false;
-    for note in words::asks_differently(trial.evidence) {
+    for note in words::asks_differently(trial.evidence)
+        .chain(counted::notes(trial.comparison))
+        .chain(counted::balance(trial.comparison))
+    {
         writeln!(out, "  {note}")?;
         any = true;
     }

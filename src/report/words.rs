@@ -20,6 +20,14 @@ const MOST_CHUNKS: u32 = 128;
 
 /// What was measured on, in one line.
 pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
+    let spec = evidence.dataset.spec.trim_end_matches(".toml");
+    let dataset = format!(
+        "{spec} ×{} seed {} · PostgreSQL {}",
+        evidence.dataset.scale, evidence.dataset.seed, evidence.server.version
+    );
+    if evidence.design.chunks_planned == 0 {
+        return format!("{dataset} · counted without load: latencies are not compared");
+    }
     let load = match evidence.design.load {
         LoadFacts::Open { rate_per_s, connections } => {
             format!("open loop {rate_per_s:.0}/s over {}", plural(connections as usize, "connection"))
@@ -30,15 +38,17 @@ pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
         .noise_floor
         .map_or("noise floor unknown".to_owned(), |floor| format!("noise floor ±{}", percent_text(floor)));
     let chunk = Duration::from_millis(u64::from(evidence.design.rounds_per_chunk) * evidence.design.slice_ms);
-    let spec = evidence.dataset.spec.trim_end_matches(".toml");
     format!(
-        "{spec} ×{} seed {} · PostgreSQL {} · {} of {} on each side · {load} · {floor}",
-        evidence.dataset.scale,
-        evidence.dataset.seed,
-        evidence.server.version,
+        "{dataset} · {} of {} on each side · {load} · {floor}",
         plural(evidence.chunks.len(), "chunk"),
         duration_text(chunk),
     )
+}
+
+/// What was counted, over its table.
+pub(super) fn counted(evidence: &Evidence) -> String {
+    let sets = evidence.counts.values().flatten().map(|action| action.sets.len()).max().unwrap_or(0);
+    format!("one operation on idle clones, the mean of {} of parameters, the same on both sides:", plural(sets, "set"))
 }
 
 /// What the migration took, in one line.

@@ -462,9 +462,9 @@ async fn explain(connection: &mut PgConnection, workload: &Workload, operation: 
     let mut shapes = Vec::new();
     for step in &action.steps {
         if step.arguments.iter().all(|(slot, _)| action.is_parameter(*slot))
-            && let Some((_, shape)) = explain_step(connection, step, &values).await
+            && let Some(plan) = explain_step(connection, step, &values).await
         {
-            shapes.push(shape);
+            shapes.push(plan.shape);
         }
     }
     shapes

@@ -406,16 +406,25 @@ impl PlannedStep {
     /// When a value does not fit the type the server inferred.
     pub fn encode(&self, values: &[Value<'_>], out: &mut Vec<u8>) -> Result<(), Misfit> {
         if self.protocol == Protocol::Simple {
-            for (text, argument) in &self.fragments {
-                out.extend_from_slice(text.as_bytes());
-                if let Some((slot, kind)) = argument.map(|number| self.arguments[number]) {
-                    values[slot].write_literal(kind, out)?;
-                }
-            }
+            self.as_text(values, out)?;
             out.extend_from_slice(format!("\n/* weighbridge:{} */", self.tag).as_bytes());
             return Ok(());
         }
         self.arguments.iter().try_for_each(|(slot, kind)| values[*slot].write(*kind, out))
+    }
+
+    /// Appends the statement as a text with the values in it, without the tag.
+    ///
+    /// # Errors
+    /// When a value does not fit the type the server inferred.
+    pub fn as_text(&self, values: &[Value<'_>], out: &mut Vec<u8>) -> Result<(), Misfit> {
+        for (text, argument) in &self.fragments {
+            out.extend_from_slice(text.as_bytes());
+            if let Some((slot, kind)) = argument.map(|number| self.arguments[number]) {
+                values[slot].write_literal(kind, out)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use sqlx::Connection;
 
+use super::count::{count, plan_facts};
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use super::order::order;
-use super::plans::explain_all;
 use super::sides::{clone_sides, migrate_after, prewarm};
 use super::template::obtain;
 use crate::binding::{describe_all, sample_picks};
@@ -18,9 +18,10 @@ use crate::diagnostic::SourceFile;
 use crate::drive::{Crew, Recording};
 use crate::evidence::{
     ActionCounts, ActionFacts, ActionHistograms, ChunkFacts, ChunkSide, DatasetFacts, Design, Evidence, Histograms,
-    IndexUse, LoadFacts, ServerFacts, Side, SideCounters, TableUse, TimerLag, WorkPerCall,
+    IndexAdvice, IndexUse, LoadFacts, ServerFacts, Side, SideCounters, TableUse, TimerLag, WorkPerCall,
 };
 use crate::migrate::{Directory, Migration};
+use crate::postgres::advice::{self, Advice};
 use crate::postgres::connect::version_text;
 use crate::postgres::database::{Admin, Token};
 use crate::postgres::observe::{self, Snapshot, StatementCounters};
@@ -53,8 +54,10 @@ pub struct Settings {
     pub scenarios: [Vec<(SourceFile, Scenario)>; 2],
     /// Changes smaller than this count as the same, as a share.
     pub margin: f64,
-    /// How many chunks to measure.
+    /// How many chunks to measure; none to count single operations only.
     pub chunks: u32,
+    /// With how many sets of parameters each action is counted.
+    pub sets: u32,
     /// Rounds in a chunk; even, so that every order is run backwards too.
     pub rounds: u32,
     /// Length of a slice.
@@ -130,9 +133,24 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
         actions: action_facts(settings, &workloads),
         chunks: Vec::new(),
         counters: BTreeMap::new(),
+        counts: BTreeMap::new(),
+        advice: advice_of(&targets).await?,
         plans: BTreeMap::new(),
         histograms: Vec::new(),
     };
+    let of = |side: Side| &*workloads[usize::from(side == Side::After)];
+    (settings.listener)(Event::Priming);
+    prewarm(&targets).await?;
+    // Before anything is counted, so that most pages' first touch after it, which writes them whole, is not.
+    admin.checkpoint().await;
+    evidence.counts = count(&targets, of, settings.sets, &settings.listener).await?;
+    let plans = evidence.counts.iter().filter(|(side, _)| **side != Side::Control);
+    evidence.plans = plans.map(|(side, counted)| (*side, plan_facts(counted))).collect();
+    if settings.chunks == 0 {
+        evidence.complete = true;
+        admin.close().await;
+        return Ok(evidence);
+    }
     measure(settings, &targets, &workloads, &mut admin, clock, &mut evidence).await?;
     // The databases are the caller's to drop: a failure in that must not cost a finished trial.
     admin.close().await;
@@ -226,8 +244,7 @@ async fn measure(
     evidence: &mut Evidence,
 ) -> Result<(), TrialError> {
     (settings.listener)(Event::Priming);
-    prewarm(targets).await?;
-    // Before priming, so that most pages' first touch after it, which writes them whole, is not counted.
+    // Before priming, as before counting.
     admin.checkpoint().await;
     let of = |side: Side| &workloads[usize::from(side == Side::After)];
     let crew = Crew::start(workloads[0].load, None, settings.threads, clock);
@@ -257,16 +274,20 @@ async fn measure(
     let last = snapshots(&crew, targets).await?;
     drop(crew);
     evidence.counters = counters(&first, &last, of);
-    (settings.listener)(Event::Explaining);
-    for (side, target) in targets {
-        if *side != Side::Control {
-            let mut connection = target.connect().await?;
-            evidence.plans.insert(*side, explain_all(&mut connection, of(*side)).await?);
-            let _ = connection.close().await;
-        }
-    }
     evidence.complete = true;
     Ok(())
+}
+
+/// What the catalogs of `before` and `after` say about their indexes.
+async fn advice_of(targets: &[(Side, Target); 3]) -> Result<BTreeMap<Side, IndexAdvice>, TrialError> {
+    let mut found = BTreeMap::new();
+    for (side, target) in targets.iter().filter(|(side, _)| *side != Side::Control) {
+        let mut connection = target.connect().await?;
+        let Advice { redundant, unindexed, invalid } = advice::advice(&mut connection).await?;
+        let _ = connection.close().await;
+        found.insert(*side, IndexAdvice { redundant, unindexed, invalid });
+    }
+    Ok(found)
 }
 
 /// One slice on every side with the same arrivals and parameters.

@@ -36,6 +36,13 @@ pub enum Event<'e> {
     },
     /// All are applied.
     Migrated(Duration),
+    /// Single operations are counted: this action, of how many.
+    Counting {
+        /// Actions begun.
+        done: u32,
+        /// Of how many.
+        total: u32,
+    },
     /// Caches are being filled.
     Priming,
     /// A slice was driven.
@@ -51,8 +58,6 @@ pub enum Event<'e> {
     },
     /// A chunk is complete; the evidence so far can be saved and compared.
     Chunk(&'e Evidence),
-    /// Plans are being read.
-    Explaining,
 }
 
 /// Hears events, from any thread.

@@ -3,10 +3,10 @@
 //! Must give no verdict: it hands evidence to whoever asks. Must leave no database behind but templates.
 
 pub mod conduct;
+pub mod count;
 pub mod error;
 pub mod event;
 pub mod order;
-pub mod plans;
 pub mod sides;
 pub mod template;
 

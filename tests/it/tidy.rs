@@ -32,6 +32,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "migrate",
             "postgres",
             "evidence",
+            "sql",
         ],
     ),
     ("run", &["units", "clock", "diagnostic", "stats", "seed", "scenario", "binding", "drive", "postgres", "evidence"]),

@@ -1,0 +1,87 @@
+//! What a migration does to indexes beside making queries faster or slower. Must report what the migration changed, and no more.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::evidence::{Evidence, IndexAdvice, Side, TableUse};
+
+/// Debts and gains of a migration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Balance {
+    /// Indexes another one can stand in for now and could not before, with that one.
+    pub made_redundant: Vec<(String, String)>,
+    /// Indexes plans used before and none uses after, though they are still there, unless they enforce something.
+    pub no_longer_used: Vec<String>,
+    /// Foreign keys that have lost the index that led to them, or came without one.
+    pub unindexed: Vec<String>,
+    /// Indexes the migration left invalid.
+    pub invalid: Vec<String>,
+    /// Tables whose updates changed between in place and not.
+    pub hot_updates: Vec<HotUpdates>,
+}
+
+/// Heap-only updates of a table: they touch no index.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HotUpdates {
+    /// The table.
+    pub table: String,
+    /// Share of its updates that were in place before, from 0 to 1.
+    pub share_before: f64,
+    /// The same after.
+    pub share_after: f64,
+}
+
+/// Shares of in-place updates that differ by less than this are the same.
+const SAME_SHARE: f64 = 0.05;
+
+/// Fewer updates than this say nothing about a share.
+const FEWEST_UPDATES: i64 = 50;
+
+/// What the evidence says of indexes and updates in place.
+#[must_use]
+pub fn balance(evidence: &Evidence) -> Balance {
+    let none = IndexAdvice::default();
+    let advice = |side: Side| evidence.advice.get(&side).unwrap_or(&none);
+    let (before, after) = (advice(Side::Before), advice(Side::After));
+    let known: BTreeSet<&String> = before.redundant.iter().map(|(index, _)| index).collect();
+    Balance {
+        made_redundant: after.redundant.iter().filter(|(index, _)| !known.contains(index)).cloned().collect(),
+        no_longer_used: no_longer_used(evidence),
+        unindexed: after.unindexed.iter().filter(|key| !before.unindexed.contains(key)).cloned().collect(),
+        invalid: after.invalid.iter().filter(|index| !before.invalid.contains(index)).cloned().collect(),
+        hot_updates: hot_updates(evidence),
+    }
+}
+
+fn no_longer_used(evidence: &Evidence) -> Vec<String> {
+    let in_plans = |side: Side| -> BTreeSet<&String> {
+        evidence.plans.get(&side).into_iter().flatten().flat_map(|plan| &plan.indexes).collect()
+    };
+    let bare = |name: &str| name.split_once('.').map_or(name, |(_, bare)| bare).to_owned();
+    let (before, after) = (in_plans(Side::Before), in_plans(Side::After));
+    let Some(there) = evidence.counters.get(&Side::After) else { return Vec::new() };
+    // What the server itself scanned during the trial is in use, even if no sampled plan names it.
+    let idle = there.indexes.iter().filter(|(_, index)| !index.unique && index.scans == 0);
+    let idle = idle.filter(|(name, _)| before.contains(&bare(name)) && !after.contains(&bare(name)));
+    idle.map(|(name, _)| name.clone()).collect()
+}
+
+fn hot_updates(evidence: &Evidence) -> Vec<HotUpdates> {
+    let (Some(before), Some(after)) = (evidence.counters.get(&Side::Before), evidence.counters.get(&Side::After))
+    else {
+        return Vec::new();
+    };
+    let share =
+        |table: &TableUse| (FEWEST_UPDATES <= table.updated).then(|| table.updated_hot as f64 / table.updated as f64);
+    let tables = before.tables.iter().filter_map(|(name, old)| {
+        let (old, new) = (share(old)?, share(after.tables.get(name)?)?);
+        let moved = SAME_SHARE <= (old - new).abs();
+        moved.then(|| HotUpdates { table: name.clone(), share_before: old, share_after: new })
+    });
+    tables.collect()
+}

@@ -1,0 +1,277 @@
+//! What single operations cost on both sides, and whether they answer alike. Must need no statistics: the same counts come again.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Verdict;
+use super::plan_change::{PlanChange, changes};
+use crate::evidence::{CountedAction, CountedSet, Evidence, Side};
+
+/// An action, counted on both sides with the same sets of parameters.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CountComparison {
+    /// Sets of parameters.
+    pub sets: u32,
+    /// Means of an operation before.
+    pub before: Counts,
+    /// Means of an operation after.
+    pub after: Counts,
+    /// How plans differ, each with the number of sets whose plans do.
+    pub plan_changes: Vec<(PlanChange, u32)>,
+    /// How the plans that fit any parameters differ.
+    pub generic_changes: Vec<PlanChange>,
+    /// Sets that touch at least twice as many blocks after.
+    pub dearer: Option<Moved>,
+    /// Sets that touch at most half as many blocks after.
+    pub cheaper: Option<Moved>,
+    /// Whether both sides answer alike.
+    pub answers: Answers,
+    /// Of the counts alone: regressed when blocks or temporary files grow, improved when they shrink, by the margin and at least
+    /// [`FEWEST_BLOCKS`] an operation; invalid when the answers differ.
+    pub verdict: Verdict,
+}
+
+/// Means over the sets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Rows returned or changed.
+    pub rows: f64,
+    /// Blocks touched, found or read.
+    pub blocks: f64,
+    /// Blocks of temporary files.
+    pub temp_blocks: f64,
+    /// Records of WAL.
+    pub wal_records: f64,
+    /// Bytes of WAL, without the full-page images of a first touch.
+    pub wal_bytes: f64,
+    /// Cost the planner expected.
+    pub planned_cost: f64,
+}
+
+/// Sets of parameters whose cost moved far.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// How many.
+    pub sets: u32,
+    /// The farthest, blocks after over blocks before.
+    pub factor: f64,
+    /// Fewest rows any of them returned or changed before.
+    pub rows_min: u64,
+    /// Most rows any of the other sets returned or changed before; absent when they are all.
+    pub rows_max_of_others: Option<u64>,
+    /// The plans of the farthest before.
+    pub plan_before: String,
+    /// Its plans after.
+    pub plan_after: String,
+}
+
+/// Whether answers are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Answers {
+    /// Row for row, in the columns both sides have.
+    Same,
+    /// The same rows in another order.
+    OtherOrder,
+    /// Other rows of as many, where the statement takes a part of what it finds: its order may not say which.
+    OtherPart,
+    /// Other rows: a faster wrong answer is no gain.
+    Different,
+    /// The sides without the migration differ too, as with a clock or a random number: nothing can be said.
+    Unrepeatable,
+}
+
+/// Fewer blocks than this are what one more index costs an operation that writes.
+pub const FEWEST_BLOCKS: f64 = 4.0;
+
+/// A set that costs this many times as much, or as little, is named.
+const FAR: f64 = 2.0;
+
+/// Compares every action that was counted; by position in the mix.
+#[must_use]
+pub fn compare_all(evidence: &Evidence) -> Vec<Option<CountComparison>> {
+    let of = |side: Side, action: usize| evidence.counts.get(&side).and_then(|counted| counted.get(action));
+    let actions = evidence.actions.iter().enumerate();
+    actions
+        .map(|(action, facts)| {
+            let (before, control, after) =
+                (of(Side::Before, action)?, of(Side::Control, action)?, of(Side::After, action)?);
+            (!before.sets.is_empty()).then(|| compare([before, control, after], facts.margin))
+        })
+        .collect()
+}
+
+fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountComparison {
+    let (old, new) = (means(before), means(after));
+    let pairs = || before.sets.iter().zip(&after.sets);
+    let (mut plan_changes, mut generic_changes) = (BTreeMap::<PlanChange, u32>::new(), Vec::new());
+    for (old, new) in pairs() {
+        for (old, new) in old.plans.iter().zip(&new.plans) {
+            for change in changes(&before.plans[*old as usize], &after.plans[*new as usize]) {
+                *plan_changes.entry(change).or_default() += 1;
+            }
+        }
+    }
+    for (old, new) in before.generic.iter().zip(&after.generic) {
+        generic_changes.extend(changes(&before.plans[*old as usize], &after.plans[*new as usize]));
+    }
+    let answers = answers([before, control, after]);
+    let dearer = moved([before, after], |factor| FAR <= factor);
+    let cheaper = moved([before, after], |factor| factor <= 1.0 / FAR);
+    let failed = |action: &CountedAction| action.sets.iter().filter(|set| set.failed.is_some()).count();
+    let grew = |old: f64, new: f64| old * (1.0 + margin) < new && old + FEWEST_BLOCKS <= new;
+    let verdict = if answers == Answers::Different || failed(before) != failed(after) {
+        Verdict::Invalid
+    } else if grew(old.blocks, new.blocks) || grew(old.temp_blocks, new.temp_blocks) || dearer.is_some() {
+        Verdict::Regressed
+    } else if grew(new.blocks, old.blocks) || grew(new.temp_blocks, old.temp_blocks) || cheaper.is_some() {
+        Verdict::Improved
+    } else {
+        Verdict::Same
+    };
+    CountComparison {
+        sets: before.sets.len() as u32,
+        before: old,
+        after: new,
+        plan_changes: plan_changes.into_iter().collect(),
+        generic_changes,
+        dearer,
+        cheaper,
+        answers,
+        verdict,
+    }
+}
+
+fn means(action: &CountedAction) -> Counts {
+    let count = action.sets.len().max(1) as f64;
+    let mean = |of: fn(&CountedSet) -> f64| action.sets.iter().map(of).sum::<f64>() / count;
+    Counts {
+        rows: mean(|set| set.rows as f64),
+        blocks: mean(|set| set.blocks() as f64),
+        temp_blocks: mean(|set| set.temp_blocks as f64),
+        wal_records: mean(|set| set.wal_records as f64),
+        wal_bytes: mean(|set| set.wal_bytes as f64),
+        planned_cost: mean(|set| set.planned_cost),
+    }
+}
+
+/// The sets whose blocks moved by a factor that `is_far`, if at least [`FEWEST_BLOCKS`] of them moved.
+fn moved([before, after]: [&CountedAction; 2], is_far: impl Fn(f64) -> bool) -> Option<Moved> {
+    let factor = |old: &CountedSet, new: &CountedSet| new.blocks().max(1) as f64 / old.blocks().max(1) as f64;
+    let far = |(old, new): &(&CountedSet, &CountedSet)| {
+        is_far(factor(old, new)) && FEWEST_BLOCKS <= old.blocks().abs_diff(new.blocks()) as f64
+    };
+    let pairs = || before.sets.iter().zip(&after.sets);
+    let rows_of_others = pairs().filter(|pair| !far(pair)).map(|(old, _)| old.rows).max();
+    let far: Vec<_> = pairs().filter(far).collect();
+    let size = |(old, new): &&(&CountedSet, &CountedSet)| factor(old, new).ln().abs();
+    let (old, new) = far.iter().max_by(|a, b| size(a).total_cmp(&size(b)))?;
+    let plans = |action: &CountedAction, set: &CountedSet| {
+        let shapes: Vec<&str> = set.plans.iter().map(|plan| action.plans[*plan as usize].shape.as_str()).collect();
+        shapes.join("; ")
+    };
+    Some(Moved {
+        sets: far.len() as u32,
+        factor: factor(old, new),
+        rows_min: far.iter().map(|(old, _)| old.rows).min().unwrap_or(0),
+        rows_max_of_others: rows_of_others,
+        plan_before: plans(before, old),
+        plan_after: plans(after, new),
+    })
+}
+
+/// The worst of all sets.
+fn answers([before, control, after]: [&CountedAction; 3]) -> Answers {
+    let all = before
+        .sets
+        .iter()
+        .zip(&control.sets)
+        .zip(&after.sets)
+        .flat_map(|((before, control), after)| before.answers.iter().zip(&control.answers).zip(&after.answers));
+    let mut worst = Answers::Same;
+    for ((before, control), after) in all {
+        let found = if before.checksum != control.checksum {
+            Answers::Unrepeatable
+        } else if before.checksum == after.checksum && before.rows == after.rows {
+            if before.ordered == after.ordered { Answers::Same } else { Answers::OtherOrder }
+        } else if before.partial && before.rows == after.rows {
+            Answers::OtherPart
+        } else {
+            Answers::Different
+        };
+        let rank = |answers: Answers| match answers {
+            Answers::Same => 0,
+            Answers::OtherOrder => 1,
+            Answers::Unrepeatable => 2,
+            Answers::OtherPart => 3,
+            Answers::Different => 4,
+        };
+        if rank(worst) < rank(found) {
+            worst = found;
+        }
+    }
+    worst
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Answer, PlanShape};
+
+    fn set(rows: u64, blocks: u64, checksum: &str) -> CountedSet {
+        let answer = Answer { rows, checksum: checksum.to_owned(), ..Answer::default() };
+        CountedSet { rows, blocks_hit: blocks, plans: vec![0], answers: vec![answer], ..CountedSet::default() }
+    }
+
+    fn counted(sets: Vec<CountedSet>) -> CountedAction {
+        CountedAction { plans: vec![PlanShape::default()], sets, generic: vec![0] }
+    }
+
+    fn both(before: Vec<CountedSet>, after: Vec<CountedSet>) -> CountComparison {
+        let before = counted(before);
+        compare([&before, &before.clone(), &counted(after)], 0.05)
+    }
+
+    #[test]
+    fn a_set_that_costs_eight_times_as_much_is_named_by_its_rows() {
+        let before = vec![set(3, 10, "a"), set(5, 12, "b"), set(900, 100, "c")];
+        let after = vec![set(3, 4, "a"), set(5, 4, "b"), set(900, 800, "c")];
+        let found = both(before, after);
+        let dearer = found.dearer.unwrap();
+        assert_eq!((dearer.sets, dearer.factor, dearer.rows_min, dearer.rows_max_of_others), (1, 8.0, 900, Some(5)));
+        assert_eq!(found.cheaper.unwrap().sets, 2);
+        assert_eq!(found.verdict, Verdict::Regressed);
+    }
+
+    #[test]
+    fn what_one_more_index_costs_a_write_is_no_regression() {
+        assert_eq!(both(vec![set(1, 6, "a")], vec![set(1, 9, "a")]).verdict, Verdict::Same);
+        assert_eq!(both(vec![set(1, 6, "a")], vec![set(1, 11, "a")]).verdict, Verdict::Regressed);
+        assert_eq!(both(vec![set(1, 600, "a")], vec![set(1, 6, "a")]).verdict, Verdict::Improved);
+    }
+
+    #[test]
+    fn a_faster_wrong_answer_is_no_gain() {
+        let found = both(vec![set(1, 600, "a")], vec![set(1, 6, "b")]);
+        assert_eq!((found.answers, found.verdict), (Answers::Different, Verdict::Invalid));
+        let mut part = set(1, 600, "b");
+        part.answers[0].partial = true;
+        let mut other = part.clone();
+        other.answers[0].checksum = "c".to_owned();
+        assert_eq!(both(vec![part.clone()], vec![other]).answers, Answers::OtherPart);
+        let mut fewer = part.clone();
+        fewer.answers[0].rows = 0;
+        assert_eq!(both(vec![part], vec![fewer]).answers, Answers::Different);
+        let before = counted(vec![set(1, 6, "a")]);
+        let control = counted(vec![set(1, 6, "b")]);
+        assert_eq!(compare([&before, &control, &control], 0.05).answers, Answers::Unrepeatable);
+    }
+}

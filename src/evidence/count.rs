@@ -1,0 +1,107 @@
+//! What the server does for single operations on idle sides, counted: the evidence no noise can touch.
+//!
+//! Must hold no value of a parameter and no row: answers are checksums.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One action on one side, asked with the same parameters as on the others.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CountedAction {
+    /// Distinct plans; sets and `generic` name them by position.
+    pub plans: Vec<PlanShape>,
+    /// One for each set of parameters, the same sets on every side.
+    pub sets: Vec<CountedSet>,
+    /// The plan that fits any parameters, of each step that has one.
+    pub generic: Vec<u32>,
+}
+
+/// What a plan is made of, without costs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PlanShape {
+    /// Node types and what they read, as one line.
+    pub shape: String,
+    /// How relations are read.
+    pub paths: Vec<AccessPath>,
+    /// Joins by node type.
+    pub joins: BTreeMap<String, u32>,
+    /// Sorts.
+    pub sorts: u32,
+    /// Aggregates by strategy.
+    pub aggregates: BTreeMap<String, u32>,
+    /// Workers are planned.
+    pub parallel: bool,
+}
+
+/// How a plan reads a relation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AccessPath {
+    /// Its alias in the statement.
+    pub relation: String,
+    /// The scan's node type.
+    pub scan: String,
+    /// The indexes it goes through.
+    pub indexes: Vec<String>,
+}
+
+/// One operation with one set of parameters.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CountedSet {
+    /// Rows returned or changed.
+    pub rows: u64,
+    /// Blocks found in shared buffers.
+    pub blocks_hit: u64,
+    /// Blocks read from the kernel.
+    pub blocks_read: u64,
+    /// Blocks of temporary files.
+    pub temp_blocks: u64,
+    /// Records of WAL.
+    pub wal_records: u64,
+    /// Full-page images of a first execution, when there were any; records and bytes are then those of a second.
+    pub wal_full_pages: u64,
+    /// Bytes of WAL; full-page images are left out as far as a second execution writes none.
+    pub wal_bytes: u64,
+    /// Rows the planner expected.
+    pub planned_rows: f64,
+    /// Cost the planner expected, in its own units.
+    pub planned_cost: f64,
+    /// The plan of each step.
+    pub plans: Vec<u32>,
+    /// The answer of each step.
+    pub answers: Vec<Answer>,
+    /// SQLSTATE of what the server refused; what follows it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// An answer, as far as it must be the same on every side. For a statement that writes without saying what: the rows it leaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// Rows.
+    pub rows: u64,
+    /// Of the columns both schema states have, whatever the order of the rows.
+    pub checksum: String,
+    /// Of the same in the order they came.
+    pub ordered: String,
+    /// The statement takes a part of what it finds, so which rows come may be left to chance.
+    pub partial: bool,
+}
+
+impl CountedSet {
+    /// Blocks touched, found or read.
+    #[must_use]
+    pub fn blocks(&self) -> u64 {
+        self.blocks_hit + self.blocks_read
+    }
+}

@@ -1,0 +1,116 @@
+//! What single operations cost on both sides, in words. Must hold for text and Markdown alike.
+
+use crate::compare::counts::{CountComparison, Moved};
+use crate::compare::{ActionComparison, Comparison};
+use crate::units::{count_text, percent_text, plural};
+
+/// The header of the table of counts.
+pub(super) const HEADER: [&str; 8] =
+    ["action", "weight", "rows", "blocks", "WAL bytes", "planner's cost", "plans", "verdict"];
+
+/// A line for each action that was counted, by means over its sets of parameters.
+pub(super) fn rows(comparison: &Comparison) -> Vec<Vec<String>> {
+    let counted = comparison.actions.iter().filter_map(|action| Some((action, action.counts.as_ref()?)));
+    counted
+        .map(|(action, counts)| {
+            let both = |of: fn(&crate::compare::counts::Counts) -> f64| arrow(of(&counts.before), of(&counts.after));
+            let temporary = match both(|counts| counts.temp_blocks).as_str() {
+                "0" => String::new(),
+                temporary => format!(" + {temporary} temporary"),
+            };
+            vec![
+                action.name.clone(),
+                format!("{:.0} %", action.share * 100.0),
+                both(|counts| counts.rows),
+                format!("{}{temporary}", both(|counts| counts.blocks)),
+                both(|counts| counts.wal_bytes),
+                both(|counts| counts.planned_cost),
+                if counts.plan_changes.is_empty() { "same".to_owned() } else { "changed".to_owned() },
+                counts.verdict.word().to_owned(),
+            ]
+        })
+        .collect()
+}
+
+/// What the migration does to indexes beside making queries faster or slower.
+pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
+    let balance = &comparison.balance;
+    let mut lines: Vec<String> = Vec::new();
+    let mut say = |names: &[String], what: &str| {
+        lines.extend(names.iter().map(|name| format!("{name} {what}")));
+    };
+    say(&balance.no_longer_used, "is used by no action any more: a candidate for dropping, if nothing else needs it");
+    say(&balance.unindexed, "is a foreign key without an index: deleting a parent reads the whole table");
+    say(&balance.invalid, "is invalid: drop it, or build it again");
+    for (index, keeper) in &balance.made_redundant {
+        lines.push(format!("{index} is made redundant by {keeper}, which can serve whatever it serves"));
+    }
+    for hot in &balance.hot_updates {
+        lines.push(format!(
+            "{}: {} of updates were in place (HOT), now {}",
+            hot.table,
+            percent_text(hot.share_before),
+            percent_text(hot.share_after)
+        ));
+    }
+    lines
+}
+
+/// What changed in plans, and for which parameters.
+pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
+    comparison.actions.iter().filter_map(|action| Some(of_action(action, action.counts.as_ref()?))).flatten().collect()
+}
+
+fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String> {
+    let name = &action.name;
+    let mut lines: Vec<String> = Vec::new();
+    for (change, sets) in &counts.plan_changes {
+        let share = if *sets == counts.sets { String::new() } else { format!(" in {sets} of {} sets", counts.sets) };
+        lines.push(format!("{name} · plan: {}{share}", change.text()));
+    }
+    for change in &counts.generic_changes {
+        if !counts.plan_changes.iter().any(|(known, _)| known == change) {
+            lines.push(format!("{name} · generic plan: {}", change.text()));
+        }
+    }
+    lines.extend(counts.dearer.as_ref().map(|moved| far(name, counts.sets, moved)));
+    lines
+}
+
+/// Sets that cost far more: which they are, and their plans.
+fn far(name: &str, sets: u32, moved: &Moved) -> String {
+    let which = match moved.rows_max_of_others {
+        Some(others) if others < moved.rows_min => {
+            format!(": those that give at least {} (others at most {others})", plural(moved.rows_min as usize, "row"))
+        }
+        _ => String::new(),
+    };
+    let plans = match moved.plan_before == moved.plan_after {
+        true => format!("; plan {}", moved.plan_after),
+        false => format!("; {} → {}", moved.plan_before, moved.plan_after),
+    };
+    format!(
+        "{name} · {} of {} sets of parameters touch up to {:.1} times the blocks{which}{plans}",
+        moved.sets, sets, moved.factor
+    )
+}
+
+/// `1,204 → 6`, or one number when both are the same.
+fn arrow(before: f64, after: f64) -> String {
+    let text = |value: f64| {
+        let tenths = format!("{value:.1}");
+        if value < 9.95 && !tenths.ends_with(".0") { tenths } else { count_text(value.round() as u64) }
+    };
+    if text(before) == text(after) { text(before) } else { format!("{} → {}", text(before), text(after)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::arrow;
+
+    #[test]
+    fn equal_counts_are_written_once() {
+        assert_eq!(arrow(1204.2, 6.5), "1,204 → 6.5");
+        assert_eq!((arrow(3.0, 3.0), arrow(0.0, 0.0)), ("3".to_owned(), "0".to_owned()));
+    }
+}

@@ -1,0 +1,322 @@
+//! Single operations on idle sides, counted and compared answer by answer. Must leave no row changed: every one is rolled back.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Column, Executor, Row};
+
+use super::error::TrialError;
+use super::event::{Event, Listener};
+use crate::evidence::{AccessPath, Answer, CountedAction, CountedSet, PlanFacts, PlanShape, Side};
+use crate::expression::Value;
+use crate::postgres::error::database_error;
+use crate::postgres::explain::{Executed, Plan};
+use crate::postgres::sql_text::trusted;
+use crate::postgres::{Error, Target};
+use crate::scenario::program::Keep;
+use crate::scenario::workload::{PlannedAction, PlannedStep};
+use crate::scenario::{Stream, Workload};
+use crate::sql;
+
+/// The stream of the parameters: none of the load's.
+const STREAM: u64 = u64::MAX;
+
+/// A side that is asked.
+struct Asked<'w> {
+    side: Side,
+    connection: PgConnection,
+    workload: &'w Workload,
+}
+
+/// Asks every action with the same sets of parameters on every side; by side and action. Actions that only read come first: what
+/// the others leave behind costs blocks.
+///
+/// # Errors
+/// When a server is lost. What it refuses is part of the evidence.
+pub async fn count<'w>(
+    targets: &[(Side, Target); 3],
+    of: impl Fn(Side) -> &'w Workload,
+    sets: u32,
+    listener: &Listener,
+) -> Result<BTreeMap<Side, Vec<CountedAction>>, TrialError> {
+    let mut sides = Vec::new();
+    for (side, target) in targets {
+        sides.push(Asked { side: *side, connection: target.connect().await?, workload: of(*side) });
+    }
+    let actions = &of(Side::Before).actions;
+    let mut counted: BTreeMap<Side, Vec<CountedAction>> =
+        targets.iter().map(|(side, _)| (*side, vec![CountedAction::default(); actions.len()])).collect();
+    let writes = |action: &PlannedAction| action.steps.iter().any(|step| sql::may_write(&step.sql));
+    let mut order: Vec<usize> = (0..actions.len()).collect();
+    order.sort_by_key(|action| writes(&actions[*action]));
+    for (done, action) in order.into_iter().enumerate() {
+        listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
+        // The first fills the caches of the sessions and is forgotten.
+        operation(&mut sides, action, u64::from(sets), &mut vec![CountedAction::default(); targets.len()]).await?;
+        let mut found = vec![CountedAction::default(); targets.len()];
+        for set in 0..u64::from(sets) {
+            operation(&mut sides, action, set, &mut found).await?;
+        }
+        for (asked, mut of_side) in sides.iter_mut().zip(found) {
+            generic(asked, action, &mut of_side).await?;
+            counted.entry(asked.side).or_default()[action] = of_side;
+        }
+    }
+    Ok(counted)
+}
+
+/// The plans as a trial's evidence names them: shapes with how many sets had them, and every index.
+#[must_use]
+pub fn plan_facts(counted: &[CountedAction]) -> Vec<PlanFacts> {
+    let facts = |action: &CountedAction| {
+        let mut facts = PlanFacts::default();
+        for plan in action.sets.iter().flat_map(|set| &set.plans).map(|plan| &action.plans[*plan as usize]) {
+            *facts.shapes.entry(plan.shape.clone()).or_default() += 1;
+            facts.indexes.extend(plan.paths.iter().flat_map(|path| path.indexes.clone()));
+        }
+        facts.indexes.sort();
+        facts.indexes.dedup();
+        facts
+    };
+    counted.iter().map(facts).collect()
+}
+
+/// One operation of an action on every side, step by step, so that columns of answers can be matched.
+async fn operation(
+    sides: &mut [Asked<'_>],
+    action: usize,
+    set: u64,
+    found: &mut [CountedAction],
+) -> Result<(), TrialError> {
+    let mut answers = Vec::new();
+    for (asked, found) in sides.iter_mut().zip(found.iter_mut()) {
+        run(&mut asked.connection, "BEGIN").await?;
+        let mut values = Vec::new();
+        asked.workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
+        let (counted, rows) = steps(&mut asked.connection, &asked.workload.actions[action], values, found).await?;
+        run(&mut asked.connection, "ROLLBACK").await?;
+        found.sets.push(counted);
+        answers.push(rows);
+    }
+    // A column counts when every side has it: a migration may add one without changing what was there.
+    let steps = answers.iter().map(Vec::len).min().unwrap_or(0);
+    for step in 0..steps {
+        let mut columns = answers[0][step].columns.clone();
+        columns
+            .retain(|column| answers.iter().all(|side| side[step].is_empty() || side[step].columns.contains(column)));
+        for (found, side) in found.iter_mut().zip(&answers) {
+            let set = found.sets.last_mut().expect("it was just pushed");
+            set.answers.push(side[step].answer(&columns));
+        }
+    }
+    Ok(())
+}
+
+/// Every step once; those that need a value no earlier step gave are left out.
+async fn steps<'v>(
+    connection: &mut PgConnection,
+    action: &'v PlannedAction,
+    mut values: Vec<Value<'v>>,
+    found: &mut CountedAction,
+) -> Result<(CountedSet, Vec<Rows>), TrialError> {
+    let mut counted = CountedSet::default();
+    let mut answers = Vec::new();
+    for step in action.steps.iter().filter(|step| step.bracket.is_none()) {
+        let missing = |slot: &usize| !action.is_parameter(*slot) && values[*slot] == Value::Null;
+        let mut text = Vec::new();
+        if step.arguments.iter().any(|(slot, _)| missing(slot)) || step.as_text(&values, &mut text).is_err() {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&text).into_owned();
+        if let Ok(document) = explained(connection, &text).await? {
+            let mut executed = Executed::read(&document);
+            if 0 < executed.wal_full_pages
+                && let Ok(again) = explained(connection, &text).await?
+            {
+                // The first to touch a page after a checkpoint writes it whole: what the second does is the operation's own.
+                let again = Executed::read(&again);
+                (executed.wal_records, executed.wal_bytes) = (again.wal_records, again.wal_bytes);
+            }
+            add(&mut counted, found, executed, Plan::read(&document));
+        }
+        match fetch(connection, &returning(&text)).await? {
+            Ok(rows) => {
+                take(step, &rows, &mut values);
+                answers.push(Rows::new(&rows, takes_a_part(&text)));
+            }
+            Err(code) => {
+                counted.failed = Some(code);
+                break;
+            }
+        }
+    }
+    Ok((counted, answers))
+}
+
+/// A statement executed and undone, with what it cost.
+async fn explained(connection: &mut PgConnection, text: &str) -> Result<Result<serde_json::Value, String>, Error> {
+    run(connection, "SAVEPOINT counted").await?;
+    let sql = format!("EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, FORMAT JSON) {text}");
+    let rows = fetch(connection, &sql).await?;
+    run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
+    Ok(rows.map(|rows| document(&rows)))
+}
+
+/// Adds what an execution cost, and its plan.
+fn add(counted: &mut CountedSet, found: &mut CountedAction, executed: Executed, plan: Plan) {
+    counted.rows += executed.rows;
+    counted.blocks_hit += executed.blocks_hit;
+    counted.blocks_read += executed.blocks_read;
+    counted.temp_blocks += executed.temp_blocks;
+    counted.wal_records += executed.wal_records;
+    counted.wal_full_pages += executed.wal_full_pages;
+    counted.wal_bytes += executed.wal_bytes;
+    counted.planned_rows += plan.planned_rows;
+    counted.planned_cost += plan.planned_cost;
+    counted.plans.push(known(found, plan));
+}
+
+/// The position of a plan among those found.
+fn known(found: &mut CountedAction, plan: Plan) -> u32 {
+    let Plan { shape, paths, joins, sorts, aggregates, parallel, .. } = plan;
+    let paths = paths.into_iter().map(|(relation, scan, indexes)| AccessPath { relation, scan, indexes }).collect();
+    let shape = PlanShape { shape, paths, joins, sorts, aggregates, parallel };
+    let position = found.plans.iter().position(|known| *known == shape).unwrap_or_else(|| {
+        found.plans.push(shape);
+        found.plans.len() - 1
+    });
+    position as u32
+}
+
+/// The plans that fit any parameters, which the server may take after five executions.
+async fn generic(asked: &mut Asked<'_>, action: usize, found: &mut CountedAction) -> Result<(), TrialError> {
+    run(&mut asked.connection, "BEGIN").await?;
+    run(&mut asked.connection, "SET LOCAL plan_cache_mode = force_generic_plan").await?;
+    for step in asked.workload.actions[action].steps.iter().filter(|step| !step.arguments.is_empty()) {
+        run(&mut asked.connection, "SAVEPOINT counted").await?;
+        let nulls = vec!["NULL"; step.arguments.len()].join(", ");
+        let prepared = fetch(&mut asked.connection, &format!("PREPARE weighbridge_generic AS {}", step.sql)).await?;
+        if prepared.is_ok() {
+            let sql = format!("EXPLAIN (FORMAT JSON) EXECUTE weighbridge_generic({nulls})");
+            if let Ok(rows) = fetch(&mut asked.connection, &sql).await? {
+                let position = known(found, Plan::read(&document(&rows)));
+                found.generic.push(position);
+            }
+            // Prepared statements outlive a rollback.
+            run(&mut asked.connection, "ROLLBACK TO SAVEPOINT counted").await?;
+            run(&mut asked.connection, "DEALLOCATE weighbridge_generic").await?;
+        } else {
+            run(&mut asked.connection, "ROLLBACK TO SAVEPOINT counted").await?;
+        }
+    }
+    run(&mut asked.connection, "ROLLBACK").await?;
+    Ok(())
+}
+
+/// A statement that writes without saying what it wrote, made to say it.
+fn returning(text: &str) -> String {
+    let words: Vec<String> = words(text);
+    let writes = words.first().is_some_and(|first| ["insert", "update", "delete"].contains(&first.as_str()));
+    if writes && !words.iter().any(|word| word == "returning") {
+        format!("{text}\nRETURNING *")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Whether a statement takes a part of what it finds.
+fn takes_a_part(text: &str) -> bool {
+    words(text).iter().any(|word| word == "limit" || word == "fetch" || word == "offset")
+}
+
+fn words(text: &str) -> Vec<String> {
+    let words = sql::tokens(text).into_iter().filter(|token| token.kind == sql::Kind::Word);
+    words.map(|token| text[token.span].to_ascii_lowercase()).collect()
+}
+
+/// Gives slots the values of the first row of a result.
+fn take(step: &PlannedStep, rows: &[PgRow], values: &mut [Value<'_>]) {
+    let Some(row) = rows.first().filter(|_| step.keep != Keep::Nothing) else { return };
+    for (column, slot, _) in &step.captures {
+        let text = row.try_get_raw(*column).ok().and_then(|raw| raw.as_str().ok().map(str::to_owned));
+        values[*slot] = text.map_or(Value::Null, |text| Value::Text(text.into()));
+    }
+}
+
+/// Rows of a result with the names of their columns.
+struct Rows {
+    columns: Vec<String>,
+    rows: Vec<Vec<Option<Vec<u8>>>>,
+    partial: bool,
+}
+
+impl Rows {
+    fn new(found: &[PgRow], partial: bool) -> Self {
+        let columns =
+            found.first().map_or(Vec::new(), |row| row.columns().iter().map(|c| c.name().to_owned()).collect());
+        let value = |row: &PgRow, column: usize| row.try_get_raw(column).ok()?.as_bytes().ok().map(<[u8]>::to_vec);
+        let rows = found.iter().map(|row| (0..row.columns().len()).map(|column| value(row, column)).collect());
+        Self { rows: rows.collect(), columns, partial }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn answer(&self, columns: &[String]) -> Answer {
+        let places: Vec<usize> =
+            columns.iter().filter_map(|column| self.columns.iter().position(|own| own == column)).collect();
+        let (mut sum, mut ordered) = (0_u64, Sha256::new());
+        for row in &self.rows {
+            let mut hash = Sha256::new();
+            for value in places.iter().map(|place| &row[*place]) {
+                // The length keeps ("a", "b") and ("ab", "") apart, and NULL from the empty text.
+                hash.update(value.as_ref().map_or(u64::MAX, |value| value.len() as u64).to_le_bytes());
+                hash.update(value.as_deref().unwrap_or_default());
+            }
+            let digest = hash.finalize();
+            sum = sum.wrapping_add(u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes")));
+            ordered.update(digest);
+        }
+        let ordered: String = ordered.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Answer { rows: self.rows.len() as u64, checksum: format!("{sum:016x}"), ordered, partial: self.partial }
+    }
+}
+
+fn document(rows: &[PgRow]) -> serde_json::Value {
+    let bytes = rows.first().and_then(|row| row.try_get_raw(0).ok()?.as_bytes().ok().map(<[u8]>::to_vec));
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+/// The rows of a text of SQL, or the SQLSTATE of the server's refusal.
+async fn fetch(connection: &mut PgConnection, sql: &str) -> Result<Result<Vec<PgRow>, String>, Error> {
+    match connection.fetch_all(sqlx::raw_sql(trusted(sql))).await {
+        Ok(rows) => Ok(Ok(rows)),
+        Err(error) => match database_error(&error) {
+            Some(refused) => Ok(Err(refused.code().to_owned())),
+            None => Err(Error::doing("count what an operation costs", error)),
+        },
+    }
+}
+
+async fn run(connection: &mut PgConnection, sql: &'static str) -> Result<(), Error> {
+    connection.execute(sqlx::raw_sql(sql)).await.map(drop).map_err(|e| Error::doing("count what an operation costs", e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_is_made_to_say_what_it_wrote() {
+        assert_eq!(returning("DELETE FROM t WHERE id = 1"), "DELETE FROM t WHERE id = 1\nRETURNING *");
+        let said = "UPDATE t SET a = 'returning' WHERE id = 1";
+        assert_eq!(returning(said), format!("{said}\nRETURNING *"));
+        for same in ["INSERT INTO t VALUES (1) RETURNING id", "SELECT 1", "WITH a AS (SELECT 1) INSERT INTO t SELECT 1"]
+        {
+            assert_eq!(returning(same), same);
+        }
+        assert!(takes_a_part("SELECT 1 ORDER BY 1 LIMIT 3") && !takes_a_part("SELECT 'limit' AS \"limit\""));
+    }
+}
