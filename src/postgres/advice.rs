@@ -36,8 +36,8 @@ const REDUNDANT: &str = "
     FROM of x JOIN of y ON y.rel = x.rel AND y.id <> x.id AND y.method = x.method
     WHERE NOT x.serves AND (NOT x.is_unique OR y.is_unique AND y.width = x.width)
       AND (x.width = y.width OR x.method = 'btree' AND x.width < y.width)
-      AND x.keys = y.keys[0:x.width - 1] AND x.classes = y.classes[0:x.width - 1]
-      AND x.collations = y.collations[0:x.width - 1] AND x.directions = y.directions[0:x.width - 1]
+      AND x.keys = y.keys[1:x.width] AND x.classes = y.classes[1:x.width]
+      AND x.collations = y.collations[1:x.width] AND x.directions = y.directions[1:x.width]
       AND x.expressions = y.expressions AND x.predicate = y.predicate
       AND coalesce(x.included, '{}') <@ (y.keys || coalesce(y.included, '{}'))
       AND NOT (x.width = y.width AND NOT y.serves AND x.is_unique = y.is_unique AND x.id < y.id

@@ -1,0 +1,128 @@
+//! `weighbridge prove --counts-only`, and what counts say beside a load: nothing here may depend on the machine's speed.
+
+use serde_json::{Value, json};
+
+use crate::support::{Home, Shop, measuring, sharing};
+
+fn action<'j>(trial: &'j Value, name: &str) -> &'j Value {
+    let actions = trial["comparison"]["actions"].as_array().unwrap();
+    actions.iter().find(|action| action["name"] == name).unwrap_or_else(|| panic!("{name} is in {actions:?}"))
+}
+
+/// Only counted: without the flags that a load would need.
+fn counted(home: &Home, shop: &Shop, migration: &str, more: &[&str]) -> crate::support::Ran {
+    let arguments = shop.prove(migration, &[&["--counts-only", "--scale", "0.2"], more].concat());
+    let load = ["--rounds", "2", "--slice", "250ms"];
+    let arguments: Vec<&str> =
+        arguments.iter().map(String::as_str).filter(|argument| !load.contains(argument)).collect();
+    home.run(&arguments)
+}
+
+#[test]
+fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    let first = counted(&home, &shop, "0003", &["--format", "json"]).exits(1).json();
+    assert_eq!(first["comparison"]["verdict"], "regressed");
+    let lost = &action(&first, "payments_of_user")["counts"];
+    let change = json!([{ "kind": "index_to_sequential", "relation": "payments", "from": "payments_user_id_idx" }, 32]);
+    assert!(lost["plan_changes"].as_array().unwrap().contains(&change), "{lost:#}");
+    assert!(lost["before"]["blocks"].as_f64().unwrap() * 2.0 < lost["after"]["blocks"].as_f64().unwrap(), "{lost:#}");
+    assert_eq!(lost["before"]["rows"], lost["after"]["rows"]);
+    assert_eq!(lost["answers"], "same");
+    assert!(!lost["generic_changes"].as_array().unwrap().is_empty(), "{lost:#}");
+    // The other actions cost what they did; a write says what it wrote, and writes less without the index.
+    assert_eq!(action(&first, "courses_of_user")["counts"]["verdict"], "same");
+    let write = &action(&first, "record_payment")["counts"];
+    assert_eq!((&write["answers"], &write["before"]["rows"]), (&json!("same"), &json!(2.0)));
+    assert!(
+        write["after"]["wal_bytes"].as_f64().unwrap() < write["before"]["wal_bytes"].as_f64().unwrap(),
+        "{write:#}"
+    );
+    // The foreign key has lost its index.
+    assert_eq!(first["comparison"]["balance"]["unindexed"], json!(["payments (user_id)"]));
+
+    let second = counted(&home, &shop, "0003", &["--format", "json"]).exits(1).json();
+    assert_eq!(first["evidence"]["counts"], second["evidence"]["counts"]);
+    assert_eq!(first["comparison"], second["comparison"]);
+
+    // The published schema holds, and a saved result gives the same report without a server.
+    let schema =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/formats/trial.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    assert_eq!(validator.iter_errors(&first).map(|e| e.to_string()).collect::<Vec<_>>(), Vec::<String>::new());
+    let text = home.run(&["report", &shop.results()[0].display().to_string()]).ok().stdout;
+    assert!(text.contains("payments_of_user · plan: payments: payments_user_id_idx → sequential scan"), "{text}");
+    let markdown = home.run(&["report", &shop.results()[0].display().to_string(), "--format", "markdown"]).ok().stdout;
+    assert!(markdown.contains("| payments_of_user | 60 % |"), "{markdown}");
+}
+
+#[test]
+fn an_answer_that_changes_is_invalid_and_a_new_column_is_no_answer() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    shop.change("scenario.toml", "SELECT id, amount, status FROM payments", "SELECT * FROM payments");
+    shop.write("migrations/0004_wrong.up.sql", "UPDATE payments SET amount = amount + 1 WHERE id % 7 = 0;\n");
+    shop.write("migrations/0004_wrong.down.sql", "UPDATE payments SET amount = amount - 1 WHERE id % 7 = 0;\n");
+    shop.write("migrations/0005_wider.up.sql", "ALTER TABLE payments ADD COLUMN note text;\n");
+    shop.write("migrations/0005_wider.down.sql", "ALTER TABLE payments DROP COLUMN note;\n");
+    let wrong = counted(&home, &shop, "0004", &["--format", "json"]).exits(3).json();
+    assert_eq!(wrong["comparison"]["verdict"], "invalid");
+    assert_eq!(action(&wrong, "payments_of_user")["counts"]["answers"], "different");
+    let checks = wrong["comparison"]["checks"].as_array().unwrap();
+    assert!(checks.iter().any(|check| check["name"] == "same_answers" && check["action"] == "payments_of_user"));
+    assert_eq!(action(&wrong, "courses_of_user")["counts"]["answers"], "same");
+    // Nothing that could be read from a payment is in the file.
+    assert!(!wrong.to_string().contains("@example.com"));
+
+    let wider = counted(&home, &shop, "0005", &["--format", "json"]).exits(0).json();
+    assert_eq!(action(&wider, "payments_of_user")["counts"]["answers"], "same");
+    // A clock is not the same twice: nothing is said of it.
+    shop.change("scenario.toml", "SELECT * FROM payments", "SELECT clock_timestamp(), * FROM payments");
+    let clock = counted(&home, &shop, "0005", &["--format", "json"]).exits(0).json();
+    assert_eq!(action(&clock, "payments_of_user")["counts"]["answers"], "unrepeatable");
+}
+
+#[test]
+fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    // Room in the pages, so that updates can be in place.
+    let index = "CREATE INDEX payments_user_id_idx ON payments (user_id);";
+    shop.change("migrations/0001_shop.up.sql", index, &format!("{index}\nALTER TABLE payments SET (fillfactor = 70);"));
+    shop.write(
+        "migrations/0004_two_indexes.up.sql",
+        "CREATE INDEX payments_user_created_idx ON payments (user_id, created_at DESC);\nCREATE INDEX payments_created_idx ON payments (created_at);\n",
+    );
+    shop.write("migrations/0004_two_indexes.down.sql", "DROP INDEX payments_user_created_idx, payments_created_idx;\n");
+    for end in ["up", "down"] {
+        std::fs::remove_file(shop.folder.join(format!("migrations/0003_drops_a_needed_index.{end}.sql"))).unwrap();
+    }
+    // What it makes faster; what the planner moves to an index it should not; what is updated in place until then.
+    shop.write(
+        "scenario.toml",
+        "name = 'shop'\n[load]\nrate = 240\nconnections = 4\n\
+         [[action]]\nname = 'latest'\nweight = 40\nsql = 'SELECT id, amount FROM payments WHERE user_id = :user ORDER BY created_at DESC LIMIT 3'\nwith = { user = 'pick(users.id, zipf 1.1)' }\n\
+         [[action]]\nname = 'oldest_ids'\nweight = 20\nsql = 'SELECT id, created_at FROM payments WHERE id BETWEEN :low AND :low + 3000 ORDER BY created_at DESC LIMIT 5'\nwith = { low = 'uniform(1, 2000)' }\n\
+         [[action]]\nname = 'touch'\nweight = 40\nsql = \"UPDATE payments SET created_at = created_at + interval '1 ms' WHERE id = :id\"\nwith = { id = 'uniform(1, 60000)' }\n",
+    );
+    let trial = home.prove(&shop, "0004", &["--format", "json"]).exits(1).json();
+    assert_eq!(action(&trial, "latest")["verdict"], "improved", "{:#}", action(&trial, "latest"));
+    assert_eq!(action(&trial, "oldest_ids")["verdict"], "regressed", "{:#}", action(&trial, "oldest_ids"));
+    let moved = action(&trial, "oldest_ids")["counts"]["plan_changes"].to_string();
+    assert!(moved.contains("payments_created_idx"), "{moved}");
+    let balance = &trial["comparison"]["balance"];
+    let redundant = balance["made_redundant"].as_array().unwrap();
+    assert!(redundant.contains(&json!(["payments_user_id_idx", "payments_user_created_idx"])), "{balance:#}");
+    let hot = &balance["hot_updates"][0];
+    assert_eq!(hot["table"], "public.payments", "{balance:#}");
+    assert!(0.5 < hot["share_before"].as_f64().unwrap() && hot["share_after"] == 0.0, "{balance:#}");
+    let touch = &action(&trial, "touch")["counts"];
+    assert!(
+        touch["before"]["wal_bytes"].as_f64().unwrap() < touch["after"]["wal_bytes"].as_f64().unwrap(),
+        "{touch:#}"
+    );
+}
