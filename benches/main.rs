@@ -140,7 +140,7 @@ fn driver(c: &mut Criterion) {
 fn statistics(c: &mut Criterion) {
     let ratios: Vec<f64> = (0..64).map(|i| f64::from(i % 13) / 100.0).collect();
     c.bench_function("Hodges-Lehmann with exact interval, 64 chunks", |b| {
-        b.iter(|| paired::effect(black_box(&ratios)));
+        b.iter(|| paired::effect(black_box(&ratios), 0.0125));
     });
     let names: Vec<String> = (0..6).map(|i| format!("action_{i}")).collect();
     let mut recorded = Vec::new();

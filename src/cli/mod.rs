@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. No type of the argument parser leaves this folder.
 
 mod exit;
+mod experiment;
 mod interrupt;
 mod merge;
 mod progress;
@@ -13,6 +14,7 @@ mod run;
 mod scenarios;
 mod seed;
 mod server;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -65,6 +67,8 @@ enum Verb {
     Seed(Box<seed::Arguments>),
     /// Print a saved result again; needs no server
     Report(report::Arguments),
+    /// Recompute the verdicts of a saved proof from its histograms and counts; needs no server
+    Verify(verify::Arguments),
     /// Add up the results of several machines that drove parts of one load
     Merge(merge::Arguments),
     /// The embedded PostgreSQL: start, stop, status, URL, clean
@@ -118,6 +122,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Verb::Seed(arguments) => runtime.block_on(seed::run(*arguments, &cli.embedded, cli.quiet)),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Merge(arguments) => merge::run(&arguments),
+        Verb::Verify(arguments) => verify::run(&arguments),
         Verb::Server(arguments) => runtime.block_on(server::run(&arguments, &cli.embedded)),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "weighbridge", &mut std::io::stdout());

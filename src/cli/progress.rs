@@ -146,6 +146,16 @@ impl Progress {
             Event::Cloning { side } => self.status(format!("cloning {side}")),
             Event::Migrating { migration } => self.status(format!("migrating: {migration}")),
             Event::Migrated(time) => self.line(&format!("migration: applied in {}", duration_text(*time))),
+            Event::Planned { chunk_s, looks } => {
+                let after = |look: &u32| {
+                    format!("{look} chunks ({})", duration_text(Duration::from_secs_f64(f64::from(*look) * chunk_s)))
+                };
+                let looks: Vec<String> = looks.iter().map(after).collect();
+                self.line(&format!(
+                    "plan: verdicts after {}; it ends when every action is decided, or no more would help",
+                    looks.join(", ")
+                ));
+            }
             Event::Priming => self.status("priming: filling caches and settling plans".to_owned()),
             Event::Slice { chunk, chunks, done, total } => {
                 self.status(format!("measuring: chunk {chunk} of {chunks}, slice {done} of {total}"));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::exit::{ExitStatus, Failure};
+use super::experiment::{self, Length};
 use super::interrupt::interrupted;
 use super::progress::Progress;
 use super::project::{self, Project};
@@ -35,7 +36,8 @@ Examples:
   weighbridge prove 0004..0006               several as one change
   weighbridge prove 0002 --format markdown   for a pull request
   weighbridge prove --counts-only            no load: blocks, rows, WAL, plans and answers of single operations
-  weighbridge prove --chunks 16              twice the chunks, to decide finer differences
+  weighbridge prove --chunks 64              more chunks, to decide finer differences
+  weighbridge prove --resume results/…       goes on where a proof ended undecided
   weighbridge prove --url postgresql://me@localhost:5432/postgres
                                              on a server of yours: clones are made there and dropped again";
 
@@ -75,9 +77,12 @@ pub(super) struct Arguments {
     /// Changes smaller than this count as the same, such as 5%
     #[arg(long, value_parser = margin, help_heading = "Experiment")]
     margin: Option<f64>,
-    /// Chunks to measure; a verdict needs 8
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=512), help_heading = "Experiment")]
-    chunks: u32,
+    /// Chunks to measure at most; after 8, 16, 32 and 64 it ends if every action is decided, or no more would help [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512), help_heading = "Experiment")]
+    chunks: Option<u32>,
+    /// Goes on with an experiment that ended undecided, with the margins, seed and looks it was begun with
+    #[arg(long, value_name = "RESULT", conflicts_with_all = ["seed", "margin", "rounds", "slice", "counts_only", "threads"], help_heading = "Experiment")]
+    resume: Option<PathBuf>,
     /// No load: compares what single operations cost and answer on idle clones; the same on every machine
     #[arg(long, conflicts_with_all = ["chunks", "rounds", "slice"], help_heading = "Experiment")]
     counts_only: bool,
@@ -141,6 +146,11 @@ struct Inputs {
 
 pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
     let project = project::read(arguments.config.as_deref())?;
+    let resumed = experiment::resumed(arguments.resume.as_deref())?;
+    let length = match arguments.counts_only {
+        true => Length { chunks: 0, looks: Vec::new() },
+        false => Length::new(arguments.chunks, resumed.as_ref())?,
+    };
     let inputs = read_inputs(&arguments, &project)?;
     let progress = Arc::new(Progress::new(quiet));
     let label = inputs.directory.migrations[*inputs.weighed.start()].label.clone();
@@ -149,7 +159,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let folder = ResultFolder::create(&arguments.results, &time, &label).map_err(Failure::environment)?;
     let saver = Arc::new(Saver { folder, error: Mutex::new(None) });
 
-    let work = measure(&arguments, &project, embedded, inputs, &progress, &saver);
+    let work = measure(&arguments, &project, embedded, (inputs, length, resumed), &progress, &saver);
     let outcome = work.await;
     progress.finish();
     saver.folder.remove_if_empty();
@@ -173,7 +183,7 @@ async fn measure(
     arguments: &Arguments,
     project: &Project,
     embedded: &Embedded,
-    inputs: Inputs,
+    asked: (Inputs, Length, Option<Evidence>),
     progress: &Arc<Progress>,
     saver: &Arc<Saver>,
 ) -> Result<(Option<Evidence>, bool), Failure> {
@@ -200,7 +210,7 @@ async fn measure(
             target?
         }
     };
-    let settings = settings(arguments, project, inputs, target, url.is_none(), progress, saver);
+    let settings = settings(arguments, project, asked, target, url.is_none(), progress, saver);
     let token = Token::fresh();
     let result = tokio::select! {
         result = prove(&settings, &token) => Some(result),
@@ -260,7 +270,7 @@ fn classify(error: TrialError) -> Failure {
 fn settings(
     arguments: &Arguments,
     project: &Project,
-    inputs: Inputs,
+    (inputs, length, resumed): (Inputs, Length, Option<Evidence>),
     target: Target,
     embedded: bool,
     progress: &Arc<Progress>,
@@ -268,6 +278,9 @@ fn settings(
 ) -> Settings {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let (progress, saver) = (Arc::clone(progress), Arc::clone(saver));
+    let of_earlier = |of: fn(&Evidence) -> f64| resumed.as_ref().map(of);
+    let of_earlier_seed = resumed.as_ref().map(|earlier| earlier.dataset.seed);
+    let (most, results) = (length.chunks, arguments.results.clone());
     Settings {
         target,
         embedded,
@@ -275,15 +288,22 @@ fn settings(
         at: inputs.at,
         weighed: inputs.weighed,
         spec: inputs.spec,
-        scale: arguments.scale.or(project.scale).unwrap_or(1.0),
-        seed: Seed(arguments.seed.or(project.seed).unwrap_or(42)),
+        scale: of_earlier(|e| e.dataset.scale).or(arguments.scale).or(project.scale).unwrap_or(1.0),
+        seed: Seed(of_earlier_seed.or(arguments.seed).or(project.seed).unwrap_or(42)),
         scenarios: inputs.scenarios,
-        margin: arguments.margin.or(project.margin).unwrap_or(0.05),
-        chunks: if arguments.counts_only { 0 } else { arguments.chunks },
+        margin: of_earlier(|e| e.design.margin).or(arguments.margin).or(project.margin).unwrap_or(0.05),
+        chunks: most,
+        looks: length.looks,
+        enough: Arc::new(move |evidence| experiment::enough(evidence, most)),
+        attempts: Arc::new(move |evidence| experiment::attempt(&results, evidence)),
         sets: arguments.sets,
-        rounds: arguments.rounds,
-        slice: arguments.slice,
-        threads: arguments.threads.map_or_else(default_threads, usize::from),
+        rounds: resumed.as_ref().map_or(arguments.rounds, |e| e.design.rounds_per_chunk),
+        slice: resumed.as_ref().map_or(arguments.slice, |e| Duration::from_millis(e.design.slice_ms)),
+        threads: of_earlier(|e| f64::from(e.design.driver_threads))
+            .map(|threads| threads as usize)
+            .or(arguments.threads.map(usize::from))
+            .unwrap_or_else(default_threads),
+        resumed,
         loader_connections: arguments.loaders.map_or(processors.clamp(1, 4), usize::from),
         listener: Arc::new(move |event| {
             if let Event::Chunk(evidence) = &event {

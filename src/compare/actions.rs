@@ -26,6 +26,9 @@ pub struct ActionComparison {
     pub margin: f64,
     /// From p50 and p95: regressed if either is, else improved if either is, else same if both are.
     pub verdict: Verdict,
+    /// Proven not to be slower by its margin or more, in p50 and p95 (non-inferiority; an intersection-union test, so that it
+    /// needs no correction over actions: Berger 1982).
+    pub not_slower: bool,
     /// Why, when it is inconclusive or invalid.
     pub reason: Option<String>,
     /// Chunks that would probably decide it, when it is inconclusive.
@@ -68,8 +71,10 @@ pub struct MetricComparison {
     /// How much of the change the load driver's own lateness could make, as a share of `before`: twice
     /// the difference of its lag between the sides at this quantile, once for sending, once for receiving.
     pub driver_floor: f64,
-    /// p of the paired t test, corrected for all actions and metrics (Benjamini-Hochberg).
+    /// p of the paired t test, corrected for all actions and metrics (Benjamini-Hochberg), not for the looks.
     pub p_adjusted: Option<f64>,
+    /// The look's one-sided interval lies below the margin.
+    pub not_slower: bool,
     /// Of this metric alone.
     pub verdict: Verdict,
 }
@@ -152,12 +157,14 @@ fn assemble(
     let facts = &evidence.actions[a];
     let margin = facts.margin;
     // More chunks help only where every chunk has enough operations.
-    let needed: Option<Vec<usize>> = metrics[..DECIDING].iter().map(|m| chunks_needed(m.as_ref()?, margin)).collect();
+    let level = super::level(evidence);
+    let needed: Option<Vec<usize>> =
+        metrics[..DECIDING].iter().map(|m| chunks_needed(m.as_ref()?, margin, level)).collect();
     let needed = needed.and_then(|each| each.into_iter().max());
     let mut compared: Vec<Option<MetricComparison>> = metrics
         .into_iter()
         .enumerate()
-        .map(|(m, metric)| metric.map(|metric| judge(&metric, margin, adjusted(m), scope)))
+        .map(|(m, metric)| metric.map(|metric| judge(&metric, margin, adjusted(m), level, scope)))
         .collect();
     let deciding: Vec<Verdict> = compared[..DECIDING].iter().flatten().map(|m| m.verdict).collect();
     let (verdict, reason) = combine(&deciding, scope);
@@ -167,7 +174,9 @@ fn assemble(
     let plan = |side: Side| evidence.plans.get(&side).and_then(|plans| plans.get(a));
     let indexes = |side: Side| plan(side).map(|p| p.indexes.clone()).unwrap_or_default();
     let shapes = |side: Side| plan(side).map(|p| p.shapes.keys().collect::<Vec<_>>());
+    let not_slower = compared[..DECIDING].iter().all(|m| m.as_ref().is_some_and(|m| m.not_slower));
     ActionComparison {
+        not_slower,
         name: facts.name.clone(),
         share: facts.share,
         margin,
@@ -235,6 +244,7 @@ fn judge(
     metric: &Measured,
     margin: f64,
     (p_adjusted, control_p): (Option<f64>, Option<f64>),
+    level: f64,
     scope: &Effectiveness<'_>,
 ) -> MetricComparison {
     let change = metric.effect.as_ref().map(Change::from);
@@ -247,6 +257,8 @@ fn judge(
             Verdict::Invalid
         }
         (Some(effect), Some(_)) => {
+            // The share of false finds is divided among the looks, as the level is.
+            let p_adjusted = p_adjusted.map(|p| p * 0.05 / level);
             verdict(effect, margin, p_adjusted, noise_floor.unwrap_or(0.0).max(driver_floor), scope)
         }
         _ => Verdict::Inconclusive,
@@ -259,27 +271,36 @@ fn judge(
         noise_floor,
         driver_floor,
         p_adjusted,
+        not_slower: verdict != Verdict::Invalid && scope.one_sided.is_none() && below(metric, margin),
         verdict,
     }
 }
 
-/// The rule, in one place. A claim needs all of: the 95 % interval beside zero, an estimate of at least
+/// The rule, in one place. A claim needs all of: the look's interval of a difference beside zero, an estimate of at least
 /// the margin, more than the control's noise and the driver's lateness, and to survive the correction over all comparisons.
-/// Equality needs the 90 % interval inside the margins (two one-sided tests at 5 %).
+/// Equality needs the look's interval of equivalence inside the margins (two one-sided tests).
 fn verdict(effect: &Effect, margin: f64, p_adjusted: Option<f64>, floor: f64, scope: &Effectiveness<'_>) -> Verdict {
     let share = |log: f64| log.exp() - 1.0;
     let change = share(effect.estimate);
     let beyond = margin <= change.abs() && floor < change.abs();
     let found = p_adjusted.is_none_or(|p| p <= FALSE_DISCOVERY) && beyond;
-    if found && 0.0 < effect.interval95.0 && scope.may_regress {
+    if found && 0.0 < effect.of_difference.0 && scope.may_regress {
         Verdict::Regressed
-    } else if found && effect.interval95.1 < 0.0 && scope.may_improve {
+    } else if found && effect.of_difference.1 < 0.0 && scope.may_improve {
         Verdict::Improved
-    } else if -margin < share(effect.interval90.0) && share(effect.interval90.1) < margin && scope.one_sided.is_none() {
+    } else if -margin < share(effect.of_equivalence.0)
+        && share(effect.of_equivalence.1) < margin
+        && scope.one_sided.is_none()
+    {
         Verdict::Same
     } else {
         Verdict::Inconclusive
     }
+}
+
+/// Whether a change of the margin or more to the worse is excluded.
+fn below(metric: &Measured, margin: f64) -> bool {
+    metric.effect.as_ref().is_some_and(|effect| effect.of_equivalence.1.exp() - 1.0 < margin)
 }
 
 /// Two clones without the migration must not differ: beyond half the margin, and beyond chance.
@@ -301,12 +322,12 @@ fn dwarfs(effect: &Effect, control: &Effect) -> bool {
 }
 
 /// Chunks until the interval is narrow enough and the control quiet enough; both narrow with √n.
-fn chunks_needed(metric: &Measured, margin: f64) -> Option<usize> {
+fn chunks_needed(metric: &Measured, margin: f64, level: f64) -> Option<usize> {
     let effect = metric.effect.as_ref()?;
     let control = Change::from(metric.control.as_ref()?);
     let quiet = (control.high - control.low) / 2.0 / margin.max((effect.estimate.exp() - 1.0).abs());
     let for_control = metric.ratios.len() as f64 * quiet * quiet;
-    Some(pairs_needed(&metric.ratios, effect, (1.0 + margin).ln())?.max(for_control.ceil() as usize))
+    Some(pairs_needed(&metric.ratios, effect, (1.0 + margin).ln(), level)?.max(for_control.ceil() as usize))
 }
 
 fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Measured> {
@@ -335,8 +356,8 @@ fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Measured> {
         lag_difference_us: (checks::timer_lag_us(evidence, Side::After, q)
             - checks::timer_lag_us(evidence, Side::Before, q))
         .abs(),
-        effect: effect(&after),
-        control: effect(&ratios(Side::Control).unwrap_or_default()),
+        effect: effect(&after, super::level(evidence)),
+        control: effect(&ratios(Side::Control).unwrap_or_default(), super::level(evidence)),
         ratios: after,
     })
 }
@@ -356,7 +377,7 @@ mod tests {
 
     fn effect_of(center: f64, spread: f64) -> Effect {
         let ratios: Vec<f64> = (0..8).map(|i| center + spread * (f64::from(i) - 3.5) / 3.5).collect();
-        effect(&ratios).unwrap()
+        effect(&ratios, 0.05).unwrap()
     }
 
     fn judged(center: f64, spread: f64, control: f64) -> Verdict {
@@ -369,7 +390,7 @@ mod tests {
             control: Some(effect_of(control, 0.01)),
         };
         let p = |effect: &Option<Effect>| effect.map(|e| e.p_value);
-        judge(&metric, 0.05, (p(&metric.effect), p(&metric.control)), &Effectiveness::default()).verdict
+        judge(&metric, 0.05, (p(&metric.effect), p(&metric.control)), 0.05, &Effectiveness::default()).verdict
     }
 
     #[test]

@@ -99,6 +99,12 @@ impl From<&Effect> for Change {
     }
 }
 
+/// The level of each planned look.
+fn level(evidence: &Evidence) -> f64 {
+    // Before there were looks, the end was the only one.
+    if evidence.design.looks.is_empty() { 0.05 } else { paired::level(evidence.design.looks.len()) }
+}
+
 /// Compares the sides of a trial.
 #[must_use]
 pub fn compare(evidence: &Evidence) -> Comparison {
@@ -192,5 +198,5 @@ fn workload_change(evidence: &Evidence) -> Option<Change> {
         .iter()
         .map(|chunk| Some((total(chunk, Side::After)? / total(chunk, Side::Before)?).ln()))
         .collect();
-    paired::effect(&ratios?).as_ref().map(Change::from)
+    paired::effect(&ratios?, level(evidence)).as_ref().map(Change::from)
 }

@@ -154,6 +154,12 @@ pub struct Design {
     pub seed: u64,
     /// Chunks that were planned; none when operations were only counted.
     pub chunks_planned: u32,
+    /// After how many chunks verdicts were planned, the last of them at the end; without any the end is the only one, at 5 %.
+    #[serde(default)]
+    pub looks: Vec<u32>,
+    /// The how many-th attempt at the same comparison this was, by the results that were kept.
+    #[serde(default = "first")]
+    pub attempt: u32,
     /// Rounds in a chunk; in each, every side has one slice.
     pub rounds_per_chunk: u32,
     /// Length of a slice, in milliseconds.
@@ -166,8 +172,13 @@ pub struct Design {
     pub driver_threads: u32,
 }
 
+/// Before attempts were counted.
+fn first() -> u32 {
+    1
+}
+
 /// How operations arrived.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LoadFacts {

@@ -27,17 +27,11 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         measured(trial, out)?;
     }
     counts(trial, out)?;
-    let notes = comparison.actions.iter().filter_map(|a| words::note(evidence, comparison, a));
-    let notes: Vec<String> = words::asks_differently(evidence)
-        .chain(counted::notes(comparison))
-        .chain(counted::balance(comparison))
-        .chain(notes)
-        .collect();
     let checks = comparison.checks.iter().map(|check| {
         let kind = if check.consequence == Consequence::Warning { "Warning" } else { "Limit" };
         format!("{kind}: {}", check.message)
     });
-    let lines: Vec<String> = notes.into_iter().chain(checks).collect();
+    let lines: Vec<String> = words::notes(evidence, comparison).into_iter().chain(checks).collect();
     if !lines.is_empty() {
         writeln!(out)?;
         for line in lines {
@@ -84,6 +78,9 @@ fn measured(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     }
     if let Some(workload) = words::workload(comparison) {
         writeln!(out, "\nWorkload: {workload}.")?;
+    }
+    if let Some(proven) = words::not_slower(comparison) {
+        writeln!(out, "\nActions {proven}.")?;
     }
     if !comparison.indexes.is_empty() {
         writeln!(out, "\n| | index | actions that use it | scans | entries read | blocks | size |")?;

@@ -52,6 +52,9 @@ fn actions(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if let Some(workload) = words::workload(trial.comparison) {
         writeln!(out, "  workload: {workload}")?;
     }
+    if let Some(proven) = words::not_slower(trial.comparison) {
+        writeln!(out, "  {proven}")?;
+    }
     writeln!(out)
 }
 
@@ -95,14 +98,7 @@ fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
 
 fn notes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut any = false;
-    for note in words::asks_differently(trial.evidence)
-        .chain(counted::notes(trial.comparison))
-        .chain(counted::balance(trial.comparison))
-    {
-        writeln!(out, "  {note}")?;
-        any = true;
-    }
-    for note in trial.comparison.actions.iter().filter_map(|a| words::note(trial.evidence, trial.comparison, a)) {
+    for note in words::notes(trial.evidence, trial.comparison) {
         writeln!(out, "  {note}")?;
         any = true;
     }

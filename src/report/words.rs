@@ -1,5 +1,6 @@
 //! The phrases terminal and Markdown share, so that both say the same. Must not lay anything out.
 
+use super::counted;
 use crate::compare::indexes::Fate;
 use crate::compare::{ActionComparison, Comparison, IndexComparison, MetricComparison, Verdict};
 use crate::evidence::{Evidence, LoadFacts};
@@ -9,8 +10,18 @@ use crate::units::{
 };
 use std::time::Duration;
 
+/// What is to be said beside the tables, line by line.
+pub(super) fn notes(evidence: &Evidence, comparison: &Comparison) -> Vec<String> {
+    asks_differently(evidence)
+        .chain(attempts(evidence))
+        .chain(counted::notes(comparison))
+        .chain(counted::balance(comparison))
+        .chain(comparison.actions.iter().filter_map(|action| note(evidence, comparison, action)))
+        .collect()
+}
+
 /// The actions that ask another statement after the migration: their changes are not the schema's alone.
-pub(super) fn asks_differently(evidence: &Evidence) -> impl Iterator<Item = String> {
+fn asks_differently(evidence: &Evidence) -> impl Iterator<Item = String> {
     let other = evidence.actions.iter().filter(|action| !action.sql_after.is_empty());
     other.map(|action| format!("{} asks another statement after the migration, as its scenario says", action.name))
 }
@@ -43,6 +54,27 @@ pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
         plural(evidence.chunks.len(), "chunk"),
         duration_text(chunk),
     )
+}
+
+/// How often this comparison was tried, when it was more than once: who repeats until it fits finds something by chance.
+fn attempts(evidence: &Evidence) -> Option<String> {
+    let attempt = evidence.design.attempt;
+    let by_chance = 1.0 - 0.95_f64.powi(attempt as i32);
+    (1 < attempt).then(|| {
+        format!(
+            "attempt {attempt} of this comparison in this folder of results: by now a migration that changes nothing would have differed once with \
+             a chance of {}",
+            percent_text(by_chance)
+        )
+    })
+}
+
+/// Every action that is proven not to be slower, as its own line: each by its own test, so it needs no correction.
+pub(super) fn not_slower(comparison: &Comparison) -> Option<String> {
+    let proven = comparison.actions.iter().filter(|action| action.not_slower).count();
+    (0 < proven).then(|| {
+        format!("proven not slower, within their margins: {proven} of {}", plural(comparison.actions.len(), "action"))
+    })
 }
 
 /// What was counted, over its table.
@@ -96,7 +128,7 @@ pub(super) fn work(action: &ActionComparison) -> String {
 }
 
 /// Why an action has no verdict, and how many chunks would give one.
-pub(super) fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison) -> Option<String> {
+fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison) -> Option<String> {
     // What stopped the whole trial stands in the headline and among the limits already.
     let reason = action.reason.as_ref().filter(|reason| **reason != comparison.reason)?;
     let mut text = format!("{} {}: {reason}", action.name, action.verdict.word());
@@ -106,7 +138,7 @@ pub(super) fn note(evidence: &Evidence, comparison: &Comparison, action: &Action
         let time = duration_text(Duration::from_millis(more * chunk_ms));
         if needed <= MOST_CHUNKS {
             text.push_str(&format!(
-                "; about {} would decide ({time} more): --chunks {needed}",
+                "; about {} would decide ({time} more): prove --resume goes on",
                 plural(needed as usize, "chunk")
             ));
         } else {

@@ -16,23 +16,45 @@ pub struct Effect {
     pub estimate: f64,
     /// Exact Wilcoxon interval of at least 95 %, on the same scale.
     pub interval95: (f64, f64),
-    /// Exact Wilcoxon interval of at least 90 %; inside the margins it proves equivalence at 5 %.
-    pub interval90: (f64, f64),
+    /// Exact Wilcoxon interval of at least 1 − alpha: beside zero it claims a difference at this look.
+    pub of_difference: (f64, f64),
+    /// Exact Wilcoxon interval of at least 1 − 2 alpha: inside the margins it proves equivalence at this look (two one-sided
+    /// tests at alpha; Schuirmann 1987).
+    pub of_equivalence: (f64, f64),
     /// Two-sided p of the paired t test, for the correction over many comparisons.
     pub p_value: f64,
 }
 
-/// The effect of paired log-ratios, or `None` with fewer than [`FEWEST_PAIRS`] or a value that is no number.
+/// Numbers of pairs after which a trial is looked at; it may end at each.
+pub const LOOKS: [u32; 4] = [8, 16, 32, 64];
+
+/// The looks of a trial of at most so many pairs, its end included.
 #[must_use]
-pub fn effect(log_ratios: &[f64]) -> Option<Effect> {
+pub fn looks(most: u32) -> Vec<u32> {
+    let mut looks: Vec<u32> = LOOKS.into_iter().filter(|look| *look < most).collect();
+    looks.push(most);
+    looks
+}
+
+/// The level of each of so many looks, so that all together err with 5 % at most (Bonferroni). The four of [`LOOKS`] are always
+/// paid for: a trial that ended early can go on.
+#[must_use]
+pub fn level(looks: usize) -> f64 {
+    0.05 / looks.max(LOOKS.len()) as f64
+}
+
+/// The effect of paired log-ratios with claims at level `alpha`, or `None` with fewer than [`FEWEST_PAIRS`] or a value that is no number.
+#[must_use]
+pub fn effect(log_ratios: &[f64], alpha: f64) -> Option<Effect> {
     if log_ratios.len() < FEWEST_PAIRS || log_ratios.iter().any(|r| !r.is_finite()) {
         return None;
     }
     let walsh = walsh_averages(log_ratios);
     Some(Effect {
         estimate: middle(&walsh),
-        interval95: wilcoxon_interval(&walsh, log_ratios.len(), 0.05)?,
-        interval90: wilcoxon_interval(&walsh, log_ratios.len(), 0.10)?,
+        interval95: wilcoxon_interval(&walsh, log_ratios.len(), 0.05),
+        of_difference: wilcoxon_interval(&walsh, log_ratios.len(), alpha),
+        of_equivalence: wilcoxon_interval(&walsh, log_ratios.len(), 2.0 * alpha),
         p_value: paired_t(log_ratios),
     })
 }
@@ -52,8 +74,8 @@ fn middle(sorted: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[half] } else { (sorted[half - 1] + sorted[half]) / 2.0 }
 }
 
-/// The k-th smallest and largest Walsh average, k as large as the level allows.
-fn wilcoxon_interval(walsh: &[f64], pairs: usize, alpha: f64) -> Option<(f64, f64)> {
+/// The k-th smallest and largest Walsh average, k as large as the level allows; all numbers where it allows none.
+fn wilcoxon_interval(walsh: &[f64], pairs: usize, alpha: f64) -> (f64, f64) {
     let distribution = signed_rank_distribution(pairs);
     let mut below = 0.0;
     let mut k = 0;
@@ -64,7 +86,7 @@ fn wilcoxon_interval(walsh: &[f64], pairs: usize, alpha: f64) -> Option<(f64, f6
         }
         k += 1;
     }
-    (0 < k).then(|| (walsh[k - 1], walsh[walsh.len() - k]))
+    if k == 0 { (f64::NEG_INFINITY, f64::INFINITY) } else { (walsh[k - 1], walsh[walsh.len() - k]) }
 }
 
 /// P(T = 0), P(T = 1), … of the signed-rank statistic of `pairs` untied pairs, by dynamic programming.
@@ -96,11 +118,11 @@ fn paired_t(values: &[f64]) -> f64 {
 
 /// How many pairs a decision still needs, by the usual power formulas at 80 %.
 ///
-/// `difference`: ((t.975 + t.80) s / |estimate|)²; equivalence within `margin` (log scale):
-/// ((t.95 + t.80) s / (margin − |estimate|))². The nearer one is returned, at least one more than
+/// A difference at level alpha: ((t(1 − alpha/2) + t.80) s / |estimate|)²; equivalence within `margin` (log scale):
+/// ((t(1 − alpha) + t.80) s / (margin − |estimate|))². The nearer one is returned, at least one more than
 /// there are. `None` when the estimate stands on the margin, where no number helps.
 #[must_use]
-pub fn pairs_needed(values: &[f64], effect: &Effect, margin: f64) -> Option<usize> {
+pub fn pairs_needed(values: &[f64], effect: &Effect, margin: f64, alpha: f64) -> Option<usize> {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
@@ -108,9 +130,9 @@ pub fn pairs_needed(values: &[f64], effect: &Effect, margin: f64) -> Option<usiz
     let power = t.inverse_cdf(0.80);
     let size = effect.estimate.abs();
     let needed = if margin <= size {
-        ((t.inverse_cdf(0.975) + power) * deviation / size).powi(2)
+        ((t.inverse_cdf(1.0 - alpha / 2.0) + power) * deviation / size).powi(2)
     } else {
-        ((t.inverse_cdf(0.95) + power) * deviation / (margin - size)).powi(2)
+        ((t.inverse_cdf(1.0 - alpha) + power) * deviation / (margin - size)).powi(2)
     };
     (needed.is_finite() && needed < 10_000.0).then(|| (needed.ceil() as usize).max(values.len() + 1))
 }
@@ -122,12 +144,13 @@ mod tests {
     #[test]
     fn the_interval_is_the_fourth_walsh_average_of_eight_pairs() {
         // By hand: 36 Walsh averages, median 0.19; P(T ≤ 3) = 5/256 < 2.5 %, so the 4th from each end.
-        let effect = effect(&[0.3, -0.1, 0.2, 0.05, 0.45, 0.12, 0.33, 0.18]).unwrap();
+        let effect = effect(&[0.3, -0.1, 0.2, 0.05, 0.45, 0.12, 0.33, 0.18], 0.05).unwrap();
         let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{effect:?}");
         close(effect.estimate, 0.19);
         close(effect.interval95.0, 0.04);
         close(effect.interval95.1, 0.33);
-        assert!(effect.interval95.0 < effect.interval90.0 && effect.interval90.1 < effect.interval95.1);
+        assert_eq!(effect.of_difference, effect.interval95);
+        assert!(effect.interval95.0 < effect.of_equivalence.0 && effect.of_equivalence.1 < effect.interval95.1);
     }
 
     #[test]
@@ -146,9 +169,19 @@ mod tests {
     }
 
     #[test]
+    fn every_look_is_paid_for() {
+        assert_eq!((looks(8), looks(12), looks(64)), (vec![8], vec![8, 12], vec![8, 16, 32, 64]));
+        assert_eq!((level(1), level(4), level(5)), (0.0125, 0.0125, 0.01));
+        // Eight pairs reach the level of a look: the smallest two-sided p is 2/256.
+        let effect = effect(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], level(1)).unwrap();
+        assert_eq!(effect.of_difference, (0.1, 0.8));
+        assert_eq!(super::effect(&[0.1; 8], 0.001).unwrap().of_difference.0, f64::NEG_INFINITY);
+    }
+
+    #[test]
     fn too_few_pairs_or_no_number_give_no_effect() {
-        assert_eq!(effect(&[0.1; 7]), None);
-        assert_eq!(effect(&[f64::NAN; 8]), None);
-        assert!(effect(&[0.1; 8]).is_some());
+        assert_eq!(effect(&[0.1; 7], 0.05), None);
+        assert_eq!(effect(&[f64::NAN; 8], 0.05), None);
+        assert!(effect(&[0.1; 8], 0.05).is_some());
     }
 }

@@ -54,8 +54,16 @@ pub struct Settings {
     pub scenarios: [Vec<(SourceFile, Scenario)>; 2],
     /// Changes smaller than this count as the same, as a share.
     pub margin: f64,
-    /// How many chunks to measure; none to count single operations only.
+    /// How many chunks to measure at most; none to count single operations only.
     pub chunks: u32,
+    /// After how many chunks to ask whether they are enough; the last is `chunks`.
+    pub looks: Vec<u32>,
+    /// Whether what is known by a look decides.
+    pub enough: Arc<dyn Fn(&Evidence) -> bool + Send + Sync>,
+    /// The how many-th attempt at the same comparison this is.
+    pub attempts: Arc<dyn Fn(&Evidence) -> u32 + Send + Sync>,
+    /// An earlier part of the same experiment, which goes on.
+    pub resumed: Option<Evidence>,
     /// With how many sets of parameters each action is counted.
     pub sets: u32,
     /// Rounds in a chunk; even, so that every order is run backwards too.
@@ -151,10 +159,42 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
         admin.close().await;
         return Ok(evidence);
     }
+    if let Some(earlier) = &settings.resumed {
+        go_on(earlier, &mut evidence)?;
+    }
+    evidence.design.attempt = (settings.attempts)(&evidence);
+    let chunk_s = f64::from(settings.rounds * 3) * settings.slice.as_secs_f64();
+    (settings.listener)(Event::Planned { chunk_s, looks: &settings.looks });
     measure(settings, &targets, &workloads, &mut admin, clock, &mut evidence).await?;
     // The databases are the caller's to drop: a failure in that must not cost a finished trial.
     admin.close().await;
     Ok(evidence)
+}
+
+/// Takes over what an earlier part of the same experiment measured. Counters are those of the new part alone.
+fn go_on(earlier: &Evidence, evidence: &mut Evidence) -> Result<(), TrialError> {
+    let asked = |evidence: &Evidence| -> Vec<(String, Vec<String>, Vec<String>)> {
+        evidence.actions.iter().map(|a| (a.name.clone(), a.sql.clone(), a.sql_after.clone())).collect()
+    };
+    let differs = [
+        ("the migration", earlier.migration.label != evidence.migration.label),
+        ("the dataset", earlier.dataset.digest != evidence.dataset.digest),
+        ("the actions", asked(earlier) != asked(evidence)),
+        ("the server's version", earlier.server.version != evidence.server.version),
+        ("the margins", earlier.actions.iter().map(|a| a.margin).ne(evidence.actions.iter().map(|a| a.margin))),
+        ("the load", earlier.design.load != evidence.design.load),
+    ];
+    let differing: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(what, _)| *what).collect();
+    if !differing.is_empty() {
+        return Err(TrialError::Asked(format!(
+            "this is not the experiment that is resumed: {} differ\n  = help: give the flags and files it was begun with, or begin a new one",
+            differing.join(", ")
+        )));
+    }
+    evidence.started_at.clone_from(&earlier.started_at);
+    evidence.chunks.clone_from(&earlier.chunks);
+    evidence.histograms.clone_from(&earlier.histograms);
+    Ok(())
 }
 
 /// What a dead program left; on the embedded server also its sessions, which may still be working.
@@ -260,7 +300,7 @@ async fn measure(
     let first = snapshots(&crew, targets).await?;
 
     let total = settings.chunks * settings.rounds * 3;
-    for chunk in 0..settings.chunks {
+    for chunk in evidence.chunks.len() as u32..settings.chunks {
         for round in 0..settings.rounds {
             let number = u64::from(chunk * settings.rounds + round);
             run_round(settings, &crew, number, number, u64::from(PRIMING_ROUNDS) + number).await?;
@@ -269,6 +309,9 @@ async fn measure(
         }
         add_chunk(&crew, evidence).await?;
         (settings.listener)(Event::Chunk(evidence));
+        if settings.looks.contains(&(chunk + 1)) && (settings.enough)(evidence) {
+            break;
+        }
     }
 
     let last = snapshots(&crew, targets).await?;
@@ -439,6 +482,8 @@ fn design(settings: &Settings, load: Load) -> Design {
     Design {
         seed: settings.seed.0,
         chunks_planned: settings.chunks,
+        looks: settings.looks.clone(),
+        attempt: 1,
         rounds_per_chunk: settings.rounds,
         slice_ms: settings.slice.as_millis() as u64,
         margin: settings.margin,

@@ -43,6 +43,13 @@ pub enum Event<'e> {
         /// Of how many.
         total: u32,
     },
+    /// How long it will be measured: seconds of a chunk, and the looks.
+    Planned {
+        /// Seconds that a chunk takes.
+        chunk_s: f64,
+        /// After how many chunks it may end; the last is the end.
+        looks: &'e [u32],
+    },
     /// Caches are being filled.
     Priming,
     /// A slice was driven.

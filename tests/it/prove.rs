@@ -156,3 +156,53 @@ fn a_closed_loop_and_a_migration_after_others_work_too() {
     assert!(indexes.iter().all(|i| i["name"] != "public.payments_user_id_idx"), "dropped on every side");
     assert_eq!(trial["evidence"]["design"]["load"]["closed"]["clients"], 2);
 }
+
+#[test]
+fn a_proof_goes_on_where_it_ended_and_its_verdicts_can_be_recomputed() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    let small = ["--format", "json", "--scale", "0.2"];
+    let first = home.prove(&shop, "0002", &[&small[..], &["--chunks", "8"]].concat());
+    let first = first.says(&["plan: verdicts after 8 chunks"]).json();
+    assert_eq!(
+        (&first["evidence"]["design"]["looks"], first["evidence"]["design"]["attempt"].as_u64()),
+        (&serde_json::json!([8]), Some(1))
+    );
+    let [folder] = shop.results().try_into().expect("one result");
+    let folder = folder.display().to_string();
+
+    let resumed = home.prove(&shop, "0002", &["--format", "json", "--resume", &folder, "--chunks", "10"]);
+    // Rounds and slices are those it was begun with, so they cannot be given again.
+    resumed.exits(2).says(&["--resume"]);
+    let go_on = |more: &[&str]| {
+        let load = ["--rounds", "2", "--slice", "250ms"];
+        let arguments = shop.prove("0002", &[&["--format", "json", "--resume", &folder], more].concat());
+        let kept: Vec<&str> =
+            arguments.iter().map(String::as_str).filter(|argument| !load.contains(argument)).collect();
+        home.run(&kept)
+    };
+    let second = go_on(&["--chunks", "10"]).json();
+    let chunks = |trial: &serde_json::Value| trial["evidence"]["chunks"].as_array().unwrap().clone();
+    assert_eq!((chunks(&first).len(), chunks(&second).len()), (8, 10));
+    assert_eq!(chunks(&second)[..8], chunks(&first)[..], "what was measured stays");
+    assert_eq!(second["evidence"]["design"]["looks"], serde_json::json!([8, 10]));
+    assert_eq!(second["evidence"]["design"]["attempt"], 1, "the same experiment is no other attempt");
+    let before = |chunk: usize| chunks(&second)[chunk]["sides"]["before"]["actions"].clone();
+    assert_ne!(before(8), before(0), "new chunks have new arrivals");
+    go_on(&["--chunks", "8"]).exits(2).says(&["begin a new one"]);
+    shop.change("scenario.toml", "ORDER BY id", "ORDER BY id DESC");
+    go_on(&["--chunks", "16"]).exits(2).says(&["the actions differ"]);
+    shop.change("scenario.toml", "ORDER BY id DESC", "ORDER BY id");
+    let again = home.prove(&shop, "0002", &[&small[..], &["--chunks", "1"]].concat()).json();
+    assert_eq!(again["evidence"]["design"]["attempt"], 2);
+
+    assert!(home.run(&["verify", &folder]).ok().stdout.starts_with("verified · "));
+    let path = format!("{folder}/trial.json");
+    let told = std::fs::read_to_string(&path).unwrap();
+    let share = "\"share\": 0.6,";
+    assert!(told.contains(share));
+    std::fs::write(&path, told.replacen(share, "\"share\": 0.7,", 1)).unwrap();
+    let found = home.run(&["verify", &folder]).exits(1).stdout;
+    assert!(found.contains("comparison.actions[0].share: saved 0.7, recomputed 0.6"), "{found}");
+}

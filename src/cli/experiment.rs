@@ -1,0 +1,92 @@
+//! How long a proof goes on: its looks, when they are enough, what it resumes, and how often it was tried. Must decide nothing
+//! after data: everything but the end is fixed before the first slice.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+
+use super::exit::Failure;
+use crate::compare::{Verdict, compare};
+use crate::evidence::{Evidence, store};
+use crate::stats::paired::{LOOKS, looks};
+
+/// Chunks measured at most when nobody says it.
+const MOST_CHUNKS: u32 = 16;
+
+/// More chunks than this many times the most will not become enough by waiting.
+const HOPELESS: u32 = 2;
+
+/// Chunks at most, and the looks on the way.
+#[derive(Debug, PartialEq)]
+pub(super) struct Length {
+    pub(super) chunks: u32,
+    pub(super) looks: Vec<u32>,
+}
+
+impl Length {
+    /// Of a new experiment, or of one that goes on.
+    pub(super) fn new(asked: Option<u32>, resumed: Option<&Evidence>) -> Result<Self, Failure> {
+        let Some(earlier) = resumed else {
+            let chunks = asked.unwrap_or(MOST_CHUNKS);
+            return Ok(Self { chunks, looks: looks(chunks) });
+        };
+        let done = earlier.chunks.len() as u32;
+        let last = LOOKS[LOOKS.len() - 1];
+        let next = LOOKS.into_iter().find(|look| done < *look).unwrap_or(last);
+        let chunks = asked.unwrap_or(next);
+        let held = earlier.design.looks.iter().copied().filter(|look| *look <= done);
+        let mut all: Vec<u32> = held.chain(looks(chunks).into_iter().filter(|look| done < *look)).collect();
+        all.dedup();
+        if chunks <= done || LOOKS.len() < all.len() {
+            return Err(Failure::usage(anyhow!(
+                "this experiment has {done} chunks, and its errors are paid for {} looks up to {last} chunks\n  = help: begin a new one; it \
+                 counts as another attempt",
+                LOOKS.len()
+            )));
+        }
+        Ok(Self { chunks, looks: all })
+    }
+}
+
+/// Whether every action is decided by now, or no more chunks than `most` are likely to decide the others.
+pub(super) fn enough(evidence: &Evidence, most: u32) -> bool {
+    let comparison = compare(evidence);
+    let decided = |verdict: Verdict| verdict != Verdict::Inconclusive;
+    comparison.checks.iter().any(crate::compare::Check::stops_everything)
+        || comparison
+            .actions
+            .iter()
+            .all(|action| decided(action.verdict) || action.chunks_needed.is_none_or(|needed| HOPELESS * most < needed))
+}
+
+/// The evidence of an experiment that is to go on.
+pub(super) fn resumed(path: Option<&Path>) -> Result<Option<Evidence>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    let evidence = store::read(path).map_err(Failure::usage)?;
+    if evidence.chunks.is_empty() {
+        return Err(Failure::usage(anyhow!("{} holds no chunk to go on from", path.display())));
+    }
+    Ok(Some(evidence))
+}
+
+/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration on the same rows.
+pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
+    let Ok(folders) = std::fs::read_dir(results) else { return 1 };
+    let same = |path: std::path::PathBuf| {
+        let bytes = std::fs::read(path.join("trial.json")).ok()?;
+        let document: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        let earlier = &document["evidence"];
+        let is = |found: &serde_json::Value, own: &str| found.as_str() == Some(own);
+        let measured = 0 < earlier["design"]["chunks_planned"].as_u64()?;
+        // A part of this same experiment is no other attempt.
+        let other = !is(&earlier["started_at"], &evidence.started_at);
+        (measured
+            && other
+            && is(&earlier["migration"]["label"], &evidence.migration.label)
+            && is(&earlier["dataset"]["digest"], &evidence.dataset.digest))
+        .then(|| earlier["started_at"].to_string())
+    };
+    let found: std::collections::BTreeSet<String> =
+        folders.flatten().filter_map(|folder| same(folder.path())).collect();
+    found.len() as u32 + 1
+}
