@@ -5,4 +5,6 @@
 pub mod discovery;
 pub mod histogram;
 pub mod paired;
+#[cfg(test)]
+mod reference;
 pub mod steady;

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Reference values for src/stats, made once with scipy: python3 -m venv v && v/bin/pip install scipy && v/bin/python make.py
+
+Prints the fixture that stands beside this file. Nothing of ours is used to make it.
+"""
+import itertools
+import json
+import random
+import statistics
+
+import scipy
+from scipy import stats
+
+
+def walsh(values):
+    return sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(values, 2))
+
+
+def signed_rank_cdf(n):
+    """P(T <= t) by counting all 2^n sign patterns, as a polynomial."""
+    ways = [1]
+    for rank in range(1, n + 1):
+        ways = [(ways[t] if t < len(ways) else 0) + (ways[t - rank] if 0 <= t - rank < len(ways) else 0)
+                for t in range(len(ways) + rank)]
+    total, cdf, below = 2 ** n, [], 0
+    for count in ways:
+        below += count
+        cdf.append(below / total)
+    return cdf
+
+
+def interval(values, alpha):
+    """Walsh averages whose rejection regions scipy's exact test gives: the set of shifts it does not reject."""
+    averages, cdf = walsh(values), signed_rank_cdf(len(values))
+    k = sum(1 for p in cdf if p <= alpha / 2)
+    return (averages[k - 1], averages[-k]) if 0 < k else None
+
+
+def check(values, alpha):
+    """scipy.stats.wilcoxon agrees: shifts just inside the interval are kept, just outside rejected."""
+    found = interval(values, alpha)
+    if found is None:
+        return
+    for shift, kept in ((found[0] + 1e-9, True), (found[0] - 1e-9, False), (found[1] - 1e-9, True), (found[1] + 1e-9, False)):
+        p = stats.wilcoxon([v - shift for v in values], method="exact").pvalue
+        assert (p > alpha) == kept, (values, alpha, shift, p)
+
+
+def mser(values):
+    def error(cut):
+        rest = values[cut:]
+        mean = statistics.fmean(rest)
+        return sum((x - mean) ** 2 for x in rest) / len(rest) ** 2
+    return min(range(len(values) // 2 + 1), key=error)
+
+
+def main():
+    draw = random.Random(20261125)
+    samples = []
+    for n in (8, 9, 12, 16, 24, 33, 64):
+        values = [round(draw.gauss(draw.choice([0.0, 0.03, -0.1]), 0.06), 6) for _ in range(n)]
+        of = {}
+        for alpha in (0.10, 0.05, 0.025, 0.0125):
+            check(values, alpha)
+            of[str(alpha)] = interval(values, alpha)
+        test = stats.ttest_1samp(values, 0.0)
+        samples.append({"values": values, "hodges_lehmann": statistics.median(walsh(values)), "intervals": of, "t_p": test.pvalue})
+    families = []
+    for n in (1, 5, 40):
+        p_values = [round(draw.random() ** 2, 6) for _ in range(n)]
+        families.append({"p": p_values, "adjusted": list(stats.false_discovery_control(p_values, method="bh"))})
+    series = []
+    for decay in (0.0, 2.0, 6.0):
+        values = [round(10 + (50 * 2.718281828 ** (-i / decay) if decay else 0) + draw.random(), 6) for i in range(40)]
+        series.append({"values": values, "cut": mser(values)})
+    print(json.dumps({"scipy": scipy.__version__, "samples": samples, "families": families, "series": series}, indent=1))
+
+
+main()
