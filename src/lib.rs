@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod compare;
 pub mod diagnostic;
+pub mod doctor;
 pub mod document;
 pub mod drive;
 pub mod evidence;

@@ -2,6 +2,7 @@
 //!
 //! stdout is data, stderr is talk. No type of the argument parser leaves this folder.
 
+mod doctor;
 mod exit;
 mod experiment;
 mod interrupt;
@@ -67,6 +68,8 @@ enum Verb {
     Seed(Box<seed::Arguments>),
     /// Print a saved result again; needs no server
     Report(report::Arguments),
+    /// Is this machine and this server fit to measure on: clock, disk, settings, rights, noise
+    Doctor(doctor::Arguments),
     /// Recompute the verdicts of a saved proof from its histograms and counts; needs no server
     Verify(verify::Arguments),
     /// Add up the results of several machines that drove parts of one load
@@ -120,6 +123,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Verb::Prove(arguments) => runtime.block_on(prove::run(*arguments, &cli.embedded, cli.quiet)),
         Verb::Run(arguments) => runtime.block_on(run::run(*arguments, &cli.embedded, cli.quiet)),
         Verb::Seed(arguments) => runtime.block_on(seed::run(*arguments, &cli.embedded, cli.quiet)),
+        Verb::Doctor(arguments) => runtime.block_on(doctor::run(arguments, &cli.embedded, cli.quiet)),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Merge(arguments) => merge::run(&arguments),
         Verb::Verify(arguments) => verify::run(&arguments),

@@ -197,7 +197,7 @@ fn open(embedded: &Embedded) -> Result<Cluster, Failure> {
 }
 
 /// The cache folder of the user; root has a system-wide one, which the server's own user can enter.
-fn home(embedded: &Embedded) -> Result<PathBuf, Failure> {
+pub(super) fn home(embedded: &Embedded) -> Result<PathBuf, Failure> {
     if let Some(home) = &embedded.home {
         return Ok(home.clone());
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Room and the rooms it may use; the table of ARCHITECTURE.md.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("units", &[]),
     ("clock", &[]),
     ("sql", &[]),
@@ -35,6 +35,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "sql",
         ],
     ),
+    ("doctor", &["units", "clock", "stats", "drive", "postgres"]),
     ("run", &["units", "clock", "diagnostic", "stats", "seed", "scenario", "binding", "drive", "postgres", "evidence"]),
     ("compare", &["units", "stats", "evidence"]),
     ("report", &["units", "stats", "evidence", "compare"]),

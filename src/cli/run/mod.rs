@@ -170,7 +170,7 @@ fn objective(text: &str) -> Result<Objective, String> {
     text.split(" and ").map(Gate::read).collect::<Result<_, _>>().map(Objective)
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     match parse(text).map(|e| e.node) {
         Ok(Node::Duration(micros)) if 0 <= micros => Ok(micros as f64 / 1e6),
         _ => Err("write a duration such as 30s".to_owned()),

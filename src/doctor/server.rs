@@ -1,0 +1,190 @@
+//! What a server says of itself: distance, the cost of a commit, settings, rights, extensions, room for clones. Must only read, but for
+//! one message in the WAL for each commit it times.
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, Executor, Row};
+
+use super::{Finding, Grade, Patient};
+use crate::clock::Clock;
+use crate::postgres::Error;
+use crate::postgres::connect::version_text;
+use crate::postgres::sql_text::{query, trusted};
+use crate::units::bytes_text;
+
+/// A round trip longer than this, in microseconds, hides what the server does.
+const TRIP_US_MOST: f64 = 1_000.0;
+
+/// Sides of a proof, each as large as the database that is cloned, and their template.
+const COPIES: i64 = 4;
+
+pub(super) async fn examine(patient: &Patient, clock: &Clock) -> Result<Vec<Finding>, Error> {
+    let mut connection = patient.target.connect().await?;
+    let version = connection.server_version_num().map_or_else(|| "unknown".to_owned(), version_text);
+    let mut findings = vec![Finding::new("server", format!("PostgreSQL {version}, {}", patient.target.describe()))];
+    findings.push(trip(&mut connection, clock).await?);
+    findings.push(commit(&mut connection, clock).await);
+    findings.extend(settings(&mut connection).await?);
+    findings.push(rights(&mut connection).await?);
+    findings.extend(extensions(&mut connection).await?);
+    findings.push(room(&mut connection, patient).await?);
+    let _ = connection.close().await;
+    Ok(findings)
+}
+
+/// Microseconds that `sql` takes, sorted.
+async fn times(
+    connection: &mut PgConnection,
+    clock: &Clock,
+    sql: &'static str,
+    times: usize,
+) -> Result<Vec<f64>, sqlx::Error> {
+    let mut taken = Vec::with_capacity(times);
+    for _ in 0..times {
+        let began = clock.now_ns();
+        connection.execute(sqlx::raw_sql(sql)).await?;
+        taken.push((clock.now_ns() - began) as f64 / 1e3);
+    }
+    taken.sort_by(f64::total_cmp);
+    Ok(taken)
+}
+
+/// The network floor: what the shortest question takes.
+async fn trip(connection: &mut PgConnection, clock: &Clock) -> Result<Finding, Error> {
+    let taken =
+        times(connection, clock, "SELECT 1", 500).await.map_err(|e| Error::doing("time the shortest question", e))?;
+    let (p50, p99) = (taken[taken.len() / 2], taken[taken.len() * 99 / 100]);
+    let advice = "measure from a machine nearer to the server: the way there is most of a short statement's latency";
+    Ok(Finding::new("network floor", format!("SELECT 1 in {p50:.0} µs at p50, {p99:.0} µs at p99")).when(
+        TRIP_US_MOST < p50,
+        Grade::Warning,
+        advice,
+    ))
+}
+
+/// What a commit costs that must reach the disk.
+async fn commit(connection: &mut PgConnection, clock: &Clock) -> Finding {
+    const WRITE: &str = "SELECT pg_logical_emit_message(true, 'weighbridge', 'doctor')";
+    match times(connection, clock, WRITE, 60).await {
+        Ok(taken) => {
+            let p50 = taken[taken.len() / 2];
+            let advice = "commits do not seem to wait for a disk (under 30 µs): writes cost more where they do";
+            Finding::new("commit", format!("{p50:.0} µs at p50, {:.0} µs at most", taken[taken.len() - 1])).when(
+                p50 < 30.0,
+                Grade::Warning,
+                advice,
+            )
+        }
+        Err(_) => Finding::new("commit", "not measured: the session may not write"),
+    }
+}
+
+/// Settings that spoil a measurement, and what they do to it.
+const SPOILERS: [(&str, &[&str], &str); 8] = [
+    ("fsync", &["off"], "commits are cheaper than on any server that keeps its data"),
+    ("full_page_writes", &["off"], "writes are cheaper than on a server that survives a crash"),
+    ("debug_assertions", &["on"], "this build checks itself: build without --enable-cassert"),
+    (
+        "log_min_duration_statement",
+        &["0"],
+        "every statement is written to the log: set it to -1, or above what is slow",
+    ),
+    ("log_statement", &["all"], "every statement is written to the log: set it to none"),
+    ("log_duration", &["on"], "every statement is written to the log: turn it off"),
+    ("wal_level", &["minimal"], "writes skip WAL that a replicated server writes"),
+    ("track_counts", &["off"], "the server counts no scans: index usage cannot be compared"),
+];
+
+async fn settings(connection: &mut PgConnection) -> Result<Vec<Finding>, Error> {
+    let doing = |e| Error::doing("read settings", e);
+    let mut findings = Vec::new();
+    for (name, bad, advice) in SPOILERS {
+        let sql = format!("SELECT current_setting('{name}', true)");
+        let value: Option<String> =
+            query(sql).fetch_one(&mut *connection).await.and_then(|row| row.try_get(0)).map_err(doing)?;
+        if let Some(value) = value.filter(|value| bad.contains(&value.as_str())) {
+            findings.push(Finding::new("setting", format!("{name} = {value}")).graded(Grade::Warning, advice));
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::new("settings", "none of those that spoil a measurement"));
+    }
+    let sql = "SELECT setting::int8 * 8192, pg_database_size(current_database()) FROM pg_settings WHERE name = 'shared_buffers'";
+    let row = query(sql).fetch_one(&mut *connection).await.map_err(doing)?;
+    let (buffers, size): (i64, i64) = (row.try_get(0).map_err(doing)?, row.try_get(1).map_err(doing)?);
+    let advice = "three sides do not fit into shared_buffers together: raise it, or read cache effects with care";
+    let found = format!("{} of shared_buffers, {} of database", bytes_text(buffers as u64), bytes_text(size as u64));
+    findings.push(Finding::new("cache", found).when(buffers < size * 3, Grade::Warning, advice));
+    Ok(findings)
+}
+
+/// What the role may.
+async fn rights(connection: &mut PgConnection) -> Result<Finding, Error> {
+    let sql = "SELECT rolcreatedb OR rolsuper, rolsuper, pg_has_role(current_user, 'pg_read_all_stats', 'member')
+               FROM pg_roles WHERE rolname = current_user";
+    let row = query(sql).fetch_one(&mut *connection).await.map_err(|e| Error::doing("read the role's rights", e))?;
+    let may = |column: usize| row.try_get::<bool, _>(column).unwrap_or_default();
+    let said = match (may(0), may(1), may(2)) {
+        (_, true, _) => "superuser",
+        (true, _, true) => "may make databases and read all statistics",
+        (true, _, false) => "may make databases",
+        (false, ..) => "may not make databases",
+    };
+    Ok(Finding::new("rights", said)
+        .when(
+            !may(1) && !may(2),
+            Grade::Warning,
+            "GRANT pg_read_all_stats, so that other sessions and statements are seen",
+        )
+        .when(!may(0), Grade::Unfit, "ALTER ROLE … CREATEDB: a proof clones the database"))
+}
+
+/// Extensions that show more; none is needed.
+async fn extensions(connection: &mut PgConnection) -> Result<Vec<Finding>, Error> {
+    let known = [
+        (
+            "pg_stat_statements",
+            "work per call is not shown without it: shared_preload_libraries = 'pg_stat_statements', and a restart",
+        ),
+        ("pg_prewarm", "caches are filled by the load alone without it: install postgresql-contrib"),
+        ("hypopg", "not needed"),
+    ];
+    let mut findings = Vec::new();
+    for (name, advice) in known {
+        let available = query(format!("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = '{name}')"));
+        let available: bool = available
+            .fetch_one(&mut *connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| Error::doing("look for extensions", e))?;
+        // It can be made anywhere, but counts only where it was loaded at the start.
+        let loaded = name != "pg_stat_statements"
+            || connection.execute(sqlx::raw_sql(trusted("SHOW pg_stat_statements.track"))).await.is_ok();
+        let said = match (available, loaded) {
+            (true, true) => "there",
+            (true, false) => "there, not loaded",
+            (false, _) => "missing",
+        };
+        let missed = name != "hypopg" && !(available && loaded);
+        findings.push(Finding::new(name, said).when(missed, Grade::Warning, advice));
+    }
+    Ok(findings)
+}
+
+/// Room for the clones of this database.
+async fn room(connection: &mut PgConnection, patient: &Patient) -> Result<Finding, Error> {
+    let size: i64 = query("SELECT pg_database_size(current_database())")
+        .fetch_one(&mut *connection)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|e| Error::doing("measure the database", e))?;
+    let needed = size * COPIES;
+    let Some(free) = patient.data.as_ref().and_then(|path| rustix::fs::statvfs(path).ok()) else {
+        return Ok(Finding::new(
+            "disk",
+            format!("{} are needed for clones; what is free there is not seen from here", bytes_text(needed as u64)),
+        ));
+    };
+    let free = free.f_bavail * free.f_frsize;
+    let found = format!("{} free, {} needed for clones of this database", bytes_text(free), bytes_text(needed as u64));
+    Ok(Finding::new("disk", found).when(free < needed as u64, Grade::Unfit, "free space, or use a smaller --scale"))
+}
