@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a fresh machine with Rust: `make demo` and `make test`.
 
-.PHONY: demo test fuzz soak postgresql pgbouncer bench
+.PHONY: demo test test-versions fuzz soak postgresql pgbouncer bench
 
 # Proves the payments index on the embedded server.
 demo: postgresql
@@ -10,6 +10,13 @@ demo: postgresql
 
 test: postgresql pgbouncer
 	cargo test
+
+# The proof on every major version from 14 to 18: 15 is the installed one, the others are binaries from npm.
+test-versions: postgresql
+	cargo test --test it -- prove:: counts:: doctor::
+	@set -e; for bin in $$(./scripts/install-servers 14 16 17 18); do \
+	    echo "== $$bin"; WEIGHBRIDGE_TEST_POSTGRES_BIN=$$bin cargo test --test it -- prove:: counts:: doctor::; \
+	done
 
 # The pooler in front of the server, for the tests of load through one.
 pgbouncer:

@@ -7,6 +7,7 @@
 mod bouncer;
 mod counts;
 mod dataset;
+mod doctor;
 mod fuzz;
 mod input;
 mod interrupt;

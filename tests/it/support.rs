@@ -43,6 +43,10 @@ impl Home {
         for name in ["DATABASE_URL", "PGPASSWORD", "PGHOST", "PGUSER", "WEIGHBRIDGE_POSTGRES_BIN"] {
             command.env_remove(name);
         }
+        // `make test-versions` runs the same tests on another server.
+        if let Some(folder) = std::env::var_os("WEIGHBRIDGE_TEST_POSTGRES_BIN") {
+            command.env("WEIGHBRIDGE_POSTGRES_BIN", folder);
+        }
         command
     }
 
