@@ -165,6 +165,7 @@ impl Progress {
                 let estimate = estimate(&compare(evidence));
                 self.line(&format!("measured chunk {} of {planned}{estimate}", evidence.chunks.len()));
             }
+            Event::Ablating { index, done, total } => self.status(format!("without {index}: index {done} of {total}")),
             Event::Counting { done, total } => self.status(format!("counting: action {done} of {total}")),
         }
     }

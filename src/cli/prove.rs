@@ -89,6 +89,9 @@ pub(super) struct Arguments {
     /// Sets of parameters each action is counted with
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Experiment")]
     sets: u32,
+    /// Hides each index of the migrated side in turn, and says which the actions need
+    #[arg(long, help_heading = "Experiment")]
+    ablate: bool,
     /// Slices of each side in a chunk; even, so that every order is run backwards too
     #[arg(long, default_value_t = 6, value_parser = even, help_heading = "Experiment")]
     rounds: u32,
@@ -297,6 +300,7 @@ fn settings(
         enough: Arc::new(move |evidence| experiment::enough(evidence, most)),
         attempts: Arc::new(move |evidence| experiment::attempt(&results, evidence)),
         sets: arguments.sets,
+        ablate: arguments.ablate,
         rounds: resumed.as_ref().map_or(arguments.rounds, |e| e.design.rounds_per_chunk),
         slice: resumed.as_ref().map_or(arguments.slice, |e| Duration::from_millis(e.design.slice_ms)),
         threads: of_earlier(|e| f64::from(e.design.driver_threads))

@@ -43,6 +43,9 @@ pub struct ActionComparison {
     pub work_before: Option<WorkPerCall>,
     /// Work of the server per call after.
     pub work_after: Option<WorkPerCall>,
+    /// Share of the mix's time in the server that this action wins (negative) or loses, weighted by how often it is asked; absent
+    /// without `pg_stat_statements`.
+    pub impact: Option<f64>,
     /// Indexes its plans name before.
     pub indexes_before: Vec<String>,
     /// Indexes its plans name after.
@@ -129,6 +132,18 @@ pub fn compare_all(
         .collect()
 }
 
+/// What each action wins or loses of the mix's time in the server: Oracle's SQL Performance Analyzer calls it the impact on the
+/// workload.
+pub fn weigh(actions: &mut [ActionComparison]) {
+    let time = |action: &ActionComparison, work: Option<WorkPerCall>| work.map(|work| action.share * work.exec_ms);
+    let total: Option<f64> = actions.iter().map(|action| time(action, action.work_before)).sum();
+    let Some(total) = total.filter(|total| 0.0 < *total) else { return };
+    for action in actions {
+        let (before, after) = (time(action, action.work_before), time(action, action.work_after));
+        action.impact = before.zip(after).map(|(before, after)| (after - before) / total);
+    }
+}
+
 /// p-values corrected over one family: every metric that can decide something, of every action.
 fn corrected(
     measured: &[Vec<Option<Measured>>],
@@ -188,6 +203,7 @@ fn assemble(
         p50: compared.pop().flatten(),
         work_before: work(Side::Before),
         work_after: work(Side::After),
+        impact: None,
         indexes_before: indexes(Side::Before),
         indexes_after: indexes(Side::After),
         plan_changed: shapes(Side::Before) != shapes(Side::After),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::counts::FEWEST_BLOCKS;
 use crate::evidence::{Evidence, IndexAdvice, Side, TableUse};
 
 /// Debts and gains of a migration.
@@ -19,8 +20,27 @@ pub struct Balance {
     pub unindexed: Vec<String>,
     /// Indexes the migration left invalid.
     pub invalid: Vec<String>,
+    /// Indexes some action needs, with the action that needs it most; empty where no index was hidden.
+    pub needed: Vec<Needed>,
+    /// Indexes hidden without any action noticing.
+    pub not_needed: Vec<String>,
     /// Tables whose updates changed between in place and not.
     pub hot_updates: Vec<HotUpdates>,
+}
+
+/// What an index is worth to the action that needs it most.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Needed {
+    /// The index.
+    pub index: String,
+    /// The action.
+    pub action: String,
+    /// Mean blocks of its operations with the index.
+    pub blocks: f64,
+    /// Mean blocks of its operations without.
+    pub blocks_without: f64,
 }
 
 /// Heap-only updates of a table: they touch no index.
@@ -49,13 +69,37 @@ pub fn balance(evidence: &Evidence) -> Balance {
     let advice = |side: Side| evidence.advice.get(&side).unwrap_or(&none);
     let (before, after) = (advice(Side::Before), advice(Side::After));
     let known: BTreeSet<&String> = before.redundant.iter().map(|(index, _)| index).collect();
+    let (needed, not_needed) = needed(evidence);
     Balance {
+        needed,
+        not_needed,
         made_redundant: after.redundant.iter().filter(|(index, _)| !known.contains(index)).cloned().collect(),
         no_longer_used: no_longer_used(evidence),
         unindexed: after.unindexed.iter().filter(|key| !before.unindexed.contains(key)).cloned().collect(),
         invalid: after.invalid.iter().filter(|index| !before.invalid.contains(index)).cloned().collect(),
         hot_updates: hot_updates(evidence),
     }
+}
+
+/// An action notices a hidden index when it touches at least [`FEWEST_BLOCKS`] blocks more, and a tenth more, without it.
+fn needed(evidence: &Evidence) -> (Vec<Needed>, Vec<String>) {
+    const NOTICED: f64 = 1.1;
+    let (mut needed, mut not_needed) = (Vec::new(), Vec::new());
+    for ablated in &evidence.ablated {
+        let costs = ablated.blocks.iter().zip(&ablated.blocks_without).zip(&evidence.actions);
+        let noticed =
+            costs.filter(|((with, without), _)| **with * NOTICED < **without && **with + FEWEST_BLOCKS <= **without);
+        match noticed.max_by(|((a, b), _), ((c, d), _)| (*b - *a).total_cmp(&(*d - *c))) {
+            Some(((with, without), action)) => needed.push(Needed {
+                index: ablated.index.clone(),
+                action: action.name.clone(),
+                blocks: *with,
+                blocks_without: *without,
+            }),
+            None => not_needed.push(ablated.index.clone()),
+        }
+    }
+    (needed, not_needed)
 }
 
 fn no_longer_used(evidence: &Evidence) -> Vec<String> {

@@ -110,7 +110,8 @@ fn level(evidence: &Evidence) -> f64 {
 pub fn compare(evidence: &Evidence) -> Comparison {
     let counts = counts::compare_all(evidence);
     let checks = checks::run(evidence, &counts);
-    let actions = actions::compare_all(evidence, &checks, counts);
+    let mut actions = actions::compare_all(evidence, &checks, counts);
+    actions::weigh(&mut actions);
     let (verdict, reason) = conclude(evidence, &checks, &actions);
     let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
     Comparison {

@@ -19,6 +19,21 @@ pub struct CountedAction {
     pub generic: Vec<u32>,
 }
 
+/// What the actions cost on `after` without one of its indexes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Ablated {
+    /// The index, schema-qualified.
+    pub index: String,
+    /// Sets of parameters of each action.
+    pub sets: u32,
+    /// Mean blocks of an operation with it, by action.
+    pub blocks: Vec<f64>,
+    /// Mean blocks of an operation without it.
+    pub blocks_without: Vec<f64>,
+}
+
 /// What a plan is made of, without costs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use count::{AccessPath, Answer, CountedAction, CountedSet, PlanShape};
+pub use count::{Ablated, AccessPath, Answer, CountedAction, CountedSet, PlanShape};
 pub use histograms::{ActionHistograms, Histograms};
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
@@ -74,6 +74,9 @@ pub struct Evidence {
     /// What single operations cost on idle sides, by side and action; absent before format 2.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counts: BTreeMap<Side, Vec<CountedAction>>,
+    /// What the actions cost without each index of `after`; absent where that was not asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ablated: Vec<Ablated>,
     /// What the catalog says about indexes, by side; absent before format 2.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub advice: BTreeMap<Side, IndexAdvice>,

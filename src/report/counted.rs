@@ -1,5 +1,6 @@
 //! What single operations cost on both sides, in words. Must hold for text and Markdown alike.
 
+use crate::compare::balance::Needed;
 use crate::compare::counts::{CountComparison, Moved};
 use crate::compare::{ActionComparison, Comparison};
 use crate::units::{count_text, percent_text, plural};
@@ -44,6 +45,14 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     say(&balance.invalid, "is invalid: drop it, or build it again");
     for (index, keeper) in &balance.made_redundant {
         lines.push(format!("{index} is made redundant by {keeper}, which can serve whatever it serves"));
+    }
+    for needed in &balance.needed {
+        let Needed { index, action, blocks, blocks_without } = needed;
+        lines
+            .push(format!("{index} is needed: without it {action} touches {} blocks", arrow(*blocks, *blocks_without)));
+    }
+    for index in &balance.not_needed {
+        lines.push(format!("{index} is in a plan, and no action touches more blocks without it"));
     }
     for hot in &balance.hot_updates {
         lines.push(format!(

@@ -79,6 +79,9 @@ fn measured(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if let Some(workload) = words::workload(comparison) {
         writeln!(out, "\nWorkload: {workload}.")?;
     }
+    if let Some(impact) = words::impact(comparison) {
+        writeln!(out, "\nThe {impact}.")?;
+    }
     if let Some(proven) = words::not_slower(comparison) {
         writeln!(out, "\nActions {proven}.")?;
     }

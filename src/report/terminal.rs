@@ -52,6 +52,9 @@ fn actions(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if let Some(workload) = words::workload(trial.comparison) {
         writeln!(out, "  workload: {workload}")?;
     }
+    if let Some(impact) = words::impact(trial.comparison) {
+        writeln!(out, "  {impact}")?;
+    }
     if let Some(proven) = words::not_slower(trial.comparison) {
         writeln!(out, "  {proven}")?;
     }

@@ -69,6 +69,18 @@ fn attempts(evidence: &Evidence) -> Option<String> {
     })
 }
 
+/// What the actions that matter win or lose of the mix's time in the server.
+pub(super) fn impact(comparison: &Comparison) -> Option<String> {
+    const MATTERS: f64 = 0.005;
+    let mut actions: Vec<(&str, f64)> =
+        comparison.actions.iter().filter_map(|action| Some((action.name.as_str(), action.impact?))).collect();
+    let all: f64 = actions.iter().map(|(_, impact)| impact).sum();
+    actions.retain(|(_, impact)| MATTERS <= impact.abs());
+    actions.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    let each: Vec<String> = actions.iter().map(|(name, impact)| format!("{name} {}", change_text(*impact))).collect();
+    (!each.is_empty()).then(|| format!("time in the server over the mix: {} ({})", change_text(all), each.join(", ")))
+}
+
 /// Every action that is proven not to be slower, as its own line: each by its own test, so it needs no correction.
 pub(super) fn not_slower(comparison: &Comparison) -> Option<String> {
     let proven = comparison.actions.iter().filter(|action| action.not_slower).count();

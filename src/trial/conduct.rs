@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::Connection;
 
+use super::ablate::ablate;
 use super::count::{count, plan_facts};
 use super::error::TrialError;
 use super::event::{Event, Listener};
@@ -66,6 +67,8 @@ pub struct Settings {
     pub resumed: Option<Evidence>,
     /// With how many sets of parameters each action is counted.
     pub sets: u32,
+    /// Whether to hide each index in turn.
+    pub ablate: bool,
     /// Rounds in a chunk; even, so that every order is run backwards too.
     pub rounds: u32,
     /// Length of a slice.
@@ -143,6 +146,7 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
         counters: BTreeMap::new(),
         counts: BTreeMap::new(),
         advice: advice_of(&targets).await?,
+        ablated: Vec::new(),
         plans: BTreeMap::new(),
         histograms: Vec::new(),
     };
@@ -154,6 +158,10 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
     evidence.counts = count(&targets, of, settings.sets, &settings.listener).await?;
     let plans = evidence.counts.iter().filter(|(side, _)| **side != Side::Control);
     evidence.plans = plans.map(|(side, counted)| (*side, plan_facts(counted))).collect();
+    if settings.ablate {
+        let (side, target) = &targets[2];
+        evidence.ablated = ablate(target, of(*side), &evidence.counts[side], &settings.listener).await?;
+    }
     if settings.chunks == 0 {
         evidence.complete = true;
         admin.close().await;

@@ -20,7 +20,7 @@ use crate::scenario::{Stream, Workload};
 use crate::sql;
 
 /// The stream of the parameters: none of the load's.
-const STREAM: u64 = u64::MAX;
+pub(super) const STREAM: u64 = u64::MAX;
 
 /// A side that is asked.
 struct Asked<'w> {
@@ -114,7 +114,7 @@ async fn operation(
 }
 
 /// Every step once; those that need a value no earlier step gave are left out.
-async fn steps<'v>(
+pub(super) async fn steps<'v>(
     connection: &mut PgConnection,
     action: &'v PlannedAction,
     mut values: Vec<Value<'v>>,
@@ -246,7 +246,7 @@ fn take(step: &PlannedStep, rows: &[PgRow], values: &mut [Value<'_>]) {
 }
 
 /// Rows of a result with the names of their columns.
-struct Rows {
+pub(super) struct Rows {
     columns: Vec<String>,
     rows: Vec<Vec<Option<Vec<u8>>>>,
     partial: bool,
@@ -291,7 +291,7 @@ fn document(rows: &[PgRow]) -> serde_json::Value {
 }
 
 /// The rows of a text of SQL, or the SQLSTATE of the server's refusal.
-async fn fetch(connection: &mut PgConnection, sql: &str) -> Result<Result<Vec<PgRow>, String>, Error> {
+pub(super) async fn fetch(connection: &mut PgConnection, sql: &str) -> Result<Result<Vec<PgRow>, String>, Error> {
     match connection.fetch_all(sqlx::raw_sql(trusted(sql))).await {
         Ok(rows) => Ok(Ok(rows)),
         Err(error) => match database_error(&error) {
@@ -301,7 +301,7 @@ async fn fetch(connection: &mut PgConnection, sql: &str) -> Result<Result<Vec<Pg
     }
 }
 
-async fn run(connection: &mut PgConnection, sql: &'static str) -> Result<(), Error> {
+pub(super) async fn run(connection: &mut PgConnection, sql: &'static str) -> Result<(), Error> {
     connection.execute(sqlx::raw_sql(sql)).await.map(drop).map_err(|e| Error::doing("count what an operation costs", e))
 }
 

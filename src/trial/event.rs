@@ -43,6 +43,15 @@ pub enum Event<'e> {
         /// Of how many.
         total: u32,
     },
+    /// An index is hidden: this one, of how many.
+    Ablating {
+        /// The index.
+        index: &'e str,
+        /// Indexes begun.
+        done: u32,
+        /// Of how many.
+        total: u32,
+    },
     /// How long it will be measured: seconds of a chunk, and the looks.
     Planned {
         /// Seconds that a chunk takes.

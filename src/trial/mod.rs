@@ -2,6 +2,7 @@
 //!
 //! Must give no verdict: it hands evidence to whoever asks. Must leave no database behind but templates.
 
+pub mod ablate;
 pub mod conduct;
 pub mod count;
 pub mod error;

@@ -126,3 +126,30 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
         "{touch:#}"
     );
 }
+
+#[test]
+fn an_index_hidden_in_turn_shows_who_needs_it_and_is_still_there() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    shop.write("migrations/0002_changes_nothing.up.sql", "CREATE INDEX payments_twin_idx ON payments (user_id);\n");
+    let trial = counted(&home, &shop, "0002", &["--ablate", "--format", "json"]).exits(0).json();
+    let ablated = trial["evidence"]["ablated"].as_array().unwrap();
+    assert!(!ablated.is_empty());
+    // Of twins neither is needed; the report says that one is redundant.
+    let balance = &trial["comparison"]["balance"];
+    assert_eq!((&balance["needed"], &balance["made_redundant"][0][0]), (&json!([]), &json!("payments_twin_idx")));
+    shop.write(
+        "migrations/0002_changes_nothing.up.sql",
+        "CREATE INDEX enrollments_at_idx ON enrollments (enrolled_at);\n",
+    );
+    let trial = counted(&home, &shop, "0002", &["--ablate", "--format", "json"]).exits(0).json();
+    let needed = &trial["comparison"]["balance"]["needed"][0];
+    assert_eq!(
+        (&needed["index"], &needed["action"]),
+        (&json!("public.payments_user_id_idx"), &json!("payments_of_user"))
+    );
+    assert!(needed["blocks"].as_f64().unwrap() * 2.0 < needed["blocks_without"].as_f64().unwrap(), "{needed}");
+    let text = home.run(&["report", &shop.results()[0].display().to_string()]).ok().stdout;
+    assert!(text.contains("counted without load"), "{text}");
+}

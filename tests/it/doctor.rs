@@ -26,10 +26,7 @@ fn the_doctor_sees_what_spoils_a_measurement_and_what_a_role_may_not() {
 
     // A role without rights is unfit for a proof, and a setting that fills the log is named.
     let url = home.run(&["server", "url"]).ok().stdout.trim().to_owned();
-    let sql = [
-        "CREATE ROLE reader LOGIN",
-        "ALTER ROLE reader SET log_min_duration_statement = 0",
-    ];
+    let sql = ["CREATE ROLE reader LOGIN", "ALTER ROLE reader SET log_min_duration_statement = 0"];
     for statement in sql {
         query(&target, statement);
     }

@@ -1,0 +1,91 @@
+//! Each index hidden in turn on the side `after`: which of them the actions need. Must leave every index as it was: each is dropped
+//! in a transaction that is rolled back.
+
+use std::collections::BTreeSet;
+
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use super::count::{STREAM, fetch, run, steps};
+use super::error::TrialError;
+use super::event::{Event, Listener};
+use crate::evidence::{Ablated, CountedAction};
+use crate::postgres::sql_text::query;
+use crate::postgres::{Error, Target};
+use crate::scenario::{Stream, Workload};
+
+/// Sets of parameters an action is asked with for each index: enough to see what it costs to do without.
+const MOST_SETS: u32 = 8;
+
+/// Asks every action without each index its plans name, one index at a time. Indexes that enforce something are left out: they are
+/// needed whether anybody scans them or not.
+///
+/// # Errors
+/// When the server is lost.
+pub async fn ablate(
+    target: &Target,
+    workload: &Workload,
+    counted: &[CountedAction],
+    listener: &Listener,
+) -> Result<Vec<Ablated>, TrialError> {
+    let mut connection = target.connect().await?;
+    let plans = counted.iter().flat_map(|action| &action.plans);
+    let named: BTreeSet<String> = plans.flat_map(|plan| &plan.paths).flat_map(|path| path.indexes.clone()).collect();
+    let indexes = droppable(&mut connection, named.into_iter().collect()).await?;
+    let mut found = Vec::new();
+    for (done, index) in indexes.iter().enumerate() {
+        listener(Event::Ablating { index, done: done as u32 + 1, total: indexes.len() as u32 });
+        let mut ablated = Ablated { index: index.clone(), sets: 0, blocks: Vec::new(), blocks_without: Vec::new() };
+        for (action, with) in counted.iter().enumerate() {
+            let sets = with.sets.iter().take(MOST_SETS as usize);
+            let sum: u64 = sets.map(|set| set.blocks()).sum();
+            let asked = with.sets.len().min(MOST_SETS as usize) as u64;
+            let mut without = 0;
+            for set in 0..asked {
+                without += blocks_without(&mut connection, workload, (action, set), index).await?;
+            }
+            ablated.sets = asked as u32;
+            ablated.blocks.push(sum as f64 / asked.max(1) as f64);
+            ablated.blocks_without.push(without as f64 / asked.max(1) as f64);
+        }
+        found.push(ablated);
+    }
+    Ok(found)
+}
+
+/// Qualified names of those indexes that enforce nothing.
+async fn droppable(connection: &mut PgConnection, named: Vec<String>) -> Result<Vec<String>, Error> {
+    let rows = query(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+              JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relname = ANY ($1) AND c.relkind = 'i' AND NOT i.indisunique AND NOT i.indisexclusion AND NOT i.indisreplident
+           AND NOT c.relispartition AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
+         ORDER BY 1",
+    )
+    .bind(named)
+    .fetch_all(connection)
+    .await
+    .map_err(|e| Error::doing("read the indexes", e))?;
+    Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
+}
+
+/// Blocks one operation touches without an index.
+async fn blocks_without(
+    connection: &mut PgConnection,
+    workload: &Workload,
+    (action, set): (usize, u64),
+    index: &str,
+) -> Result<u64, TrialError> {
+    run(connection, "BEGIN").await?;
+    let dropped = fetch(connection, &format!("DROP INDEX {index}")).await?;
+    let mut values = Vec::new();
+    workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
+    let mut found = CountedAction::default();
+    let blocks = match dropped {
+        Ok(_) => steps(connection, &workload.actions[action], values, &mut found).await?.0.blocks(),
+        // Something hangs on it that the catalog did not show.
+        Err(_) => 0,
+    };
+    run(connection, "ROLLBACK").await?;
+    Ok(blocks)
+}
