@@ -16,6 +16,7 @@ pub mod document;
 pub mod drive;
 pub mod evidence;
 pub mod expression;
+pub mod host;
 pub mod migrate;
 pub mod postgres;
 pub mod report;

@@ -41,6 +41,8 @@ pub enum CheckName {
     SameWork,
     /// Every side answers the same.
     SameAnswers,
+    /// The machine took nothing from the measurement.
+    Machine,
     /// Counters only grew.
     CountersReset,
 }
@@ -135,6 +137,7 @@ pub fn run(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<Check
     driver_cpu(evidence, &mut checks);
     timer_lag(evidence, &mut checks);
     same_work(evidence, &mut checks);
+    machine(evidence, &mut checks);
     if evidence.counters.values().any(|c| c.reset) {
         let message = "counters of the server went backwards during the trial (a reset, or a crash): index use and \
                        work per call are not shown"
@@ -312,6 +315,28 @@ fn timer_lag(evidence: &Evidence, checks: &mut Vec<Check>) {
 ///
 /// Only where the sides answered nearly the same operations: a closed loop gets further on the faster
 /// side. What control and before differ by is allowed to after too.
+/// Processor time taken by others of the same host, as a share, that is worth a word.
+const STOLEN_MOST: f64 = 0.01;
+
+fn machine(evidence: &Evidence, checks: &mut Vec<Check>) {
+    let mut found = |consequence, message| {
+        checks.push(Check { name: CheckName::Machine, consequence, action: None, message });
+    };
+    if let Some(times) = evidence.machine.throttled.filter(|times| 0 < *times) {
+        let message = format!(
+            "the container was throttled {times} times: latencies are those of its limit on processor time; raise it, or lower the rate"
+        );
+        found(Consequence::Invalid, message);
+    }
+    if let Some(share) = evidence.machine.stolen_share.filter(|share| STOLEN_MOST < *share) {
+        let message = format!(
+            "other guests of this host took {} of the processor time: expect to need more chunks",
+            percent_text(share)
+        );
+        found(Consequence::Warning, message);
+    }
+}
+
 fn same_answers(evidence: &Evidence, counts: &[Option<CountComparison>], checks: &mut Vec<Check>) {
     for (action, counted) in evidence.actions.iter().zip(counts) {
         let (consequence, what) = match counted.as_ref().map(|counted| counted.answers) {

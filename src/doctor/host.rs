@@ -1,11 +1,10 @@
 //! What the machine says of itself: clock, timer, stolen and throttled time. Must say that something is not seen rather than guess:
 //! all but clock and timer is Linux's.
 
-use std::fs::read_to_string;
-
 use super::{Finding, Grade};
 use crate::clock::Clock;
 use crate::drive::timer::Timer;
+use crate::host::{Counters, pressure};
 use crate::units::percent_text;
 
 /// A reading of the clock dearer than this shows in latencies.
@@ -65,30 +64,6 @@ pub(super) async fn timer(clock: &Clock) -> Finding {
         )
 }
 
-/// Counters of the kernel at one moment.
-#[derive(Debug)]
-pub(super) struct Counters {
-    /// All processor time and the stolen part of it, in ticks.
-    ticks: Option<(u64, u64)>,
-    /// How often this control group was throttled.
-    throttled: Option<u64>,
-}
-
-impl Counters {
-    pub(super) fn read() -> Self {
-        // Linux documentation, "The /proc Filesystem", 1.7: user nice system idle iowait irq softirq steal, …
-        let ticks = read_to_string("/proc/stat").ok().and_then(|text| {
-            let line: Vec<u64> =
-                text.lines().next()?.split_whitespace().skip(1).filter_map(|t| t.parse().ok()).collect();
-            Some((line.iter().take(8).sum(), *line.get(7)?))
-        });
-        let throttled = read_to_string("/sys/fs/cgroup/cpu.stat")
-            .ok()
-            .and_then(|text| text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.trim().parse().ok()));
-        Self { ticks, throttled }
-    }
-}
-
 /// Processors, stolen time, throttling and pressure since `before`.
 pub(super) fn machine(before: &Counters) -> Vec<Finding> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -98,21 +73,19 @@ pub(super) fn machine(before: &Counters) -> Vec<Finding> {
         "driver and server share the only one",
     )];
     let now = Counters::read();
-    findings.push(match (before.ticks, now.ticks) {
-        (Some((all, stolen)), Some((all_now, stolen_now))) => {
-            let share = (stolen_now - stolen) as f64 / (all_now - all).max(1) as f64;
+    findings.push(match before.stolen_since(&now) {
+        Some(share) => {
             let advice = "other guests take this machine's processors: measure elsewhere, or longer";
             Finding::new("steal", percent_text(share)).when(STEAL_MOST < share, Grade::Warning, advice)
         }
-        _ => Finding::new("steal", "not seen"),
+        None => Finding::new("steal", "not seen"),
     });
-    findings.push(match (before.throttled, now.throttled) {
-        (Some(before), Some(now)) => {
-            let times = now.saturating_sub(before);
+    findings.push(match before.throttled_since(&now) {
+        Some(times) => {
             let advice = "raise the container's limit on processor time: a throttled driver measures its own waits";
             Finding::new("throttling", format!("{times} times")).when(0 < times, Grade::Unfit, advice)
         }
-        _ => Finding::new("throttling", "no limit seen"),
+        None => Finding::new("throttling", "no limit seen"),
     });
     if let Some(share) = pressure() {
         let advice = "something else wants the processors: end it, or expect to need more chunks";
@@ -123,12 +96,4 @@ pub(super) fn machine(before: &Counters) -> Vec<Finding> {
         ));
     }
     findings
-}
-
-/// Linux documentation, "PSI - Pressure Stall Information": `some avg10=1.53 …`, in percent.
-fn pressure() -> Option<f64> {
-    let text = read_to_string("/proc/pressure/cpu").ok()?;
-    let value =
-        text.lines().find(|line| line.starts_with("some"))?.split("avg10=").nth(1)?.split_whitespace().next()?;
-    value.parse::<f64>().ok().map(|percent| percent / 100.0)
 }

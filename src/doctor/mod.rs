@@ -71,7 +71,7 @@ pub async fn examine(patient: &Patient, tell: impl Fn(&str)) -> Result<Vec<Findi
     let clock = Clock::start();
     tell("clock and timer");
     let mut findings = vec![host::clock(&clock), host::timer(&clock).await];
-    let before = host::Counters::read();
+    let before = crate::host::Counters::read();
     tell("server");
     findings.extend(server::examine(patient, &clock).await?);
     tell("noise");

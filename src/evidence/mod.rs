@@ -63,6 +63,9 @@ pub struct Evidence {
     pub dataset: DatasetFacts,
     /// The server it was weighed on.
     pub server: ServerFacts,
+    /// What the machine took from it while chunks were measured.
+    #[serde(default)]
+    pub machine: MachineFacts,
     /// How it was weighed.
     pub design: Design,
     /// The mix that was driven, in the order of the scenario files.
@@ -146,6 +149,17 @@ pub struct ServerFacts {
     pub embedded: bool,
     /// Settings that can change a measurement.
     pub settings: BTreeMap<String, String>,
+}
+
+/// What a machine took from a measurement.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MachineFacts {
+    /// Share of all processor time that other guests of the host took; absent where that is not seen.
+    pub stolen_share: Option<f64>,
+    /// How often the program's control group was throttled; absent where that is not seen.
+    pub throttled: Option<u64>,
 }
 
 /// How a trial was planned.

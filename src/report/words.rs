@@ -45,9 +45,17 @@ pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
         }
         LoadFacts::Closed { clients } => format!("closed loop of {}", plural(clients as usize, "client")),
     };
-    let floor = comparison
-        .noise_floor
-        .map_or("noise floor unknown".to_owned(), |floor| format!("noise floor ±{}", percent_text(floor)));
+    let p95 = comparison.actions.iter().filter_map(|action| action.p95.as_ref());
+    let noisiest = p95.max_by(|a, b| a.noise_floor.unwrap_or(0.0).total_cmp(&b.noise_floor.unwrap_or(0.0)));
+    let floor = match (comparison.noise_floor, noisiest.and_then(|metric| metric.control)) {
+        (Some(floor), Some(control)) => format!(
+            "noise floor ±{} (A/A {} {})",
+            percent_text(floor),
+            change_text(control.change),
+            interval_text(control.low, control.high)
+        ),
+        _ => "noise floor unknown".to_owned(),
+    };
     let chunk = Duration::from_millis(u64::from(evidence.design.rounds_per_chunk) * evidence.design.slice_ms);
     format!(
         "{dataset} · {} of {} on each side · {load} · {floor}",

@@ -19,8 +19,9 @@ use crate::diagnostic::SourceFile;
 use crate::drive::{Crew, Recording};
 use crate::evidence::{
     ActionCounts, ActionFacts, ActionHistograms, ChunkFacts, ChunkSide, DatasetFacts, Design, Evidence, Histograms,
-    IndexAdvice, IndexUse, LoadFacts, ServerFacts, Side, SideCounters, TableUse, TimerLag, WorkPerCall,
+    IndexAdvice, IndexUse, LoadFacts, MachineFacts, ServerFacts, Side, SideCounters, TableUse, TimerLag, WorkPerCall,
 };
+use crate::host::Counters;
 use crate::migrate::{Directory, Migration};
 use crate::postgres::advice::{self, Advice};
 use crate::postgres::connect::version_text;
@@ -140,6 +141,7 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
             embedded: settings.embedded,
             settings: server_settings,
         },
+        machine: MachineFacts::default(),
         design: design(settings, load),
         actions: action_facts(settings, &workloads),
         chunks: Vec::new(),
@@ -306,6 +308,7 @@ async fn measure(
         crew.collect(index).await?;
     }
     let first = snapshots(&crew, targets).await?;
+    let machine = Counters::read();
 
     let total = settings.chunks * settings.rounds * 3;
     for chunk in evidence.chunks.len() as u32..settings.chunks {
@@ -316,6 +319,9 @@ async fn measure(
             (settings.listener)(Event::Slice { chunk: chunk + 1, chunks: settings.chunks, done, total });
         }
         add_chunk(&crew, evidence).await?;
+        let now = Counters::read();
+        evidence.machine =
+            MachineFacts { stolen_share: machine.stolen_since(&now), throttled: machine.throttled_since(&now) };
         (settings.listener)(Event::Chunk(evidence));
         if settings.looks.contains(&(chunk + 1)) && (settings.enough)(evidence) {
             break;

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// Room and the rooms it may use; the table of ARCHITECTURE.md.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("units", &[]),
     ("clock", &[]),
     ("sql", &[]),
+    ("host", &[]),
     ("diagnostic", &["units"]),
     ("document", &["diagnostic"]),
     ("stats", &["units"]),
@@ -23,6 +24,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
         &[
             "units",
             "clock",
+            "host",
             "diagnostic",
             "expression",
             "seed",
@@ -35,7 +37,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
             "sql",
         ],
     ),
-    ("doctor", &["units", "clock", "stats", "drive", "postgres"]),
+    ("doctor", &["units", "clock", "host", "stats", "drive", "postgres"]),
     ("run", &["units", "clock", "diagnostic", "stats", "seed", "scenario", "binding", "drive", "postgres", "evidence"]),
     ("compare", &["units", "stats", "evidence"]),
     ("report", &["units", "stats", "evidence", "compare"]),

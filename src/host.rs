@@ -1,0 +1,53 @@
+//! What the machine took from a measurement: stolen and throttled processor time, and pressure. Must say that something is not seen
+//! rather than guess: all of it is Linux's.
+
+use std::fs::read_to_string;
+
+/// Counters of the kernel at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Counters {
+    /// All processor time and the stolen part of it, in ticks.
+    ticks: Option<(u64, u64)>,
+    /// How often this control group was throttled.
+    throttled: Option<u64>,
+}
+
+impl Counters {
+    /// Reads them.
+    #[must_use]
+    pub fn read() -> Self {
+        // Linux documentation, "The /proc Filesystem", 1.7: user nice system idle iowait irq softirq steal, …
+        let ticks = read_to_string("/proc/stat").ok().and_then(|text| {
+            let first = text.lines().next()?;
+            let line: Vec<u64> = first.split_whitespace().skip(1).filter_map(|ticks| ticks.parse().ok()).collect();
+            Some((line.iter().take(8).sum(), *line.get(7)?))
+        });
+        // "Control Group v2", cpu.stat.
+        let throttled = read_to_string("/sys/fs/cgroup/cpu.stat")
+            .ok()
+            .and_then(|text| text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.trim().parse().ok()));
+        Self { ticks, throttled }
+    }
+
+    /// Share of all processor time that other guests of the host took since these were read.
+    #[must_use]
+    pub fn stolen_since(&self, now: &Self) -> Option<f64> {
+        let ((all, stolen), (all_now, stolen_now)) = (self.ticks?, now.ticks?);
+        Some(stolen_now.saturating_sub(stolen) as f64 / all_now.saturating_sub(all).max(1) as f64)
+    }
+
+    /// How often this program's control group was throttled since these were read.
+    #[must_use]
+    pub fn throttled_since(&self, now: &Self) -> Option<u64> {
+        Some(now.throttled?.saturating_sub(self.throttled?))
+    }
+}
+
+/// Share of the last ten seconds in which something waited for a processor. "PSI - Pressure Stall Information".
+#[must_use]
+pub fn pressure() -> Option<f64> {
+    let text = read_to_string("/proc/pressure/cpu").ok()?;
+    let value =
+        text.lines().find(|line| line.starts_with("some"))?.split("avg10=").nth(1)?.split_whitespace().next()?;
+    value.parse::<f64>().ok().map(|percent| percent / 100.0)
+}
