@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::count::{STREAM, fetch, run, steps};
+use super::count::{STREAM, fetch, quiet, run, steps};
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use crate::evidence::{Ablated, CountedAction};
@@ -28,7 +28,7 @@ pub async fn ablate(
     counted: &[CountedAction],
     listener: &Listener,
 ) -> Result<Vec<Ablated>, TrialError> {
-    let mut connection = target.connect().await?;
+    let mut connection = quiet(target).await?;
     let plans = counted.iter().flat_map(|action| &action.plans);
     let named: BTreeSet<String> = plans.flat_map(|plan| &plan.paths).flat_map(|path| path.indexes.clone()).collect();
     let indexes = droppable(&mut connection, named.into_iter().collect()).await?;

@@ -12,6 +12,7 @@ use crate::evidence::{AccessPath, Answer, CountedAction, CountedSet, PlanFacts, 
 use crate::expression::Value;
 use crate::postgres::error::database_error;
 use crate::postgres::explain::{Executed, Plan};
+use crate::postgres::observe::tagged;
 use crate::postgres::sql_text::trusted;
 use crate::postgres::{Error, Target};
 use crate::scenario::program::Keep;
@@ -42,7 +43,7 @@ pub async fn count<'w>(
 ) -> Result<BTreeMap<Side, Vec<CountedAction>>, TrialError> {
     let mut sides = Vec::new();
     for (side, target) in targets {
-        sides.push(Asked { side: *side, connection: target.connect().await?, workload: of(*side) });
+        sides.push(Asked { side: *side, connection: quiet(target).await?, workload: of(*side) });
     }
     let actions = &of(Side::Before).actions;
     let mut counted: BTreeMap<Side, Vec<CountedAction>> =
@@ -64,6 +65,13 @@ pub async fn count<'w>(
         }
     }
     Ok(counted)
+}
+
+/// A session whose statements are not counted among the load's, where the role may say so.
+pub(super) async fn quiet(target: &Target) -> Result<PgConnection, Error> {
+    let mut connection = target.connect().await?;
+    let _ = fetch(&mut connection, "SET pg_stat_statements.track = 'none'").await?;
+    Ok(connection)
 }
 
 /// The plans as a trial's evidence names them: shapes with how many sets had them, and every index.
@@ -128,20 +136,22 @@ pub(super) async fn steps<'v>(
         if step.arguments.iter().any(|(slot, _)| missing(slot)) || step.as_text(&values, &mut text).is_err() {
             continue;
         }
+        // Tagged as the load's: the server keeps the text it saw first for equal statements.
         let text = String::from_utf8_lossy(&text).into_owned();
-        if let Ok(document) = explained(connection, &text).await? {
+        let tag = &step.tag;
+        if let Ok(document) = explained(connection, &tagged(&text, tag)).await? {
             let mut executed = Executed::read(&document);
             // The first to touch a page after a checkpoint writes it whole: what the second does is the operation's own. Always,
             // so that sequences come as far on every side.
             if sql::may_write(&step.sql)
-                && let Ok(again) = explained(connection, &text).await?
+                && let Ok(again) = explained(connection, &tagged(&text, tag)).await?
             {
                 let again = Executed::read(&again);
                 (executed.wal_records, executed.wal_bytes) = (again.wal_records, again.wal_bytes);
             }
             add(&mut counted, found, executed, Plan::read(&document));
         }
-        match fetch(connection, &returning(&text)).await? {
+        match fetch(connection, &tagged(&returning(&text), tag)).await? {
             Ok(rows) => {
                 take(step, &rows, &mut values);
                 answers.push(Rows::new(&rows, takes_a_part(&text)));
