@@ -60,11 +60,32 @@ pub(super) fn enough(evidence: &Evidence, most: u32) -> bool {
 }
 
 /// The evidence of an experiment that is to go on.
-pub(super) fn resumed(path: Option<&Path>) -> Result<Option<Evidence>, Failure> {
+pub(super) fn resumed(path: Option<&Path>, results: &Path) -> Result<Option<Evidence>, Failure> {
     let Some(path) = path else { return Ok(None) };
     let evidence = store::read(path).map_err(Failure::usage)?;
-    if evidence.chunks.is_empty() {
-        return Err(Failure::usage(anyhow!("{} holds no chunk to go on from", path.display())));
+    if evidence.chunks.is_empty() || evidence.design.looks.is_empty() {
+        let why = if evidence.chunks.is_empty() {
+            "holds no chunk to go on from"
+        } else {
+            "was decided at its end, with nothing left to err"
+        };
+        return Err(Failure::usage(anyhow!(
+            "{} {why}\n  = help: begin a new proof; it counts as another attempt",
+            path.display()
+        )));
+    }
+    let folders = std::fs::read_dir(results).into_iter().flatten().flatten();
+    let later = folders.filter_map(|folder| Some((folder.path(), document(&folder.path())?))).find(|(_, document)| {
+        let other = &document["evidence"];
+        let chunks = other["chunks"].as_array().map_or(0, Vec::len);
+        other["started_at"].as_str() == Some(&evidence.started_at) && evidence.chunks.len() < chunks
+    });
+    if let Some((later, _)) = later {
+        // The same chunks drawn twice would be two chances for one.
+        return Err(Failure::usage(anyhow!(
+            "this experiment has gone on already\n  = help: prove --resume {}",
+            later.display()
+        )));
     }
     Ok(Some(evidence))
 }
@@ -73,8 +94,7 @@ pub(super) fn resumed(path: Option<&Path>) -> Result<Option<Evidence>, Failure> 
 pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
     let Ok(folders) = std::fs::read_dir(results) else { return 1 };
     let same = |path: std::path::PathBuf| {
-        let bytes = std::fs::read(path.join("trial.json")).ok()?;
-        let document: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        let document = document(&path)?;
         let earlier = &document["evidence"];
         let is = |found: &serde_json::Value, own: &str| found.as_str() == Some(own);
         let measured = 0 < earlier["design"]["chunks_planned"].as_u64()?;
@@ -89,4 +109,9 @@ pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
     let found: std::collections::BTreeSet<String> =
         folders.flatten().filter_map(|folder| same(folder.path())).collect();
     found.len() as u32 + 1
+}
+
+/// The document of a result's folder, if it is one of a proof.
+fn document(folder: &Path) -> Option<serde_json::Value> {
+    serde_json::from_slice(&std::fs::read(folder.join("trial.json")).ok()?).ok()
 }

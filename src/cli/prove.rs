@@ -149,7 +149,7 @@ struct Inputs {
 
 pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
     let project = project::read(arguments.config.as_deref())?;
-    let resumed = experiment::resumed(arguments.resume.as_deref())?;
+    let resumed = experiment::resumed(arguments.resume.as_deref(), &arguments.results)?;
     let length = match arguments.counts_only {
         true => Length { chunks: 0, looks: Vec::new() },
         false => Length::new(arguments.chunks, resumed.as_ref())?,

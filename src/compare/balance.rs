@@ -39,8 +39,8 @@ pub struct Needed {
     pub action: String,
     /// Mean blocks of its operations with the index.
     pub blocks: f64,
-    /// Mean blocks of its operations without.
-    pub blocks_without: f64,
+    /// Mean blocks of its operations without; absent where the server refused one without it.
+    pub blocks_without: Option<f64>,
 }
 
 /// Heap-only updates of a table: they touch no index.
@@ -87,14 +87,18 @@ fn needed(evidence: &Evidence) -> (Vec<Needed>, Vec<String>) {
     let (mut needed, mut not_needed) = (Vec::new(), Vec::new());
     for ablated in &evidence.ablated {
         let costs = ablated.blocks.iter().zip(&ablated.blocks_without).zip(&evidence.actions);
-        let noticed =
-            costs.filter(|((with, without), _)| **with * NOTICED < **without && **with + FEWEST_BLOCKS <= **without);
-        match noticed.max_by(|((a, b), _), ((c, d), _)| (*b - *a).total_cmp(&(*d - *c))) {
-            Some(((with, without), action)) => needed.push(Needed {
+        // What is refused only without the index, such as for its time, needs it most of all.
+        let costs = costs.filter_map(|((with, without), action)| Some((with.as_ref()?, *without, action)));
+        let noticed = costs.filter(|(with, without, _)| {
+            without.is_none_or(|without| **with * NOTICED < without && **with + FEWEST_BLOCKS <= without)
+        });
+        let lost = |with: &f64, without: Option<f64>| without.map_or(f64::INFINITY, |without| without - with);
+        match noticed.max_by(|(a, b, _), (c, d, _)| lost(a, *b).total_cmp(&lost(c, *d))) {
+            Some((with, without, action)) => needed.push(Needed {
                 index: ablated.index.clone(),
                 action: action.name.clone(),
                 blocks: *with,
-                blocks_without: *without,
+                blocks_without: without,
             }),
             None => not_needed.push(ablated.index.clone()),
         }

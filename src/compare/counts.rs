@@ -1,6 +1,6 @@
 //! What single operations cost on both sides, and whether they answer alike. Must need no statistics: the same counts come again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub struct CountComparison {
     /// Whether both sides answer alike.
     pub answers: Answers,
     /// Of the counts alone: regressed when blocks or temporary files grow, improved when they shrink, by the margin and at least
-    /// [`FEWEST_BLOCKS`] an operation; invalid when the answers differ.
+    /// [`FEWEST_BLOCKS`] an operation; invalid when the answers differ, inconclusive when no operation could be counted.
     pub verdict: Verdict,
 }
 
@@ -85,7 +85,8 @@ pub enum Answers {
     OtherPart,
     /// Other rows: a faster wrong answer is no gain.
     Different,
-    /// The sides without the migration differ too, as with a clock or a random number: nothing can be said.
+    /// The sides without the migration differ too, as with a clock or a random number, or no column is common to both states: nothing
+    /// can be said.
     Unrepeatable,
 }
 
@@ -114,11 +115,10 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
     let pairs = || before.sets.iter().zip(&after.sets);
     let (mut plan_changes, mut generic_changes) = (BTreeMap::<PlanChange, u32>::new(), Vec::new());
     for (old, new) in pairs() {
-        for (old, new) in old.plans.iter().zip(&new.plans) {
-            for change in changes(&before.plans[*old as usize], &after.plans[*new as usize]) {
-                *plan_changes.entry(change).or_default() += 1;
-            }
-        }
+        let steps = old.plans.iter().zip(&new.plans);
+        let of_set: BTreeSet<PlanChange> =
+            steps.flat_map(|(old, new)| changes(&before.plans[*old as usize], &after.plans[*new as usize])).collect();
+        of_set.into_iter().for_each(|change| *plan_changes.entry(change).or_default() += 1);
     }
     for (old, new) in before.generic.iter().zip(&after.generic) {
         generic_changes.extend(changes(&before.plans[*old as usize], &after.plans[*new as usize]));
@@ -127,9 +127,13 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
     let dearer = moved([before, after], |factor| FAR <= factor);
     let cheaper = moved([before, after], |factor| factor <= 1.0 / FAR);
     let failed = |action: &CountedAction| action.sets.iter().filter(|set| set.failed.is_some()).count();
+    let counted = |action: &CountedAction| action.sets.iter().any(|set| set.failed.is_none() && !set.plans.is_empty());
     let grew = |old: f64, new: f64| old * (1.0 + margin) < new && old + FEWEST_BLOCKS <= new;
     let verdict = if answers == Answers::Different || failed(before) != failed(after) {
         Verdict::Invalid
+    } else if !counted(before) || !counted(after) {
+        // Refused on every side, or a value that only a script's run sets: nothing was seen.
+        Verdict::Inconclusive
     } else if grew(old.blocks, new.blocks) || grew(old.temp_blocks, new.temp_blocks) || dearer.is_some() {
         Verdict::Regressed
     } else if grew(new.blocks, old.blocks) || grew(new.temp_blocks, old.temp_blocks) || cheaper.is_some() {
@@ -151,8 +155,8 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
 }
 
 fn means(action: &CountedAction) -> Counts {
-    let count = action.sets.len().max(1) as f64;
-    let mean = |of: fn(&CountedSet) -> f64| action.sets.iter().map(of).sum::<f64>() / count;
+    let sets: Vec<&CountedSet> = action.sets.iter().filter(|set| set.failed.is_none()).collect();
+    let mean = |of: fn(&CountedSet) -> f64| sets.iter().map(|set| of(set)).sum::<f64>() / sets.len().max(1) as f64;
     Counts {
         rows: mean(|set| set.rows as f64),
         blocks: mean(|set| set.blocks() as f64),
@@ -198,7 +202,9 @@ fn answers([before, control, after]: [&CountedAction; 3]) -> Answers {
         .flat_map(|((before, control), after)| before.answers.iter().zip(&control.answers).zip(&after.answers));
     let mut worst = Answers::Same;
     for ((before, control), after) in all {
-        let found = if before.checksum != control.checksum {
+        let found = if before.rows == control.rows && before.rows != after.rows {
+            Answers::Different
+        } else if before.checksum != control.checksum || before.checksum.is_empty() {
             Answers::Unrepeatable
         } else if before.checksum == after.checksum && before.rows == after.rows {
             if before.ordered == after.ordered { Answers::Same } else { Answers::OtherOrder }
@@ -256,6 +262,20 @@ mod tests {
         assert_eq!(both(vec![set(1, 6, "a")], vec![set(1, 9, "a")]).verdict, Verdict::Same);
         assert_eq!(both(vec![set(1, 6, "a")], vec![set(1, 11, "a")]).verdict, Verdict::Regressed);
         assert_eq!(both(vec![set(1, 600, "a")], vec![set(1, 6, "a")]).verdict, Verdict::Improved);
+    }
+
+    #[test]
+    fn what_was_refused_on_every_side_is_not_the_same() {
+        let refused = CountedSet { failed: Some("57014".to_owned()), ..CountedSet::default() };
+        assert_eq!(both(vec![refused.clone()], vec![refused.clone()]).verdict, Verdict::Inconclusive);
+        assert_eq!(both(vec![CountedSet::default()], vec![CountedSet::default()]).verdict, Verdict::Inconclusive);
+        assert_eq!(both(vec![set(1, 6, "a"), set(1, 6, "a")], vec![set(1, 6, "a"), refused]).verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn another_number_of_rows_is_another_answer_even_of_a_clock() {
+        let (before, control) = (counted(vec![set(3, 6, "a")]), counted(vec![set(3, 6, "b")]));
+        assert_eq!(compare([&before, &control, &counted(vec![set(0, 2, "")])], 0.05).answers, Answers::Different);
     }
 
     #[test]

@@ -178,6 +178,13 @@ fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
             return (verdict, format!("{what}: {names}"));
         }
     }
+    let uncounted = named(Verdict::Inconclusive);
+    if !uncounted.is_empty() {
+        return (
+            Verdict::Inconclusive,
+            format!("could not be counted, for every operation was refused or needs a value of a script: {uncounted}"),
+        );
+    }
     (Verdict::Same, "every action takes as much work in the server as before".to_owned())
 }
 

@@ -7,7 +7,7 @@ use sqlx::{Connection, Executor};
 use super::{Finding, Grade, Patient};
 use crate::clock::Clock;
 use crate::postgres::Error;
-use crate::stats::paired::{LOOKS, effect, level, pairs_needed};
+use crate::stats::paired::{LOOKS, effect, level, pairs_in_all};
 use crate::units::{duration_text, percent_text};
 
 /// A slice here is short, for a pilot is: as many as a proof has in a chunk make one here.
@@ -72,7 +72,7 @@ fn finding(name: &'static str, ratios: &[f64]) -> Option<Finding> {
     let widest = share(found.interval95.0).abs().max(share(found.interval95.1).abs());
     // As if nothing had been found: how long an answer of the margin takes on noise like this.
     let quiet = crate::stats::paired::Effect { estimate: 0.0, ..found };
-    let needed = pairs_needed_of_none(ratios, &quiet);
+    let needed = seconds_needed(ratios, &quiet);
     let said = match needed {
         Some(seconds) => format!(
             "two equal sides differ by up to {} here; 5 % of such a statement would be decided in about {}",
@@ -86,9 +86,7 @@ fn finding(name: &'static str, ratios: &[f64]) -> Option<Finding> {
 }
 
 /// Seconds of a proof until sides that are equal are proven so.
-fn pairs_needed_of_none(ratios: &[f64], quiet: &crate::stats::paired::Effect) -> Option<f64> {
-    let chunks = pairs_needed(ratios, quiet, (1.0 + MARGIN).ln(), level(LOOKS.len()))?;
-    // At least the first look, and no more than as many as the pilot had when those were already enough.
-    let centered = if chunks <= ratios.len() + 1 { LOOKS[0] as usize } else { chunks };
-    Some(centered as f64 * PROOF_CHUNK_S)
+fn seconds_needed(ratios: &[f64], quiet: &crate::stats::paired::Effect) -> Option<f64> {
+    let chunks = pairs_in_all(ratios, quiet, (1.0 + MARGIN).ln(), level(LOOKS.len()))?;
+    Some(chunks.max(LOOKS[0] as usize) as f64 * PROOF_CHUNK_S)
 }

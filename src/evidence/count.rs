@@ -28,10 +28,10 @@ pub struct Ablated {
     pub index: String,
     /// Sets of parameters of each action.
     pub sets: u32,
-    /// Mean blocks of an operation with it, by action.
-    pub blocks: Vec<f64>,
-    /// Mean blocks of an operation without it.
-    pub blocks_without: Vec<f64>,
+    /// Mean blocks of an operation with it, by action; absent where the server refused one.
+    pub blocks: Vec<Option<f64>>,
+    /// Mean blocks of an operation without it; absent where the server refused one, such as for its time.
+    pub blocks_without: Vec<Option<f64>>,
 }
 
 /// What a plan is made of, without costs.
@@ -105,11 +105,12 @@ pub struct CountedSet {
 pub struct Answer {
     /// Rows.
     pub rows: u64,
-    /// Of the columns both schema states have, whatever the order of the rows.
+    /// Of the columns both schema states have, whatever the order of the rows; empty where there is no such column.
     pub checksum: String,
     /// Of the same in the order they came.
     pub ordered: String,
-    /// The statement takes a part of what it finds, so which rows come may be left to chance.
+    /// A new plan alone may change it: the statement takes a part of what it finds, gathers rows in the order they come, or adds up
+    /// floating point.
     pub partial: bool,
 }
 

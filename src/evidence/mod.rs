@@ -174,6 +174,9 @@ pub struct Design {
     /// After how many chunks verdicts were planned, the last of them at the end; without any the end is the only one, at 5 %.
     #[serde(default)]
     pub looks: Vec<u32>,
+    /// Names the text of the scenarios, and of migrations applied to every side.
+    #[serde(default)]
+    pub scenarios: String,
     /// The how many-th attempt at the same comparison this was, by the results that were kept.
     #[serde(default = "first")]
     pub attempt: u32,

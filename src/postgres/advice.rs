@@ -22,7 +22,8 @@ pub struct Advice {
 /// never called redundant, and of twins only the younger.
 const REDUNDANT: &str = "
     WITH of AS (
-      SELECT i.indexrelid AS id, i.indrelid AS rel, a.amname AS method, i.indisunique AS is_unique, i.indnkeyatts AS width,
+      SELECT i.indexrelid AS id, i.indrelid AS rel, a.amname AS method, i.indisunique AS is_unique, i.indimmediate AS is_immediate,
+             to_jsonb(i) ->> 'indnullsnotdistinct' AS nulls, i.indnkeyatts AS width,
              (i.indkey::int2[])[0:i.indnkeyatts - 1] AS keys, (i.indkey::int2[])[i.indnkeyatts:i.indnatts - 1] AS included,
              (i.indclass::oid[])[0:i.indnkeyatts - 1] AS classes, (i.indcollation::oid[])[0:i.indnkeyatts - 1] AS collations,
              (i.indoption::int2[])[0:i.indnkeyatts - 1] AS directions,
@@ -34,7 +35,7 @@ const REDUNDANT: &str = "
       WHERE i.indisvalid AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
     SELECT x.id::regclass::text, y.id::regclass::text
     FROM of x JOIN of y ON y.rel = x.rel AND y.id <> x.id AND y.method = x.method
-    WHERE NOT x.serves AND (NOT x.is_unique OR y.is_unique AND y.width = x.width)
+    WHERE NOT x.serves AND (NOT x.is_unique OR y.is_unique AND y.width = x.width AND y.is_immediate AND x.nulls IS NOT DISTINCT FROM y.nulls)
       AND (x.width = y.width OR x.method = 'btree' AND x.width < y.width)
       AND x.keys = y.keys[1:x.width] AND x.classes = y.classes[1:x.width]
       AND x.collations = y.collations[1:x.width] AND x.directions = y.directions[1:x.width]

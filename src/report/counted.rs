@@ -48,8 +48,12 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     }
     for needed in &balance.needed {
         let Needed { index, action, blocks, blocks_without } = needed;
-        lines
-            .push(format!("{index} is needed: without it {action} touches {} blocks", arrow(*blocks, *blocks_without)));
+        lines.push(match blocks_without {
+            Some(without) => {
+                format!("{index} is needed: without it {action} touches {} blocks", arrow(*blocks, *without))
+            }
+            None => format!("{index} is needed: without it {action} is refused"),
+        });
     }
     for index in &balance.not_needed {
         lines.push(format!("{index} is in a plan, and no action touches more blocks without it"));

@@ -123,6 +123,12 @@ fn paired_t(values: &[f64]) -> f64 {
 /// there are. `None` when the estimate stands on the margin, where no number helps.
 #[must_use]
 pub fn pairs_needed(values: &[f64], effect: &Effect, margin: f64, alpha: f64) -> Option<usize> {
+    pairs_in_all(values, effect, margin, alpha).map(|needed| needed.max(values.len() + 1))
+}
+
+/// The same, however many there are.
+#[must_use]
+pub fn pairs_in_all(values: &[f64], effect: &Effect, margin: f64, alpha: f64) -> Option<usize> {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
@@ -134,7 +140,7 @@ pub fn pairs_needed(values: &[f64], effect: &Effect, margin: f64, alpha: f64) ->
     } else {
         ((t.inverse_cdf(1.0 - alpha) + power) * deviation / (margin - size)).powi(2)
     };
-    (needed.is_finite() && needed < 10_000.0).then(|| (needed.ceil() as usize).max(values.len() + 1))
+    (needed.is_finite() && needed < 10_000.0).then_some(needed.ceil() as usize)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::postgres::{Error, Target};
 use crate::scenario::{Stream, Workload};
 
 /// Sets of parameters an action is asked with for each index: enough to see what it costs to do without.
-const MOST_SETS: u32 = 8;
+const MOST_SETS: usize = 8;
 
 /// Asks every action without each index its plans name, one index at a time. Indexes that enforce something are left out: they are
 /// needed whether anybody scans them or not.
@@ -35,18 +35,21 @@ pub async fn ablate(
     let mut found = Vec::new();
     for (done, index) in indexes.iter().enumerate() {
         listener(Event::Ablating { index, done: done as u32 + 1, total: indexes.len() as u32 });
-        let mut ablated = Ablated { index: index.clone(), sets: 0, blocks: Vec::new(), blocks_without: Vec::new() };
-        for (action, with) in counted.iter().enumerate() {
-            let sets = with.sets.iter().take(MOST_SETS as usize);
-            let sum: u64 = sets.map(|set| set.blocks()).sum();
-            let asked = with.sets.len().min(MOST_SETS as usize) as u64;
-            let mut without = 0;
-            for set in 0..asked {
-                without += blocks_without(&mut connection, workload, (action, set), index).await?;
+        let mut ablated = Ablated { index: index.clone(), ..Ablated::default() };
+        for (action, known) in counted.iter().enumerate() {
+            let asked = known.sets.len().min(MOST_SETS);
+            let (mut with, mut without) = (Some(0), Some(0));
+            for set in 0..asked as u64 {
+                // One after the other: what was rolled back before costs both alike.
+                let each = blocks(&mut connection, workload, (action, set), None).await?;
+                with = with.zip(each).map(|(sum, blocks)| sum + blocks);
+                let each = blocks(&mut connection, workload, (action, set), Some(index)).await?;
+                without = without.zip(each).map(|(sum, blocks)| sum + blocks);
             }
             ablated.sets = asked as u32;
-            ablated.blocks.push(sum as f64 / asked.max(1) as f64);
-            ablated.blocks_without.push(without as f64 / asked.max(1) as f64);
+            let mean = |sum: Option<u64>| sum.map(|sum| sum as f64 / asked.max(1) as f64);
+            ablated.blocks.push(mean(with));
+            ablated.blocks_without.push(mean(without));
         }
         found.push(ablated);
     }
@@ -69,23 +72,27 @@ async fn droppable(connection: &mut PgConnection, named: Vec<String>) -> Result<
     Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
 }
 
-/// Blocks one operation touches without an index.
-async fn blocks_without(
+/// Blocks one operation touches, without an index if one is named; nothing when the server refuses, such as for its time.
+async fn blocks(
     connection: &mut PgConnection,
     workload: &Workload,
     (action, set): (usize, u64),
-    index: &str,
-) -> Result<u64, TrialError> {
+    without: Option<&str>,
+) -> Result<Option<u64>, TrialError> {
     run(connection, "BEGIN").await?;
-    let dropped = fetch(connection, &format!("DROP INDEX {index}")).await?;
+    if let Some(index) = without {
+        let dropped = fetch(connection, &format!("DROP INDEX {index}")).await?;
+        if let Err(code) = dropped {
+            run(connection, "ROLLBACK").await?;
+            return Err(TrialError::Asked(format!(
+                "{index} cannot be hidden (SQLSTATE {code})\n  = help: prove without --ablate, or let the role own the tables"
+            )));
+        }
+    }
     let mut values = Vec::new();
     workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
     let mut found = CountedAction::default();
-    let blocks = match dropped {
-        Ok(_) => steps(connection, &workload.actions[action], values, &mut found).await?.0.blocks(),
-        // Something hangs on it that the catalog did not show.
-        Err(_) => 0,
-    };
+    let counted = steps(connection, &workload.actions[action], values, &mut found).await?.0;
     run(connection, "ROLLBACK").await?;
-    Ok(blocks)
+    Ok(counted.failed.is_none().then(|| counted.blocks()))
 }

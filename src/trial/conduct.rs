@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use sqlx::Connection;
 
 use super::ablate::ablate;
@@ -160,11 +161,8 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
     evidence.counts = count(&targets, of, settings.sets, &settings.listener).await?;
     let plans = evidence.counts.iter().filter(|(side, _)| **side != Side::Control);
     evidence.plans = plans.map(|(side, counted)| (*side, plan_facts(counted))).collect();
-    if settings.ablate {
-        let (side, target) = &targets[2];
-        evidence.ablated = ablate(target, of(*side), &evidence.counts[side], &settings.listener).await?;
-    }
     if settings.chunks == 0 {
+        hide_indexes(settings, &targets, of(Side::After), &mut evidence).await?;
         evidence.complete = true;
         admin.close().await;
         return Ok(evidence);
@@ -176,9 +174,25 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
     let chunk_s = f64::from(settings.rounds * 3) * settings.slice.as_secs_f64();
     (settings.listener)(Event::Planned { chunk_s, looks: &settings.looks });
     measure(settings, &targets, &workloads, &mut admin, clock, &mut evidence).await?;
+    // Last, for what it rolls back is left behind on one side only.
+    hide_indexes(settings, &targets, of(Side::After), &mut evidence).await?;
     // The databases are the caller's to drop: a failure in that must not cost a finished trial.
     admin.close().await;
     Ok(evidence)
+}
+
+/// Hides the indexes of `after` in turn, if that was asked for.
+async fn hide_indexes(
+    settings: &Settings,
+    targets: &[(Side, Target); 3],
+    workload: &Workload,
+    evidence: &mut Evidence,
+) -> Result<(), TrialError> {
+    if settings.ablate {
+        let (side, target) = &targets[2];
+        evidence.ablated = ablate(target, workload, &evidence.counts[side], &settings.listener).await?;
+    }
+    Ok(())
 }
 
 /// Takes over what an earlier part of the same experiment measured. Counters are those of the new part alone.
@@ -186,8 +200,14 @@ fn go_on(earlier: &Evidence, evidence: &mut Evidence) -> Result<(), TrialError> 
     let asked = |evidence: &Evidence| -> Vec<(String, Vec<String>, Vec<String>)> {
         evidence.actions.iter().map(|a| (a.name.clone(), a.sql.clone(), a.sql_after.clone())).collect()
     };
+    let statements = |evidence: &Evidence| -> Vec<String> {
+        let all = evidence.migration.statements.iter().map(|statement| statement.sql.clone());
+        all.chain([evidence.migration.label.clone()]).collect()
+    };
     let differs = [
-        ("the migration", earlier.migration.label != evidence.migration.label),
+        ("the migrations", statements(earlier) != statements(evidence)),
+        ("the scenarios", earlier.design.scenarios != evidence.design.scenarios),
+        ("the server's settings", earlier.server.settings != evidence.server.settings),
         ("the dataset", earlier.dataset.digest != evidence.dataset.digest),
         ("the actions", asked(earlier) != asked(evidence)),
         ("the server's version", earlier.server.version != evidence.server.version),
@@ -202,9 +222,24 @@ fn go_on(earlier: &Evidence, evidence: &mut Evidence) -> Result<(), TrialError> 
         )));
     }
     evidence.started_at.clone_from(&earlier.started_at);
+    evidence.machine = earlier.machine;
     evidence.chunks.clone_from(&earlier.chunks);
     evidence.histograms.clone_from(&earlier.histograms);
     Ok(())
+}
+
+/// Sixteen hexadecimal digits that change with any word of the scenarios or of the migrations between the data and the sides.
+fn scenarios_digest(settings: &Settings) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    settings.scenarios[0].iter().for_each(|(file, _)| add(&file.text));
+    for migration in &settings.directory.migrations[settings.at + 1..*settings.weighed.start()] {
+        add(&std::fs::read_to_string(&migration.up).unwrap_or_default());
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a dead program left; on the embedded server also its sessions, which may still be working.
@@ -308,7 +343,7 @@ async fn measure(
         crew.collect(index).await?;
     }
     let first = snapshots(&crew, targets).await?;
-    let machine = Counters::read();
+    let (before, machine) = (evidence.machine, Counters::read());
 
     let total = settings.chunks * settings.rounds * 3;
     for chunk in evidence.chunks.len() as u32..settings.chunks {
@@ -320,8 +355,11 @@ async fn measure(
         }
         add_chunk(&crew, evidence).await?;
         let now = Counters::read();
-        evidence.machine =
-            MachineFacts { stolen_share: machine.stolen_since(&now), throttled: machine.throttled_since(&now) };
+        // The worse of this part and of one before it.
+        evidence.machine = MachineFacts {
+            stolen_share: [before.stolen_share, machine.stolen_since(&now)].into_iter().flatten().reduce(f64::max),
+            throttled: [before.throttled, machine.throttled_since(&now)].into_iter().flatten().max(),
+        };
         (settings.listener)(Event::Chunk(evidence));
         if settings.looks.contains(&(chunk + 1)) && (settings.enough)(evidence) {
             break;
@@ -497,6 +535,7 @@ fn design(settings: &Settings, load: Load) -> Design {
         seed: settings.seed.0,
         chunks_planned: settings.chunks,
         looks: settings.looks.clone(),
+        scenarios: scenarios_digest(settings),
         attempt: 1,
         rounds_per_chunk: settings.rounds,
         slice_ms: settings.slice.as_millis() as u64,
