@@ -13,7 +13,7 @@ fn a_migration_that_changes_nothing_is_never_a_win_or_a_loss() {
     let _machine = measuring();
     let home = Home::new();
     let shop = Shop::new(&home);
-    let ran = home.prove(&shop, "0002", &["--format", "json", "--scale", "0.2"]);
+    let ran = home.prove(&shop, "0002", &["--format", "json", "--scale", "0.2", "--chunks", "8"]);
     let trial = ran.json();
     for action in trial["comparison"]["actions"].as_array().unwrap() {
         let verdict = action["verdict"].as_str().unwrap();
