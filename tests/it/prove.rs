@@ -162,6 +162,8 @@ fn a_proof_goes_on_where_it_ended_and_its_verdicts_can_be_recomputed() {
     let _machine = measuring();
     let home = Home::new();
     let shop = Shop::new(&home);
+    // Left running, for it is asked many times.
+    home.run(&["server", "start"]).ok();
     let small = ["--format", "json", "--scale", "0.2"];
     let first = home.prove(&shop, "0002", &[&small[..], &["--chunks", "8"]].concat());
     let first = first.says(&["plan: verdicts after 8 chunks"]).json();
