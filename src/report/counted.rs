@@ -1,5 +1,6 @@
 //! What single operations cost on both sides, in words. Must hold for text and Markdown alike.
 
+use super::words;
 use crate::compare::balance::Needed;
 use crate::compare::counts::{CountComparison, Moved};
 use crate::compare::{ActionComparison, Comparison};
@@ -38,7 +39,7 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     let balance = &comparison.balance;
     let mut lines: Vec<String> = Vec::new();
     let mut say = |names: &[String], what: &str| {
-        lines.extend(names.iter().map(|name| format!("{name} {what}")));
+        lines.extend(names.iter().map(|name| format!("{} {what}", words::bare(name))));
     };
     say(&balance.no_longer_used, "is used by no action any more: a candidate for dropping, if nothing else needs it");
     say(&balance.unindexed, "is a foreign key without an index: deleting a parent reads the whole table");
@@ -48,6 +49,7 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     }
     for needed in &balance.needed {
         let Needed { index, action, blocks, blocks_without } = needed;
+        let index = words::bare(index);
         lines.push(match blocks_without {
             Some(without) => {
                 format!("{index} is needed: without it {action} touches {} blocks", arrow(*blocks, *without))
@@ -56,12 +58,12 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
         });
     }
     for index in &balance.not_needed {
-        lines.push(format!("{index} is in a plan, and no action touches more blocks without it"));
+        lines.push(format!("{} is in a plan, and no action touches more blocks without it", words::bare(index)));
     }
     for hot in &balance.hot_updates {
         lines.push(format!(
             "{}: {} of updates were in place (HOT), now {}",
-            hot.table,
+            words::bare(&hot.table),
             percent_text(hot.share_before),
             percent_text(hot.share_after)
         ));

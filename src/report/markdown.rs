@@ -93,7 +93,7 @@ fn measured(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
                 out,
                 "| {} | {} | {} | {} | {} | {} | {} |",
                 words::mark(index).trim(),
-                cell(&index.name),
+                cell(words::bare(&index.name)),
                 words::users(index),
                 words::scans(index),
                 words::index_tuples(index),

@@ -86,7 +86,7 @@ fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     for index in &trial.comparison.indexes {
         table.add_row(vec![
             words::mark(index).to_owned(),
-            index.name.strip_prefix("public.").unwrap_or(&index.name).to_owned(),
+            words::bare(&index.name).to_owned(),
             words::users(index),
             words::scans(index),
             words::index_tuples(index),

@@ -168,6 +168,11 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
     Some(text)
 }
 
+/// A name as people write it: without the schema nobody writes.
+pub(super) fn bare(name: &str) -> &str {
+    name.strip_prefix("public.").unwrap_or(name)
+}
+
 /// `+`, `−`, `~` or nothing.
 pub(super) fn mark(index: &IndexComparison) -> &'static str {
     match index.fate {
