@@ -83,7 +83,7 @@ pub(super) struct Arguments {
     /// Goes on with an experiment that ended undecided, with the margins, seed and looks it was begun with
     #[arg(long, value_name = "RESULT", conflicts_with_all = ["seed", "margin", "rounds", "slice", "counts_only", "threads"], help_heading = "Experiment")]
     resume: Option<PathBuf>,
-    /// No load: compares what single operations cost and answer on idle clones; the same on every machine
+    /// No load: compares what single operations cost and answer on idle clones; the same on every run over one dataset
     #[arg(long, conflicts_with_all = ["chunks", "rounds", "slice"], help_heading = "Experiment")]
     counts_only: bool,
     /// Sets of parameters each action is counted with

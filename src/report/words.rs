@@ -4,6 +4,7 @@ use super::counted;
 use crate::compare::indexes::Fate;
 use crate::compare::{ActionComparison, Comparison, IndexComparison, MetricComparison, Verdict};
 use crate::evidence::{Evidence, LoadFacts};
+use crate::stats::paired::LOOKS;
 use crate::units::{
     bytes_change_text, bytes_text, change_text, count_text, duration_text, interval_text, ms_text, per_call_text,
     percent_text, plural,
@@ -26,8 +27,8 @@ fn asks_differently(evidence: &Evidence) -> impl Iterator<Item = String> {
     other.map(|action| format!("{} asks another statement after the migration, as its scenario says", action.name))
 }
 
-/// More chunks than this are not advised: a better machine or a wider margin is.
-const MOST_CHUNKS: u32 = 128;
+/// More chunks than its last look no experiment can have: then a better machine or a wider margin is advised.
+const MOST_CHUNKS: u32 = LOOKS[LOOKS.len() - 1];
 
 /// What was measured on, in one line.
 pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
