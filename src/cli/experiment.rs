@@ -6,12 +6,17 @@ use std::path::Path;
 use anyhow::anyhow;
 
 use super::exit::Failure;
-use crate::compare::{Verdict, compare};
+use crate::compare::{ActionComparison, Change, Comparison, Verdict, compare};
 use crate::evidence::{Evidence, store};
 use crate::stats::paired::{LOOKS, looks};
 
 /// Chunks measured at most when nobody says it.
 const MOST_CHUNKS: u32 = 16;
+
+/// Chunks measured at most until intervals are as narrow as was asked, and the fewest an interval may rest on then
+/// (docs/method.md: stopping on precision needs twelve, and intervals of 96 %).
+const MOST_PRECISE: u32 = 64;
+const FEWEST_PRECISE: u32 = 12;
 
 /// More chunks than this many times the most will not become enough by waiting.
 const HOPELESS: u32 = 2;
@@ -25,11 +30,34 @@ pub(super) struct Length {
 
 impl Length {
     /// Of a new experiment, or of one that goes on.
-    pub(super) fn new(asked: Option<u32>, resumed: Option<&Evidence>) -> Result<Self, Failure> {
+    pub(super) fn new(
+        asked: Option<u32>,
+        (precision, replicates): (Option<f64>, Option<u32>),
+        resumed: Option<&Evidence>,
+    ) -> Result<Self, Failure> {
         let Some(earlier) = resumed else {
+            if precision.is_some() {
+                let chunks = asked.unwrap_or(MOST_PRECISE);
+                return Ok(Self { chunks, looks: (FEWEST_PRECISE.min(chunks)..=chunks).collect() });
+            }
             let chunks = asked.unwrap_or(MOST_CHUNKS);
-            return Ok(Self { chunks, looks: looks(chunks) });
+            let looks = match replicates {
+                // What all sets have in common is known at the end only.
+                Some(_) => vec![chunks],
+                None => looks(chunks),
+            };
+            if replicates.is_some_and(|replicates| chunks < replicates * 2) {
+                return Err(Failure::usage(anyhow!(
+                    "every set of clones needs two chunks at least\n  = help: raise --chunks"
+                )));
+            }
+            return Ok(Self { chunks, looks });
         };
+        if earlier.design.precision.is_some() || 1 < earlier.design.replicates {
+            return Err(Failure::usage(anyhow!(
+                "an experiment with --precision or --replicates ends once\n  = help: begin a new one; it counts as another attempt"
+            )));
+        }
         let done = earlier.chunks.len() as u32;
         let last = LOOKS[LOOKS.len() - 1];
         let next = LOOKS.into_iter().find(|look| done < *look).unwrap_or(last);
@@ -51,12 +79,26 @@ impl Length {
 /// Whether every action is decided by now, or no more chunks than `most` are likely to decide the others.
 pub(super) fn enough(evidence: &Evidence, most: u32) -> bool {
     let comparison = compare(evidence);
-    let decided = |verdict: Verdict| verdict != Verdict::Inconclusive;
+    if let Some(precision) = evidence.design.precision {
+        return narrow(&comparison, precision);
+    }
+    // What has the plans and blocks it had needs no more than not to be slower.
+    let unchanged = |action: &ActionComparison| {
+        !action.plan_changed && action.counts.as_ref().is_some_and(|counts| counts.verdict == Verdict::Same)
+    };
     comparison.checks.iter().any(crate::compare::Check::stops_everything)
-        || comparison
-            .actions
-            .iter()
-            .all(|action| decided(action.verdict) || action.chunks_needed.is_none_or(|needed| HOPELESS * most < needed))
+        || comparison.actions.iter().all(|action| {
+            action.verdict != Verdict::Inconclusive
+                || action.not_slower && unchanged(action)
+                || action.chunks_needed.is_none_or(|needed| HOPELESS * most < needed)
+        })
+}
+
+/// Whether every interval that decides something is as narrow as was asked, on both sides of its estimate.
+fn narrow(comparison: &Comparison, precision: f64) -> bool {
+    let metrics = comparison.actions.iter().flat_map(|action| [&action.p50, &action.p95]).flatten();
+    let half = |change: Change| (change.high - change.low) / 2.0 / (1.0 + change.change);
+    metrics.filter_map(|metric| metric.change).all(|change| half(change) <= precision)
 }
 
 /// The evidence of an experiment that is to go on.

@@ -9,9 +9,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::clock::Clock;
 use crate::compare::{Comparison, compare};
+use crate::evidence::{Evidence, Interleave};
 use crate::seed::load::Progress as Loading;
 use crate::trial::Event;
-use crate::units::{count_text, duration_text, ms_text, plural};
+use crate::units::{count_text, duration_text, ms_text, percent_text, plural};
 
 /// Plain lines about work under way come at most this often.
 const PLAIN_EVERY_NS: u64 = 5_000_000_000;
@@ -146,7 +147,17 @@ impl Progress {
             Event::Cloning { side } => self.status(format!("cloning {side}")),
             Event::Migrating { migration } => self.status(format!("migrating: {migration}")),
             Event::Migrated(time) => self.line(&format!("migration: applied in {}", duration_text(*time))),
-            Event::Planned { chunk_s, looks } => {
+            Event::Planned { chunk_s, looks, evidence, needed } => {
+                told_plan(evidence, (*chunk_s, needed)).iter().for_each(|line| self.line(line));
+                if let Some(precision) = evidence.design.precision {
+                    self.line(&format!(
+                        "plan: until every interval is within ±{}, after {} chunks at the earliest and {} at most",
+                        percent_text(precision),
+                        looks.first().unwrap_or(&0),
+                        looks.last().unwrap_or(&0)
+                    ));
+                    return;
+                }
                 let after = |look: &u32| {
                     format!("{look} chunks ({})", duration_text(Duration::from_secs_f64(f64::from(*look) * chunk_s)))
                 };
@@ -169,6 +180,44 @@ impl Progress {
             Event::Counting { done, total } => self.status(format!("counting: action {done} of {total}")),
         }
     }
+}
+
+/// How the sides take turns, who gets more operations than the mix gives, and how long sampling alone would take.
+fn told_plan(evidence: &Evidence, (chunk_s, needed): (f64, &[f64])) -> Vec<String> {
+    let mut lines = Vec::new();
+    let design = &evidence.design;
+    let slice = duration_text(Duration::from_millis(design.slice_ms));
+    let turns = match design.interleave {
+        Interleave::Slice => format!("in slices of {slice}"),
+        Interleave::Op => "operation by operation".to_owned(),
+        Interleave::Block => format!("in blocks of {slice}"),
+    };
+    let why = design.interleave_reason.as_ref().map(|why| format!(", because {why}")).unwrap_or_default();
+    lines.push(format!("plan: the sides take turns {turns}{why}"));
+    let focused: Vec<String> = evidence
+        .actions
+        .iter()
+        .filter_map(|action| Some((action, action.driven_share?)))
+        .filter(|(action, driven)| action.share < *driven)
+        .map(|(action, driven)| format!("{} {} → {}", action.name, percent_text(action.share), percent_text(driven)))
+        .collect();
+    if !focused.is_empty() {
+        lines.push(format!(
+            "plan: more of the operations for what changed, so that it can be decided: {}",
+            focused.join(", ")
+        ));
+    }
+    let slowest = evidence.actions.iter().zip(needed).max_by(|a, b| a.1.total_cmp(b.1));
+    if let Some((action, chunks)) = slowest {
+        lines.push(format!(
+            "plan: on a quiet machine {} of p95 takes about {} chunks ({}) for {}, which is asked least",
+            percent_text(action.margin),
+            chunks.ceil(),
+            duration_text(Duration::from_secs_f64(chunks.ceil() * chunk_s)),
+            action.name
+        ));
+    }
+    lines
 }
 
 /// The action that moved most so far; a picture, no verdict.

@@ -16,8 +16,8 @@ use super::{Embedded, Format, report};
 use crate::clock;
 use crate::compare::{Verdict, compare};
 use crate::diagnostic::SourceFile;
-use crate::evidence::Evidence;
 use crate::evidence::store::{ResultFolder, StoreError};
+use crate::evidence::{Evidence, Interleave};
 use crate::expression::Node;
 use crate::expression::parse::parse;
 use crate::migrate::Directory;
@@ -26,7 +26,7 @@ use crate::postgres::database::{Admin, Token};
 use crate::scenario::Scenario;
 use crate::scenario::action::parse_margin;
 use crate::seed::spec::parse_spec;
-use crate::trial::{Event, Settings, TrialError, prove};
+use crate::trial::{Dataset, Event, Settings, TrialError, prove};
 use crate::units::Seed;
 
 const EXAMPLES: &str = "\
@@ -37,6 +37,8 @@ Examples:
   weighbridge prove 0002 --format markdown   for a pull request
   weighbridge prove --counts-only            no load: blocks, rows, WAL, plans and answers of single operations
   weighbridge prove --chunks 64              more chunks, to decide finer differences
+  weighbridge prove --precision 2%           goes on until every interval is that narrow
+  weighbridge prove --replicates 4           on four sets of clones: claims finer than one clone's luck
   weighbridge prove --resume results/…       goes on where a proof ended undecided
   weighbridge prove --url postgresql://me@localhost:5432/postgres
                                              on a server of yours: clones are made there and dropped again";
@@ -81,10 +83,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512), help_heading = "Experiment")]
     chunks: Option<u32>,
     /// Goes on with an experiment that ended undecided, with the margins, seed and looks it was begun with
-    #[arg(long, value_name = "RESULT", conflicts_with_all = ["seed", "margin", "rounds", "slice", "counts_only", "threads"], help_heading = "Experiment")]
+    #[arg(long, value_name = "RESULT", conflicts_with_all = ["seed", "margin", "rounds", "slice", "counts_only", "threads", "interleave", "precision", "replicates"], help_heading = "Experiment")]
     resume: Option<PathBuf>,
     /// No load: compares what single operations cost and answer on idle clones; the same on every run over one dataset
-    #[arg(long, conflicts_with_all = ["chunks", "rounds", "slice"], help_heading = "Experiment")]
+    #[arg(long, conflicts_with_all = ["chunks", "rounds", "slice", "interleave", "precision", "replicates"], help_heading = "Experiment")]
     counts_only: bool,
     /// Sets of parameters each action is counted with
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Experiment")]
@@ -92,12 +94,24 @@ pub(super) struct Arguments {
     /// Hides each index of the migrated side in turn, and says which the actions need
     #[arg(long, help_heading = "Experiment")]
     ablate: bool,
-    /// Slices of each side in a chunk; even, so that every order is run backwards too
-    #[arg(long, default_value_t = 6, value_parser = even, help_heading = "Experiment")]
-    rounds: u32,
-    /// Length of a slice, such as 1s or 500ms
-    #[arg(long, default_value = "1s", value_parser = slice, help_heading = "Experiment")]
-    slice: Duration,
+    /// How the sides take turns [default: slice, or block where the sides do not fit into the cache together or mostly write]
+    #[arg(long, value_enum, help_heading = "Experiment")]
+    interleave: Option<Turns>,
+    /// Ends when every interval of 95 % is this narrow on both sides, such as 2%, instead of at the planned looks [chunks: 64 at most]
+    #[arg(long, value_parser = margin, help_heading = "Experiment")]
+    precision: Option<f64>,
+    /// Sets of clones, each with statistics of its own; verdicts then rest on what the sets have in common
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(3..=12), conflicts_with = "precision", help_heading = "Experiment")]
+    replicates: Option<u32>,
+    /// Keeps the mix as it is, even where an action that changed has too few operations to be decided
+    #[arg(long, help_heading = "Experiment")]
+    no_focus: bool,
+    /// Slices of each side in a chunk; even, so that every order is run backwards too [default: 6, or 2 blocks]
+    #[arg(long, value_parser = even, help_heading = "Experiment")]
+    rounds: Option<u32>,
+    /// Length of a slice, such as 1s or 500ms [default: 1s, or 10s for a block]
+    #[arg(long, value_parser = slice, help_heading = "Experiment")]
+    slice: Option<Duration>,
     /// Threads of the load driver [default: one for every four processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "Experiment")]
     threads: Option<u16>,
@@ -110,6 +124,27 @@ pub(super) struct Arguments {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
     format: Format,
+}
+
+/// How the sides take turns, as a flag.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Turns {
+    /// About a second each: cancels the machine's drift
+    Slice,
+    /// Every operation on every side, in random order: the most precise, but nothing is learned of saturation
+    Op,
+    /// Ten seconds each, after a checkpoint and a warm-up: for caches that do not hold all sides, and for what writing costs
+    Block,
+}
+
+impl From<Turns> for Interleave {
+    fn from(turns: Turns) -> Self {
+        match turns {
+            Turns::Slice => Self::Slice,
+            Turns::Op => Self::Op,
+            Turns::Block => Self::Block,
+        }
+    }
 }
 
 /// One thread of the driver for every four processors: the rest is the server's.
@@ -152,7 +187,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let resumed = experiment::resumed(arguments.resume.as_deref(), &arguments.results)?;
     let length = match arguments.counts_only {
         true => Length { chunks: 0, looks: Vec::new() },
-        false => Length::new(arguments.chunks, resumed.as_ref())?,
+        false => Length::new(arguments.chunks, (arguments.precision, arguments.replicates), resumed.as_ref())?,
     };
     let inputs = read_inputs(&arguments, &project)?;
     let progress = Arc::new(Progress::new(quiet));
@@ -287,9 +322,13 @@ fn settings(
     Settings {
         target,
         embedded,
-        directory: inputs.directory,
-        at: inputs.at,
-        weighed: inputs.weighed,
+        dataset: Dataset {
+            directory: inputs.directory,
+            at: inputs.at,
+            weighed: inputs.weighed,
+            loader_connections: arguments.loaders.map_or(processors.clamp(1, 4), usize::from),
+            replicates: arguments.replicates.unwrap_or(1),
+        },
         spec: inputs.spec,
         scale: of_earlier(|e| e.dataset.scale).or(arguments.scale).or(project.scale).unwrap_or(1.0),
         seed: Seed(of_earlier_seed.or(arguments.seed).or(project.seed).unwrap_or(42)),
@@ -301,14 +340,16 @@ fn settings(
         attempts: Arc::new(move |evidence| experiment::attempt(&results, evidence)),
         sets: arguments.sets,
         ablate: arguments.ablate,
-        rounds: resumed.as_ref().map_or(arguments.rounds, |e| e.design.rounds_per_chunk),
-        slice: resumed.as_ref().map_or(arguments.slice, |e| Duration::from_millis(e.design.slice_ms)),
+        focus: !arguments.no_focus,
+        precision: resumed.as_ref().map_or(arguments.precision, |e| e.design.precision),
+        interleave: resumed.as_ref().map(|e| e.design.interleave).or(arguments.interleave.map(Interleave::from)),
+        rounds: resumed.as_ref().map(|e| e.design.rounds_per_chunk).or(arguments.rounds),
+        slice: resumed.as_ref().map(|e| Duration::from_millis(e.design.slice_ms)).or(arguments.slice),
         threads: of_earlier(|e| f64::from(e.design.driver_threads))
             .map(|threads| threads as usize)
             .or(arguments.threads.map(usize::from))
             .unwrap_or_else(default_threads),
         resumed,
-        loader_connections: arguments.loaders.map_or(processors.clamp(1, 4), usize::from),
         listener: Arc::new(move |event| {
             if let Event::Chunk(evidence) = &event {
                 saver.keep(evidence);

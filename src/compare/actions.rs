@@ -11,7 +11,7 @@ use super::{Change, Verdict};
 use crate::evidence::{ActionHistograms, Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::histogram::{empty, quantile};
-use crate::stats::paired::{Effect, effect, pairs_needed};
+use crate::stats::paired::{Effect, pairs_needed};
 
 /// One action.
 #[derive(Debug, Clone, Serialize)]
@@ -372,8 +372,8 @@ fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Measured> {
         lag_difference_us: (checks::timer_lag_us(evidence, Side::After, q)
             - checks::timer_lag_us(evidence, Side::Before, q))
         .abs(),
-        effect: effect(&after, super::level(evidence)),
-        control: effect(&ratios(Side::Control).unwrap_or_default(), super::level(evidence)),
+        effect: super::effect_of(evidence, &after),
+        control: super::effect_of(evidence, &ratios(Side::Control).unwrap_or_default()),
         ratios: after,
     })
 }
@@ -390,6 +390,7 @@ fn at_quantile(histogram: &Histogram<u64>, q: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::paired::effect;
 
     fn effect_of(center: f64, spread: f64) -> Effect {
         let ratios: Vec<f64> = (0..8).map(|i| center + spread * (f64::from(i) - 3.5) / 3.5).collect();

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::conditions;
 use super::counts::{Answers, CountComparison};
 use crate::evidence::{ChunkSide, Evidence, LoadFacts, Side};
 use crate::stats::paired::FEWEST_PAIRS;
@@ -43,6 +44,16 @@ pub enum CheckName {
     SameAnswers,
     /// The machine took nothing from the measurement.
     Machine,
+    /// Two accounts of what was in flight agree (Little's law).
+    Bookkeeping,
+    /// Nothing else was at work on the server, or on all sides alike.
+    Background,
+    /// What came before a slice does not show in it.
+    CarryOver,
+    /// The sides' servers are set alike.
+    Settings,
+    /// Answers had stopped becoming faster before anything was counted.
+    Priming,
     /// Counters only grew.
     CountersReset,
 }
@@ -138,6 +149,7 @@ pub fn run(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<Check
     timer_lag(evidence, &mut checks);
     same_work(evidence, &mut checks);
     machine(evidence, &mut checks);
+    conditions::run(evidence, &mut checks);
     if evidence.counters.values().any(|c| c.reset) {
         let message = "counters of the server went backwards during the trial (a reset, or a crash): index use and \
                        work per call are not shown"

@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod balance;
 pub mod checks;
+mod conditions;
 pub mod counts;
 pub mod indexes;
 pub mod plan_change;
@@ -101,8 +102,28 @@ impl From<&Effect> for Change {
 
 /// The level of each planned look.
 fn level(evidence: &Evidence) -> f64 {
-    // Before there were looks, the end was the only one.
-    if evidence.design.looks.is_empty() { 0.05 } else { paired::level(evidence.design.looks.len()) }
+    let design = &evidence.design;
+    if design.precision.is_some() {
+        // Stopping on precision looks at the width alone, which tells little of the estimate: a little is left for it.
+        0.04
+    } else if design.looks.is_empty() || 1 < design.replicates {
+        // Before there were looks, the end was the only one; of replicates it is.
+        0.05
+    } else {
+        paired::level(design.looks.len())
+    }
+}
+
+/// An effect of the ratios of chunks; of what their sets of clones have in common, where there are several.
+fn effect_of(evidence: &Evidence, ratios: &[f64]) -> Option<Effect> {
+    if evidence.design.replicates <= 1 {
+        return paired::effect(ratios, level(evidence));
+    }
+    let mut groups: Vec<Vec<f64>> = vec![Vec::new(); evidence.design.replicates as usize];
+    for (chunk, ratio) in evidence.chunks.iter().zip(ratios) {
+        groups.get_mut(chunk.replicate as usize)?.push(*ratio);
+    }
+    paired::effect_of_groups(&groups, level(evidence))
 }
 
 /// Compares the sides of a trial.
@@ -206,5 +227,5 @@ fn workload_change(evidence: &Evidence) -> Option<Change> {
         .iter()
         .map(|chunk| Some((total(chunk, Side::After)? / total(chunk, Side::Before)?).ln()))
         .collect();
-    paired::effect(&ratios?, level(evidence)).as_ref().map(Change::from)
+    effect_of(evidence, &ratios?).as_ref().map(Change::from)
 }

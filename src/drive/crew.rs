@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::client::{Client, Targets};
 use super::pool::Pool;
-use super::recorder::Recording;
+use super::recorder::{Pace, Recording};
 use super::timer::Timer;
+use super::together::{Partner, drive_together};
 use super::worker::{DriveError, Rules, Seat, Slice, drive};
 use crate::clock::Clock;
 use crate::postgres::Error;
@@ -46,6 +47,17 @@ pub struct Interval {
     pub number: u64,
     /// What was recorded.
     pub recording: Recording,
+}
+
+/// The operations of a slice of a trial.
+#[derive(Debug, Clone, Copy)]
+pub struct Ops {
+    /// Names arrivals and parameters; equal numbers give equal ones on every side.
+    pub stream: u64,
+    /// The number of the first (`sequence()`).
+    pub first: u64,
+    /// How long they become due.
+    pub length_ns: u64,
 }
 
 /// A pool of connections in front of more clients.
@@ -89,28 +101,18 @@ struct Member {
 /// Lead between telling the threads and the slice's start, so that all of them are ready.
 const LEAD_NS: u64 = 2_000_000;
 
+/// The first so-maniest part of a slice is early in it.
+const EARLY: u64 = 10;
+
 type Reply<T> = oneshot::Sender<Result<T, CrewError>>;
 
 enum Order {
-    Connect {
-        side: usize,
-        targets: Box<Targets>,
-        workload: Arc<Workload>,
-        reply: Reply<()>,
-    },
-    Slice {
-        side: usize,
-        slice: Box<Slice>,
-        interval_ns: Option<(u64, mpsc::UnboundedSender<Interval>)>,
-        reply: Reply<u64>,
-    },
-    Flush {
-        reply: Reply<()>,
-    },
-    Collect {
-        side: usize,
-        reply: Reply<Recording>,
-    },
+    Connect { side: usize, targets: Box<Targets>, workload: Arc<Workload>, reply: Reply<()> },
+    Slice { side: usize, slice: Box<Slice>, recorded: bool, reply: Reply<Pace> },
+    Together { slice: Box<Slice>, reply: Reply<Vec<Pace>> },
+    Run { side: usize, slice: Box<Slice>, interval_ns: (u64, mpsc::UnboundedSender<Interval>), reply: Reply<u64> },
+    Flush { reply: Reply<()> },
+    Collect { side: usize, reply: Reply<Recording> },
 }
 
 impl Crew {
@@ -157,25 +159,47 @@ impl Crew {
         self.all(order).await.map(drop)
     }
 
-    /// Drives one slice on one side, on all threads at once.
+    /// Drives one slice on one side, on all threads at once; what is not `recorded` is only a warm-up.
     ///
     /// # Errors
     /// When the driver fails; the server's refusals are counted instead.
-    pub async fn slice(&self, side: usize, stream: u64, first: u64, length_ns: u64) -> Result<(), CrewError> {
+    pub async fn slice(&self, side: usize, ops: Ops, recorded: bool) -> Result<Pace, CrewError> {
+        let slices = self.slices(ops, self.level);
+        let paces =
+            self.all(|thread, reply| Order::Slice { side, slice: Box::new(slices(thread)), recorded, reply }).await?;
+        let mut sum = Pace::default();
+        paces.into_iter().for_each(|pace| sum.add(pace));
+        Ok(sum)
+    }
+
+    /// Drives one slice on every side at once: each operation on one side after the other, in random order. As many arrivals
+    /// are due as make the server's load the same as in a slice of one side.
+    ///
+    /// # Errors
+    /// When the driver fails; the server's refusals are counted instead.
+    pub async fn together(&self, sides: usize, ops: Ops) -> Result<Vec<Pace>, CrewError> {
+        let slices = self.slices(ops, self.level / sides as f64);
+        let paces = self.all(|thread, reply| Order::Together { slice: Box::new(slices(thread)), reply }).await?;
+        let mut sums = vec![Pace::default(); sides];
+        for thread in paces {
+            sums.iter_mut().zip(thread).for_each(|(sum, pace)| sum.add(pace));
+        }
+        Ok(sums)
+    }
+
+    /// What each thread is told of a slice that is about to start.
+    fn slices(&self, ops: Ops, level: f64) -> impl Fn(usize) -> Slice {
+        let Ops { stream, first, length_ns } = ops;
         let start_ns = self.clock.now_ns() + LEAD_NS;
         let grace_ns = (length_ns / 2).max(250_000_000);
         let threads = self.threads.len();
-        let shape = Arc::new(Shape::steady(self.level, length_ns as f64 / 1e9));
+        let shape = Arc::new(Shape::steady(level, length_ns as f64 / 1e9));
         let stop = Arc::new(AtomicBool::new(false));
-        self.all(|thread, reply| {
+        move |thread| {
             let stream = Stream::lane(stream, thread as u64, threads as u64).from(first);
             let (shape, stop) = (Arc::clone(&shape), Arc::clone(&stop));
-            let rules = Rules::default();
-            let slice = Slice { stream, start_ns, length_ns, grace_ns, shape, most: None, rules, stop };
-            Order::Slice { side, slice: Box::new(slice), interval_ns: None, reply }
-        })
-        .await
-        .map(drop)
+            Slice { stream, start_ns, length_ns, grace_ns, shape, most: None, rules: Rules::default(), stop }
+        }
     }
 
     /// Drives a run on the only side, on all threads at once; intervals go to `intervals` as they end. Returns the number
@@ -194,7 +218,7 @@ impl Crew {
             let share = |all: u64| all / threads + u64::from(thread < all % threads);
             let (shape, stop, most) = (Arc::clone(&shape), Arc::clone(&stop), most.map(share));
             let slice = Slice { stream, start_ns, length_ns, grace_ns, shape, most, rules, stop };
-            Order::Slice { side: 0, slice: Box::new(slice), interval_ns: Some((interval_ns, intervals.clone())), reply }
+            Order::Run { side: 0, slice: Box::new(slice), interval_ns: (interval_ns, intervals.clone()), reply }
         })
         .await
         .map(|taken| first + taken.into_iter().max().unwrap_or(0) * threads * shard.1)
@@ -271,6 +295,24 @@ struct Station {
     cpu_ns: u64,
 }
 
+impl Station {
+    /// A slice begins.
+    fn begin(&mut self, slice: &Slice) {
+        let recording = self.recording.get_mut();
+        recording.pace = Pace::default();
+        recording.early_until_ns = slice.start_ns + slice.length_ns / EARLY;
+    }
+
+    /// It has ended, after so much of processor time and of time.
+    fn end(&mut self, cpu_ns: u64, took_ns: u64) -> Pace {
+        self.cpu_ns += cpu_ns;
+        let recording = self.recording.get_mut();
+        recording.elapsed_ns += took_ns;
+        recording.cpu_share_max = self.cpu_ns as f64 / recording.elapsed_ns.max(1) as f64;
+        recording.pace
+    }
+}
+
 impl Thread {
     async fn serve(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         while let Some(order) = inbox.recv().await {
@@ -279,10 +321,11 @@ impl Thread {
                 Order::Connect { side, targets, workload, reply } => {
                     drop(reply.send(self.connect(side, &targets, workload).await));
                 }
-                Order::Slice { side, slice, interval_ns: None, reply } => {
-                    drop(reply.send(self.slice(side, &slice).await));
+                Order::Slice { side, slice, recorded, reply } => {
+                    drop(reply.send(self.slice(side, &slice, recorded).await));
                 }
-                Order::Slice { side, slice, interval_ns: Some((every, intervals)), reply } => {
+                Order::Together { slice, reply } => drop(reply.send(self.together(&slice).await)),
+                Order::Run { side, slice, interval_ns: (every, intervals), reply } => {
                     drop(reply.send(self.run(side, &slice, every, &intervals).await));
                 }
                 Order::Flush { reply } => drop(reply.send(self.flush().await)),
@@ -363,15 +406,34 @@ impl Thread {
         Ok(result?)
     }
 
-    async fn slice(&mut self, side: usize, slice: &Slice) -> Result<u64, CrewError> {
+    async fn slice(&mut self, side: usize, slice: &Slice, recorded: bool) -> Result<Pace, CrewError> {
         let station = self.sides.get_mut(&side).ok_or(CrewError::Gone)?;
+        if !recorded {
+            let scratch = RefCell::new(Recording::new(station.workload.actions.len()));
+            drive(&mut station.seats, None, &station.workload, slice, &self.clock, &scratch).await?;
+            return Ok(scratch.into_inner().pace);
+        }
+        station.begin(slice);
         let cpu_before = thread_cpu_ns();
         let result = drive(&mut station.seats, None, &station.workload, slice, &self.clock, &station.recording).await;
-        station.cpu_ns += thread_cpu_ns() - cpu_before;
-        let recording = station.recording.get_mut();
-        recording.elapsed_ns += self.clock.now_ns().saturating_sub(slice.start_ns);
-        recording.cpu_share_max = station.cpu_ns as f64 / recording.elapsed_ns.max(1) as f64;
-        Ok(result?)
+        let pace = station.end(thread_cpu_ns() - cpu_before, self.clock.now_ns().saturating_sub(slice.start_ns));
+        result?;
+        Ok(pace)
+    }
+
+    async fn together(&mut self, slice: &Slice) -> Result<Vec<Pace>, CrewError> {
+        let sides = self.sides.len().max(1) as u64;
+        self.sides.values_mut().for_each(|station| station.begin(slice));
+        let partners = self.sides.values_mut().map(|station| {
+            let Station { workload, seats, recording, .. } = station;
+            Partner { seats, workload, recording }
+        });
+        let cpu_before = thread_cpu_ns();
+        let result = drive_together(partners.collect(), slice, &self.clock).await;
+        let (cpu, took) = (thread_cpu_ns() - cpu_before, self.clock.now_ns().saturating_sub(slice.start_ns));
+        result?;
+        // Every side had its part of the time.
+        Ok(self.sides.values_mut().map(|station| station.end(cpu / sides, took / sides)).collect())
     }
 
     async fn flush(&mut self) -> Result<(), CrewError> {

@@ -15,6 +15,7 @@ pub mod recorder;
 mod replicas;
 pub mod sqlx_client;
 pub mod timer;
+mod together;
 pub mod wire_client;
 pub mod worker;
 

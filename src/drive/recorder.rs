@@ -102,12 +102,40 @@ pub struct Recording {
     pub in_flight_ns: u64,
     /// Time from sending to the outcome of those that failed, which no histogram holds.
     pub failed_ns: u64,
+    /// How fast answers came, over all actions.
+    pub pace: Pace,
+    /// What was due before this moment of the driver's clock is early in its slice.
+    pub early_until_ns: u64,
     /// What waiting for a connection of the pool took, where there is one.
     pub pool: PoolRecording,
     /// The slowest operations over the run's limit.
     pub slowest: Vec<Slow>,
     /// Every operation, when a log was asked for.
     pub log: Vec<LogEntry>,
+}
+
+/// Answers and their service times, those at the beginning of a slice apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Answers.
+    pub answers: u64,
+    /// Their service times together.
+    pub service_ns: u64,
+    /// Answers to what was due early.
+    pub early: u64,
+    /// Their service times together.
+    pub early_ns: u64,
+}
+
+impl Pace {
+    /// Adds another pace.
+    pub fn add(&mut self, other: Self) {
+        let Self { answers, service_ns, early, early_ns } = other;
+        self.answers += answers;
+        self.service_ns += service_ns;
+        self.early += early;
+        self.early_ns += early_ns;
+    }
 }
 
 /// What clients saw of a pool of connections.
@@ -234,6 +262,8 @@ impl Recording {
             elapsed_ns: 0,
             in_flight_ns: 0,
             failed_ns: 0,
+            pace: Pace::default(),
+            early_until_ns: 0,
             pool: PoolRecording { wait: empty(), timeouts: 0, in_use_ns: 0, waiting_max: 0 },
             slowest: Vec::new(),
             log: Vec::new(),
@@ -242,13 +272,20 @@ impl Recording {
 
     /// An answered operation; `late` by the load's own limit.
     pub fn answered(&mut self, action: usize, at: Moments, rows: u64, late: bool) {
+        let service_ns = at.ended.saturating_sub(at.began);
+        self.pace.answers += 1;
+        self.pace.service_ns += service_ns;
+        if at.due < self.early_until_ns {
+            self.pace.early += 1;
+            self.pace.early_ns += service_ns;
+        }
         let action = &mut self.actions[action];
         action.counts.due += 1;
         action.counts.ok += 1;
         action.counts.rows += rows;
         action.counts.late += u64::from(late);
         put(&mut action.latency, at.ended.saturating_sub(at.due));
-        put(&mut action.service, at.ended.saturating_sub(at.began));
+        put(&mut action.service, service_ns);
         put(&mut action.lag, at.asked.saturating_sub(at.due));
     }
 
@@ -320,7 +357,8 @@ impl Recording {
     /// Adds another thread's recording of the same slices.
     pub fn merge(&mut self, other: &Self) {
         let Self { actions, failures, digest, reconnects, cpu_ns, timer_lag, cpu_share_max, elapsed_ns, .. } = other;
-        let Self { in_flight_ns, failed_ns, pool, slowest, log, .. } = other;
+        let Self { in_flight_ns, failed_ns, pace, pool, slowest, log, .. } = other;
+        self.pace.add(*pace);
         self.cpu_ns += cpu_ns;
         self.in_flight_ns += in_flight_ns;
         self.failed_ns += failed_ns;
@@ -347,6 +385,15 @@ impl Recording {
         merge(&mut self.timer_lag, timer_lag);
         self.cpu_share_max = self.cpu_share_max.max(*cpu_share_max);
         self.elapsed_ns = self.elapsed_ns.max(*elapsed_ns);
+    }
+
+    /// Little's law: operations in flight on average, and what throughput times time in service makes them. The first comes
+    /// from a sum kept beside the histograms, the second from the histograms.
+    #[must_use]
+    pub fn in_flight(&self) -> (f64, f64) {
+        let elapsed = self.elapsed_ns.max(1) as f64;
+        let served: f64 = self.actions.iter().map(|a| a.service.mean() * a.service.len() as f64).sum();
+        (self.in_flight_ns as f64 / elapsed, (served + self.failed_ns as f64) / elapsed)
     }
 
     /// The counts of all actions together.

@@ -51,6 +51,12 @@ pub struct PlanShape {
     pub aggregates: BTreeMap<String, u32>,
     /// Workers are planned.
     pub parallel: bool,
+    /// Tables it reads or writes; absent before format 3.
+    #[serde(default)]
+    pub relations: Vec<String>,
+    /// Tables it writes to; absent before format 3.
+    #[serde(default)]
+    pub writes: Vec<String>,
 }
 
 /// How a plan reads a relation.

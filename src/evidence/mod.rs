@@ -4,6 +4,7 @@
 //! made from evidence by `compare`, this year or next.
 
 pub mod count;
+pub mod design;
 pub mod histograms;
 pub mod interval_log;
 pub mod run;
@@ -15,10 +16,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use count::{Ablated, AccessPath, Answer, CountedAction, CountedSet, PlanShape};
+pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts};
 pub use histograms::{ActionHistograms, Histograms};
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A database in one schema state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,6 +65,9 @@ pub struct Evidence {
     pub dataset: DatasetFacts,
     /// The server it was weighed on.
     pub server: ServerFacts,
+    /// The server of `after`, where its version or a setting is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_after: Option<ServerFacts>,
     /// What the machine took from it while chunks were measured.
     #[serde(default)]
     pub machine: MachineFacts,
@@ -139,7 +144,7 @@ pub struct DatasetFacts {
 }
 
 /// A server.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ServerFacts {
@@ -162,60 +167,6 @@ pub struct MachineFacts {
     pub throttled: Option<u64>,
 }
 
-/// How a trial was planned.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Design {
-    /// Names the parameters, arrivals and the order of slices.
-    pub seed: u64,
-    /// Chunks that were planned; none when operations were only counted.
-    pub chunks_planned: u32,
-    /// After how many chunks verdicts were planned, the last of them at the end; without any the end is the only one, at 5 %.
-    #[serde(default)]
-    pub looks: Vec<u32>,
-    /// Names the text of the scenarios, and of migrations applied to every side.
-    #[serde(default)]
-    pub scenarios: String,
-    /// The how many-th attempt at the same comparison this was, by the results that were kept.
-    #[serde(default = "first")]
-    pub attempt: u32,
-    /// Rounds in a chunk; in each, every side has one slice.
-    pub rounds_per_chunk: u32,
-    /// Length of a slice, in milliseconds.
-    pub slice_ms: u64,
-    /// Changes smaller than this count as the same, as a share, where an action names no other.
-    pub margin: f64,
-    /// How operations arrived.
-    pub load: LoadFacts,
-    /// Threads of the load driver.
-    pub driver_threads: u32,
-}
-
-/// Before attempts were counted.
-fn first() -> u32 {
-    1
-}
-
-/// How operations arrived.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum LoadFacts {
-    /// A Poisson process.
-    Open {
-        /// Actions a second on the side that has the slice.
-        rate_per_s: f64,
-        /// Most in flight.
-        connections: u32,
-    },
-    /// As fast as they are answered.
-    Closed {
-        /// Connections.
-        clients: u32,
-    },
-}
-
 /// One action of the mix.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -225,6 +176,9 @@ pub struct ActionFacts {
     pub name: String,
     /// Its share of the mix, from 0 to 1.
     pub share: f64,
+    /// Its share of what was driven, where that is another: for focus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driven_share: Option<f64>,
     /// Its margin, as a share.
     pub margin: f64,
     /// Its statements.
@@ -239,6 +193,9 @@ pub struct ActionFacts {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChunkFacts {
+    /// Which set of clones it was measured on, from 0.
+    #[serde(default)]
+    pub replicate: u32,
     /// By side.
     pub sides: BTreeMap<Side, ChunkSide>,
 }
@@ -258,6 +215,39 @@ pub struct ChunkSide {
     pub driver_cpu_share_max: f64,
     /// Length of the slices with their drains, in seconds.
     pub elapsed_s: f64,
+    /// A sum over what was sent, in any order: the same where the same was sent. Absent before format 3.
+    #[serde(default)]
+    pub digest: String,
+    /// Operations in flight on average, from a sum of its own; absent before format 3.
+    #[serde(default)]
+    pub in_flight_mean: Option<f64>,
+    /// What throughput and times in service make of it (Little's law).
+    #[serde(default)]
+    pub in_flight_expected: Option<f64>,
+    /// Its slices in the order of rounds; absent before format 3.
+    #[serde(default)]
+    pub slices: Vec<SliceFacts>,
+}
+
+/// One slice on one side.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SliceFacts {
+    /// The how many-th of its round, from 0.
+    pub place: u32,
+    /// Answers.
+    pub answers: u64,
+    /// Mean of their service times, in microseconds.
+    pub service_us_mean: f64,
+    /// The same of what was due in the first tenth of the slice; absent where there was none.
+    pub early_us_mean: Option<f64>,
+    /// Checkpoints that began.
+    pub checkpoints: u64,
+    /// Autovacuum workers at its end.
+    pub autovacuum_workers: u64,
+    /// Sessions of others that executed something at its end.
+    pub others_active: u64,
 }
 
 /// Quantiles of the timer's lateness, in microseconds.

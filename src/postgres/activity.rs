@@ -48,12 +48,7 @@ pub struct Activity {
 /// # Errors
 /// When it cannot be asked.
 pub async fn activity(connection: &mut PgConnection) -> Result<Activity, Error> {
-    let version = connection.server_version_num().unwrap_or_default();
-    let checkpoints = if version < 170_000 {
-        "SELECT checkpoints_timed + checkpoints_req FROM pg_stat_bgwriter"
-    } else {
-        "SELECT num_timed + num_requested FROM pg_stat_checkpointer"
-    };
+    let checkpoints = checkpoints(connection);
     let sql = format!(
         "WITH sessions AS MATERIALIZED (
            SELECT state, wait_event_type || ':' || wait_event AS event, wait_event_type = 'Client' AS idle
@@ -80,6 +75,48 @@ pub async fn activity(connection: &mut PgConnection) -> Result<Activity, Error> 
     let row = connection.fetch_one(sqlx::raw_sql(trusted(sql))).await.map_err(doing)?;
     let text: String = row.try_get(0).map_err(doing)?;
     serde_json::from_str(&text).map_err(|e| doing(sqlx::Error::Decode(e.into())))
+}
+
+/// What else a server does beside a trial.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Background {
+    /// Checkpoints so far.
+    pub checkpoints: u64,
+    /// Autovacuum workers at work.
+    pub autovacuum_workers: u64,
+    /// Sessions that execute something and are not this program's, in any database.
+    pub others_active: u64,
+}
+
+/// Looks at what else the server does.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn background(connection: &mut PgConnection) -> Result<Background, Error> {
+    let checkpoints = checkpoints(connection);
+    let sql = format!(
+        "SELECT ({checkpoints})::int8, count(*) FILTER (WHERE backend_type = 'autovacuum worker'),
+                count(*) FILTER (WHERE backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()
+                                   AND application_name !~ '^weighbridge')
+         FROM pg_stat_activity"
+    );
+    let doing = |e| Error::doing("look at what else the server does", e);
+    let row = connection.fetch_one(sqlx::raw_sql(trusted(sql))).await.map_err(doing)?;
+    // A raw statement answers in text.
+    let number = |at: usize| -> Result<u64, Error> {
+        let text = row.try_get_raw(at).map_err(doing)?.as_str().map(str::to_owned);
+        Ok(text.ok().and_then(|text| text.parse().ok()).unwrap_or_default())
+    };
+    Ok(Background { checkpoints: number(0)?, autovacuum_workers: number(1)?, others_active: number(2)? })
+}
+
+/// The query of how many checkpoints there were.
+fn checkpoints(connection: &PgConnection) -> &'static str {
+    if connection.server_version_num().unwrap_or_default() < 170_000 {
+        "SELECT checkpoints_timed + checkpoints_req FROM pg_stat_bgwriter"
+    } else {
+        "SELECT num_timed + num_requested FROM pg_stat_checkpointer"
+    }
 }
 
 /// Where a server is in the WAL, in bytes: what a primary has flushed, or what a replica has replayed.

@@ -15,6 +15,9 @@ const TEMPLATE: &str = "weighbridge_template_";
 const BUILD: &str = "weighbridge_build_";
 const CLONE: &str = "weighbridge_clone_";
 
+/// Below this a clone goes through the WAL: two checkpoints cost more than writing it twice.
+const SMALL_BYTES: i64 = 128 << 20;
+
 /// Names one run of the program on a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -119,15 +122,28 @@ impl Admin {
         self.run(&sql, "create a database").await
     }
 
-    /// A copy of a database that nobody is connected to. Statistics of the planner are copied,
-    /// counters start at zero. From 15 on the copy is made of files, which writes next to no WAL.
+    /// A copy of a database that nobody is connected to; says how it was made. Statistics of the planner are copied, counters
+    /// start at zero. From 15 on a small one goes through the WAL, which needs no checkpoint, and a large one is copied file by
+    /// file, which writes next to no WAL.
     ///
     /// # Errors
     /// When the server refuses, for instance for want of space.
-    pub async fn clone_database(&mut self, from: &str, to: &str) -> Result<(), Error> {
-        let strategy = if 150_000 <= self.server_version() { " STRATEGY file_copy" } else { "" };
-        let sql = format!("CREATE DATABASE {} TEMPLATE {}{strategy}", identifier(to), identifier(from));
-        self.run(&sql, &format!("clone the database as {to}")).await
+    pub async fn clone_database(&mut self, from: &str, to: &str) -> Result<Option<&'static str>, Error> {
+        let size: i64 = query("SELECT pg_database_size($1)")
+            .bind(from.to_owned())
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| Error::doing("measure a database", e))?;
+        let strategy = match self.server_version() {
+            ..150_000 => None,
+            _ if size < SMALL_BYTES => Some("wal_log"),
+            _ => Some("file_copy"),
+        };
+        let how = strategy.map(|strategy| format!(" STRATEGY {strategy}")).unwrap_or_default();
+        let sql = format!("CREATE DATABASE {} TEMPLATE {}{how}", identifier(to), identifier(from));
+        self.run(&sql, &format!("clone the database as {to}")).await?;
+        Ok(strategy)
     }
 
     /// Turns a finished build into a template: renamed, described, closed to sessions.

@@ -21,6 +21,10 @@ pub struct Plan {
     pub aggregates: BTreeMap<String, u32>,
     /// Whether workers are planned.
     pub parallel: bool,
+    /// Tables that are read or written.
+    pub relations: BTreeSet<String>,
+    /// Tables that are written to.
+    pub writes: BTreeSet<String>,
     /// Rows the planner expects.
     pub planned_rows: f64,
     /// Cost the planner expects, in its own units.
@@ -67,6 +71,12 @@ impl Plan {
             self.shape.push_str(&format!(" {index}"));
         } else if let Some(relation) = text(node, "Relation Name") {
             self.shape.push_str(&format!(" {relation}"));
+        }
+        if let Some(relation) = text(node, "Relation Name") {
+            self.relations.insert(relation.to_owned());
+            if kind == "ModifyTable" {
+                self.writes.insert(relation.to_owned());
+            }
         }
         let children = node.get("Plans").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         match kind {

@@ -3,7 +3,7 @@
 use super::counted;
 use crate::compare::indexes::Fate;
 use crate::compare::{ActionComparison, Comparison, IndexComparison, MetricComparison, Verdict};
-use crate::evidence::{Evidence, LoadFacts};
+use crate::evidence::{Evidence, Interleave, LoadFacts};
 use crate::stats::paired::LOOKS;
 use crate::units::{
     bytes_change_text, bytes_text, change_text, count_text, duration_text, interval_text, ms_text, per_call_text,
@@ -14,6 +14,7 @@ use std::time::Duration;
 /// What is to be said beside the tables, line by line.
 pub(super) fn notes(evidence: &Evidence, comparison: &Comparison) -> Vec<String> {
     asks_differently(evidence)
+        .chain(design(evidence))
         .chain(attempts(evidence))
         .chain(counted::notes(comparison))
         .chain(counted::balance(comparison))
@@ -25,6 +26,40 @@ pub(super) fn notes(evidence: &Evidence, comparison: &Comparison) -> Vec<String>
 fn asks_differently(evidence: &Evidence) -> impl Iterator<Item = String> {
     let other = evidence.actions.iter().filter(|action| !action.sql_after.is_empty());
     other.map(|action| format!("{} asks another statement after the migration, as its scenario says", action.name))
+}
+
+/// What of the design a reader must know beside the load.
+fn design(evidence: &Evidence) -> Vec<String> {
+    let design = &evidence.design;
+    let mut lines = Vec::new();
+    let why = design.interleave_reason.as_ref().map(|why| format!(", because {why}")).unwrap_or_default();
+    match design.interleave {
+        Interleave::Slice => {}
+        Interleave::Op => lines.push(format!(
+            "the sides took turns operation by operation{why}: nothing is said of how much load they bear"
+        )),
+        Interleave::Block => lines.push(format!("the sides took turns in blocks, each after a warm-up{why}")),
+    }
+    if 1 < design.replicates {
+        let sets = design.replicates;
+        lines.push(format!(
+            "intervals are those of {sets} sets of clones with statistics of their own; index use is that of the first"
+        ));
+    }
+    if let Some(precision) = design.precision {
+        lines.push(format!("it was to end when every interval is within ±{}", percent_text(precision)));
+    }
+    let focused = evidence.actions.iter().filter_map(|action| Some((action, action.driven_share?)));
+    let focused: Vec<String> = focused
+        .filter(|(action, driven)| action.share < *driven)
+        .map(|(action, driven)| {
+            format!("{} {} instead of {}", action.name, percent_text(driven), percent_text(action.share))
+        })
+        .collect();
+    if !focused.is_empty() {
+        lines.push(format!("what changed got more of the operations, to be decided: {}", focused.join(", ")));
+    }
+    lines
 }
 
 /// More chunks than its last look no experiment can have: then a better machine or a wider margin is advised.

@@ -211,12 +211,9 @@ pub(super) fn checks(
     found
 }
 
-/// Little's law: what was in flight over time is throughput times time in service. The first comes from a sum kept
-/// beside the histograms, the second from the histograms; both when they are apart.
+/// Both sides of Little's law, when they are apart.
 fn little(total: &Recording) -> Option<(f64, f64)> {
-    let elapsed = total.elapsed_ns.max(1) as f64;
-    let served: f64 = total.actions.iter().map(|a| a.service.mean() * a.service.len() as f64).sum();
-    let (counted, expected) = (total.in_flight_ns as f64 / elapsed, (served + total.failed_ns as f64) / elapsed);
+    let (counted, expected) = total.in_flight();
     let apart = (counted - expected).abs();
     (LITTLE_APART * counted.max(expected) < apart && 1e-6 < apart).then_some((counted, expected))
 }

@@ -263,6 +263,11 @@ impl Workload {
         Self { weights: Weights::new(&shares), actions, load, protocol, pools, key, now }
     }
 
+    /// Draws actions by other shares than the mix's, in the same order; the actions keep theirs.
+    pub fn drive_as(&mut self, shares: &[f64]) {
+        self.weights = Weights::new(shares);
+    }
+
     /// Which action the `n`-th arrival of a stream is, by position.
     #[must_use]
     pub fn action(&self, stream: Stream, n: u64) -> usize {

@@ -58,6 +58,10 @@ pub enum Event<'e> {
         chunk_s: f64,
         /// After how many chunks it may end; the last is the end.
         looks: &'e [u32],
+        /// How it will go.
+        evidence: &'e Evidence,
+        /// Chunks that sampling alone needs to decide each action's p95; none in a closed loop.
+        needed: &'e [f64],
     },
     /// Caches are being filled.
     Priming,

@@ -5,12 +5,19 @@
 pub mod ablate;
 pub mod conduct;
 pub mod count;
+mod counters;
 pub mod error;
 pub mod event;
+mod focus;
+mod measure;
 pub mod order;
+mod prepare;
+mod resume;
+pub mod settings;
 pub mod sides;
 pub mod template;
 
-pub use conduct::{Settings, prove};
+pub use conduct::prove;
 pub use error::TrialError;
 pub use event::{Event, Listener};
+pub use settings::{Dataset, Settings};

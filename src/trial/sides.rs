@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use sqlx::{Connection, Row};
 
-use super::conduct::Settings;
 use super::error::TrialError;
 use super::event::Event;
+use super::settings::{Settings, label};
 use crate::clock::Clock;
 use crate::diagnostic::SourceFile;
-use crate::evidence::{MigrationFacts, Side, StatementFacts};
+use crate::evidence::{Autovacuum, CloneFacts, MigrationFacts, Side, StatementFacts};
 use crate::migrate::{Migration, apply};
 use crate::postgres::database::{Admin, Token};
 use crate::postgres::observe;
@@ -28,7 +28,7 @@ pub async fn clone_sides(
     template: &str,
     between: &[Migration],
     clock: &Clock,
-) -> Result<(), TrialError> {
+) -> Result<Vec<CloneFacts>, TrialError> {
     let mut from = template.to_owned();
     if !between.is_empty() {
         let base = token.clone_name("base");
@@ -47,16 +47,20 @@ pub async fn clone_sides(
         let _ = connection.close().await;
         from = base;
     }
+    let mut clones = Vec::new();
     for side in Side::ALL {
         (settings.listener)(Event::Cloning { side: side.name() });
         let name = token.clone_name(side.name());
-        admin.clone_database(&from, &name).await?;
+        let began = clock.now_ns();
+        let strategy = admin.clone_database(&from, &name).await?.map(str::to_owned);
+        let duration_ms = (clock.now_ns() - began) as f64 / 1e6;
         open_for_sessions(admin, &name).await?;
+        clones.push(CloneFacts { side: side.name().to_owned(), replicate: 0, strategy, duration_ms });
     }
     if from != template {
         admin.drop_database(&from).await?;
     }
-    Ok(())
+    Ok(clones)
 }
 
 /// A clone inherits nothing of a template's flags, but a server may be set otherwise; say it.
@@ -98,12 +102,13 @@ pub async fn migrate_after(
     let _ = connection.close().await;
     maintain(targets, &touched).await?;
     (settings.listener)(Event::Migrated(duration));
-    let label = match migrations {
-        [one] => one.label.clone(),
-        [first, .., last] => format!("{}..{}", first.label, last.label),
-        [] => String::new(),
-    };
-    Ok(MigrationFacts { label, statements, duration_ms: ms(duration), size_bytes_before, size_bytes_after })
+    Ok(MigrationFacts {
+        label: label(migrations),
+        statements,
+        duration_ms: ms(duration),
+        size_bytes_before,
+        size_bytes_after,
+    })
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -135,6 +140,71 @@ async fn touched_tables(connection: &mut sqlx::postgres::PgConnection) -> Result
     .await
     .map_err(|e| Error::doing("find the tables the migration touched", e))?;
     Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
+}
+
+/// New statistics for every table of every side, each from a sample of its own: what an `ANALYZE` may find by luck.
+///
+/// # Errors
+/// When the server is lost.
+pub async fn analyze(targets: &[(Side, Target); 3]) -> Result<(), Error> {
+    for (_, target) in targets {
+        let mut connection = target.connect().await?;
+        run(&mut connection, "ANALYZE", "sample the tables anew").await?;
+        let _ = connection.close().await;
+    }
+    Ok(())
+}
+
+/// Turns autovacuum off for every table of the sides, where the server has it on: a worker that comes to one side only would
+/// look like the migration.
+///
+/// # Errors
+/// When the server is lost.
+pub async fn quiet_autovacuum(targets: &[(Side, Target); 3]) -> Result<Autovacuum, Error> {
+    const OFF: &str = "DO $$ DECLARE one regclass; BEGIN
+        FOR one IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                   WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' LOOP
+          EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off, toast.autovacuum_enabled = off)', one);
+        END LOOP; END $$";
+    for (_, target) in targets {
+        let mut connection = target.connect().await?;
+        let on: bool = query("SELECT current_setting('autovacuum')::bool")
+            .fetch_one(&mut connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| Error::doing("read whether autovacuum is on", e))?;
+        if !on {
+            return Ok(Autovacuum::Off);
+        }
+        let done = run(&mut connection, OFF, "turn autovacuum off for the tables of a side").await;
+        let _ = connection.close().await;
+        if done.is_err() {
+            return Ok(Autovacuum::Running);
+        }
+    }
+    Ok(Autovacuum::OffForTables)
+}
+
+/// Bytes of the relations of these names on a side: tables with what belongs to them but no index, and indexes; and the
+/// server's shared buffers.
+///
+/// # Errors
+/// When the server is lost.
+pub async fn working_set(target: &Target, names: Vec<String>) -> Result<(u64, u64), Error> {
+    let mut connection = target.connect().await?;
+    let row = query(
+        "SELECT coalesce(sum(CASE WHEN c.relkind = 'i' THEN pg_relation_size(c.oid) ELSE pg_table_size(c.oid) END), 0)::int8,
+                (SELECT setting::int8 * 8192 FROM pg_settings WHERE name = 'shared_buffers')
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relname = ANY ($1) AND c.relkind IN ('r', 'i', 'm') AND n.nspname !~ '^pg_'",
+    )
+    .bind(names)
+    .fetch_one(&mut connection)
+    .await
+    .map_err(|e| Error::doing("measure what the plans touch", e))?;
+    let _ = connection.close().await;
+    let bytes = |at: usize| row.try_get::<i64, _>(at).unwrap_or_default() as u64;
+    Ok((bytes(0), bytes(1)))
 }
 
 /// What the migration implies is done to every side, so that fresh statistics are no effect of it.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use sqlx::Connection;
 
-use super::conduct::Settings;
 use super::error::TrialError;
 use super::event::Event;
+use super::settings::Settings;
 use crate::clock::Clock;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::migrate::{Migration, apply};
@@ -99,7 +99,7 @@ async fn build_in(
     let listener = Arc::clone(&settings.listener);
     let tell: seed::load::Listener = Arc::new(move |progress| listener(Event::Seeding(progress)));
     // A failure drops the whole database, so its journal is never read.
-    let order = Order { digest: "template".to_owned(), connections: settings.loader_connections, part: (1, 1) };
+    let order = Order { digest: "template".to_owned(), connections: settings.dataset.loader_connections, part: (1, 1) };
     let plan = Arc::new(plan);
     if plan.adds() {
         seed::load::append::append(&target, &plan, &catalog, &tell).await?;

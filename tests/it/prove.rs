@@ -213,3 +213,78 @@ fn a_proof_goes_on_where_it_ended_and_its_verdicts_can_be_recomputed() {
     let found = home.run(&["verify", &folder]).exits(1).stdout;
     assert!(found.contains("comparison.actions[0].share: saved 0.7, recomputed 0.6"), "{found}");
 }
+
+/// The design of a proof of the small shop with these flags.
+fn design_of(home: &Home, shop: &Shop, more: &[&str]) -> (serde_json::Value, crate::support::Ran) {
+    let ran = home.prove(shop, "0003", &[&["--format", "json", "--scale", "0.2"], more].concat());
+    (ran.json(), ran)
+}
+
+#[test]
+fn the_sides_can_take_turns_operation_by_operation_or_in_blocks() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    home.run(&["server", "start"]).ok();
+    let (op, ran) = design_of(&home, &shop, &["--interleave", "op", "--chunks", "8"]);
+    ran.exits(1).says(&["plan: the sides take turns operation by operation"]);
+    assert_eq!(verdict_of(&op, "payments_of_user"), "regressed");
+    assert_eq!(op["evidence"]["design"]["interleave"], "op");
+    // Every side answered the same operations, and the same was sent.
+    for chunk in op["evidence"]["chunks"].as_array().unwrap() {
+        let of = |side: &str, what: &str| chunk["sides"][side][what].clone();
+        assert_eq!(of("before", "digest"), of("after", "digest"));
+        let ok = |side: &str| chunk["sides"][side]["actions"][0]["ok"].clone();
+        assert_eq!((ok("before"), ok("before")), (ok("control"), ok("after")));
+    }
+    let (block, ran) = design_of(&home, &shop, &["--interleave", "block", "--chunks", "1"]);
+    ran.exits(3);
+    let side = &block["evidence"]["chunks"][0]["sides"]["after"];
+    assert_eq!(side["slices"].as_array().unwrap().len(), 2);
+    // The load writes, so each block begins with a checkpoint, and none falls into one.
+    assert_eq!(block["evidence"]["design"]["checkpointed"], true);
+    assert!(side["slices"].as_array().unwrap().iter().all(|slice| slice["checkpoints"] == 0), "{side:#}");
+    let due = |side: &str| block["evidence"]["chunks"][0]["sides"][side]["digest"].clone();
+    assert_eq!(due("before"), due("after"), "warm-ups are not counted on any side");
+    // A mix that mostly writes falls due at checkpoints: then blocks are chosen, and it is said.
+    shop.change("scenario.toml", "weight = 60", "weight = 1");
+    shop.change("scenario.toml", "weight = 30", "weight = 1");
+    let (chosen, ran) = design_of(&home, &shop, &["--chunks", "1", "--no-focus"]);
+    ran.says(&["in blocks of", "of the operations may write"]);
+    let design = &chosen["evidence"]["design"];
+    assert_eq!(design["interleave"], "block");
+    assert!(design["interleave_reason"].as_str().unwrap().starts_with("83 % of"), "{design:#}");
+}
+
+#[test]
+fn sets_of_clones_decide_together_and_precision_ends_a_proof() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    home.run(&["server", "start"]).ok();
+    let (sets, _) = design_of(&home, &shop, &["--replicates", "3", "--chunks", "9"]);
+    let replicates: Vec<u64> =
+        sets["evidence"]["chunks"].as_array().unwrap().iter().map(|c| c["replicate"].as_u64().unwrap()).collect();
+    assert_eq!(replicates, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
+    let clones = sets["evidence"]["design"]["clones"].as_array().unwrap();
+    assert_eq!(clones.len(), 9);
+    assert!(clones.iter().all(|clone| 0.0 < clone["duration_ms"].as_f64().unwrap()));
+    assert_eq!(verdict_of(&sets, "payments_of_user"), "regressed", "a lost index shows on every set");
+    home.run(&["server", "start"]).ok();
+    assert_eq!(home.databases("weighbridge_clone_"), Vec::<String>::new());
+
+    // An interval of 90 % is wide enough for the fewest chunks it may rest on.
+    let (precise, ran) = design_of(&home, &shop, &["--precision", "90%", "--chunks", "14"]);
+    ran.says(&["until every interval is within ±90.0 %"]);
+    assert_eq!(precise["evidence"]["chunks"].as_array().unwrap().len(), 12);
+    let [folder] = shop
+        .results()
+        .into_iter()
+        .filter(|folder| std::fs::read_to_string(folder.join("trial.json")).unwrap().contains("\"precision\": 0.9"))
+        .collect::<Vec<_>>()
+        .try_into()
+        .expect("one of them");
+    let folder = folder.display().to_string();
+    home.prove(&shop, "0003", &["--resume", &folder]).exits(2);
+    assert!(home.run(&["verify", &folder]).ok().stdout.starts_with("verified"));
+}

@@ -1,0 +1,135 @@
+//! How a trial was planned, as its evidence tells it. Must be fixed before the first slice, but for what the clones took.
+
+use serde::{Deserialize, Serialize};
+
+/// How a trial was planned.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Design {
+    /// Names the parameters, arrivals and the order of slices.
+    pub seed: u64,
+    /// Chunks that were planned; none when operations were only counted.
+    pub chunks_planned: u32,
+    /// After how many chunks verdicts were planned, the last of them at the end; without any the end is the only one, at 5 %.
+    #[serde(default)]
+    pub looks: Vec<u32>,
+    /// Names the text of the scenarios, and of migrations applied to every side.
+    #[serde(default)]
+    pub scenarios: String,
+    /// How the sides took turns.
+    #[serde(default)]
+    pub interleave: Interleave,
+    /// Why so, where nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interleave_reason: Option<String>,
+    /// It was to end when every interval of 95 % is this narrow on both sides of its estimate, as a share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<f64>,
+    /// How many sets of clones were made, each with statistics of its own.
+    #[serde(default = "first")]
+    pub replicates: u32,
+    /// A checkpoint was written before each chunk (in blocks: before each block), so that every side pays for its full pages alike.
+    #[serde(default)]
+    pub checkpointed: bool,
+    /// What autovacuum could do meanwhile.
+    #[serde(default)]
+    pub autovacuum: Autovacuum,
+    /// The clones, in the order they were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clones: Vec<CloneFacts>,
+    /// Tables and indexes that the actions' plans name, on all sides together, in bytes: what they can touch.
+    #[serde(default)]
+    pub working_set_bytes: u64,
+    /// Rounds of load before anything was counted.
+    #[serde(default)]
+    pub priming_rounds: u32,
+    /// Whether answers had stopped becoming faster by then.
+    #[serde(default = "yes")]
+    pub primed: bool,
+    /// The how many-th attempt at the same comparison this was, by the results that were kept.
+    #[serde(default = "first")]
+    pub attempt: u32,
+    /// Rounds in a chunk; in each, every side has one slice.
+    pub rounds_per_chunk: u32,
+    /// Length of a slice, in milliseconds.
+    pub slice_ms: u64,
+    /// Changes smaller than this count as the same, as a share, where an action names no other.
+    pub margin: f64,
+    /// How operations arrived.
+    pub load: LoadFacts,
+    /// Threads of the load driver.
+    pub driver_threads: u32,
+}
+
+/// Before it was counted.
+fn first() -> u32 {
+    1
+}
+
+/// Before it was asked.
+fn yes() -> bool {
+    true
+}
+
+/// How the sides take turns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Interleave {
+    /// About a second each.
+    #[default]
+    Slice,
+    /// Every operation on every side.
+    Op,
+    /// Many seconds each, after a warm-up that does not count.
+    Block,
+}
+
+/// What autovacuum can do during a trial.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Autovacuum {
+    /// The server has it off.
+    Off,
+    /// It was turned off for every table of the clones.
+    OffForTables,
+    /// It may run.
+    #[default]
+    Running,
+}
+
+/// A clone that was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CloneFacts {
+    /// Its side.
+    pub side: String,
+    /// Which set of clones it belongs to, from 0.
+    pub replicate: u32,
+    /// `wal_log` or `file_copy`; absent before PostgreSQL 15, which knows one way only.
+    pub strategy: Option<String>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+}
+
+/// How operations arrived.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum LoadFacts {
+    /// A Poisson process.
+    Open {
+        /// Actions a second on the side that has the slice.
+        rate_per_s: f64,
+        /// Most in flight.
+        connections: u32,
+    },
+    /// As fast as they are answered.
+    Closed {
+        /// Connections.
+        clients: u32,
+    },
+}

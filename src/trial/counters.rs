@@ -1,0 +1,123 @@
+//! What the server counted on every side between two moments. Must take deltas only.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sqlx::Connection;
+
+use super::error::TrialError;
+use crate::drive::Crew;
+use crate::evidence::{IndexUse, Side, SideCounters, TableUse, WorkPerCall};
+use crate::postgres::Target;
+use crate::postgres::observe::{self, Snapshot, StatementCounters};
+use crate::scenario::Workload;
+use crate::scenario::workload::PlannedAction;
+
+/// Snapshots of all sides, after every worker has made its counters visible.
+pub(super) async fn snapshots(
+    crew: &Crew,
+    targets: &[(Side, Target); 3],
+) -> Result<BTreeMap<Side, Snapshot>, TrialError> {
+    crew.flush().await?;
+    let mut taken = BTreeMap::new();
+    for (side, target) in targets {
+        let mut connection = target.connect().await?;
+        observe::settle(&connection).await;
+        taken.insert(*side, observe::snapshot(&mut connection).await?);
+        let _ = connection.close().await;
+    }
+    Ok(taken)
+}
+
+pub(super) fn counters<'w>(
+    first: &BTreeMap<Side, Snapshot>,
+    last: &BTreeMap<Side, Snapshot>,
+    of: impl Fn(Side) -> &'w Arc<Workload>,
+) -> BTreeMap<Side, SideCounters> {
+    last.iter().map(|(side, last)| (*side, side_counters(&first[side], last, of(*side)))).collect()
+}
+
+fn side_counters(first: &Snapshot, last: &Snapshot, workload: &Workload) -> SideCounters {
+    let mut counters = SideCounters::default();
+    for (name, end) in &last.indexes {
+        let start = first.indexes.get(name).cloned().unwrap_or_default();
+        counters.reset |= end.scans < start.scans;
+        counters.indexes.insert(
+            name.clone(),
+            IndexUse {
+                definition: end.definition.clone(),
+                table: end.table.clone(),
+                unique: end.unique,
+                valid: end.valid,
+                scans: end.scans - start.scans,
+                tuples_read: end.tuples_read - start.tuples_read,
+                tuples_fetched: end.tuples_fetched - start.tuples_fetched,
+                blocks_read: end.blocks_read - start.blocks_read,
+                blocks_hit: end.blocks_hit - start.blocks_hit,
+                size_bytes: end.bytes,
+            },
+        );
+    }
+    for (name, end) in &last.tables {
+        let start = first.tables.get(name).cloned().unwrap_or_default();
+        counters.reset |= end.sequential_scans < start.sequential_scans;
+        counters.tables.insert(
+            name.clone(),
+            TableUse {
+                sequential_scans: end.sequential_scans - start.sequential_scans,
+                sequential_rows: end.sequential_rows - start.sequential_rows,
+                index_scans: end.index_scans - start.index_scans,
+                inserted: end.inserted - start.inserted,
+                updated: end.updated - start.updated,
+                updated_hot: end.updated_hot - start.updated_hot,
+                deleted: end.deleted - start.deleted,
+                size_bytes: end.bytes,
+            },
+        );
+    }
+    if let (Some(first), Some(last)) = (&first.statements, &last.statements) {
+        let calls = |tags: &BTreeMap<String, StatementCounters>, tag: &String| tags.get(tag).map_or(0, |c| c.calls);
+        counters.reset |= first.keys().any(|tag| calls(last, tag) < calls(first, tag));
+        counters.work =
+            Some(workload.actions.iter().map(|action| work_per_call(workload, action, first, last)).collect());
+    }
+    counters
+}
+
+/// The statements of an action together, per call of its first one; `None` when they cannot be told
+/// from another action's, or were not counted.
+fn work_per_call(
+    workload: &Workload,
+    action: &PlannedAction,
+    first: &BTreeMap<String, StatementCounters>,
+    last: &BTreeMap<String, StatementCounters>,
+) -> Option<WorkPerCall> {
+    if workload.shares_a_statement(action) {
+        return None;
+    }
+    let mut sum = StatementCounters::default();
+    let mut calls = 0;
+    for (position, step) in action.steps.iter().enumerate() {
+        let start = first.get(&step.tag).copied().unwrap_or_default();
+        let end = last.get(&step.tag).copied().unwrap_or_default();
+        if position == 0 {
+            calls = end.calls - start.calls;
+        }
+        sum.rows += end.rows - start.rows;
+        sum.blocks_hit += end.blocks_hit - start.blocks_hit;
+        sum.blocks_read += end.blocks_read - start.blocks_read;
+        sum.wal_bytes += end.wal_bytes - start.wal_bytes;
+        sum.wal_full_pages += end.wal_full_pages - start.wal_full_pages;
+        sum.exec_ms += end.exec_ms - start.exec_ms;
+    }
+    let per_call = |total: i64| total as f64 / calls as f64;
+    (0 < calls).then(|| WorkPerCall {
+        calls,
+        rows: per_call(sum.rows),
+        blocks: per_call(sum.blocks_hit + sum.blocks_read),
+        blocks_read: per_call(sum.blocks_read),
+        wal_bytes: per_call(sum.wal_bytes),
+        wal_full_pages: per_call(sum.wal_full_pages),
+        exec_ms: sum.exec_ms / calls as f64,
+    })
+}

@@ -1,0 +1,279 @@
+//! Drives the sides in turns and keeps what was seen, chunk by chunk. Must treat the sides alike: same arrivals, same parameters,
+//! checkpoints in the same phase.
+
+use std::collections::BTreeMap;
+
+use sqlx::Connection;
+use sqlx::Executor;
+use sqlx::postgres::PgConnection;
+
+use super::counters::{counters, snapshots};
+use super::error::TrialError;
+use super::event::Event;
+use super::order::order;
+use super::prepare::Sitting;
+use super::settings::Settings;
+use crate::clock::Clock;
+use crate::drive::crew::Ops;
+use crate::drive::recorder::Pace;
+use crate::drive::{Crew, Recording};
+use crate::evidence::{
+    ActionCounts, ActionHistograms, ChunkFacts, ChunkSide, Evidence, Histograms, Interleave, MachineFacts, Side,
+    SliceFacts, TimerLag,
+};
+use crate::host::Counters;
+use crate::postgres::activity::{Background, background};
+
+/// Fewest rounds of load before anything is counted: more than five calls of each statement on each connection, so that the
+/// server has settled on generic or custom plans.
+const PRIMING_FEWEST: u32 = 2;
+
+/// After so many rounds answers will not become faster by waiting.
+const PRIMING_MOST: u32 = 10;
+
+/// Answers have stopped becoming faster when a round's mean service time is no shorter than this share of the last one's.
+const STEADY: f64 = 0.9;
+
+/// Each stretch of load counts its operations (`sequence()`) from a multiple of 2^20 on: the same on every side, and within an
+/// int4 for two thousand of them.
+const SEQUENCE_BITS: u32 = 20;
+
+/// Stream numbers of priming and of warm-ups lie apart from those of the trial.
+const PRIMING_STREAM: u64 = 1 << 40;
+const WARM_STREAM: u64 = 1 << 41;
+
+/// A block is preceded by this part of its length of load that does not count.
+const WARM_PART: u64 = 10;
+
+/// Sides under load.
+pub(super) struct Course<'t> {
+    settings: &'t Settings,
+    sitting: &'t Sitting,
+    crew: Crew,
+    /// Looks at the server between slices.
+    observer: PgConnection,
+    seen: Background,
+    machine: Counters,
+    /// What the machine took in an earlier part of the experiment.
+    earlier: MachineFacts,
+}
+
+impl<'t> Course<'t> {
+    /// Connects to every side; `observer` sees the server they are on.
+    ///
+    /// # Errors
+    /// When a server refuses.
+    pub(super) async fn new(
+        settings: &'t Settings,
+        sitting: &'t Sitting,
+        mut observer: PgConnection,
+        clock: Clock,
+        evidence: &Evidence,
+    ) -> Result<Self, TrialError> {
+        let crew = Crew::start(sitting.load(), None, settings.threads, clock);
+        for (index, (side, target)) in sitting.targets.iter().enumerate() {
+            crew.connect(index, &target.clone().into(), sitting.of(*side)).await?;
+        }
+        let seen = background(&mut observer).await?;
+        let (machine, earlier) = (Counters::read(), evidence.machine);
+        Ok(Self { settings, sitting, crew, observer, seen, machine, earlier })
+    }
+
+    /// Drives until answers no longer become faster; says in the design how that went.
+    ///
+    /// # Errors
+    /// When the driver fails.
+    pub(super) async fn prime(&mut self, evidence: &mut Evidence) -> Result<(), TrialError> {
+        (self.settings.listener)(Event::Priming);
+        self.checkpoint(evidence).await;
+        let mut last: Option<Vec<f64>> = None;
+        for round in 0..PRIMING_MOST {
+            let slices =
+                self.round(evidence, u64::from(round), PRIMING_STREAM + u64::from(round), u64::from(round)).await?;
+            let means: Vec<f64> = slices.values().map(|slice| slice.service_us_mean).collect();
+            let steady = last
+                .replace(means.clone())
+                .is_some_and(|last| means.iter().zip(&last).all(|(now, before)| *before * STEADY <= *now));
+            evidence.design.priming_rounds = round + 1;
+            evidence.design.primed = steady;
+            if steady && PRIMING_FEWEST <= round + 1 {
+                break;
+            }
+        }
+        for index in 0..Side::ALL.len() {
+            self.crew.collect(index).await?;
+        }
+        Ok(())
+    }
+
+    /// Measures until there are `until` chunks or a look says that they are enough, with the counters around them.
+    ///
+    /// # Errors
+    /// When the driver fails; what was measured by then was handed to the listener.
+    pub(super) async fn measure(
+        mut self,
+        replicate: u32,
+        until: u32,
+        evidence: &mut Evidence,
+    ) -> Result<(), TrialError> {
+        let targets = &self.sitting.targets;
+        let first = snapshots(&self.crew, targets).await?;
+        self.seen = background(&mut self.observer).await?;
+        let total = self.settings.chunks * evidence.design.rounds_per_chunk * 3;
+        for chunk in evidence.chunks.len() as u32..until {
+            self.checkpoint(evidence).await;
+            let mut slices: BTreeMap<Side, Vec<SliceFacts>> = BTreeMap::new();
+            for round in 0..evidence.design.rounds_per_chunk {
+                let number = u64::from(chunk * evidence.design.rounds_per_chunk + round);
+                let facts = self.round(evidence, number, number, u64::from(PRIMING_MOST) + number).await?;
+                facts.into_iter().for_each(|(side, facts)| slices.entry(side).or_default().push(facts));
+                let done = (number as u32 + 1) * 3;
+                (self.settings.listener)(Event::Slice { chunk: chunk + 1, chunks: self.settings.chunks, done, total });
+            }
+            let recordings = self.collect().await?;
+            evidence.machine = self.machine_since();
+            add_chunk(evidence, replicate, recordings, slices);
+            (self.settings.listener)(Event::Chunk(evidence));
+            if self.settings.looks.contains(&(chunk + 1)) && (self.settings.enough)(evidence) {
+                break;
+            }
+        }
+        let last = snapshots(&self.crew, targets).await?;
+        if replicate == 0 {
+            evidence.counters = counters(&first, &last, |side| self.sitting.of(side));
+        }
+        let _ = self.observer.close().await;
+        Ok(())
+    }
+
+    /// What the machine took while chunks were measured: the worse of this part and of one before it.
+    fn machine_since(&self) -> MachineFacts {
+        let now = Counters::read();
+        let (stolen, throttled) = (self.machine.stolen_since(&now), self.machine.throttled_since(&now));
+        MachineFacts {
+            stolen_share: [self.earlier.stolen_share, stolen].into_iter().flatten().reduce(f64::max),
+            throttled: [self.earlier.throttled, throttled].into_iter().flatten().max(),
+        }
+    }
+
+    async fn collect(&self) -> Result<BTreeMap<Side, Recording>, TrialError> {
+        let mut recordings = BTreeMap::new();
+        for (index, side) in Side::ALL.into_iter().enumerate() {
+            recordings.insert(side, self.crew.collect(index).await?);
+        }
+        Ok(recordings)
+    }
+
+    /// A checkpoint where the design has them, so that no side pays for another's full pages.
+    async fn checkpoint(&mut self, evidence: &Evidence) {
+        if evidence.design.checkpointed {
+            // Refused, it changes nothing but the phase of what the server writes by itself, which is counted.
+            let _ = self.observer.execute(sqlx::raw_sql("CHECKPOINT")).await;
+            if let Ok(seen) = background(&mut self.observer).await {
+                self.seen = seen;
+            }
+        }
+    }
+
+    /// One slice on every side with the same arrivals and parameters.
+    async fn round(
+        &mut self,
+        evidence: &Evidence,
+        round: u64,
+        stream: u64,
+        nth: u64,
+    ) -> Result<BTreeMap<Side, SliceFacts>, TrialError> {
+        let design = &evidence.design;
+        let length_ns = design.slice_ms * 1_000_000;
+        let mut facts = BTreeMap::new();
+        if design.interleave == Interleave::Op {
+            let ops = Ops { stream, first: nth << SEQUENCE_BITS, length_ns: length_ns * Side::ALL.len() as u64 };
+            let paces = self.crew.together(Side::ALL.len(), ops).await?;
+            let since = self.look().await?;
+            let slices = Side::ALL.into_iter().zip(paces).map(|(side, pace)| (side, slice_facts(0, pace, since)));
+            return Ok(slices.collect());
+        }
+        let block = design.interleave == Interleave::Block;
+        for (place, side) in order(self.settings.seed.0, round).into_iter().enumerate() {
+            let index = Side::ALL.iter().position(|s| *s == side).expect("every side is in the list");
+            // Warm-ups count their operations apart.
+            let nth = if block { nth * 2 } else { nth };
+            if block {
+                self.checkpoint(evidence).await;
+                let warm = Ops {
+                    stream: WARM_STREAM + stream,
+                    first: (nth + 1) << SEQUENCE_BITS,
+                    length_ns: length_ns / WARM_PART,
+                };
+                self.crew.slice(index, warm, false).await?;
+                self.look().await?;
+            }
+            let ops = Ops { stream, first: nth << SEQUENCE_BITS, length_ns };
+            let pace = self.crew.slice(index, ops, true).await?;
+            let since = self.look().await?;
+            facts.insert(side, slice_facts(place as u32, pace, since));
+        }
+        Ok(facts)
+    }
+
+    /// What else the server did since the last look: checkpoints that began, and who is at work now.
+    async fn look(&mut self) -> Result<Background, TrialError> {
+        let now = background(&mut self.observer).await?;
+        let since = Background { checkpoints: now.checkpoints.saturating_sub(self.seen.checkpoints), ..now };
+        self.seen = now;
+        Ok(since)
+    }
+}
+
+/// A slice as evidence tells it.
+pub(super) fn slice_facts(place: u32, pace: Pace, since: Background) -> SliceFacts {
+    let mean_us = |sum_ns: u64, count: u64| sum_ns as f64 / count.max(1) as f64 / 1e3;
+    SliceFacts {
+        place,
+        answers: pace.answers,
+        service_us_mean: mean_us(pace.service_ns, pace.answers),
+        early_us_mean: (0 < pace.early).then(|| mean_us(pace.early_ns, pace.early)),
+        checkpoints: since.checkpoints,
+        autovacuum_workers: since.autovacuum_workers,
+        others_active: since.others_active,
+    }
+}
+
+/// Adds a chunk to the evidence.
+pub(super) fn add_chunk(
+    evidence: &mut Evidence,
+    replicate: u32,
+    recordings: BTreeMap<Side, Recording>,
+    mut slices: BTreeMap<Side, Vec<SliceFacts>>,
+) {
+    let mut sides = BTreeMap::new();
+    let mut histograms = Histograms::new();
+    for (side, recording) in recordings {
+        sides.insert(side, chunk_side(&recording, slices.remove(&side).unwrap_or_default()));
+        let recorded = recording.actions.into_iter();
+        let kept = recorded.map(|a| ActionHistograms { latency: a.latency, service: a.service, lag: a.lag });
+        histograms.insert(side, kept.collect());
+    }
+    evidence.chunks.push(ChunkFacts { replicate, sides });
+    evidence.histograms.push(histograms);
+}
+
+fn chunk_side(recording: &Recording, slices: Vec<SliceFacts>) -> ChunkSide {
+    let counts = recording.actions.iter().map(|action| {
+        let crate::drive::Counts { due, skipped, unsent, ok, failed, rows, .. } = action.counts;
+        ActionCounts { due, skipped: skipped + unsent, ok, failed, rows }
+    });
+    let lag_us = |q: f64| recording.timer_lag.value_at_quantile(q) as f64 / 1e3;
+    let (counted, expected) = recording.in_flight();
+    ChunkSide {
+        actions: counts.collect(),
+        failures: recording.failures.iter().map(|(class, seen)| (class.clone(), seen.count)).collect(),
+        timer_lag: TimerLag { us_p50: lag_us(0.50), us_p95: lag_us(0.95), us_p99: lag_us(0.99) },
+        driver_cpu_share_max: recording.cpu_share_max,
+        elapsed_s: recording.elapsed_ns as f64 / 1e9,
+        digest: format!("{:016x}", recording.digest),
+        in_flight_mean: Some(counted),
+        in_flight_expected: Some(expected),
+        slices,
+    }
+}

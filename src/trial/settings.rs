@@ -1,0 +1,93 @@
+//! Everything that is asked of a trial. Must hold no state of one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::Listener;
+use crate::diagnostic::SourceFile;
+use crate::evidence::{Evidence, Interleave};
+use crate::migrate::{Directory, Migration};
+use crate::postgres::Target;
+use crate::scenario::Scenario;
+use crate::units::Seed;
+
+/// Everything that is asked of a trial.
+pub struct Settings {
+    /// The server, without a database.
+    pub target: Target,
+    /// Whether the server is this program's own, and nobody else uses it.
+    pub embedded: bool,
+    /// What is weighed.
+    pub dataset: Dataset,
+    /// The dataset spec.
+    pub spec: SourceFile,
+    /// Its scale.
+    pub scale: f64,
+    /// Names rows, parameters, arrivals and order.
+    pub seed: Seed,
+    /// The scenarios with their files, as the application asks before the migration and after it.
+    pub scenarios: [Vec<(SourceFile, Scenario)>; 2],
+    /// Changes smaller than this count as the same, as a share.
+    pub margin: f64,
+    /// How many chunks to measure at most; none to count single operations only.
+    pub chunks: u32,
+    /// After how many chunks to ask whether they are enough; the last is `chunks`.
+    pub looks: Vec<u32>,
+    /// Whether what is known by a look decides.
+    pub enough: Arc<dyn Fn(&Evidence) -> bool + Send + Sync>,
+    /// The how many-th attempt at the same comparison this is.
+    pub attempts: Arc<dyn Fn(&Evidence) -> u32 + Send + Sync>,
+    /// An earlier part of the same experiment, which goes on.
+    pub resumed: Option<Evidence>,
+    /// With how many sets of parameters each action is counted.
+    pub sets: u32,
+    /// Whether to hide each index in turn.
+    pub ablate: bool,
+    /// Whether actions that changed may get more of the operations than the mix gives them.
+    pub focus: bool,
+    /// The narrowness of intervals that ends it, as a share.
+    pub precision: Option<f64>,
+    /// How the sides take turns; chosen by what is found when nobody says it.
+    pub interleave: Option<Interleave>,
+    /// Rounds in a chunk; even, so that every order is run backwards too.
+    pub rounds: Option<u32>,
+    /// Length of a slice.
+    pub slice: Option<Duration>,
+    /// Driver threads.
+    pub threads: usize,
+    /// Hears what happens.
+    pub listener: Listener,
+}
+
+/// A dataset and the migrations to weigh on it.
+pub struct Dataset {
+    /// The project's migrations.
+    pub directory: Directory,
+    /// Position of the migration the data is filled at.
+    pub at: usize,
+    /// Positions of the migrations to weigh, all after `at`.
+    pub weighed: std::ops::RangeInclusive<usize>,
+    /// Connections of the loader.
+    pub loader_connections: usize,
+    /// Sets of clones.
+    pub replicates: u32,
+}
+
+impl Dataset {
+    /// The migrations up to the data, between the data and the sides, and those to weigh.
+    #[must_use]
+    pub fn parts(&self) -> (&[Migration], &[Migration], &[Migration]) {
+        let migrations = &self.directory.migrations;
+        (&migrations[..=self.at], &migrations[self.at + 1..*self.weighed.start()], &migrations[self.weighed.clone()])
+    }
+}
+
+/// One name for one migration or a range.
+#[must_use]
+pub fn label(migrations: &[Migration]) -> String {
+    match migrations {
+        [one] => one.label.clone(),
+        [first, .., last] => format!("{}..{}", first.label, last.label),
+        [] => String::new(),
+    }
+}
