@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::anyhow;
 
 use super::exit::Failure;
-use crate::compare::{ActionComparison, Change, Comparison, Verdict, compare};
+use crate::compare::{ActionComparison, Change, Comparison, CountComparison, Verdict, compare};
 use crate::evidence::{Evidence, store};
 use crate::stats::paired::{LOOKS, looks};
 
@@ -17,6 +17,9 @@ const MOST_CHUNKS: u32 = 16;
 /// (docs/method.md: stopping on precision needs twelve, and intervals of 96 %).
 const MOST_PRECISE: u32 = 64;
 const FEWEST_PRECISE: u32 = 12;
+
+/// Chunks on a set of clones, so that one disturbed chunk is not all that is known of it.
+const FEWEST_OF_A_SET: u32 = 2;
 
 /// More chunks than this many times the most will not become enough by waiting.
 const HOPELESS: u32 = 2;
@@ -40,18 +43,19 @@ impl Length {
                 let chunks = asked.unwrap_or(MOST_PRECISE);
                 return Ok(Self { chunks, looks: (FEWEST_PRECISE.min(chunks)..=chunks).collect() });
             }
-            let chunks = asked.unwrap_or(MOST_CHUNKS);
-            let looks = match replicates {
-                // What all sets have in common is known at the end only.
-                Some(_) => vec![chunks],
-                None => looks(chunks),
+            let Some(replicates) = replicates else {
+                let chunks = asked.unwrap_or(MOST_CHUNKS);
+                return Ok(Self { chunks, looks: looks(chunks) });
             };
-            if replicates.is_some_and(|replicates| chunks < replicates * 2) {
+            let fewest = (replicates * FEWEST_OF_A_SET).max(LOOKS[0]);
+            let chunks = asked.unwrap_or(fewest.max(MOST_CHUNKS));
+            if chunks < fewest {
                 return Err(Failure::usage(anyhow!(
-                    "every set of clones needs two chunks at least\n  = help: raise --chunks"
+                    "{replicates} sets of clones need {fewest} chunks or more to be compared\n  = help: write --chunks {fewest}"
                 )));
             }
-            return Ok(Self { chunks, looks });
+            // What all sets have in common is known at the end only.
+            return Ok(Self { chunks, looks: vec![chunks] });
         };
         if earlier.design.precision.is_some() || 1 < earlier.design.replicates {
             return Err(Failure::usage(anyhow!(
@@ -79,19 +83,19 @@ impl Length {
 /// Whether every action is decided by now, or no more chunks than `most` are likely to decide the others.
 pub(super) fn enough(evidence: &Evidence, most: u32) -> bool {
     let comparison = compare(evidence);
+    if comparison.checks.iter().any(crate::compare::Check::stops_everything) {
+        return true;
+    }
     if let Some(precision) = evidence.design.precision {
         return narrow(&comparison, precision);
     }
-    // What has the plans and blocks it had needs no more than not to be slower.
-    let unchanged = |action: &ActionComparison| {
-        !action.plan_changed && action.counts.as_ref().is_some_and(|counts| counts.verdict == Verdict::Same)
-    };
-    comparison.checks.iter().any(crate::compare::Check::stops_everything)
-        || comparison.actions.iter().all(|action| {
-            action.verdict != Verdict::Inconclusive
-                || action.not_slower && unchanged(action)
-                || action.chunks_needed.is_none_or(|needed| HOPELESS * most < needed)
-        })
+    // What does what it did needs no more than not to be slower.
+    let unchanged = |action: &ActionComparison| action.counts.as_ref().is_some_and(CountComparison::is_unchanged);
+    comparison.actions.iter().all(|action| {
+        action.verdict != Verdict::Inconclusive
+            || action.not_slower && unchanged(action)
+            || action.chunks_needed.is_none_or(|needed| HOPELESS * most < needed)
+    })
 }
 
 /// Whether every interval that decides something is as narrow as was asked, on both sides of its estimate.

@@ -194,11 +194,8 @@ fn told_plan(evidence: &Evidence, (chunk_s, needed): (f64, &[f64])) -> Vec<Strin
     };
     let why = design.interleave_reason.as_ref().map(|why| format!(", because {why}")).unwrap_or_default();
     lines.push(format!("plan: the sides take turns {turns}{why}"));
-    let focused: Vec<String> = evidence
-        .actions
-        .iter()
-        .filter_map(|action| Some((action, action.driven_share?)))
-        .filter(|(action, driven)| action.share < *driven)
+    let focused = evidence.actions.iter().filter_map(|action| Some((action, action.focus()?)));
+    let focused: Vec<String> = focused
         .map(|(action, driven)| format!("{} {} → {}", action.name, percent_text(action.share), percent_text(driven)))
         .collect();
     if !focused.is_empty() {
@@ -210,7 +207,7 @@ fn told_plan(evidence: &Evidence, (chunk_s, needed): (f64, &[f64])) -> Vec<Strin
     let slowest = evidence.actions.iter().zip(needed).max_by(|a, b| a.1.total_cmp(b.1));
     if let Some((action, chunks)) = slowest {
         lines.push(format!(
-            "plan: on a quiet machine {} of p95 takes about {} chunks ({}) for {}, which is asked least",
+            "plan: on a quiet machine {} of p95 takes about {} chunks ({}) for {}, the longest of all",
             percent_text(action.margin),
             chunks.ceil(),
             duration_text(Duration::from_secs_f64(chunks.ceil() * chunk_s)),

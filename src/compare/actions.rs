@@ -197,7 +197,10 @@ fn assemble(
         margin,
         verdict,
         reason,
-        chunks_needed: needed.filter(|_| verdict == Verdict::Inconclusive).map(|n| n as u32),
+        // More chunks on the same clones say nothing of the clones.
+        chunks_needed: needed
+            .filter(|_| verdict == Verdict::Inconclusive && evidence.design.replicates <= 1)
+            .map(|n| n as u32),
         p99: compared.pop().flatten(),
         p95: compared.pop().flatten(),
         p50: compared.pop().flatten(),

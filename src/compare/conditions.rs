@@ -96,8 +96,8 @@ fn background(evidence: &Evidence) -> Found {
     Some((CheckName::Background, Consequence::Warning, format!("{}; {advice}", said.join(", "))))
 }
 
-/// The beginning of a slice must show the same change as the rest of it: else a side is still warming up after the others'
-/// turn. Judged between the sides without the migration, where nothing else can differ, by the mean over all actions.
+/// The first tenth of a slice must not be slower than the slice: else a side is still warming up after the others' turn. Of the
+/// worst side, by the mean over all actions.
 fn carry_over(evidence: &Evidence) -> Found {
     if evidence.design.interleave == Interleave::Op {
         return None;
@@ -158,4 +158,128 @@ fn priming(evidence: &Evidence) -> Found {
         );
         (CheckName::Priming, Consequence::Warning, message)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Eight chunks of two slices a side; `change` may spoil a side of a chunk.
+    fn evidence(mut change: impl FnMut(usize, &str, &mut Value)) -> Evidence {
+        let chunk = |number: usize, change: &mut dyn FnMut(usize, &str, &mut Value)| {
+            let mut sides = serde_json::Map::new();
+            for side in ["before", "control", "after"] {
+                let slice = json!({ "place": 0, "answers": 50, "service_us_mean": 100.0, "early_us_mean": 100.5 + number as f64 / 10.0,
+                                    "checkpoints": 0, "autovacuum_workers": 0, "others_active": 0 });
+                let mut facts = json!({
+                    "actions": [{ "due": 100, "skipped": 0, "ok": 100, "failed": 0, "rows": 100 }], "failures": {},
+                    "timer_lag": { "us_p50": 1.0, "us_p95": 1.0, "us_p99": 1.0 }, "driver_cpu_share_max": 0.1, "elapsed_s": 1.0,
+                    "digest": format!("{number:016x}"), "in_flight_mean": 0.5, "in_flight_expected": 0.502,
+                    "slices": [slice, slice],
+                });
+                change(number, side, &mut facts);
+                sides.insert(side.to_owned(), facts);
+            }
+            json!({ "sides": sides })
+        };
+        let chunks: Vec<Value> = (0..8).map(|number| chunk(number, &mut change)).collect();
+        serde_json::from_value(json!({
+            "started_at": "", "complete": true, "counters": {}, "plans": {}, "chunks": chunks,
+            "migration": { "label": "", "statements": [], "duration_ms": 0.0, "size_bytes_before": 0, "size_bytes_after": 0 },
+            "dataset": { "spec": "", "digest": "", "scale": 1.0, "seed": 1, "at": "", "reused": false },
+            "server": { "version": "15.18", "embedded": true, "settings": { "work_mem": "4MB" } },
+            "design": { "seed": 1, "chunks_planned": 8, "rounds_per_chunk": 2, "slice_ms": 500, "margin": 0.05,
+                        "load": { "open": { "rate_per_s": 100.0, "connections": 4 } }, "driver_threads": 1 },
+            "actions": [{ "name": "a", "share": 1.0, "margin": 0.05, "sql": ["SELECT 1"] }],
+        }))
+        .expect("evidence as it is written")
+    }
+
+    fn found(evidence: &Evidence) -> Vec<(CheckName, Consequence, String)> {
+        let mut checks = Vec::new();
+        run(evidence, &mut checks);
+        checks.into_iter().map(|check| (check.name, check.consequence, check.message)).collect()
+    }
+
+    fn only(evidence: &Evidence, name: CheckName, consequence: Consequence) -> String {
+        let found = found(evidence);
+        let [(of, what, message)] = &found[..] else { panic!("one finding, not {found:?}") };
+        assert_eq!((*of, *what), (name, consequence), "{message}");
+        message.clone()
+    }
+
+    #[test]
+    fn equal_conditions_are_nothing_to_speak_of() {
+        assert_eq!(found(&evidence(|_, _, _| {})), []);
+    }
+
+    #[test]
+    fn other_parameters_and_lost_answers_are_bugs() {
+        let other = evidence(|chunk, side, facts| {
+            if chunk == 3 && side == "after" {
+                facts["digest"] = json!("00000000000000ff");
+            }
+        });
+        let message = only(&other, CheckName::SameWork, Consequence::Invalid);
+        assert!(message.contains("in 1 of 8 chunks"), "{message}");
+        // What was given up was not sent, so sums differ by right.
+        let skipped = evidence(|chunk, side, facts| {
+            if chunk == 3 && side == "after" {
+                facts["digest"] = json!("00000000000000ff");
+                facts["actions"][0] = json!({ "due": 100, "skipped": 1, "ok": 99, "failed": 0, "rows": 99 });
+            }
+        });
+        assert_eq!(found(&skipped), []);
+        let lost = evidence(|chunk, _, facts| {
+            if chunk == 5 {
+                facts["in_flight_expected"] = json!(0.45);
+            }
+        });
+        only(&lost, CheckName::Bookkeeping, Consequence::Invalid);
+    }
+
+    #[test]
+    fn what_one_side_alone_had_to_bear_is_said() {
+        let disturbed = |sides: &'static [&'static str]| {
+            evidence(move |_, side, facts| {
+                if sides.contains(&side) {
+                    facts["slices"][0]["others_active"] = json!(1);
+                }
+            })
+        };
+        let message = only(&disturbed(&["after"]), CheckName::Background, Consequence::Warning);
+        assert!(message.contains("in 0 slices on before, 0 on control and 8 on after of 16"), "{message}");
+        assert!(message.contains("did not bear it alike"), "{message}");
+        let message = only(&disturbed(&["before", "control", "after"]), CheckName::Background, Consequence::Warning);
+        assert!(message.contains("bore it alike"), "{message}");
+    }
+
+    #[test]
+    fn a_side_that_warms_up_in_every_slice_is_told() {
+        let cold = evidence(|chunk, side, facts| {
+            for slice in 0..2 {
+                if side == "after" {
+                    facts["slices"][slice]["early_us_mean"] = json!(120.0 + chunk as f64);
+                }
+            }
+        });
+        let message = only(&cold, CheckName::CarryOver, Consequence::Warning);
+        assert!(message.contains("--interleave block"), "{message}");
+    }
+
+    #[test]
+    fn settings_and_priming_are_told() {
+        let mut other = evidence(|_, _, _| {});
+        let mut after = other.server.clone();
+        after.settings.insert("work_mem".to_owned(), "64MB".to_owned());
+        after.settings.insert("jit".to_owned(), "off".to_owned());
+        other.server_after = Some(after);
+        let message = only(&other, CheckName::Settings, Consequence::Warning);
+        assert!(message.contains("jit the default → off, work_mem 4MB → 64MB"), "{message}");
+        let mut cold = evidence(|_, _, _| {});
+        cold.design.primed = false;
+        only(&cold, CheckName::Priming, Consequence::Warning);
+    }
 }

@@ -34,6 +34,18 @@ pub struct CountComparison {
     pub verdict: Verdict,
 }
 
+impl CountComparison {
+    /// Whether single operations have the plans, blocks and WAL they had.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        let work = |counts: &Counts| (counts.blocks, counts.wal_records);
+        self.verdict == Verdict::Same
+            && self.plan_changes.is_empty()
+            && self.generic_changes.is_empty()
+            && work(&self.before) == work(&self.after)
+    }
+}
+
 /// Means over the sets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -259,7 +271,9 @@ mod tests {
 
     #[test]
     fn what_one_more_index_costs_a_write_is_no_regression() {
-        assert_eq!(both(vec![set(1, 6, "a")], vec![set(1, 9, "a")]).verdict, Verdict::Same);
+        let dearer = both(vec![set(1, 6, "a")], vec![set(1, 9, "a")]);
+        assert_eq!((dearer.verdict, dearer.is_unchanged()), (Verdict::Same, false));
+        assert!(both(vec![set(1, 6, "a")], vec![set(1, 6, "a")]).is_unchanged());
         assert_eq!(both(vec![set(1, 6, "a")], vec![set(1, 11, "a")]).verdict, Verdict::Regressed);
         assert_eq!(both(vec![set(1, 600, "a")], vec![set(1, 6, "a")]).verdict, Verdict::Improved);
     }

@@ -121,6 +121,12 @@ impl<'s> Together<'s> {
         for side in self.order_of(n) {
             self.ask(desk, side, operation, lag).await;
         }
+        let workload = self.sides[0].0;
+        if let Some(think) = &workload.actions[action].think {
+            let micros = workload.wait_us(action, think, u64::MAX, stream, n);
+            let until = (self.clock.now_ns() + micros * 1_000).min(self.slice.start_ns + self.slice.length_ns);
+            desk.places[0].0.timer.sleep_until(self.clock, until).await?;
+        }
         Ok(())
     }
 
@@ -129,7 +135,7 @@ impl<'s> Together<'s> {
         let (workload, recording) = self.sides[side];
         let (seat, frame) = &mut desk.places[side];
         let digest = frame.digest(operation);
-        let Some(client) = &mut seat.client else { return };
+        let client = seat.client.as_mut().expect("clients of a trial have connections");
         if client.is_broken() {
             if client.reconnect(workload).await.is_err() {
                 let failure = Failure::connection("no new connection could be made");

@@ -54,9 +54,6 @@ pub struct PlanShape {
     /// Tables it reads or writes; absent before format 3.
     #[serde(default)]
     pub relations: Vec<String>,
-    /// Tables it writes to; absent before format 3.
-    #[serde(default)]
-    pub writes: Vec<String>,
 }
 
 /// How a plan reads a relation.

@@ -188,6 +188,14 @@ pub struct ActionFacts {
     pub sql_after: Vec<String>,
 }
 
+impl ActionFacts {
+    /// Its share of what was driven, where it got more than the mix gives it.
+    #[must_use]
+    pub fn focus(&self) -> Option<f64> {
+        self.driven_share.filter(|driven| self.share < *driven)
+    }
+}
+
 /// What was counted in a chunk, by side.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

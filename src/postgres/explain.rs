@@ -23,8 +23,6 @@ pub struct Plan {
     pub parallel: bool,
     /// Tables that are read or written.
     pub relations: BTreeSet<String>,
-    /// Tables that are written to.
-    pub writes: BTreeSet<String>,
     /// Rows the planner expects.
     pub planned_rows: f64,
     /// Cost the planner expects, in its own units.
@@ -74,9 +72,6 @@ impl Plan {
         }
         if let Some(relation) = text(node, "Relation Name") {
             self.relations.insert(relation.to_owned());
-            if kind == "ModifyTable" {
-                self.writes.insert(relation.to_owned());
-            }
         }
         let children = node.get("Plans").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         match kind {

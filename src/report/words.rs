@@ -49,9 +49,8 @@ fn design(evidence: &Evidence) -> Vec<String> {
     if let Some(precision) = design.precision {
         lines.push(format!("it was to end when every interval is within ±{}", percent_text(precision)));
     }
-    let focused = evidence.actions.iter().filter_map(|action| Some((action, action.driven_share?)));
+    let focused = evidence.actions.iter().filter_map(|action| Some((action, action.focus()?)));
     let focused: Vec<String> = focused
-        .filter(|(action, driven)| action.share < *driven)
         .map(|(action, driven)| {
             format!("{} {} instead of {}", action.name, percent_text(driven), percent_text(action.share))
         })
@@ -193,10 +192,12 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
         let chunk_ms = u64::from(evidence.design.rounds_per_chunk) * 3 * evidence.design.slice_ms;
         let time = duration_text(Duration::from_millis(more * chunk_ms));
         if needed <= MOST_CHUNKS {
-            text.push_str(&format!(
-                "; about {} would decide ({time} more): prove --resume goes on",
-                plural(needed as usize, "chunk")
-            ));
+            let how = match evidence.design.precision {
+                Some(_) => "begin a new proof with a narrower --precision",
+                None => "prove --resume goes on",
+            };
+            let chunks = plural(needed as usize, "chunk");
+            text.push_str(&format!("; about {chunks} would decide ({time} more): {how}"));
         } else {
             text.push_str("; this machine is too noisy, or the action too rare, to decide it in reasonable time");
         }

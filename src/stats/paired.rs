@@ -12,13 +12,13 @@ pub const FEWEST_PAIRS: usize = 8;
 /// A paired effect on the scale of logarithms.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effect {
-    /// Hodges-Lehmann estimate of ln(after / before).
+    /// Estimate of ln(after / before): Hodges-Lehmann's of pairs, the mean of means of groups.
     pub estimate: f64,
-    /// Exact Wilcoxon interval of at least 95 %, on the same scale.
+    /// Interval of at least 95 %, on the same scale: Wilcoxon's exact one of pairs, Student's of groups; so are the others.
     pub interval95: (f64, f64),
-    /// Exact Wilcoxon interval of at least 1 − alpha: beside zero it claims a difference at this look.
+    /// Interval of at least 1 − alpha: beside zero it claims a difference at this look.
     pub of_difference: (f64, f64),
-    /// Exact Wilcoxon interval of at least 1 − 2 alpha: inside the margins it proves equivalence at this look (two one-sided
+    /// Interval of at least 1 − 2 alpha: inside the margins it proves equivalence at this look (two one-sided
     /// tests at alpha; Schuirmann 1987).
     pub of_equivalence: (f64, f64),
     /// Two-sided p of the paired t test, for the correction over many comparisons.

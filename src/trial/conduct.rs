@@ -75,8 +75,8 @@ pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, Trial
             look_ahead(settings, &mut sitting, &mut evidence).await?;
         }
         if settings.chunks != 0 {
-            let share = settings.chunks.div_ceil(dataset.replicates);
-            let until = (share * (replicate + 1)).min(settings.chunks);
+            // As even as they can be.
+            let until = settings.chunks * (replicate + 1) / dataset.replicates;
             let mut course = Course::new(settings, &sitting, target.connect().await?, clock, &evidence).await?;
             course.prime(&mut evidence).await?;
             course.measure(replicate, until, &mut evidence).await?;

@@ -190,10 +190,10 @@ fn add(counted: &mut CountedSet, found: &mut CountedAction, executed: Executed, 
 
 /// The position of a plan among those found.
 fn known(found: &mut CountedAction, plan: Plan) -> u32 {
-    let Plan { shape, paths, joins, sorts, aggregates, parallel, relations, writes, .. } = plan;
+    let Plan { shape, paths, joins, sorts, aggregates, parallel, relations, .. } = plan;
     let paths = paths.into_iter().map(|(relation, scan, indexes)| AccessPath { relation, scan, indexes }).collect();
-    let (relations, writes) = (relations.into_iter().collect(), writes.into_iter().collect());
-    let shape = PlanShape { shape, paths, joins, sorts, aggregates, parallel, relations, writes };
+    let relations = relations.into_iter().collect();
+    let shape = PlanShape { shape, paths, joins, sorts, aggregates, parallel, relations };
     let position = found.plans.iter().position(|known| *known == shape).unwrap_or_else(|| {
         found.plans.push(shape);
         found.plans.len() - 1

@@ -81,13 +81,3 @@ impl Dataset {
         (&migrations[..=self.at], &migrations[self.at + 1..*self.weighed.start()], &migrations[self.weighed.clone()])
     }
 }
-
-/// One name for one migration or a range.
-#[must_use]
-pub fn label(migrations: &[Migration]) -> String {
-    match migrations {
-        [one] => one.label.clone(),
-        [first, .., last] => format!("{}..{}", first.label, last.label),
-        [] => String::new(),
-    }
-}

@@ -6,7 +6,7 @@ use sqlx::{Connection, Row};
 
 use super::error::TrialError;
 use super::event::Event;
-use super::settings::{Settings, label};
+use super::settings::Settings;
 use crate::clock::Clock;
 use crate::diagnostic::SourceFile;
 use crate::evidence::{Autovacuum, CloneFacts, MigrationFacts, Side, StatementFacts};
@@ -111,6 +111,15 @@ pub async fn migrate_after(
     })
 }
 
+/// One name for one migration or a range.
+fn label(migrations: &[Migration]) -> String {
+    match migrations {
+        [one] => one.label.clone(),
+        [first, .., last] => format!("{}..{}", first.label, last.label),
+        [] => String::new(),
+    }
+}
+
 fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
@@ -173,13 +182,16 @@ pub async fn quiet_autovacuum(targets: &[(Side, Target); 3]) -> Result<Autovacuu
             .await
             .and_then(|row| row.try_get(0))
             .map_err(|e| Error::doing("read whether autovacuum is on", e))?;
-        if !on {
-            return Ok(Autovacuum::Off);
-        }
-        let done = run(&mut connection, OFF, "turn autovacuum off for the tables of a side").await;
+        let done = match on {
+            true => run(&mut connection, OFF, "turn autovacuum off for the tables of a side").await,
+            false => Ok(()),
+        };
         let _ = connection.close().await;
-        if done.is_err() {
-            return Ok(Autovacuum::Running);
+        match (on, done) {
+            (false, _) => return Ok(Autovacuum::Off),
+            // A role that does not own every table: then workers are looked for, slice by slice.
+            (true, Err(_)) => return Ok(Autovacuum::Running),
+            (true, Ok(())) => {}
         }
     }
     Ok(Autovacuum::OffForTables)

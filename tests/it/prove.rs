@@ -288,3 +288,20 @@ fn sets_of_clones_decide_together_and_precision_ends_a_proof() {
     home.prove(&shop, "0003", &["--resume", &folder]).exits(2);
     assert!(home.run(&["verify", &folder]).ok().stdout.starts_with("verified"));
 }
+
+#[test]
+fn a_migration_that_sets_something_for_its_database_is_told_as_such() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    let set = |value: &str| {
+        format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = {value}', current_database()); END $$;\n")
+    };
+    shop.write("migrations/0002_changes_nothing.up.sql", set("''64MB''"));
+    shop.write("migrations/0002_changes_nothing.down.sql", set("DEFAULT"));
+    let trial = home.prove(&shop, "0002", &["--format", "json", "--scale", "0.2", "--chunks", "1"]).exits(3).json();
+    let checks = trial["comparison"]["checks"].as_array().unwrap();
+    let found = checks.iter().find(|check| check["name"] == "settings").expect("the sides are set differently");
+    assert!(found["message"].as_str().unwrap().contains("→ 64MB"), "{found}");
+    assert_eq!(trial["evidence"]["server_after"]["settings"]["work_mem"], "64MB");
+}
