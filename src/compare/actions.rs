@@ -200,6 +200,7 @@ fn assemble(
         // More chunks on the same clones say nothing of the clones.
         chunks_needed: needed
             .filter(|_| verdict == Verdict::Inconclusive && evidence.design.replicates <= 1)
+            .filter(|_| !compared.iter().take(DECIDING).flatten().any(|metric| looks_like_luck(metric, margin)))
             .map(|n| n as u32),
         p99: compared.pop().flatten(),
         p95: compared.pop().flatten(),
@@ -239,6 +240,12 @@ fn combine(deciding: &[Verdict], scope: &Effectiveness<'_>) -> (Verdict, Option<
     }
 }
 
+/// A change beyond the margin beside a control that differs beyond chance: see [`may_be_luck`].
+fn looks_like_luck(metric: &MetricComparison, margin: f64) -> bool {
+    let both = metric.change.zip(metric.control);
+    both.is_some_and(|(change, control)| margin < change.change.abs() && 0.0 < control.low * control.high)
+}
+
 fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], margin: f64) -> String {
     let fewest = crate::stats::paired::FEWEST_PAIRS;
     if evidence.chunks.len() < fewest {
@@ -252,6 +259,9 @@ fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], marg
     let moved = |m: &MetricComparison| m.change.map_or(0.0, |c| c.change.abs());
     if all().any(|m| margin < moved(m) && m.noise_floor.unwrap_or(0.0) < moved(m) && moved(m) <= m.driver_floor) {
         return "the change is no larger than the load driver's own lateness on this machine".to_owned();
+    }
+    if evidence.design.replicates <= 1 && all().any(|m| looks_like_luck(m, margin)) {
+        return "clones without the migration differ too, so the change may be the luck of how one clone lies; --replicates 4 tells".to_owned();
     }
     if margin < floor {
         return format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0);
@@ -275,10 +285,14 @@ fn judge(
         (Some(effect), Some(control)) if differs(control, margin, control_p) && !dwarfs(effect, control) => {
             Verdict::Invalid
         }
-        (Some(effect), Some(_)) => {
+        (Some(effect), Some(control)) => {
             // The share of false finds is divided among the looks, as the level is.
             let p_adjusted = p_adjusted.map(|p| p * 0.05 / level);
-            verdict(effect, margin, p_adjusted, noise_floor.unwrap_or(0.0).max(driver_floor), scope)
+            let floor = noise_floor.unwrap_or(0.0).max(driver_floor);
+            match verdict(effect, margin, p_adjusted, floor, scope) {
+                Verdict::Improved | Verdict::Regressed if may_be_luck(effect, control) => Verdict::Inconclusive,
+                other => other,
+            }
         }
         _ => Verdict::Inconclusive,
     };
@@ -331,6 +345,13 @@ fn differs(control: &Effect, margin: f64, p_adjusted: Option<f64>) -> bool {
 
 /// A change whose whole interval lies beyond this many times the control's worst is no bias between clones.
 const DWARFS: f64 = 3.0;
+
+/// Whether a change may be the luck of how one clone lies: clones without the migration differ beyond chance, and the change is not
+/// far beyond what they differ by. More chunks on the same clones cannot tell; other clones can.
+fn may_be_luck(effect: &Effect, control: &Effect) -> bool {
+    let (low, high) = control.interval95;
+    (0.0 < low || high < 0.0) && !dwarfs(effect, control)
+}
 
 /// An eightfold change is not made by clones that differ by a fifth: such a control bounds what is called, and voids nothing.
 fn dwarfs(effect: &Effect, control: &Effect) -> bool {
@@ -428,6 +449,9 @@ mod tests {
         assert_eq!(judged(-1.80, 0.20, -0.15), Verdict::Improved);
         assert_eq!(judged(0.50, 0.02, 0.15), Verdict::Regressed);
         assert_eq!(judged(0.46, 0.02, 0.15), Verdict::Invalid);
+        // The control differs by less than half the margin, but certainly: a change of that order may be a clone's luck.
+        assert_eq!(judged(0.08, 0.005, 0.02), Verdict::Inconclusive);
+        assert_eq!(judged(0.20, 0.005, 0.02), Verdict::Regressed);
     }
 
     #[test]
