@@ -149,7 +149,7 @@ pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
         (measured
             && other
             && is(&earlier["migration"]["label"], &evidence.migration.label)
-            && is(&earlier["dataset"]["digest"], &evidence.dataset.digest))
+            && earlier["dataset"]["digest"].as_str() == evidence.dataset.as_ref().map(|dataset| &*dataset.digest))
         .then(|| earlier["started_at"].to_string())
     };
     let found: std::collections::BTreeSet<String> =

@@ -138,6 +138,7 @@ impl Progress {
             Event::CleanedUp(count) => {
                 self.line(&format!("removed {} an earlier run left", plural(*count, "database")));
             }
+            Event::Restored => self.line("reverted what an earlier proof on this database had left applied"),
             Event::TemplateReused => self.line("dataset: reusing the template of an earlier run"),
             Event::Schema { migration } => self.status(format!("schema: applying {migration}")),
             Event::Seeding(loading) => self.loading(loading),
@@ -146,6 +147,7 @@ impl Progress {
             }
             Event::Cloning { side } => self.status(format!("cloning {side}")),
             Event::Migrating { migration } => self.status(format!("migrating: {migration}")),
+            Event::Reverting => self.status("reverting the migration".to_owned()),
             Event::Migrated(time) => self.line(&format!("migration: applied in {}", duration_text(*time))),
             Event::Planned { chunk_s, looks, evidence, needed } => {
                 told_plan(evidence, (*chunk_s, needed)).iter().for_each(|line| self.line(line));

@@ -129,3 +129,23 @@ pub(super) fn at(
     }
     if problems.is_empty() { Ok(found) } else { Err(Failure::usage(anyhow::anyhow!(problems.join("\n\n")))) }
 }
+
+/// Statements that write, on a server that nobody has permitted to be written to. The sessions are read-only too, so
+/// that the server refuses what words do not show; a function that turns that off itself is beyond both.
+///
+/// # Errors
+/// When a statement may write: with its place.
+pub(super) fn refuse_writes(scenarios: &[Placed]) -> Result<(), Failure> {
+    for (file, scenario) in scenarios {
+        let steps = scenario.actions.iter().flat_map(|action| &action.steps);
+        let writing = steps.filter(|step| crate::sql::may_write(&step.source.text)).map(|step| {
+            Diagnostic::at(step.source.span.clone(), "this statement may write, and the server is not the embedded one")
+                .help("add --allow-writes if it is no production server")
+        });
+        let problems: Vec<Diagnostic> = writing.collect();
+        if !problems.is_empty() {
+            return Err(Failure::usage(file.clone().problems(problems)));
+        }
+    }
+    Ok(())
+}

@@ -28,6 +28,8 @@ pub struct Check {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CheckName {
+    /// The sides are clones of one template.
+    Subject,
     /// Nearly every due operation was sent.
     AchievedRate,
     /// A closed loop carried about as much on every side.

@@ -1,12 +1,13 @@
 //! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before. Must say what to do.
 
 use super::checks::{Check, CheckName, Consequence};
-use crate::evidence::{ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts};
+use crate::evidence::{ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts, Subject};
 use crate::stats::paired::effect;
 
 /// Adds what was found wanting.
 pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
     let found = [
+        subject(evidence),
         same_parameters(evidence),
         bookkeeping(evidence),
         background(evidence),
@@ -18,12 +19,37 @@ pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
     checks.extend(found.map(|(name, consequence, message)| Check { name, consequence, action: None, message }));
 }
 
+/// What sides that are no siblings cannot show.
+fn subject(evidence: &Evidence) -> Found {
+    let message = match evidence.design.subject {
+        Subject::Clones => return None,
+        Subject::Given { own_control } => {
+            let control = if own_control {
+                "the noise floor is that of two databases without the change"
+            } else {
+                "`control` is `before` asked again, so the noise floor knows nothing of how another database lies: give a second --before"
+            };
+            format!(
+                "the sides are databases that were given, not clones: rows, bloat, statistics and servers in which they differ are part of every \
+                 change; {control}"
+            )
+        }
+        Subject::InPlace => "the sides are one database, migrated and reverted in turns, not clones: they lie as far apart in time as a \
+                             migration takes, and what the load writes stays for the next turn"
+            .to_owned(),
+    };
+    Some((CheckName::Subject, Consequence::Warning, message))
+}
+
 type Found = Option<(CheckName, Consequence, String)>;
 
 /// In an open loop all sides are sent the same, so the sums over what was sent are equal wherever nothing was given up or failed
 /// on the way.
 fn same_parameters(evidence: &Evidence) -> Found {
     let LoadFacts::Open { .. } = evidence.design.load else { return None };
+    if evidence.design.sequences_apart {
+        return None;
+    }
     let whole = |side: &ChunkSide| side.actions.iter().all(|counts| counts.skipped == 0 && counts.failed == 0);
     let unequal = evidence.chunks.iter().filter(|chunk| {
         let mut sides = chunk.sides.values();

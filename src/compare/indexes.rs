@@ -17,6 +17,10 @@ pub struct IndexComparison {
     pub before: Option<IndexUse>,
     /// Use after; absent when it is lost.
     pub after: Option<IndexUse>,
+    /// Operations of the mix that were answered while its use before was counted: what to divide it by.
+    pub operations_before: u64,
+    /// The same after.
+    pub operations_after: u64,
     /// Actions whose plans name it before.
     pub used_by_before: Vec<String>,
     /// Actions whose plans name it after.
@@ -51,17 +55,20 @@ pub fn compare_all(evidence: &Evidence) -> Vec<IndexComparison> {
     if before.reset || after.reset {
         return Vec::new();
     }
+    let operations = [Side::Before, Side::After].map(|side| operations(evidence, side));
     let names: std::collections::BTreeSet<&String> = before.indexes.keys().chain(after.indexes.keys()).collect();
     names
         .into_iter()
         .filter_map(|name| {
             let (old, new) = (before.indexes.get(name), after.indexes.get(name));
-            let fate = fate(old, new)?;
+            let fate = fate(old, new, operations)?;
             Some(IndexComparison {
                 name: name.clone(),
                 fate,
                 before: old.cloned(),
                 after: new.cloned(),
+                operations_before: operations[0],
+                operations_after: operations[1],
                 used_by_before: users(evidence, Side::Before, name),
                 used_by_after: users(evidence, Side::After, name),
             })
@@ -69,15 +76,24 @@ pub fn compare_all(evidence: &Evidence) -> Vec<IndexComparison> {
         .collect()
 }
 
-/// `None` for a kept index that is used alike.
-fn fate(old: Option<&IndexUse>, new: Option<&IndexUse>) -> Option<Fate> {
+/// Operations answered while a side was counted; before format 4 those of its chunks.
+fn operations(evidence: &Evidence, side: Side) -> u64 {
+    let of_chunks = || {
+        let sides = evidence.chunks.iter().filter_map(|chunk| chunk.sides.get(&side));
+        sides.flat_map(|side| &side.actions).map(|counts| counts.ok).sum()
+    };
+    evidence.counters.get(&side).and_then(|counters| counters.operations).unwrap_or_else(of_chunks)
+}
+
+/// `None` for a kept index that is used alike by as many operations.
+fn fate(old: Option<&IndexUse>, new: Option<&IndexUse>, [before, after]: [u64; 2]) -> Option<Fate> {
     match (old, new) {
         (None, Some(_)) => Some(Fate::New),
         (Some(_), None) => Some(Fate::Lost),
         (Some(old), Some(new)) if old.definition != new.definition => Some(Fate::Changed),
         (Some(old), Some(new)) => {
-            let larger = old.scans.max(new.scans) as f64;
-            let differs = (larger * SAME_USE).max(10.0) < (old.scans - new.scans).abs() as f64;
+            let (old, new) = (old.scans as f64 * after as f64 / before.max(1) as f64, new.scans as f64);
+            let differs = (old.max(new) * SAME_USE).max(10.0) < (old - new).abs();
             differs.then_some(Fate::Kept)
         }
         (None, None) => None,

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Design {
+    /// Where the sides were: how much may be claimed.
+    #[serde(default)]
+    pub subject: Subject,
     /// Names the parameters, arrivals and the order of slices.
     pub seed: u64,
     /// Chunks that were planned; none when operations were only counted.
@@ -41,6 +44,9 @@ pub struct Design {
     /// Tables and indexes that the actions' plans name, on all sides together, in bytes: what they can touch.
     #[serde(default)]
     pub working_set_bytes: u64,
+    /// Sides share a database that is written to, so each counts its operations (`sequence()`) apart.
+    #[serde(default)]
+    pub sequences_apart: bool,
     /// Rounds of load before anything was counted.
     #[serde(default)]
     pub priming_rounds: u32,
@@ -70,6 +76,23 @@ fn first() -> u32 {
 /// Before it was asked.
 fn yes() -> bool {
     true
+}
+
+/// Where the sides are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Subject {
+    /// Clones of one template: nothing differs but the migration.
+    #[default]
+    Clones,
+    /// Databases that were given: everything they differ in is weighed.
+    Given {
+        /// Whether `control` is a database of its own, and not `before` once more.
+        own_control: bool,
+    },
+    /// One database, migrated and reverted in turns.
+    InPlace,
 }
 
 /// How the sides take turns.

@@ -16,11 +16,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use count::{Ablated, AccessPath, Answer, CountedAction, CountedSet, PlanShape};
-pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts};
+pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts, Subject};
 pub use histograms::{ActionHistograms, Histograms};
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// A database in one schema state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,8 +61,9 @@ pub struct Evidence {
     pub complete: bool,
     /// The change that was weighed.
     pub migration: MigrationFacts,
-    /// The rows it was weighed on.
-    pub dataset: DatasetFacts,
+    /// The rows it was weighed on, where they were made for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DatasetFacts>,
     /// The server it was weighed on.
     pub server: ServerFacts,
     /// The server of `after`, where its version or a setting is another.
@@ -96,14 +97,14 @@ pub struct Evidence {
     pub histograms: Vec<Histograms>,
 }
 
-/// A migration, applied once to the side `after`.
+/// A change: a migration that was applied to the side `after`, or another database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MigrationFacts {
-    /// Number and name, or the first and last of a range.
+    /// Number and name, or the first and last of a range; the names of two databases that were given.
     pub label: String,
-    /// Its statements and their times.
+    /// Its statements and the times they took at first; none of databases that were given.
     pub statements: Vec<StatementFacts>,
     /// All of it, in milliseconds.
     pub duration_ms: f64,
@@ -293,6 +294,9 @@ pub struct ActionCounts {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SideCounters {
+    /// Operations answered meanwhile, warm-ups included; absent before format 4. Where two sides share a database, those of both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<u64>,
     /// By schema-qualified index name.
     pub indexes: BTreeMap<String, IndexUse>,
     /// By schema-qualified table name.

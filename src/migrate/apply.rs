@@ -41,7 +41,26 @@ pub enum ApplyError {
 /// When the server refuses a statement: with its message and place. In a transaction nothing is
 /// left of the migration; without one, the statements before it stay.
 pub async fn apply(connection: &mut PgConnection, file: &SourceFile, clock: &Clock) -> Result<Applied, ApplyError> {
-    let in_transaction = !file.text.starts_with("-- no-transaction");
+    apply_and(connection, file, clock, None).await
+}
+
+/// Whether a migration is applied as a whole or not at all.
+#[must_use]
+pub fn in_transaction(file: &SourceFile) -> bool {
+    !file.text.starts_with("-- no-transaction")
+}
+
+/// The same with a statement of ours behind it, in the same transaction if there is one.
+///
+/// # Errors
+/// As those of [`apply`].
+pub async fn apply_and(
+    connection: &mut PgConnection,
+    file: &SourceFile,
+    clock: &Clock,
+    ours: Option<&str>,
+) -> Result<Applied, ApplyError> {
+    let in_transaction = in_transaction(file);
     let control = |e| ApplyError::Server(Error::doing(format!("apply {}", file.path.display()), e));
     let began = clock.now_ns();
     if in_transaction {
@@ -57,6 +76,9 @@ pub async fn apply(connection: &mut PgConnection, file: &SourceFile, clock: &Clo
             return Err(refused(file, span.start, text, &error, (index + 1, count), in_transaction));
         }
         statements.push((text.to_owned(), Duration::from_nanos(clock.now_ns() - before)));
+    }
+    if let Some(ours) = ours {
+        connection.execute(sqlx::raw_sql(trusted(ours))).await.map_err(control)?;
     }
     if in_transaction {
         connection.execute(sqlx::raw_sql("COMMIT")).await.map_err(control)?;

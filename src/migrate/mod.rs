@@ -3,5 +3,5 @@
 pub mod apply;
 pub mod directory;
 
-pub use apply::{Applied, ApplyError, apply};
+pub use apply::{Applied, ApplyError, apply, apply_and, in_transaction};
 pub use directory::{Directory, DirectoryError, Migration};

@@ -3,10 +3,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Row};
 
 use super::error::{Error, describe};
+use super::sql_text::query;
 use super::wire::{Wire, WireError};
 
 /// Oldest server whose catalogs and counters this program knows.
@@ -162,6 +163,19 @@ impl Target {
     fn failed(&self, reason: String, help: &str) -> Error {
         Error::Connect { target: self.describe(), reason, help: help.to_owned() }
     }
+}
+
+/// The server's `max_connections`.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn most_connections(connection: &mut PgConnection) -> Result<usize, Error> {
+    query("SELECT current_setting('max_connections')::int8")
+        .fetch_one(connection)
+        .await
+        .and_then(|row| row.try_get::<i64, _>(0))
+        .map(|most| most as usize)
+        .map_err(|e| Error::doing("read max_connections", e))
 }
 
 /// `150018` as `15.18`.

@@ -240,19 +240,6 @@ impl Admin {
             .map_err(|e| Error::doing("read templates", e))
     }
 
-    /// The server's `max_connections`.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub async fn most_connections(&mut self) -> Result<usize, Error> {
-        query("SELECT current_setting('max_connections')::int8")
-            .fetch_one(&mut self.connection)
-            .await
-            .and_then(|row| row.try_get::<i64, _>(0))
-            .map(|most| most as usize)
-            .map_err(|e| Error::doing("read max_connections", e))
-    }
-
     /// A checkpoint, when the role may ask for one (superuser, or `pg_checkpoint` from 15 on).
     /// Its refusal changes nothing but the start of the load, so it is no error.
     pub async fn checkpoint(&mut self) {

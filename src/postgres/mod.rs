@@ -7,6 +7,7 @@ pub mod advice;
 pub mod catalog;
 pub mod connect;
 pub mod database;
+pub mod definitions;
 pub mod error;
 pub mod explain;
 pub mod observe;

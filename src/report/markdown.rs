@@ -86,7 +86,7 @@ fn measured(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "\nActions {proven}.")?;
     }
     if !comparison.indexes.is_empty() {
-        writeln!(out, "\n| | index | actions that use it | scans | entries read | blocks | size |")?;
+        writeln!(out, "\n| | index | actions that use it | scans/op | entries/op | blocks/op | size |")?;
         writeln!(out, "| --- | --- | --- | ---: | ---: | ---: | ---: |")?;
         for index in &comparison.indexes {
             writeln!(

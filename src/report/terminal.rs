@@ -82,7 +82,7 @@ fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         let counted = trial.evidence.counters.values().all(|side| !side.reset) && !trial.evidence.counters.is_empty();
         return if counted { writeln!(out, "  every index is used as before\n") } else { Ok(()) };
     }
-    let mut table = plain(&["", "index", "actions that use it", "scans", "entries read", "blocks", "size"]);
+    let mut table = plain(&["", "index", "actions that use it", "scans/op", "entries/op", "blocks/op", "size"]);
     for index in &trial.comparison.indexes {
         table.add_row(vec![
             words::mark(index).to_owned(),

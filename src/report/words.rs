@@ -3,11 +3,11 @@
 use super::counted;
 use crate::compare::indexes::Fate;
 use crate::compare::{ActionComparison, Comparison, IndexComparison, MetricComparison, Verdict};
-use crate::evidence::{Evidence, Interleave, LoadFacts};
+use crate::evidence::{Evidence, IndexUse, Interleave, LoadFacts, Subject};
 use crate::stats::paired::LOOKS;
 use crate::units::{
-    bytes_change_text, bytes_text, change_text, count_text, duration_text, interval_text, ms_text, per_call_text,
-    percent_text, plural,
+    bytes_change_text, bytes_text, change_text, duration_text, interval_text, ms_text, per_call_text, percent_text,
+    plural,
 };
 use std::time::Duration;
 
@@ -66,11 +66,20 @@ const MOST_CHUNKS: u32 = LOOKS[LOOKS.len() - 1];
 
 /// What was measured on, in one line.
 pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
-    let spec = evidence.dataset.spec.trim_end_matches(".toml");
-    let dataset = format!(
-        "{spec} ×{} seed {} · PostgreSQL {}",
-        evidence.dataset.scale, evidence.dataset.seed, evidence.server.version
-    );
+    let server = match &evidence.server_after {
+        Some(after) if after.version != evidence.server.version => {
+            format!("PostgreSQL {} → {}", evidence.server.version, after.version)
+        }
+        _ => format!("PostgreSQL {}", evidence.server.version),
+    };
+    let rows = match (&evidence.dataset, evidence.design.subject) {
+        (Some(dataset), _) => {
+            format!("{} ×{} seed {}", dataset.spec.trim_end_matches(".toml"), dataset.scale, dataset.seed)
+        }
+        (None, Subject::InPlace) => "in place".to_owned(),
+        (None, _) => "given databases".to_owned(),
+    };
+    let dataset = format!("{rows} · {server}");
     if evidence.design.chunks_planned == 0 {
         return format!("{dataset} · counted without load: latencies are not compared");
     }
@@ -135,12 +144,16 @@ pub(super) fn not_slower(comparison: &Comparison) -> Option<String> {
 /// What was counted, over its table.
 pub(super) fn counted(evidence: &Evidence) -> String {
     let sets = evidence.counts.values().flatten().map(|action| action.sets.len()).max().unwrap_or(0);
-    format!("one operation on idle clones, the mean of {} of parameters, the same on both sides:", plural(sets, "set"))
+    format!("one operation without load, the mean of {} of parameters, the same on both sides:", plural(sets, "set"))
 }
 
 /// What the migration took, in one line.
 pub(super) fn migration(evidence: &Evidence) -> String {
     let facts = &evidence.migration;
+    if let Subject::Given { .. } = evidence.design.subject {
+        let size = |bytes: i64| bytes_text(bytes.max(0) as u64);
+        return format!("{} → {}", size(facts.size_bytes_before), size(facts.size_bytes_after));
+    }
     format!(
         "applied in {} · {}",
         duration_text(Duration::from_secs_f64(facts.duration_ms / 1e3)),
@@ -231,28 +244,27 @@ pub(super) fn users(index: &IndexComparison) -> String {
     }
 }
 
-/// `0 → 24,310`.
+/// What an index was used for per operation of the mix, on both sides; none where it is not there.
+fn per_operation(index: &IndexComparison, of: fn(&IndexUse) -> i64) -> String {
+    let side = |used: &Option<IndexUse>, operations: u64| {
+        used.as_ref().map_or("–".to_owned(), |used| per_call_text(of(used).max(0) as f64 / operations.max(1) as f64))
+    };
+    format!("{} → {}", side(&index.before, index.operations_before), side(&index.after, index.operations_after))
+}
+
+/// Scans.
 pub(super) fn scans(index: &IndexComparison) -> String {
-    let count = |side: &Option<crate::evidence::IndexUse>| {
-        side.as_ref().map_or("–".to_owned(), |u| count_text(u.scans.max(0) as u64))
-    };
-    format!("{} → {}", count(&index.before), count(&index.after))
+    per_operation(index, |used| used.scans)
 }
 
-/// `12,000 → 24,310` rows fetched and blocks touched.
+/// Blocks touched, found and read together.
 pub(super) fn index_blocks(index: &IndexComparison) -> String {
-    let count = |side: &Option<crate::evidence::IndexUse>| {
-        side.as_ref().map_or("–".to_owned(), |u| count_text((u.blocks_hit + u.blocks_read).max(0) as u64))
-    };
-    format!("{} → {}", count(&index.before), count(&index.after))
+    per_operation(index, |used| used.blocks_hit + used.blocks_read)
 }
 
-/// Entries read on both sides.
+/// Entries read.
 pub(super) fn index_tuples(index: &IndexComparison) -> String {
-    let count = |side: &Option<crate::evidence::IndexUse>| {
-        side.as_ref().map_or("–".to_owned(), |u| count_text(u.tuples_read.max(0) as u64))
-    };
-    format!("{} → {}", count(&index.before), count(&index.after))
+    per_operation(index, |used| used.tuples_read)
 }
 
 /// Its size where it is.

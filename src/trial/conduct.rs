@@ -1,132 +1,63 @@
-//! Conducts the experiment from the template to the last snapshot. Must treat the sides alike, slice by slice.
+//! What every trial has in common, wherever its sides are: facts, counts, a plan of turns. Must treat the sides alike, slice by slice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sqlx::Connection;
 
-use super::ablate::ablate;
 use super::count::{count, plan_facts};
 use super::error::TrialError;
 use super::event::Event;
 use super::focus::{chunks_needed, focus};
-use super::measure::Course;
-use super::prepare::{Sitting, load};
+use super::prepare::Sitting;
 use super::resume::{go_on, scenarios_digest};
-use super::settings::Settings;
-use super::sides::{analyze, clone_sides, migrate_after, prewarm, quiet_autovacuum, working_set};
-use super::template::{Template, obtain};
-use crate::clock::{self, Clock};
+use super::settings::{Settings, Subject};
+use super::sides::working_set;
+use super::{clones, given, in_place};
 use crate::evidence::{
-    ActionFacts, Autovacuum, DatasetFacts, Design, Evidence, IndexAdvice, Interleave, LoadFacts, MachineFacts,
-    MigrationFacts, ServerFacts, Side,
+    self, ActionFacts, Autovacuum, CountedAction, DatasetFacts, Design, Evidence, IndexAdvice, Interleave, LoadFacts,
+    MachineFacts, MigrationFacts, ServerFacts, Side,
 };
 use crate::postgres::advice::{self, Advice};
-use crate::postgres::connect::version_text;
-use crate::postgres::database::{Admin, Token};
+use crate::postgres::connect::{most_connections, version_text};
+use crate::postgres::database::Token;
 use crate::postgres::{Target, settings};
 use crate::scenario::workload::PlannedAction;
 use crate::scenario::{Load, Workload};
 use crate::sql;
 
-/// Holds a trial. The databases it makes carry `token`; the caller drops them if this future is dropped.
+/// Holds a trial. What it makes carries `token`; the caller removes it if this future is dropped.
 ///
 /// # Errors
-/// When files are wrong or the server fails; chunks measured by then were handed to the listener.
+/// When files are wrong or a server fails; chunks measured by then were handed to the listener.
 pub async fn prove(settings: &Settings, token: &Token) -> Result<Evidence, TrialError> {
-    let clock = Clock::start();
-    let started_at = clock::wall().to_string();
-    let dataset = &settings.dataset;
-    let target = settings.target.named(&token.application());
-    let mut admin = Admin::connect(&target).await?;
-    remove_left_overs(settings, &mut admin, token).await?;
-    let load = load(settings)?;
-    check_connections(&mut admin, load).await?;
-    let (base, between, weighed) = dataset.parts();
-    let template = obtain(settings, &mut admin, token, base, &clock).await?;
-    let targets = Side::ALL.map(|side| (side, target.database(&token.clone_name(side.name()))));
-    let mut begun: Option<Evidence> = None;
-    for replicate in 0..dataset.replicates {
-        for side in Side::ALL {
-            admin.drop_database(&token.clone_name(side.name())).await?;
-        }
-        let mut clones = clone_sides(settings, &mut admin, token, &template.name, between, &clock).await?;
-        clones.iter_mut().for_each(|clone| clone.replicate = replicate);
-        if 1 < dataset.replicates {
-            analyze(&targets).await?;
-        }
-        let migration = migrate_after(settings, &targets, weighed, &clock).await?;
-        let autovacuum = quiet_autovacuum(&targets).await?;
-        let mut sitting = Sitting::new(settings, targets.clone(), load).await?;
-        let mut evidence = match begun.take() {
-            Some(evidence) => evidence,
-            None => {
-                let version = version_text(admin.server_version());
-                begin(settings, &sitting, (started_at.clone(), version), migration, &template).await?
-            }
-        };
-        evidence.design.autovacuum = autovacuum;
-        evidence.design.clones.extend(clones);
-        (settings.listener)(Event::Priming);
-        prewarm(&targets).await?;
-        // Before anything is counted, so that most pages' first touch after it, which writes them whole, is not.
-        admin.checkpoint().await;
-        if replicate == 0 {
-            look_ahead(settings, &mut sitting, &mut evidence).await?;
-        }
-        if settings.chunks != 0 {
-            // As even as they can be.
-            let until = settings.chunks * (replicate + 1) / dataset.replicates;
-            let mut course = Course::new(settings, &sitting, target.connect().await?, clock, &evidence).await?;
-            course.prime(&mut evidence).await?;
-            course.measure(replicate, until, &mut evidence).await?;
-        }
-        if replicate + 1 == dataset.replicates && settings.ablate {
-            // Last, for what it rolls back is left behind on one side only.
-            let counted = &evidence.counts[&Side::After];
-            evidence.ablated = ablate(&targets[2].1, sitting.of(Side::After), counted, &settings.listener).await?;
-        }
-        begun = Some(evidence);
+    match &settings.subject {
+        Subject::Clones(dataset) => clones::prove(settings, dataset, token).await,
+        Subject::Given(given) => given::prove(settings, given, token).await,
+        Subject::InPlace(place) => in_place::prove(settings, place, token).await,
     }
-    // The databases are the caller's to drop: a failure in that must not cost a finished trial.
-    admin.close().await;
-    let mut evidence = begun.ok_or_else(|| TrialError::Asked("no set of clones was asked for".to_owned()))?;
-    evidence.complete = true;
-    Ok(evidence)
 }
 
 /// What is known of a trial before anything is asked.
-async fn begin(
+///
+/// # Errors
+/// When a server is lost.
+pub(super) async fn begin(
     settings: &Settings,
     sitting: &Sitting,
-    (started_at, version): (String, String),
+    started_at: String,
     migration: MigrationFacts,
-    template: &Template,
+    dataset: Option<DatasetFacts>,
 ) -> Result<Evidence, TrialError> {
-    let at = settings.dataset.parts().0.last().map_or_else(String::new, |migration| migration.label.clone());
-    let mut servers = Vec::new();
-    for side in [Side::Before, Side::After] {
-        let mut connection = sitting.target(side).connect().await?;
-        let read = settings::read(&mut connection).await?;
-        let _ = connection.close().await;
-        servers.push(ServerFacts { version: version.clone(), embedded: settings.embedded, settings: read });
-    }
-    let after = servers.pop();
-    let server = servers.pop().expect("both were read");
+    let server = server_facts(settings, sitting.target(Side::Before)).await?;
+    let after = server_facts(settings, sitting.target(Side::After)).await?;
     Ok(Evidence {
         started_at,
         complete: false,
         migration,
-        dataset: DatasetFacts {
-            spec: settings.spec.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            digest: template.digest.clone(),
-            scale: settings.scale,
-            seed: settings.seed.0,
-            at,
-            reused: template.reused,
-        },
-        // A migration may set something for its database.
-        server_after: after.filter(|after| *after != server),
+        dataset,
+        // A migration may set something for its database, and two that are given may be anywhere.
+        server_after: (after != server).then_some(after),
         server,
         machine: MachineFacts::default(),
         design: design(settings, sitting),
@@ -134,18 +65,55 @@ async fn begin(
         chunks: Vec::new(),
         counters: BTreeMap::new(),
         counts: BTreeMap::new(),
-        advice: advice_of(&sitting.targets).await?,
+        advice: BTreeMap::new(),
         ablated: Vec::new(),
         plans: BTreeMap::new(),
         histograms: Vec::new(),
     })
 }
 
-/// Counts single operations, and settles by what they show how the sides take turns and who gets how many operations.
-async fn look_ahead(settings: &Settings, sitting: &mut Sitting, evidence: &mut Evidence) -> Result<(), TrialError> {
-    evidence.counts = count(&sitting.targets, |side| &**sitting.of(side), settings.sets, &settings.listener).await?;
-    let plans = evidence.counts.iter().filter(|(side, _)| **side != Side::Control);
+async fn server_facts(settings: &Settings, target: &Target) -> Result<ServerFacts, TrialError> {
+    let mut connection = target.connect().await?;
+    let version = version_text(connection.server_version_num().unwrap_or_default());
+    let read = settings::read(&mut connection).await?;
+    let _ = connection.close().await;
+    let embedded = matches!(&settings.subject, Subject::Clones(dataset) if dataset.embedded);
+    Ok(ServerFacts { version, embedded, settings: read })
+}
+
+/// Counts single operations on sides that are there at the same time, and reads what their catalogs say about indexes.
+///
+/// # Errors
+/// When a server is lost.
+pub(super) async fn look_at_operations(
+    settings: &Settings,
+    sitting: &Sitting,
+    evidence: &mut Evidence,
+) -> Result<(), TrialError> {
+    let counts = count(&sitting.targets, |side| &**sitting.of(side), settings.sets, &settings.listener).await?;
+    take_counts(evidence, counts);
+    for side in [Side::Before, Side::After] {
+        evidence.advice.insert(side, advice_of(sitting.target(side)).await?);
+    }
+    Ok(())
+}
+
+/// Takes over what single operations cost.
+pub(super) fn take_counts(evidence: &mut Evidence, counts: BTreeMap<Side, Vec<CountedAction>>) {
+    let plans = counts.iter().filter(|(side, _)| **side != Side::Control);
     evidence.plans = plans.map(|(side, counted)| (*side, plan_facts(counted))).collect();
+    evidence.counts = counts;
+}
+
+/// Settles by what single operations show how the sides take turns and who gets how many operations.
+///
+/// # Errors
+/// When a server is lost, or this is not the experiment that is to go on.
+pub(super) async fn look_ahead(
+    settings: &Settings,
+    sitting: &mut Sitting,
+    evidence: &mut Evidence,
+) -> Result<(), TrialError> {
     if settings.chunks == 0 {
         return Ok(());
     }
@@ -188,7 +156,7 @@ const MOSTLY_WRITES: f64 = 0.5;
 async fn take_turns(settings: &Settings, sitting: &Sitting, evidence: &mut Evidence) -> Result<(), TrialError> {
     let mut bytes = 0;
     let mut buffers = 0;
-    for (side, target) in &sitting.targets {
+    for (side, target) in sitting.databases() {
         let plans = evidence.counts.get(side).into_iter().flatten().flat_map(|action| &action.plans);
         let indexes = |plan: &crate::evidence::PlanShape| {
             plan.paths.iter().flat_map(|path| path.indexes.clone()).collect::<Vec<_>>()
@@ -203,6 +171,13 @@ async fn take_turns(settings: &Settings, sitting: &Sitting, evidence: &mut Evide
     let writes: f64 = actions.iter().filter(writing).map(|action| action.share).sum();
     let design = &mut evidence.design;
     design.working_set_bytes = bytes;
+    if let Subject::InPlace(_) = settings.subject {
+        // Every turn of `after` costs a migration and its reversal, so there is one in a chunk.
+        design.interleave = Interleave::Block;
+        design.rounds_per_chunk = 1;
+        design.slice_ms = settings.slice.map_or(BLOCK_MS, |slice| slice.as_millis() as u64);
+        return Ok(());
+    }
     if settings.interleave.is_none() {
         if buffers < bytes {
             design.interleave = Interleave::Block;
@@ -222,61 +197,60 @@ async fn take_turns(settings: &Settings, sitting: &Sitting, evidence: &mut Evide
     Ok(())
 }
 
-/// What a dead program left; on the embedded server also its sessions, which may still be working.
-async fn remove_left_overs(settings: &Settings, admin: &mut Admin, token: &Token) -> Result<(), TrialError> {
-    if settings.embedded {
-        admin.end_sessions("weighbridge/%", &token.application()).await?;
-    }
-    let left = admin.left_overs().await?;
-    for name in &left {
-        admin.drop_database(name).await?;
-    }
-    if !left.is_empty() {
-        (settings.listener)(Event::CleanedUp(left.len()));
-    }
-    Ok(())
-}
-
-/// Every side has its own connections; too few of them would only show after the seeding.
-async fn check_connections(admin: &mut Admin, load: Load) -> Result<(), TrialError> {
+/// Every side has its own connections; too few of them would only show in the middle of the trial.
+///
+/// # Errors
+/// When the server allows fewer than `sides` of the trial need.
+pub(super) async fn check_connections(target: &Target, load: Load, sides: usize) -> Result<(), TrialError> {
+    let mut connection = target.connect().await?;
+    let allowed = most_connections(&mut connection).await?;
+    let _ = connection.close().await;
     let connections = load.connections();
-    let allowed = admin.most_connections().await?;
-    let needed = connections * Side::ALL.len() + 4;
+    let needed = connections * sides + 4;
     if allowed < needed {
         return Err(TrialError::Asked(format!(
-            "the load needs {needed} connections ({connections} for each of the three sides), the server allows {allowed}\n  = help: \
+            "the load needs {needed} connections ({connections} for each of {sides} sides), the server allows {allowed}\n  = help: \
              lower `connections` or `clients` in the scenario, or raise max_connections"
         )));
     }
     Ok(())
 }
 
-/// What the catalogs of `before` and `after` say about their indexes.
-async fn advice_of(targets: &[(Side, Target); 3]) -> Result<BTreeMap<Side, IndexAdvice>, TrialError> {
-    let mut found = BTreeMap::new();
-    for (side, target) in targets.iter().filter(|(side, _)| *side != Side::Control) {
-        let mut connection = target.connect().await?;
-        let Advice { redundant, unindexed, invalid } = advice::advice(&mut connection).await?;
-        let _ = connection.close().await;
-        found.insert(*side, IndexAdvice { redundant, unindexed, invalid });
-    }
-    Ok(found)
+/// What a catalog says about its indexes.
+///
+/// # Errors
+/// When the server is lost.
+pub(super) async fn advice_of(target: &Target) -> Result<IndexAdvice, TrialError> {
+    let mut connection = target.connect().await?;
+    let Advice { redundant, unindexed, invalid } = advice::advice(&mut connection).await?;
+    let _ = connection.close().await;
+    Ok(IndexAdvice { redundant, unindexed, invalid })
 }
 
 fn design(settings: &Settings, sitting: &Sitting) -> Design {
     Design {
         seed: settings.seed.0,
+        subject: match &settings.subject {
+            Subject::Clones(_) => evidence::Subject::Clones,
+            Subject::Given(given) => evidence::Subject::Given { own_control: given.control.is_some() },
+            Subject::InPlace(_) => evidence::Subject::InPlace,
+        },
         chunks_planned: settings.chunks,
         looks: settings.looks.clone(),
         scenarios: scenarios_digest(settings),
         interleave: settings.interleave.unwrap_or_default(),
         interleave_reason: None,
         precision: settings.precision,
-        replicates: settings.dataset.replicates,
-        checkpointed: sitting.writes(),
+        replicates: match &settings.subject {
+            Subject::Clones(dataset) => dataset.replicates,
+            Subject::Given(_) | Subject::InPlace(_) => 1,
+        },
+        // Where others use the server, checkpoints are not ours to ask for.
+        checkpointed: sitting.writes() && matches!(settings.subject, Subject::Clones(_)),
         autovacuum: Autovacuum::default(),
         clones: Vec::new(),
         working_set_bytes: 0,
+        sequences_apart: sitting.writes() && sitting.databases().count() < Side::ALL.len(),
         priming_rounds: 0,
         primed: true,
         attempt: 1,

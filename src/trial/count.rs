@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Column, Executor, Row, TypeInfo};
+use sqlx::{Column, Connection, Executor, Row, TypeInfo};
 
 use super::error::TrialError;
 use super::event::{Event, Listener};
@@ -25,13 +25,11 @@ pub(super) const STREAM: u64 = u64::MAX;
 
 /// A side that is asked.
 struct Asked<'w> {
-    side: Side,
     connection: PgConnection,
     workload: &'w Workload,
 }
 
-/// Asks every action with the same sets of parameters on every side; by side and action. Actions that only read come first: what
-/// the others leave behind costs blocks.
+/// Asks every action with the same sets of parameters on every side; by side and action.
 ///
 /// # Errors
 /// When a server is lost. What it refuses is part of the evidence.
@@ -43,28 +41,101 @@ pub async fn count<'w>(
 ) -> Result<BTreeMap<Side, Vec<CountedAction>>, TrialError> {
     let mut sides = Vec::new();
     for (side, target) in targets {
-        sides.push(Asked { side: *side, connection: quiet(target).await?, workload: of(*side) });
+        sides.push(Asked { connection: quiet(target).await?, workload: of(*side) });
     }
     let actions = &of(Side::Before).actions;
-    let mut counted: BTreeMap<Side, Vec<CountedAction>> =
-        targets.iter().map(|(side, _)| (*side, vec![CountedAction::default(); actions.len()])).collect();
+    let mut counted = vec![vec![CountedAction::default(); actions.len()]; targets.len()];
+    for (done, action) in order(actions).into_iter().enumerate() {
+        listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
+        // Set by set, so that what one side does to the server's caches another does next.
+        for set in sets_of(sets) {
+            let mut answers = Vec::new();
+            for (asked, counted) in sides.iter_mut().zip(&mut counted) {
+                answers.push(operation(asked, action, set, &mut counted[action]).await?);
+            }
+            if set == u64::from(sets) {
+                counted.iter_mut().for_each(|side| side[action] = CountedAction::default());
+            } else {
+                add_answers(&mut counted, (action, set as usize), &answers);
+            }
+        }
+        for (asked, counted) in sides.iter_mut().zip(&mut counted) {
+            generic(asked, action, &mut counted[action]).await?;
+        }
+    }
+    Ok(targets.iter().map(|(side, _)| *side).zip(counted).collect())
+}
+
+/// Counts of sides that are not there at the same time, with their answers until all of them are known.
+#[derive(Default)]
+pub(super) struct Apart {
+    sides: Vec<(Side, Vec<CountedAction>)>,
+    /// By side, action and set.
+    answers: Vec<Vec<Vec<Vec<Rows>>>>,
+}
+
+impl Apart {
+    /// Asks every action on a side that is there now.
+    ///
+    /// # Errors
+    /// When the server is lost. What it refuses is part of the evidence.
+    pub(super) async fn add(
+        &mut self,
+        (side, target): (Side, &Target),
+        workload: &Workload,
+        sets: u32,
+        listener: &Listener,
+    ) -> Result<(), TrialError> {
+        let mut asked = Asked { connection: quiet(target).await?, workload };
+        let actions = &workload.actions;
+        let mut counted = vec![CountedAction::default(); actions.len()];
+        let mut answers: Vec<Vec<Vec<Rows>>> = vec![Vec::new(); actions.len()];
+        for (done, action) in order(actions).into_iter().enumerate() {
+            listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
+            for set in sets_of(sets) {
+                let rows = operation(&mut asked, action, set, &mut counted[action]).await?;
+                if set == u64::from(sets) {
+                    counted[action] = CountedAction::default();
+                } else {
+                    answers[action].push(rows);
+                }
+            }
+            generic(&mut asked, action, &mut counted[action]).await?;
+        }
+        let _ = asked.connection.close().await;
+        self.sides.push((side, counted));
+        self.answers.push(answers);
+        Ok(())
+    }
+
+    /// What was counted, answers compared.
+    pub(super) fn finish(self) -> BTreeMap<Side, Vec<CountedAction>> {
+        let (sides, mut counted): (Vec<Side>, Vec<Vec<CountedAction>>) = self.sides.into_iter().unzip();
+        let actions = counted.first().map_or(0, Vec::len);
+        let mut answers = self.answers;
+        for action in 0..actions {
+            let mut of_sides: Vec<_> = answers.iter_mut().map(|side| side[action].drain(..)).collect();
+            let mut set = 0;
+            while let Some(of_set) = of_sides.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>() {
+                add_answers(&mut counted, (action, set), &of_set);
+                set += 1;
+            }
+        }
+        sides.into_iter().zip(counted).collect()
+    }
+}
+
+/// Actions that only read come first: what the others leave behind costs blocks.
+fn order(actions: &[PlannedAction]) -> Vec<usize> {
     let writes = |action: &PlannedAction| action.steps.iter().any(|step| sql::may_write(&step.sql));
     let mut order: Vec<usize> = (0..actions.len()).collect();
     order.sort_by_key(|action| writes(&actions[*action]));
-    for (done, action) in order.into_iter().enumerate() {
-        listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
-        // The first fills the caches of the sessions and is forgotten.
-        operation(&mut sides, action, u64::from(sets), &mut vec![CountedAction::default(); targets.len()]).await?;
-        let mut found = vec![CountedAction::default(); targets.len()];
-        for set in 0..u64::from(sets) {
-            operation(&mut sides, action, set, &mut found).await?;
-        }
-        for (asked, mut of_side) in sides.iter_mut().zip(found) {
-            generic(asked, action, &mut of_side).await?;
-            counted.entry(asked.side).or_default()[action] = of_side;
-        }
-    }
-    Ok(counted)
+    order
+}
+
+/// The sets of an action: one that none of the others is comes first, fills the caches of the sessions and is forgotten.
+fn sets_of(sets: u32) -> impl Iterator<Item = u64> {
+    std::iter::once(u64::from(sets)).chain(0..u64::from(sets))
 }
 
 /// A session whose statements are not counted among the load's, where the role may say so.
@@ -90,35 +161,36 @@ pub fn plan_facts(counted: &[CountedAction]) -> Vec<PlanFacts> {
     counted.iter().map(facts).collect()
 }
 
-/// One operation of an action on every side, step by step, so that columns of answers can be matched.
+/// One operation of an action on a side, undone; what it answered.
 async fn operation(
-    sides: &mut [Asked<'_>],
+    asked: &mut Asked<'_>,
     action: usize,
     set: u64,
-    found: &mut [CountedAction],
-) -> Result<(), TrialError> {
-    let mut answers = Vec::new();
-    for (asked, found) in sides.iter_mut().zip(found.iter_mut()) {
-        run(&mut asked.connection, "BEGIN").await?;
-        let mut values = Vec::new();
-        asked.workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
-        let (counted, rows) = steps(&mut asked.connection, &asked.workload.actions[action], values, found).await?;
-        run(&mut asked.connection, "ROLLBACK").await?;
-        found.sets.push(counted);
-        answers.push(rows);
-    }
-    // A column counts when every side has it: a migration may add one without changing what was there.
+    found: &mut CountedAction,
+) -> Result<Vec<Rows>, TrialError> {
+    run(&mut asked.connection, "BEGIN").await?;
+    let mut values = Vec::new();
+    asked.workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
+    let (counted, rows) = steps(&mut asked.connection, &asked.workload.actions[action], values, found).await?;
+    run(&mut asked.connection, "ROLLBACK").await?;
+    found.sets.push(counted);
+    Ok(rows)
+}
+
+/// Adds the answers of all sides to one set, in the columns that all of them have: a migration may add one without changing what
+/// was there.
+fn add_answers(sides: &mut [Vec<CountedAction>], (action, set): (usize, usize), answers: &[Vec<Rows>]) {
     let steps = answers.iter().map(Vec::len).min().unwrap_or(0);
     for step in 0..steps {
         let mut columns = answers[0][step].columns.clone();
         columns
             .retain(|column| answers.iter().all(|side| side[step].is_empty() || side[step].columns.contains(column)));
-        for (found, side) in found.iter_mut().zip(&answers) {
-            let set = found.sets.last_mut().expect("it was just pushed");
-            set.answers.push(side[step].answer(&columns));
+        for (found, side) in sides.iter_mut().zip(answers) {
+            if let Some(set) = found[action].sets.get_mut(set) {
+                set.answers.push(side[step].answer(&columns));
+            }
         }
     }
-    Ok(())
 }
 
 /// Every step once; those that need a value no earlier step gave are left out.
@@ -273,6 +345,7 @@ fn take(step: &PlannedStep, rows: &[PgRow], values: &mut [Value<'_>]) {
 }
 
 /// Rows of a result with the names of their columns.
+#[derive(Clone)]
 pub(super) struct Rows {
     columns: Vec<String>,
     rows: Vec<Vec<Option<Vec<u8>>>>,

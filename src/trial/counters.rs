@@ -9,7 +9,7 @@ use super::error::TrialError;
 use crate::drive::Crew;
 use crate::evidence::{IndexUse, Side, SideCounters, TableUse, WorkPerCall};
 use crate::postgres::Target;
-use crate::postgres::observe::{self, Snapshot, StatementCounters};
+use crate::postgres::observe::{self, IndexCounters, Snapshot, StatementCounters, TableCounters};
 use crate::scenario::Workload;
 use crate::scenario::workload::PlannedAction;
 
@@ -21,12 +21,82 @@ pub(super) async fn snapshots(
     crew.flush().await?;
     let mut taken = BTreeMap::new();
     for (side, target) in targets {
-        let mut connection = target.connect().await?;
-        observe::settle(&connection).await;
-        taken.insert(*side, observe::snapshot(&mut connection).await?);
-        let _ = connection.close().await;
+        taken.insert(*side, snapshot(target).await?);
     }
     Ok(taken)
+}
+
+/// A snapshot of one database, once what ended sessions counted is visible.
+pub(super) async fn snapshot(target: &Target) -> Result<Snapshot, TrialError> {
+    let mut connection = target.connect().await?;
+    observe::settle(&connection).await;
+    let taken = observe::snapshot(&mut connection).await?;
+    let _ = connection.close().await;
+    Ok(taken)
+}
+
+/// What was counted of one database in several stretches of time: index by index and table by table, added up.
+#[derive(Default)]
+pub(super) struct Stretches(Snapshot);
+
+impl Stretches {
+    /// Adds what was counted between two moments.
+    pub(super) fn add(&mut self, first: &Snapshot, last: &Snapshot) {
+        let Self(sum) = self;
+        for (name, end) in &last.indexes {
+            let start = first.indexes.get(name).cloned().unwrap_or_default();
+            let known = sum.indexes.remove(name).unwrap_or_default();
+            sum.indexes.insert(
+                name.clone(),
+                IndexCounters {
+                    scans: known.scans + end.scans - start.scans,
+                    tuples_read: known.tuples_read + end.tuples_read - start.tuples_read,
+                    tuples_fetched: known.tuples_fetched + end.tuples_fetched - start.tuples_fetched,
+                    blocks_read: known.blocks_read + end.blocks_read - start.blocks_read,
+                    blocks_hit: known.blocks_hit + end.blocks_hit - start.blocks_hit,
+                    ..end.clone()
+                },
+            );
+        }
+        for (name, end) in &last.tables {
+            let start = first.tables.get(name).cloned().unwrap_or_default();
+            let known = sum.tables.remove(name).unwrap_or_default();
+            sum.tables.insert(
+                name.clone(),
+                TableCounters {
+                    sequential_scans: known.sequential_scans + end.sequential_scans - start.sequential_scans,
+                    sequential_rows: known.sequential_rows + end.sequential_rows - start.sequential_rows,
+                    index_scans: known.index_scans + end.index_scans - start.index_scans,
+                    inserted: known.inserted + end.inserted - start.inserted,
+                    updated: known.updated + end.updated - start.updated,
+                    updated_hot: known.updated_hot + end.updated_hot - start.updated_hot,
+                    deleted: known.deleted + end.deleted - start.deleted,
+                    bytes: end.bytes,
+                },
+            );
+        }
+        if let (Some(first), Some(last)) = (&first.statements, &last.statements) {
+            let statements = sum.statements.get_or_insert_default();
+            for (tag, end) in last {
+                let start = first.get(tag).copied().unwrap_or_default();
+                let known = statements.entry(tag.clone()).or_default();
+                known.calls += end.calls - start.calls;
+                known.rows += end.rows - start.rows;
+                known.blocks_hit += end.blocks_hit - start.blocks_hit;
+                known.blocks_read += end.blocks_read - start.blocks_read;
+                known.wal_bytes += end.wal_bytes - start.wal_bytes;
+                known.wal_full_pages += end.wal_full_pages - start.wal_full_pages;
+                known.exec_ms += end.exec_ms - start.exec_ms;
+            }
+        }
+    }
+
+    /// As the evidence of a side has it.
+    pub(super) fn counters(&self, workload: &Workload) -> SideCounters {
+        let Self(sum) = self;
+        let none = Snapshot { statements: sum.statements.as_ref().map(|_| BTreeMap::new()), ..Snapshot::default() };
+        side_counters(&none, sum, workload)
+    }
 }
 
 pub(super) fn counters<'w>(

@@ -13,6 +13,8 @@ use crate::seed::load::Progress;
 pub enum Event<'e> {
     /// Databases of a program that is gone were removed.
     CleanedUp(usize),
+    /// What a proof in place that is gone had left applied was reverted.
+    Restored,
     /// The seeded template of an earlier run fits.
     TemplateReused,
     /// The base schema is being made.
@@ -34,6 +36,8 @@ pub enum Event<'e> {
         /// Which one.
         migration: &'e str,
     },
+    /// What was applied is being reverted, in place.
+    Reverting,
     /// All are applied.
     Migrated(Duration),
     /// Single operations are counted: this action, of how many.

@@ -7,12 +7,13 @@ use sqlx::Connection;
 use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
-use super::counters::{counters, snapshots};
+use super::counters::{Stretches, counters, snapshot, snapshots};
 use super::error::TrialError;
 use super::event::Event;
 use super::order::order;
 use super::prepare::Sitting;
 use super::settings::Settings;
+use super::switch::Switch;
 use crate::clock::Clock;
 use crate::drive::crew::Ops;
 use crate::drive::recorder::Pace;
@@ -52,6 +53,12 @@ pub(super) struct Course<'t> {
     crew: Crew,
     /// Looks at the server between slices.
     observer: PgConnection,
+    /// Where one database is all sides in turn: brings it into the state of one of them.
+    switch: Option<&'t mut Switch>,
+    /// What was counted in the turns of each side of such a database.
+    stretches: BTreeMap<Side, Stretches>,
+    /// Operations answered on each side since the first snapshot, warm-ups included.
+    operations: BTreeMap<Side, u64>,
     seen: Background,
     machine: Counters,
     /// What the machine took in an earlier part of the experiment.
@@ -66,17 +73,46 @@ impl<'t> Course<'t> {
     pub(super) async fn new(
         settings: &'t Settings,
         sitting: &'t Sitting,
-        mut observer: PgConnection,
+        observer: PgConnection,
+        clock: Clock,
+        evidence: &Evidence,
+    ) -> Result<Self, TrialError> {
+        Self::start(settings, sitting, (observer, None), clock, evidence).await
+    }
+
+    /// The same on one database that is all sides in turn.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(super) async fn in_place(
+        settings: &'t Settings,
+        sitting: &'t Sitting,
+        (observer, switch): (PgConnection, &'t mut Switch),
+        clock: Clock,
+        evidence: &Evidence,
+    ) -> Result<Self, TrialError> {
+        Self::start(settings, sitting, (observer, Some(switch)), clock, evidence).await
+    }
+
+    async fn start(
+        settings: &'t Settings,
+        sitting: &'t Sitting,
+        (mut observer, mut switch): (PgConnection, Option<&'t mut Switch>),
         clock: Clock,
         evidence: &Evidence,
     ) -> Result<Self, TrialError> {
         let crew = Crew::start(sitting.load(), None, settings.threads, clock);
         for (index, (side, target)) in sitting.targets.iter().enumerate() {
+            if let Some(switch) = &mut switch {
+                // Its statements may ask for what is only there in its state.
+                switch.to(*side).await?;
+            }
             crew.connect(index, &target.clone().into(), sitting.of(*side)).await?;
         }
         let seen = background(&mut observer).await?;
         let (machine, earlier) = (Counters::read(), evidence.machine);
-        Ok(Self { settings, sitting, crew, observer, seen, machine, earlier })
+        let (stretches, operations) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { settings, sitting, crew, observer, switch, stretches, operations, seen, machine, earlier })
     }
 
     /// Drives until answers no longer become faster; says in the design how that went.
@@ -87,7 +123,9 @@ impl<'t> Course<'t> {
         (self.settings.listener)(Event::Priming);
         self.checkpoint(evidence).await;
         let mut last: Option<Vec<f64>> = None;
-        for round in 0..PRIMING_MOST {
+        // In place every block has a warm-up, and every round costs a migration.
+        let most = if self.switch.is_some() { 1 } else { PRIMING_MOST };
+        for round in 0..most {
             let slices =
                 self.round(evidence, u64::from(round), PRIMING_STREAM + u64::from(round), u64::from(round)).await?;
             let means: Vec<f64> = slices.values().map(|slice| slice.service_us_mean).collect();
@@ -95,7 +133,7 @@ impl<'t> Course<'t> {
                 .replace(means.clone())
                 .is_some_and(|last| means.iter().zip(&last).all(|(now, before)| *before * STEADY <= *now));
             evidence.design.priming_rounds = round + 1;
-            evidence.design.primed = steady;
+            evidence.design.primed = steady || self.switch.is_some();
             if steady && PRIMING_FEWEST <= round + 1 {
                 break;
             }
@@ -118,6 +156,8 @@ impl<'t> Course<'t> {
     ) -> Result<(), TrialError> {
         let targets = &self.sitting.targets;
         let first = snapshots(&self.crew, targets).await?;
+        self.stretches.clear();
+        self.operations.clear();
         self.seen = background(&mut self.observer).await?;
         let total = self.settings.chunks * evidence.design.rounds_per_chunk * 3;
         for chunk in evidence.chunks.len() as u32..until {
@@ -140,10 +180,27 @@ impl<'t> Course<'t> {
         }
         let last = snapshots(&self.crew, targets).await?;
         if replicate == 0 {
-            evidence.counters = counters(&first, &last, |side| self.sitting.of(side));
+            evidence.counters = match self.switch {
+                Some(_) => self.stretches.iter().map(|(s, sum)| (*s, sum.counters(self.sitting.of(*s)))).collect(),
+                None => counters(&first, &last, |side| self.sitting.of(side)),
+            };
+            for (side, counters) in &mut evidence.counters {
+                counters.operations = Some(self.operations_in(*side));
+            }
         }
         let _ = self.observer.close().await;
         Ok(())
+    }
+
+    /// Operations answered in the database of a side meanwhile: with those of another side that is the same database.
+    fn operations_in(&self, side: Side) -> u64 {
+        let place = self.sitting.target(side).describe();
+        let same = |other: &&Side| match self.switch {
+            // There each side's turns were counted apart.
+            Some(_) => **other == side,
+            None => self.sitting.target(**other).describe() == place,
+        };
+        self.operations.iter().filter(|(other, _)| same(other)).map(|(_, operations)| operations).sum()
     }
 
     /// What the machine took while chunks were measured: the worse of this part and of one before it.
@@ -190,30 +247,66 @@ impl<'t> Course<'t> {
             let ops = Ops { stream, first: nth << SEQUENCE_BITS, length_ns: length_ns * Side::ALL.len() as u64 };
             let paces = self.crew.together(Side::ALL.len(), ops).await?;
             let since = self.look().await?;
-            let slices = Side::ALL.into_iter().zip(paces).map(|(side, pace)| (side, slice_facts(0, pace, since)));
-            return Ok(slices.collect());
-        }
-        let block = design.interleave == Interleave::Block;
-        for (place, side) in order(self.settings.seed.0, round).into_iter().enumerate() {
-            let index = Side::ALL.iter().position(|s| *s == side).expect("every side is in the list");
-            // Warm-ups count their operations apart.
-            let nth = if block { nth * 2 } else { nth };
-            if block {
-                self.checkpoint(evidence).await;
-                let warm = Ops {
-                    stream: WARM_STREAM + stream,
-                    first: (nth + 1) << SEQUENCE_BITS,
-                    length_ns: length_ns / WARM_PART,
-                };
-                self.crew.slice(index, warm, false).await?;
-                self.look().await?;
+            for (side, pace) in Side::ALL.into_iter().zip(paces) {
+                *self.operations.entry(side).or_default() += pace.answers;
+                facts.insert(side, slice_facts(0, pace, since));
             }
-            let ops = Ops { stream, first: nth << SEQUENCE_BITS, length_ns };
-            let pace = self.crew.slice(index, ops, true).await?;
+            return Ok(facts);
+        }
+        for (place, side) in self.order(round).into_iter().enumerate() {
+            let pace = self.turn(evidence, side, (stream, nth)).await?;
             let since = self.look().await?;
             facts.insert(side, slice_facts(place as u32, pace, since));
         }
+        if let Some(switch) = &mut self.switch {
+            // Every round has a migration of its own, with an index that is built anew.
+            switch.to(Side::Before).await?;
+        }
         Ok(facts)
+    }
+
+    /// In place a round holds one migration and its reversal, at its end and at its beginning in turn.
+    fn order(&self, round: u64) -> [Side; 3] {
+        match (&self.switch, round % 2) {
+            (None, _) => order(self.settings.seed.0, round),
+            (Some(_), 0) => [Side::Before, Side::Control, Side::After],
+            (Some(_), _) => [Side::After, Side::Control, Side::Before],
+        }
+    }
+
+    /// One slice on one side; in blocks after a warm-up that does not count.
+    async fn turn(&mut self, evidence: &Evidence, side: Side, (stream, nth): (u64, u64)) -> Result<Pace, TrialError> {
+        let design = &evidence.design;
+        let length_ns = design.slice_ms * 1_000_000;
+        let index = Side::ALL.iter().position(|s| *s == side).expect("every side is in the list");
+        // Where sides share a database, what one has written another must not write again.
+        let nth = if design.sequences_apart { nth * Side::ALL.len() as u64 + index as u64 } else { nth };
+        // Warm-ups count their operations apart.
+        let nth = if design.interleave == Interleave::Block { nth * 2 } else { nth };
+        let mut answers = 0;
+        if let Some(switch) = &mut self.switch {
+            switch.to(side).await?;
+        }
+        let target = self.sitting.target(side).clone();
+        let first = if self.switch.is_some() { Some(snapshot(&target).await?) } else { None };
+        if design.interleave == Interleave::Block {
+            self.checkpoint(evidence).await;
+            let warm = Ops {
+                stream: WARM_STREAM + stream,
+                first: (nth + 1) << SEQUENCE_BITS,
+                length_ns: length_ns / WARM_PART,
+            };
+            answers += self.crew.slice(index, warm, false).await?.answers;
+            self.look().await?;
+        }
+        let ops = Ops { stream, first: nth << SEQUENCE_BITS, length_ns };
+        let pace = self.crew.slice(index, ops, true).await?;
+        *self.operations.entry(side).or_default() += answers + pace.answers;
+        if let Some(first) = first {
+            self.crew.flush().await?;
+            self.stretches.entry(side).or_default().add(&first, &snapshot(&target).await?);
+        }
+        Ok(pace)
     }
 
     /// What else the server did since the last look: checkpoints that began, and who is at work now.

@@ -1,23 +1,28 @@
-//! The experiment: one dataset, three clones, one migration, alternating slices, snapshots around them.
+//! The experiment: three sides (clones of one dataset, databases that were given, or one that is migrated and reverted),
+//! alternating slices, snapshots around them.
 //!
-//! Must give no verdict: it hands evidence to whoever asks. Must leave no database behind but templates.
+//! Must give no verdict: it hands evidence to whoever asks. Must leave no database behind but templates, and none changed.
 
 pub mod ablate;
+mod clones;
 pub mod conduct;
 pub mod count;
 mod counters;
 pub mod error;
 pub mod event;
 mod focus;
+mod given;
+pub mod in_place;
 mod measure;
 pub mod order;
 mod prepare;
 mod resume;
 pub mod settings;
 pub mod sides;
+mod switch;
 pub mod template;
 
 pub use conduct::prove;
 pub use error::TrialError;
 pub use event::{Event, Listener};
-pub use settings::{Dataset, Settings};
+pub use settings::{Dataset, Given, InPlace, Settings, Subject};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 
 use super::error::TrialError;
 use super::settings::Settings;
@@ -10,6 +11,7 @@ use crate::binding::{describe_all, sample_picks};
 use crate::diagnostic::SourceFile;
 use crate::evidence::Side;
 use crate::postgres::Target;
+use crate::scenario::parameter::Pool;
 use crate::scenario::program::Protocol;
 use crate::scenario::workload::{Bound, Setting, merge_loads};
 use crate::scenario::{Load, Scenario, Workload};
@@ -29,7 +31,22 @@ impl Sitting {
     /// # Errors
     /// When a statement is refused, or a parameter cannot be the same on both sides.
     pub(super) async fn new(settings: &Settings, targets: [(Side, Target); 3], load: Load) -> Result<Self, TrialError> {
-        let workloads = prepare_workloads(settings, [&targets[0].1, &targets[2].1], load).await?;
+        let before = Described::new(settings, &targets[0].1, Side::Before).await?;
+        let after = Described::new(settings, &targets[2].1, Side::After).await?;
+        Self::of_described(settings, targets, load, [&before, &after])
+    }
+
+    /// The same, where the sides are not there at the same time.
+    ///
+    /// # Errors
+    /// When a parameter cannot be the same on both sides.
+    pub(super) fn of_described(
+        settings: &Settings,
+        targets: [(Side, Target); 3],
+        load: Load,
+        described: [&Described; 2],
+    ) -> Result<Self, TrialError> {
+        let workloads = workloads(settings, load, described)?;
         Ok(Self { targets, workloads })
     }
 
@@ -42,6 +59,14 @@ impl Sitting {
     pub(super) fn target(&self, side: Side) -> &Target {
         let found = self.targets.iter().find(|(of, _)| *of == side);
         &found.expect("every side has a database").1
+    }
+
+    /// The sides whose databases are different ones.
+    pub(super) fn databases(&self) -> impl Iterator<Item = &(Side, Target)> {
+        let known = |position: usize, target: &Target| {
+            self.targets[..position].iter().any(|(_, earlier)| earlier.describe() == target.describe())
+        };
+        self.targets.iter().enumerate().filter(move |(at, (_, target))| !known(*at, target)).map(|(_, side)| side)
     }
 
     /// How it arrives.
@@ -68,37 +93,60 @@ fn of_files(files: &[(SourceFile, Scenario)]) -> Vec<Scenario> {
     files.iter().map(|(_, scenario)| scenario.clone()).collect()
 }
 
+/// Types of a side's parameters, and the values there are to pick from.
+pub(super) struct Described {
+    bound: Bound,
+    pools: Vec<Pool>,
+}
+
+impl Described {
+    /// Asks a database how its server understands the statements of a side, before the migration or after it.
+    ///
+    /// # Errors
+    /// When a statement is refused.
+    pub(super) async fn new(settings: &Settings, target: &Target, side: Side) -> Result<Self, TrialError> {
+        let mut connection = target.connect().await?;
+        let (files, when) = match side {
+            Side::After => (&settings.scenarios[1], "after the migration, "),
+            Side::Before | Side::Control => (&settings.scenarios[0], ""),
+        };
+        let bound = describe_all(&mut connection, files, when).await?;
+        // Both sides are sent what was found before.
+        let pools = if side == Side::After { Vec::new() } else { pools(settings, &mut connection).await? };
+        let _ = connection.close().await;
+        Ok(Self { bound, pools })
+    }
+}
+
+async fn pools(settings: &Settings, connection: &mut PgConnection) -> Result<Vec<Pool>, TrialError> {
+    let spec = settings.spec.as_ref().and_then(|spec| parse_spec(&spec.text).ok());
+    let sets = spec.as_ref().map_or(&[][..], |spec| &spec.key_sets);
+    Ok(sample_picks(connection, &settings.scenarios[0], sets, settings.seed.0).await?)
+}
+
 /// What is asked before the migration and after it: the same parameters, and the same statements but where the
 /// scenario says otherwise (`since`).
-async fn prepare_workloads(
+fn workloads(
     settings: &Settings,
-    [before, after]: [&Target; 2],
     load: Load,
+    [before, after]: [&Described; 2],
 ) -> Result<[Arc<Workload>; 2], TrialError> {
-    let mut before = before.connect().await?;
-    let types = describe_all(&mut before, &settings.scenarios[0], "").await?;
-    let mut after = after.connect().await?;
-    let types_after = describe_all(&mut after, &settings.scenarios[1], "after the migration, ").await?;
-    let _ = after.close().await;
     let scenarios = settings.scenarios.each_ref().map(|files| of_files(files));
-    if !same_types(&scenarios, [&types, &types_after]) {
+    if !same_types(&scenarios, [&before.bound, &after.bound]) {
         return Err(TrialError::Asked(
             "the migration changes the type of a parameter, so both sides cannot be sent the same values\n  = help: \
              cast the parameter in the scenario's SQL, such as :id::int8"
                 .to_owned(),
         ));
     }
-    let spec = parse_spec(&settings.spec.text).ok();
-    let sets = spec.as_ref().map_or(&[][..], |spec| &spec.key_sets);
-    let pools = sample_picks(&mut before, &settings.scenarios[0], sets, settings.seed.0).await?;
-    let _ = before.close().await;
+    let spec = settings.spec.as_ref().and_then(|spec| parse_spec(&spec.text).ok());
     let now = spec.map_or(0, |spec| spec.now);
     let (seed, scale, protocol) = (settings.seed, settings.scale, Protocol::Prepared);
     let workload = |side: usize, bound: &Bound| {
-        let pools = pools.clone();
+        let pools = before.pools.clone();
         Arc::new(Workload::new(&scenarios[side], Setting { load, bound, pools, now, seed, scale, protocol }))
     };
-    Ok([workload(0, &types), workload(1, &types_after)])
+    Ok([workload(0, &before.bound), workload(1, &after.bound)])
 }
 
 /// Whether statements that are the same on both sides take the same types.

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::error::TrialError;
-use super::settings::Settings;
+use super::settings::{Settings, Subject};
 use crate::evidence::{Design, Evidence};
 
 /// Takes over what an earlier part of the same experiment measured. Counters are those of the new part alone.
@@ -18,11 +18,13 @@ pub(super) fn go_on(earlier: &Evidence, evidence: &mut Evidence) -> Result<(), T
     let of_turns = |design: &Design| (design.interleave, design.rounds_per_chunk, design.slice_ms, design.checkpointed);
     let driven =
         |evidence: &Evidence| -> Vec<Option<f64>> { evidence.actions.iter().map(|a| a.driven_share).collect() };
+    let digest =
+        |evidence: &Evidence| -> Option<String> { evidence.dataset.as_ref().map(|dataset| dataset.digest.clone()) };
     let differs = [
         ("the migrations", statements(earlier) != statements(evidence)),
         ("the scenarios", earlier.design.scenarios != evidence.design.scenarios),
         ("the server's settings", earlier.server.settings != evidence.server.settings),
-        ("the dataset", earlier.dataset.digest != evidence.dataset.digest),
+        ("the dataset", digest(earlier) != digest(evidence)),
         ("the actions", asked(earlier) != asked(evidence)),
         ("the server's version", earlier.server.version != evidence.server.version),
         ("the margins", earlier.actions.iter().map(|a| a.margin).ne(evidence.actions.iter().map(|a| a.margin))),
@@ -52,7 +54,11 @@ pub(super) fn scenarios_digest(settings: &Settings) -> String {
         hash.update(text);
     };
     settings.scenarios[0].iter().for_each(|(file, _)| add(&file.text));
-    for migration in settings.dataset.parts().1 {
+    let between = match &settings.subject {
+        Subject::Clones(dataset) => dataset.parts().1,
+        Subject::Given(_) | Subject::InPlace(_) => &[],
+    };
+    for migration in between {
         add(&std::fs::read_to_string(&migration.up).unwrap_or_default());
     }
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()

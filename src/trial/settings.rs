@@ -13,14 +13,10 @@ use crate::units::Seed;
 
 /// Everything that is asked of a trial.
 pub struct Settings {
-    /// The server, without a database.
-    pub target: Target,
-    /// Whether the server is this program's own, and nobody else uses it.
-    pub embedded: bool,
-    /// What is weighed.
-    pub dataset: Dataset,
-    /// The dataset spec.
-    pub spec: SourceFile,
+    /// What is weighed, and where.
+    pub subject: Subject,
+    /// The dataset spec; only where data are made is there always one.
+    pub spec: Option<SourceFile>,
     /// Its scale.
     pub scale: f64,
     /// Names rows, parameters, arrivals and order.
@@ -59,8 +55,40 @@ pub struct Settings {
     pub listener: Listener,
 }
 
+/// What is weighed, and where: it decides how much may be claimed.
+pub enum Subject {
+    /// Clones of a dataset that is made, one of them migrated.
+    Clones(Dataset),
+    /// Databases that are there, each in its schema state.
+    Given(Box<Given>),
+    /// One database, migrated and reverted in turns.
+    InPlace(InPlace),
+}
+
+/// Databases that are there.
+pub struct Given {
+    /// Without the change.
+    pub before: Target,
+    /// Without the change too; without one, `before` is asked again in its place.
+    pub control: Option<Target>,
+    /// With the change.
+    pub after: Target,
+}
+
+/// A database and the migrations that are applied to it and reverted, cycle by cycle.
+pub struct InPlace {
+    /// The database.
+    pub target: Target,
+    /// The migrations, in order, each with a file that reverts it.
+    pub migrations: Vec<Migration>,
+}
+
 /// A dataset and the migrations to weigh on it.
 pub struct Dataset {
+    /// The server, without a database.
+    pub target: Target,
+    /// Whether the server is this program's own, and nobody else uses it.
+    pub embedded: bool,
     /// The project's migrations.
     pub directory: Directory,
     /// Position of the migration the data is filled at.

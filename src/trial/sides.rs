@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::clock::Clock;
 use crate::diagnostic::SourceFile;
 use crate::evidence::{Autovacuum, CloneFacts, MigrationFacts, Side, StatementFacts};
-use crate::migrate::{Migration, apply};
+use crate::migrate::{Applied, Migration, apply};
 use crate::postgres::database::{Admin, Token};
 use crate::postgres::observe;
 use crate::postgres::sql_text::query;
@@ -83,36 +83,38 @@ pub async fn migrate_after(
     let mut connection = after.connect().await?;
     let size_bytes_before = size(&mut connection).await?;
     let _ = connection.close().await;
-    let mut statements = Vec::new();
-    let mut duration = Duration::ZERO;
+    let mut applied = Vec::new();
     for migration in migrations {
         (settings.listener)(Event::Migrating { migration: &migration.label });
         let mut connection = after.connect().await?;
-        let applied = apply(&mut connection, &SourceFile::read(&migration.up)?, clock).await?;
+        applied.push(apply(&mut connection, &SourceFile::read(&migration.up)?, clock).await?);
         // The session's own changes show in the counters only after it has ended.
         let _ = connection.close().await;
-        duration += applied.duration;
-        statements
-            .extend(applied.statements.into_iter().map(|(sql, time)| StatementFacts { sql, duration_ms: ms(time) }));
     }
     let mut connection = after.connect().await?;
     observe::settle(&connection).await;
     let size_bytes_after = size(&mut connection).await?;
-    let touched = touched_tables(&mut connection).await?;
+    let touched = touched_tables(&mut connection, true).await?;
     let _ = connection.close().await;
     maintain(targets, &touched).await?;
-    (settings.listener)(Event::Migrated(duration));
-    Ok(MigrationFacts {
-        label: label(migrations),
-        statements,
-        duration_ms: ms(duration),
-        size_bytes_before,
-        size_bytes_after,
-    })
+    (settings.listener)(Event::Migrated(applied.iter().map(|applied| applied.duration).sum()));
+    Ok(migration_facts(label(migrations), applied, (size_bytes_before, size_bytes_after)))
+}
+
+/// What applying migrations took, and what it did to the size of the database.
+pub(super) fn migration_facts(
+    label: String,
+    applied: Vec<Applied>,
+    (size_bytes_before, size_bytes_after): (i64, i64),
+) -> MigrationFacts {
+    let duration_ms = applied.iter().map(|applied| ms(applied.duration)).sum();
+    let statements = applied.into_iter().flat_map(|applied| applied.statements);
+    let statements = statements.map(|(sql, time)| StatementFacts { sql, duration_ms: ms(time) }).collect();
+    MigrationFacts { label, statements, duration_ms, size_bytes_before, size_bytes_after }
 }
 
 /// One name for one migration or a range.
-fn label(migrations: &[Migration]) -> String {
+pub(super) fn label(migrations: &[Migration]) -> String {
     match migrations {
         [one] => one.label.clone(),
         [first, .., last] => format!("{}..{}", first.label, last.label),
@@ -124,17 +126,23 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// Tables that need ANALYZE after the migration: changed rows, new tables, columns or expressions
+/// Tables that need ANALYZE after the migration: changed rows (if asked), new tables, columns or expressions
 /// without statistics. Untouched tables keep the template's statistics, so that the luck of a new
 /// sample is not taken for an effect.
-async fn touched_tables(connection: &mut sqlx::postgres::PgConnection) -> Result<Vec<String>, Error> {
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub(super) async fn touched_tables(
+    connection: &mut sqlx::postgres::PgConnection,
+    rows_too: bool,
+) -> Result<Vec<String>, Error> {
     let rows = query(
         "SELECT DISTINCT format('%I.%I', n.nspname, c.relname)
          FROM pg_class c
          JOIN pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
          WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-           AND (c.reltuples < 0 OR s.n_mod_since_analyze > 0
+           AND (c.reltuples < 0 OR $1 AND s.n_mod_since_analyze > 0
                 OR c.reltuples > 0 AND EXISTS (
                      SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                        AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = c.relname
@@ -145,6 +153,7 @@ async fn touched_tables(connection: &mut sqlx::postgres::PgConnection) -> Result
                        AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = ic.relname)))
          ORDER BY 1",
     )
+    .bind(rows_too)
     .fetch_all(connection)
     .await
     .map_err(|e| Error::doing("find the tables the migration touched", e))?;
@@ -222,20 +231,36 @@ pub async fn working_set(target: &Target, names: Vec<String>) -> Result<(u64, u6
 /// What the migration implies is done to every side, so that fresh statistics are no effect of it.
 async fn maintain(targets: &[(Side, Target); 3], tables: &[String]) -> Result<(), Error> {
     for (_, target) in targets {
-        let mut connection = target.connect().await?;
-        for table in tables {
-            let exists: bool = query("SELECT to_regclass($1) IS NOT NULL")
-                .bind(table.clone())
-                .fetch_one(&mut connection)
-                .await
-                .and_then(|row| row.try_get(0))
-                .map_err(|e| Error::doing("look for a table", e))?;
-            if exists {
-                run(&mut connection, &format!("VACUUM (ANALYZE) {table}"), "vacuum what the migration touched").await?;
-            }
-        }
-        let _ = connection.close().await;
+        each_table(target, tables, "VACUUM (ANALYZE)").await?;
     }
+    Ok(())
+}
+
+/// Samples these tables anew, those that are there.
+///
+/// # Errors
+/// When the server is lost.
+pub(super) async fn analyze_tables(target: &Target, tables: &[String]) -> Result<(), Error> {
+    each_table(target, tables, "ANALYZE").await
+}
+
+async fn each_table(target: &Target, tables: &[String], command: &str) -> Result<(), Error> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let mut connection = target.connect().await?;
+    for table in tables {
+        let exists: bool = query("SELECT to_regclass($1) IS NOT NULL")
+            .bind(table.clone())
+            .fetch_one(&mut connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| Error::doing("look for a table", e))?;
+        if exists {
+            run(&mut connection, &format!("{command} {table}"), "maintain what the migration touched").await?;
+        }
+    }
+    let _ = connection.close().await;
     Ok(())
 }
 
@@ -260,7 +285,11 @@ pub async fn prewarm(targets: &[(Side, Target); 3]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn size(connection: &mut sqlx::postgres::PgConnection) -> Result<i64, Error> {
+/// Bytes of the connected database.
+///
+/// # Errors
+/// When it cannot be asked.
+pub(super) async fn size(connection: &mut sqlx::postgres::PgConnection) -> Result<i64, Error> {
     query("SELECT pg_database_size(current_database())")
         .fetch_one(connection)
         .await
@@ -268,7 +297,11 @@ async fn size(connection: &mut sqlx::postgres::PgConnection) -> Result<i64, Erro
         .map_err(|e| Error::doing("measure the database", e))
 }
 
-async fn run(connection: &mut sqlx::postgres::PgConnection, sql: &str, doing: &str) -> Result<(), Error> {
+/// Runs statements of ours.
+///
+/// # Errors
+/// When the server refuses one.
+pub(super) async fn run(connection: &mut sqlx::postgres::PgConnection, sql: &str, doing: &str) -> Result<(), Error> {
     use sqlx::Executor;
     connection
         .execute(sqlx::raw_sql(crate::postgres::sql_text::trusted(sql)))

@@ -8,10 +8,10 @@ use sqlx::Connection;
 
 use super::error::TrialError;
 use super::event::Event;
-use super::settings::Settings;
+use super::settings::{Dataset, Settings};
 use crate::clock::Clock;
 use crate::diagnostic::{Diagnostic, SourceFile};
-use crate::migrate::{Migration, apply};
+use crate::migrate::apply;
 use crate::postgres::database::{Admin, Token, template_name};
 use crate::postgres::{Target, catalog, observe};
 use crate::seed;
@@ -35,27 +35,31 @@ pub struct Template {
 /// When a file is wrong or the server refuses; what was built so far is dropped.
 pub async fn obtain(
     settings: &Settings,
+    dataset: &Dataset,
     admin: &mut Admin,
     token: &Token,
-    base: &[Migration],
     clock: &Clock,
 ) -> Result<Template, TrialError> {
+    let Some(file) = &settings.spec else {
+        return Err(TrialError::Asked("no dataset spec was named\n  = help: name it with --spec".to_owned()));
+    };
+    let base = dataset.parts().0;
     let files = base.iter().map(|m| SourceFile::read(&m.up)).collect::<Result<Vec<_>, _>>()?;
-    let digest = digest(settings, &files, admin.server_version());
+    let digest = digest(settings, &file.text, &files, admin.server_version());
     let name = template_name(&digest);
-    let spec = seed::spec::parse_spec(&settings.spec.text).map_err(|problems| in_spec(settings, problems))?;
+    let spec = seed::spec::parse_spec(&file.text).map_err(|problems| in_spec(file, problems))?;
     if admin.exists(&name).await? {
         (settings.listener)(Event::TemplateReused);
         return Ok(Template { name, digest, reused: true });
     }
     let build = token.build();
-    let built = build_in(settings, admin, &build, &files, base, &spec, clock).await;
+    let built = build_in(settings, dataset, admin, (&build, &files), (file, &spec), clock).await;
     if let Err(error) = built {
         let _ = admin.drop_database(&build).await;
         return Err(error);
     }
     let label = base.last().map_or("", |m| m.label.as_str());
-    let spec_name = settings.spec.path.file_stem().unwrap_or_default().to_string_lossy();
+    let spec_name = file.path.file_stem().unwrap_or_default().to_string_lossy();
     let about = format!("{spec_name} at {label}, scale {}, seed {}", settings.scale, settings.seed);
     admin.keep_as_template(&build, &name, &about).await?;
     Ok(Template { name, digest, reused: false })
@@ -63,17 +67,16 @@ pub async fn obtain(
 
 async fn build_in(
     settings: &Settings,
+    dataset: &Dataset,
     admin: &mut Admin,
-    build: &str,
-    files: &[SourceFile],
-    base: &[Migration],
-    spec: &seed::Spec,
+    (build, files): (&str, &[SourceFile]),
+    (spec_file, spec): (&SourceFile, &seed::Spec),
     clock: &Clock,
 ) -> Result<(), TrialError> {
     let began = clock.now_ns();
     admin.create(build).await?;
     let target = admin.target().database(build);
-    for (file, migration) in files.iter().zip(base) {
+    for (file, migration) in files.iter().zip(dataset.parts().0) {
         (settings.listener)(Event::Schema { migration: &migration.label });
         // A session each: a dump sets search_path and more for the rest of its own.
         let mut connection = target.connect().await?;
@@ -92,14 +95,14 @@ async fn build_in(
             Diagnostic::whole(format!("{} · {}: {}", r.table, r.constraint, r.reason))
                 .help(format!("in [table.{}] write {}", r.table, r.line))
         };
-        return Err(in_spec(settings, refusals.into_iter().map(problem).collect()));
+        return Err(in_spec(spec_file, refusals.into_iter().map(problem).collect()));
     }
     let plan = seed::plan::plan(&spec, &catalog, &held, settings.scale, settings.seed)
-        .map_err(|problems| in_spec(settings, problems))?;
+        .map_err(|problems| in_spec(spec_file, problems))?;
     let listener = Arc::clone(&settings.listener);
     let tell: seed::load::Listener = Arc::new(move |progress| listener(Event::Seeding(progress)));
     // A failure drops the whole database, so its journal is never read.
-    let order = Order { digest: "template".to_owned(), connections: settings.dataset.loader_connections, part: (1, 1) };
+    let order = Order { digest: "template".to_owned(), connections: dataset.loader_connections, part: (1, 1) };
     let plan = Arc::new(plan);
     if plan.adds() {
         seed::load::append::append(&target, &plan, &catalog, &tell).await?;
@@ -107,14 +110,14 @@ async fn build_in(
         seed::load::load(&target, &mut guard, &plan, &catalog, &order, &tell).await?;
     }
     guard.end().await;
-    check_asserts(settings, &target, &spec).await?;
+    check_asserts(spec_file, &target, &spec).await?;
     admin.checkpoint().await;
     (settings.listener)(Event::Seeded(Duration::from_nanos(clock.now_ns() - began)));
     Ok(())
 }
 
 /// A dataset that is not what its spec says it is would prove nothing.
-async fn check_asserts(settings: &Settings, target: &Target, spec: &seed::Spec) -> Result<(), TrialError> {
+async fn check_asserts(file: &SourceFile, target: &Target, spec: &seed::Spec) -> Result<(), TrialError> {
     let mut connection = target.connect().await?;
     let values = seed::load::check::asserted(&mut connection, &spec.asserts).await?;
     let _ = connection.close().await;
@@ -130,22 +133,22 @@ async fn check_asserts(settings: &Settings, target: &Target, spec: &seed::Spec) 
             .help("change the spec, or what it asserts")
         })
         .collect();
-    if problems.is_empty() { Ok(()) } else { Err(in_spec(settings, problems)) }
+    if problems.is_empty() { Ok(()) } else { Err(in_spec(file, problems)) }
 }
 
-fn in_spec(settings: &Settings, problems: Vec<Diagnostic>) -> TrialError {
-    TrialError::File(Box::new(settings.spec.clone().problems(problems)))
+fn in_spec(file: &SourceFile, problems: Vec<Diagnostic>) -> TrialError {
+    TrialError::File(Box::new(file.clone().problems(problems)))
 }
 
 /// Sixteen hexadecimal digits that change with anything that would change a row.
-fn digest(settings: &Settings, files: &[SourceFile], server_version: u32) -> String {
+fn digest(settings: &Settings, spec: &str, files: &[SourceFile], server_version: u32) -> String {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
     add(seed::GENERATOR.as_bytes());
-    add(settings.spec.text.as_bytes());
+    add(spec.as_bytes());
     add(&settings.scale.to_bits().to_le_bytes());
     add(&settings.seed.0.to_le_bytes());
     add(&server_version.to_le_bytes());

@@ -6,6 +6,7 @@
 
 mod bouncer;
 mod counts;
+mod databases;
 mod dataset;
 mod doctor;
 mod fuzz;

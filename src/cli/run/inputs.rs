@@ -12,7 +12,7 @@ use crate::cli::exit::Failure;
 use crate::cli::project::Project;
 use crate::cli::scenarios;
 use crate::clock;
-use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::diagnostic::SourceFile;
 use crate::drive::Targets;
 use crate::drive::crew::PoolSize;
 use crate::drive::worker::Rules;
@@ -204,7 +204,7 @@ pub(super) fn settings(
     let spec = spec.and_then(|file| parse_spec(&file.text).ok());
     let writes = embedded || arguments.allow_writes;
     if !writes {
-        refuse_writes(&scenarios)?;
+        scenarios::refuse_writes(&scenarios)?;
     }
     let asks_replica = scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|a| &a.steps);
     if replicas.is_empty() && asks_replica.clone().any(|step| step.role == Role::Replica) {
@@ -253,23 +253,6 @@ pub(super) fn settings(
         listener,
         scenarios,
     })
-}
-
-/// Statements that write, on a server that nobody has permitted to be written to. The sessions are read-only too, so
-/// that the server refuses what words do not show; a function that turns that off itself is beyond both.
-fn refuse_writes(scenarios: &[(SourceFile, Scenario)]) -> Result<(), Failure> {
-    for (file, scenario) in scenarios {
-        let steps = scenario.actions.iter().flat_map(|action| &action.steps);
-        let writing = steps.filter(|step| crate::sql::may_write(&step.source.text)).map(|step| {
-            Diagnostic::at(step.source.span.clone(), "this statement may write, and the server is not the embedded one")
-                .help("add --allow-writes if it is no production server")
-        });
-        let problems: Vec<Diagnostic> = writing.collect();
-        if !problems.is_empty() {
-            return Err(Failure::usage(file.clone().problems(problems)));
-        }
-    }
-    Ok(())
 }
 
 /// A gate of the command line on an action that is not there would always pass.

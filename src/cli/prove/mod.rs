@@ -1,10 +1,16 @@
-//! `weighbridge prove`: settings from flags and file, the trial, what is printed and what is kept.
+//! `weighbridge prove`: the trial, what is printed, what is kept, what is cleaned up.
 //!
-//! Must leave no clone behind and lose no measured chunk, however it ends.
+//! Must leave no clone and no applied migration behind and lose no measured chunk, however it ends.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+mod inputs;
+mod saver;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use inputs::{Inputs, settings};
+use saver::Saver;
 
 use super::exit::{ExitStatus, Failure};
 use super::experiment::{self, Length};
@@ -15,19 +21,15 @@ use super::server::Running;
 use super::{Embedded, Format, report};
 use crate::clock;
 use crate::compare::{Verdict, compare};
-use crate::diagnostic::SourceFile;
-use crate::evidence::store::{ResultFolder, StoreError};
+use crate::evidence::store::ResultFolder;
 use crate::evidence::{Evidence, Interleave};
 use crate::expression::Node;
 use crate::expression::parse::parse;
-use crate::migrate::Directory;
 use crate::postgres::Target;
 use crate::postgres::database::{Admin, Token};
-use crate::scenario::Scenario;
 use crate::scenario::action::parse_margin;
-use crate::seed::spec::parse_spec;
-use crate::trial::{Dataset, Event, Settings, TrialError, prove};
-use crate::units::Seed;
+use crate::trial::in_place::{self, FEWEST_CYCLES};
+use crate::trial::{Settings, Subject, TrialError, prove};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +43,11 @@ Examples:
   weighbridge prove --replicates 4           on four sets of clones: claims finer than one clone's luck
   weighbridge prove --resume results/…       goes on where a proof ended undecided
   weighbridge prove --url postgresql://me@localhost:5432/postgres
-                                             on a server of yours: clones are made there and dropped again";
+                                             on a server of yours: clones are made there and dropped again
+  weighbridge prove --before postgresql://localhost/app --before postgresql://localhost/app_2 --after postgresql://localhost/app_new
+                                             on databases of yours, which are only read; the second --before is the control
+  weighbridge prove 0002 --in-place --url postgresql://localhost/staging --allow-writes
+                                             on one database, where clones are impossible: applied and reverted in turns";
 
 /// What `prove` can be told.
 #[derive(Debug, clap::Args)]
@@ -115,9 +121,21 @@ pub(super) struct Arguments {
     /// Threads of the load driver [default: one for every four processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "Experiment")]
     threads: Option<u16>,
-    /// A server to make clones on, instead of the embedded one; the role needs CREATEDB
+    /// A server to make clones on, instead of the embedded one, where the role needs CREATEDB; or the database for --in-place
     #[arg(long, value_name = "URL", help_heading = "Server")]
     url: Option<String>,
+    /// A database without the change, which is only read; given twice, the second is the control
+    #[arg(long, value_name = "URL", requires = "after", conflicts_with_all = ["migration", "url", "migrations", "at", "loaders", "replicates", "ablate", "resume", "in_place", "forward_only"], help_heading = "Server")]
+    before: Vec<String>,
+    /// A database with the change
+    #[arg(long, value_name = "URL", requires = "before", help_heading = "Server")]
+    after: Option<String>,
+    /// Applies and reverts the migration in turns on the database of --url, where clones are impossible; needs --allow-writes [chunks: 16 cycles]
+    #[arg(long, requires_all = ["url", "allow_writes"], conflicts_with_all = ["at", "loaders", "replicates", "ablate", "resume", "interleave", "rounds", "forward_only"], help_heading = "Server")]
+    in_place: bool,
+    /// Permits scenarios and migrations to write to databases that were given
+    #[arg(long, help_heading = "Server")]
+    allow_writes: bool,
     /// Folder for results
     #[arg(long, value_name = "DIR", default_value = "results", help_heading = "Output")]
     results: PathBuf,
@@ -172,16 +190,6 @@ fn slice(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Everything that was found in files, before a server is needed.
-struct Inputs {
-    directory: Directory,
-    at: usize,
-    weighed: std::ops::RangeInclusive<usize>,
-    spec: SourceFile,
-    /// As the application asks before the migration, and after.
-    scenarios: [Vec<(SourceFile, Scenario)>; 2],
-}
-
 pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
     let project = project::read(arguments.config.as_deref())?;
     let resumed = experiment::resumed(arguments.resume.as_deref(), &arguments.results)?;
@@ -189,13 +197,14 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         true => Length { chunks: 0, looks: Vec::new() },
         false => Length::new(arguments.chunks, (arguments.precision, arguments.replicates), resumed.as_ref())?,
     };
-    let inputs = read_inputs(&arguments, &project)?;
+    check_flags(&arguments, &length)?;
+    let inputs = inputs::read(&arguments, &project)?;
     let progress = Arc::new(Progress::new(quiet));
-    let label = inputs.directory.migrations[*inputs.weighed.start()].label.clone();
+    let label = inputs.label();
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     // Made before the work, so that a place that cannot be written fails early.
     let folder = ResultFolder::create(&arguments.results, &time, &label).map_err(Failure::environment)?;
-    let saver = Arc::new(Saver { folder, error: Mutex::new(None) });
+    let saver = Arc::new(Saver::new(folder));
 
     let work = measure(&arguments, &project, embedded, (inputs, length, resumed), &progress, &saver);
     let outcome = work.await;
@@ -216,63 +225,46 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     })
 }
 
-/// Holds the trial on a server that is there for its duration, and cleans up however it ends.
+/// What flags say together that none of them says alone.
+fn check_flags(arguments: &Arguments, length: &Length) -> Result<(), Failure> {
+    if 2 < arguments.before.len() {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "there are {} databases without the change, and two are weighed\n  = help: give --before once, or twice for a control",
+            arguments.before.len()
+        )));
+    }
+    if arguments.in_place && !arguments.counts_only && length.chunks < FEWEST_CYCLES {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "in place it takes at least {FEWEST_CYCLES} cycles, and 8 for a verdict\n  = help: write --chunks 8"
+        )));
+    }
+    Ok(())
+}
+
+/// Holds the trial, and cleans up however it ends.
 async fn measure(
     arguments: &Arguments,
     project: &Project,
     embedded: &Embedded,
-    asked: (Inputs, Length, Option<Evidence>),
+    (inputs, length, resumed): (Inputs, Length, Option<Evidence>),
     progress: &Arc<Progress>,
     saver: &Arc<Saver>,
 ) -> Result<(Option<Evidence>, bool), Failure> {
     let url = arguments.url.as_deref().or(project.url.as_deref());
-    let mut running = None;
-    let target = match url {
-        Some(url) => Target::from_url(url).map_err(Failure::usage)?,
-        None => {
-            let tell = |text: &str| progress.line(text);
-            let server = tokio::select! {
-                server = Running::acquire(embedded, tell) => server?,
-                // Until it is our turn the server is another program's, and nothing of it is ours to stop.
-                () = interrupted() => return Ok((None, true)),
-            };
-            let started = tokio::select! {
-                target = server.start(tell) => Some(target),
-                () = interrupted() => None,
-            };
-            let Some(target) = started else {
-                server.stop_soon().await;
-                return Ok((None, true));
-            };
-            running = Some(server);
-            target?
-        }
+    let own = match url {
+        None if inputs.needs_clones() => match start(embedded, progress).await? {
+            Some(own) => Some(own),
+            None => return Ok((None, true)),
+        },
+        _ => None,
     };
-    let settings = settings(arguments, project, asked, target, url.is_none(), progress, saver);
-    let token = Token::fresh();
-    let result = tokio::select! {
-        result = prove(&settings, &token) => Some(result),
-        () = interrupted() => None,
+    let (running, server) = match (own, url) {
+        (Some((running, target)), _) => (Some(running), Some((target, true))),
+        (None, Some(url)) => (None, Some((Target::from_url(url).map_err(Failure::usage)?, false))),
+        (None, None) => (None, None),
     };
-    let outcome = match result {
-        Some(Ok(evidence)) => {
-            saver.keep(&evidence);
-            clean_up(&settings.target, &token, progress).await;
-            Ok((Some(evidence), false))
-        }
-        Some(Err(error)) => {
-            clean_up(&settings.target, &token, progress).await;
-            Err(classify(error))
-        }
-        None => {
-            let limit = Duration::from_millis(1_500);
-            if tokio::time::timeout(limit, clean_up(&settings.target, &token, progress)).await.is_err() {
-                progress.line("not all clones could be dropped in time; the next run on this server removes them");
-            }
-            progress.line(&saver.what_is_kept());
-            Ok((None, true))
-        }
-    };
+    let settings = settings(arguments, project, inputs, (length, resumed), server, (progress, saver))?;
+    let outcome = hold(&settings, progress, saver).await;
     if let Some(server) = running {
         if matches!(outcome, Ok((None, true))) {
             server.stop_soon().await;
@@ -283,8 +275,88 @@ async fn measure(
     outcome
 }
 
+/// The embedded server for the duration of the trial; nothing when it was interrupted.
+async fn start(embedded: &Embedded, progress: &Progress) -> Result<Option<(Running, Target)>, Failure> {
+    let tell = |text: &str| progress.line(text);
+    let server = tokio::select! {
+        server = Running::acquire(embedded, tell) => server?,
+        // Until it is our turn the server is another program's, and nothing of it is ours to stop.
+        () = interrupted() => return Ok(None),
+    };
+    let started = tokio::select! {
+        target = server.start(tell) => Some(target),
+        () = interrupted() => None,
+    };
+    match started {
+        Some(target) => Ok(Some((server, target?))),
+        None => {
+            server.stop_soon().await;
+            Ok(None)
+        }
+    }
+}
+
+/// The trial itself, on servers that are there.
+async fn hold(
+    settings: &Settings,
+    progress: &Arc<Progress>,
+    saver: &Arc<Saver>,
+) -> Result<(Option<Evidence>, bool), Failure> {
+    let token = Token::fresh();
+    let result = tokio::select! {
+        result = prove(settings, &token) => Some(result),
+        () = interrupted() => None,
+    };
+    match result {
+        Some(Ok(evidence)) => {
+            saver.keep(&evidence);
+            clean_up(settings, &token, progress).await;
+            Ok((Some(evidence), false))
+        }
+        Some(Err(error)) => {
+            clean_up(settings, &token, progress).await;
+            Err(classify(error))
+        }
+        None => {
+            clean_up_soon(settings, &token, progress).await;
+            progress.line(&saver.what_is_kept());
+            Ok((None, true))
+        }
+    }
+}
+
+/// Cleans up after Ctrl-C: clones can wait for the next run, a migration that is applied to somebody's database cannot.
+async fn clean_up_soon(settings: &Settings, token: &Token, progress: &Progress) {
+    if let Subject::InPlace(_) = settings.subject {
+        progress.line("interrupted: reverting the migration; another Ctrl-C leaves it, and says what is left");
+        tokio::select! {
+            () = clean_up(settings, token, progress) => {}
+            () = interrupted() => progress.line("not reverted: the next `prove --in-place` on this database says what is left, and reverts it"),
+        }
+        return;
+    }
+    let limit = Duration::from_millis(1_500);
+    if tokio::time::timeout(limit, clean_up(settings, token, progress)).await.is_err() {
+        progress.line("not all clones could be dropped in time; the next run on this server removes them");
+    }
+}
+
+/// Removes everything of this run; says what is left if the server refuses.
+async fn clean_up(settings: &Settings, token: &Token, progress: &Progress) {
+    match &settings.subject {
+        Subject::Clones(dataset) => drop_clones(&dataset.target, token, progress).await,
+        // Their sessions end with this program, and nothing else was made.
+        Subject::Given(_) => {}
+        Subject::InPlace(place) => {
+            if let Err(error) = in_place::revert(place, &token.application()).await {
+                progress.line(&error.to_string());
+            }
+        }
+    }
+}
+
 /// Drops every database of this run; says which are left if the server refuses.
-async fn clean_up(target: &Target, token: &Token, progress: &Progress) {
+async fn drop_clones(target: &Target, token: &Token, progress: &Progress) {
     let work = async {
         let mut admin = Admin::connect(&target.named("weighbridge cleanup")).await?;
         admin.end_sessions(&token.application(), "").await?;
@@ -303,159 +375,4 @@ async fn clean_up(target: &Target, token: &Token, progress: &Progress) {
 
 fn classify(error: TrialError) -> Failure {
     if error.is_input() { Failure::usage(error) } else { Failure::environment(error) }
-}
-
-fn settings(
-    arguments: &Arguments,
-    project: &Project,
-    (inputs, length, resumed): (Inputs, Length, Option<Evidence>),
-    target: Target,
-    embedded: bool,
-    progress: &Arc<Progress>,
-    saver: &Arc<Saver>,
-) -> Settings {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let (progress, saver) = (Arc::clone(progress), Arc::clone(saver));
-    let of_earlier = |of: fn(&Evidence) -> f64| resumed.as_ref().map(of);
-    let of_earlier_seed = resumed.as_ref().map(|earlier| earlier.dataset.seed);
-    let (most, results) = (length.chunks, arguments.results.clone());
-    Settings {
-        target,
-        embedded,
-        dataset: Dataset {
-            directory: inputs.directory,
-            at: inputs.at,
-            weighed: inputs.weighed,
-            loader_connections: arguments.loaders.map_or(processors.clamp(1, 4), usize::from),
-            replicates: arguments.replicates.unwrap_or(1),
-        },
-        spec: inputs.spec,
-        scale: of_earlier(|e| e.dataset.scale).or(arguments.scale).or(project.scale).unwrap_or(1.0),
-        seed: Seed(of_earlier_seed.or(arguments.seed).or(project.seed).unwrap_or(42)),
-        scenarios: inputs.scenarios,
-        margin: of_earlier(|e| e.design.margin).or(arguments.margin).or(project.margin).unwrap_or(0.05),
-        chunks: most,
-        looks: length.looks,
-        enough: Arc::new(move |evidence| experiment::enough(evidence, most)),
-        attempts: Arc::new(move |evidence| experiment::attempt(&results, evidence)),
-        sets: arguments.sets,
-        ablate: arguments.ablate,
-        focus: !arguments.no_focus,
-        precision: resumed.as_ref().map_or(arguments.precision, |e| e.design.precision),
-        interleave: resumed.as_ref().map(|e| e.design.interleave).or(arguments.interleave.map(Interleave::from)),
-        rounds: resumed.as_ref().map(|e| e.design.rounds_per_chunk).or(arguments.rounds),
-        slice: resumed.as_ref().map(|e| Duration::from_millis(e.design.slice_ms)).or(arguments.slice),
-        threads: of_earlier(|e| f64::from(e.design.driver_threads))
-            .map(|threads| threads as usize)
-            .or(arguments.threads.map(usize::from))
-            .unwrap_or_else(default_threads),
-        resumed,
-        listener: Arc::new(move |event| {
-            if let Event::Chunk(evidence) = &event {
-                saver.keep(evidence);
-            }
-            progress.event(&event);
-        }),
-    }
-}
-
-fn read_inputs(arguments: &Arguments, project: &Project) -> Result<Inputs, Failure> {
-    if arguments.scale.is_some_and(|scale| scale <= 0.0 || !scale.is_finite()) {
-        return Err(Failure::usage(anyhow::anyhow!("--scale must be above 0")));
-    }
-    let of_project = |path: &Option<PathBuf>| path.as_ref().map(|path| project.root.join(path));
-    let missing = |what: &str, flag: &str| {
-        Failure::usage(anyhow::anyhow!(
-            "no {what} was named\n  = help: name it with {flag}, or in weighbridge.toml in the current folder"
-        ))
-    };
-    let spec = arguments
-        .spec
-        .clone()
-        .or_else(|| of_project(&project.spec))
-        .ok_or_else(|| missing("dataset spec", "--spec"))?;
-    let scenarios: Vec<PathBuf> = if arguments.scenarios.is_empty() {
-        project.scenarios.iter().map(|path| project.root.join(path)).collect()
-    } else {
-        arguments.scenarios.clone()
-    };
-    if scenarios.is_empty() {
-        return Err(missing("scenario", "--scenario"));
-    }
-    let folder = arguments.migrations.clone().unwrap_or_else(|| project.migrations_folder());
-    let directory = Directory::read(&folder).map_err(Failure::usage)?;
-    let weighed = directory.select(arguments.migration.as_deref()).map_err(Failure::usage)?;
-    let at = match arguments.at.as_deref().or(project.at.as_deref()) {
-        Some(at) => directory.position(at).map_err(Failure::usage)?,
-        None => weighed.start().saturating_sub(1),
-    };
-    if *weighed.start() <= at {
-        let (label, at) = (&directory.migrations[*weighed.start()].label, &directory.migrations[at].label);
-        return Err(Failure::usage(anyhow::anyhow!(
-            "{label} cannot be weighed: the dataset is filled at {at}, with {label} already in the schema\n  = help: \
-             weigh a later migration, or fill the data earlier with --at"
-        )));
-    }
-    if !arguments.forward_only {
-        for migration in &directory.migrations[weighed.clone()] {
-            migration.check_down().map_err(Failure::usage)?;
-        }
-    }
-    let (spec, scenarios) = parse_files(&spec, &scenarios)?;
-    let position = |name: &str| directory.position(name).ok();
-    let (before, after) = (weighed.start().saturating_sub(1), *weighed.end());
-    let as_of = |at: usize| super::scenarios::at(&scenarios, Some(at), position);
-    let scenarios = [as_of(before)?, as_of(after)?];
-    Ok(Inputs { directory, at, weighed, spec, scenarios })
-}
-
-/// Parses spec and scenarios; mistakes of all files are shown together.
-fn parse_files(spec: &Path, scenarios: &[PathBuf]) -> Result<(SourceFile, Vec<(SourceFile, Scenario)>), Failure> {
-    let mut drawn = Vec::new();
-    let spec_file = SourceFile::read(spec).map_err(|e| drawn.push(e.to_string())).ok();
-    if let Some(file) = &spec_file
-        && let Err(problems) = parse_spec(&file.text)
-    {
-        drawn.push(file.clone().problems(problems).draw());
-    }
-    let parsed = super::scenarios::read(scenarios, &mut drawn);
-    match spec_file {
-        Some(file) if drawn.is_empty() => Ok((file, parsed)),
-        _ => Err(Failure::usage(anyhow::anyhow!(drawn.join("\n\n")))),
-    }
-}
-
-/// Keeps what was measured, chunk by chunk, so that nothing is lost however the program ends.
-struct Saver {
-    folder: ResultFolder,
-    error: Mutex<Option<StoreError>>,
-}
-
-impl Saver {
-    fn keep(&self, evidence: &Evidence) {
-        *self.error.lock().expect("no holder panics") = self.save(evidence).err();
-    }
-
-    /// `chunks.hlog` first: a `trial.json` always finds its histograms.
-    fn save(&self, evidence: &Evidence) -> Result<(), StoreError> {
-        let comparison = compare(evidence);
-        self.folder.write_histograms(evidence)?;
-        self.folder.write("trial.json", &report::render(evidence, &comparison, Format::Json))?;
-        self.folder.write("report.md", &report::render(evidence, &comparison, Format::Markdown))
-    }
-
-    fn failed(&self) -> Result<(), Failure> {
-        match self.error.lock().expect("no holder panics").take() {
-            Some(error) => Err(Failure::environment(error)),
-            None => Ok(()),
-        }
-    }
-
-    fn what_is_kept(&self) -> String {
-        if self.folder.path.join("trial.json").exists() {
-            format!("interrupted; the chunks measured so far are in {}", self.folder.path.display())
-        } else {
-            "interrupted before the first chunk; nothing was measured".to_owned()
-        }
-    }
 }

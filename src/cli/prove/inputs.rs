@@ -1,0 +1,225 @@
+//! What a proof knows before it connects: flags, project and files, as settings. Must write nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+
+use super::saver::Saver;
+use super::{Arguments, default_threads};
+use crate::cli::exit::Failure;
+use crate::cli::experiment::{self, Length};
+use crate::cli::progress::Progress;
+use crate::cli::project::Project;
+use crate::cli::scenarios::{self, Placed};
+use crate::diagnostic::SourceFile;
+use crate::evidence::{Evidence, Interleave};
+use crate::migrate::{Directory, Migration};
+use crate::postgres::Target;
+use crate::seed::spec::parse_spec;
+use crate::trial::{Dataset, Event, Given, InPlace, Settings, Subject};
+use crate::units::Seed;
+
+/// Everything that was found in files, before a server is needed.
+pub(super) struct Inputs {
+    change: Change,
+    spec: Option<SourceFile>,
+    /// As the application asks before the migration, and after.
+    scenarios: [Vec<Placed>; 2],
+}
+
+/// What is weighed.
+enum Change {
+    /// Migrations on data that are made at the position `at`.
+    Dataset { directory: Directory, at: usize, weighed: std::ops::RangeInclusive<usize> },
+    /// Migrations on a database that is there.
+    InPlace(Vec<Migration>),
+    /// Databases without the change, and one with it.
+    Given(Box<Given>),
+}
+
+impl Inputs {
+    /// Names the change in the folder of the result.
+    pub(super) fn label(&self) -> String {
+        match &self.change {
+            Change::Dataset { directory, weighed, .. } => directory.migrations[*weighed.start()].label.clone(),
+            Change::InPlace(migrations) => migrations.first().map_or_else(String::new, |first| first.label.clone()),
+            Change::Given(given) => format!("{}..{}", given.before.database_name(), given.after.database_name()),
+        }
+    }
+
+    /// Whether it needs a server that makes clones.
+    pub(super) fn needs_clones(&self) -> bool {
+        matches!(self.change, Change::Dataset { .. })
+    }
+
+    /// The subject of the trial; `server` is where clones are made, or the database that is migrated in place.
+    pub(super) fn subject(self, server: Option<(Target, bool)>, arguments: &Arguments) -> Result<Subject, Failure> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let no_server = || Failure::usage(anyhow!("no server was named\n  = help: name one with --url"));
+        Ok(match self.change {
+            Change::Dataset { directory, at, weighed } => {
+                let (target, embedded) = server.ok_or_else(no_server)?;
+                let loader_connections = arguments.loaders.map_or(processors.clamp(1, 4), usize::from);
+                let replicates = arguments.replicates.unwrap_or(1);
+                Subject::Clones(Dataset { target, embedded, directory, at, weighed, loader_connections, replicates })
+            }
+            Change::InPlace(migrations) => {
+                let (target, _) = server.ok_or_else(no_server)?;
+                Subject::InPlace(InPlace { target, migrations })
+            }
+            Change::Given(given) => Subject::Given(given),
+        })
+    }
+}
+
+/// The settings of a trial of this subject.
+pub(super) fn settings(
+    arguments: &Arguments,
+    project: &Project,
+    inputs: Inputs,
+    (length, resumed): (Length, Option<Evidence>),
+    server: Option<(Target, bool)>,
+    (progress, saver): (&Arc<Progress>, &Arc<Saver>),
+) -> Result<Settings, Failure> {
+    let (progress, saver) = (Arc::clone(progress), Arc::clone(saver));
+    let dataset = resumed.as_ref().and_then(|earlier| earlier.dataset.as_ref());
+    let of_earlier = |of: fn(&Evidence) -> f64| resumed.as_ref().map(of);
+    let scale = dataset.map(|dataset| dataset.scale).or(arguments.scale).or(project.scale).unwrap_or(1.0);
+    let seed = resumed.as_ref().map(|earlier| earlier.design.seed);
+    let (most, results) = (length.chunks, arguments.results.clone());
+    let (spec, scenarios) = (inputs.spec.clone(), inputs.scenarios.clone());
+    Ok(Settings {
+        subject: inputs.subject(server, arguments)?,
+        spec,
+        scale,
+        seed: Seed(seed.or(arguments.seed).or(project.seed).unwrap_or(42)),
+        scenarios,
+        margin: of_earlier(|e| e.design.margin).or(arguments.margin).or(project.margin).unwrap_or(0.05),
+        chunks: most,
+        looks: length.looks,
+        enough: Arc::new(move |evidence| experiment::enough(evidence, most)),
+        attempts: Arc::new(move |evidence| experiment::attempt(&results, evidence)),
+        sets: arguments.sets,
+        ablate: arguments.ablate,
+        focus: !arguments.no_focus,
+        precision: resumed.as_ref().map_or(arguments.precision, |e| e.design.precision),
+        interleave: resumed.as_ref().map(|e| e.design.interleave).or(arguments.interleave.map(Interleave::from)),
+        rounds: resumed.as_ref().map(|e| e.design.rounds_per_chunk).or(arguments.rounds),
+        slice: resumed.as_ref().map(|e| Duration::from_millis(e.design.slice_ms)).or(arguments.slice),
+        threads: of_earlier(|e| f64::from(e.design.driver_threads))
+            .map(|threads| threads as usize)
+            .or(arguments.threads.map(usize::from))
+            .unwrap_or_else(default_threads),
+        resumed,
+        listener: Arc::new(move |event| {
+            if let Event::Chunk(evidence) = &event {
+                saver.keep(evidence);
+            }
+            progress.event(&event);
+        }),
+    })
+}
+
+/// Reads the files; mistakes of all of them are shown together.
+///
+/// # Errors
+/// When a file is missing or wrong, or flags do not go together.
+pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, Failure> {
+    if arguments.scale.is_some_and(|scale| scale <= 0.0 || !scale.is_finite()) {
+        return Err(Failure::usage(anyhow!("--scale must be above 0")));
+    }
+    let of_project = |path: &Option<PathBuf>| path.as_ref().map(|path| project.root.join(path));
+    let missing = |what: &str, flag: &str| {
+        Failure::usage(anyhow!(
+            "no {what} was named\n  = help: name it with {flag}, or in weighbridge.toml in the current folder"
+        ))
+    };
+    let spec = arguments.spec.clone().or_else(|| of_project(&project.spec));
+    let makes_data = !arguments.in_place && arguments.after.is_none();
+    if makes_data && spec.is_none() {
+        return Err(missing("dataset spec", "--spec"));
+    }
+    let scenarios: Vec<PathBuf> = if arguments.scenarios.is_empty() {
+        project.scenarios.iter().map(|path| project.root.join(path)).collect()
+    } else {
+        arguments.scenarios.clone()
+    };
+    if scenarios.is_empty() {
+        return Err(missing("scenario", "--scenario"));
+    }
+    let (spec, scenarios) = parse_files(spec.as_deref(), &scenarios)?;
+    if let Some(after) = &arguments.after {
+        return given(arguments, after, spec, &scenarios);
+    }
+    let folder = arguments.migrations.clone().unwrap_or_else(|| project.migrations_folder());
+    let directory = Directory::read(&folder).map_err(Failure::usage)?;
+    let weighed = directory.select(arguments.migration.as_deref()).map_err(Failure::usage)?;
+    let position = |name: &str| directory.position(name).ok();
+    let (before, after) = (weighed.start().saturating_sub(1), *weighed.end());
+    let as_of = |at: usize| scenarios::at(&scenarios, Some(at), position);
+    let scenarios = [as_of(before)?, as_of(after)?];
+    if arguments.in_place {
+        let change = Change::InPlace(directory.migrations[weighed].to_vec());
+        return Ok(Inputs { change, spec, scenarios });
+    }
+    let at = match arguments.at.as_deref().or(project.at.as_deref()) {
+        Some(at) => directory.position(at).map_err(Failure::usage)?,
+        None => weighed.start().saturating_sub(1),
+    };
+    if *weighed.start() <= at {
+        let (label, at) = (&directory.migrations[*weighed.start()].label, &directory.migrations[at].label);
+        return Err(Failure::usage(anyhow!(
+            "{label} cannot be weighed: the dataset is filled at {at}, with {label} already in the schema\n  = help: \
+             weigh a later migration, or fill the data earlier with --at"
+        )));
+    }
+    if !arguments.forward_only {
+        for migration in &directory.migrations[weighed.clone()] {
+            migration.check_down().map_err(Failure::usage)?;
+        }
+    }
+    Ok(Inputs { change: Change::Dataset { directory, at, weighed }, spec, scenarios })
+}
+
+/// Databases that are there: sessions may only read, unless writing is permitted.
+fn given(
+    arguments: &Arguments,
+    after: &str,
+    spec: Option<SourceFile>,
+    scenarios: &[Placed],
+) -> Result<Inputs, Failure> {
+    let steps = scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
+    if steps.into_iter().any(|step| !step.since.is_empty()) {
+        return Err(Failure::usage(anyhow!(
+            "the scenario asks other statements since a migration, and databases do not say which they are at\n  = help: leave `since` out, or \
+             weigh the migration on clones"
+        )));
+    }
+    if !arguments.allow_writes {
+        scenarios::refuse_writes(scenarios)?;
+    }
+    let timeout = scenarios.iter().find_map(|(_, scenario)| scenario.conditions.timeout_ms);
+    let target = |url: &str| -> Result<Target, Failure> {
+        Ok(Target::from_url(url).map_err(Failure::usage)?.with(!arguments.allow_writes, timeout))
+    };
+    let control = arguments.before.get(1).map(|url| target(url)).transpose()?;
+    let given = Given { before: target(&arguments.before[0])?, control, after: target(after)? };
+    let change = Change::Given(Box::new(given));
+    let scenarios = scenarios::at(scenarios, None, |_| None)?;
+    Ok(Inputs { change, spec, scenarios: [scenarios.clone(), scenarios] })
+}
+
+/// Parses spec and scenarios; mistakes of all files are shown together.
+fn parse_files(spec: Option<&Path>, scenarios: &[PathBuf]) -> Result<(Option<SourceFile>, Vec<Placed>), Failure> {
+    let mut drawn = Vec::new();
+    let spec = spec.and_then(|spec| SourceFile::read(spec).map_err(|e| drawn.push(e.to_string())).ok());
+    if let Some(file) = &spec
+        && let Err(problems) = parse_spec(&file.text)
+    {
+        drawn.push(file.clone().problems(problems).draw());
+    }
+    let parsed = scenarios::read(scenarios, &mut drawn);
+    if drawn.is_empty() { Ok((spec, parsed)) } else { Err(Failure::usage(anyhow!(drawn.join("\n\n")))) }
+}

@@ -1,0 +1,50 @@
+//! Keeps what was measured, chunk by chunk. Must lose nothing, however the program ends.
+
+use std::sync::Mutex;
+
+use crate::cli::exit::Failure;
+use crate::cli::{Format, report};
+use crate::compare::compare;
+use crate::evidence::Evidence;
+use crate::evidence::store::{ResultFolder, StoreError};
+
+/// The folder of a result while it grows, and the last failure to write it.
+pub(super) struct Saver {
+    pub(super) folder: ResultFolder,
+    error: Mutex<Option<StoreError>>,
+}
+
+impl Saver {
+    pub(super) fn new(folder: ResultFolder) -> Self {
+        Self { folder, error: Mutex::new(None) }
+    }
+
+    pub(super) fn keep(&self, evidence: &Evidence) {
+        *self.error.lock().expect("no holder panics") = self.save(evidence).err();
+    }
+
+    /// `chunks.hlog` first: a `trial.json` always finds its histograms.
+    fn save(&self, evidence: &Evidence) -> Result<(), StoreError> {
+        let comparison = compare(evidence);
+        self.folder.write_histograms(evidence)?;
+        self.folder.write("trial.json", &report::render(evidence, &comparison, Format::Json))?;
+        self.folder.write("report.md", &report::render(evidence, &comparison, Format::Markdown))
+    }
+
+    /// The failure to write the result, if the last attempt was one.
+    pub(super) fn failed(&self) -> Result<(), Failure> {
+        match self.error.lock().expect("no holder panics").take() {
+            Some(error) => Err(Failure::environment(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// What an interrupted proof leaves.
+    pub(super) fn what_is_kept(&self) -> String {
+        if self.folder.path.join("trial.json").exists() {
+            format!("interrupted; the chunks measured so far are in {}", self.folder.path.display())
+        } else {
+            "interrupted before the first chunk; nothing was measured".to_owned()
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A schema as lines that can be compared: columns, indexes, constraints, views, triggers, functions, comments, privileges. Must leave out rows, sizes and OIDs.
+
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use super::error::Error;
+use super::sql_text::query;
+
+/// Every definition in the connected database but the server's and this program's own, sorted.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, Error> {
+    let rows = query(
+        "WITH own AS (SELECT oid, nspname FROM pg_namespace
+                      WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'weighbridge')),
+              relations AS (SELECT c.oid, c.relkind, c.reltablespace, format('%I.%I', own.nspname, c.relname) AS name
+                            FROM pg_class c JOIN own ON own.oid = c.relnamespace)
+         SELECT format('schema %I', nspname) FROM own
+         UNION ALL
+         SELECT format('%s %s', CASE relkind WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type' ELSE 'relation' END, name)
+         FROM relations WHERE relkind NOT IN ('i', 'I', 't')
+         UNION ALL
+         SELECT format('column %s.%I %s%s%s', r.name, a.attname, format_type(a.atttypid, a.atttypmod),
+                       CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END,
+                       coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), ''))
+         FROM pg_attribute a JOIN relations r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'v', 'm', 'c', 'f')
+              LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+         WHERE a.attnum > 0 AND NOT a.attisdropped
+         UNION ALL
+         SELECT pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END
+         FROM pg_index i JOIN relations r ON r.oid = i.indexrelid
+         UNION ALL
+         SELECT format('constraint %I on %s %s', k.conname, r.name, pg_get_constraintdef(k.oid))
+         FROM pg_constraint k JOIN relations r ON r.oid = k.conrelid
+         UNION ALL
+         SELECT format('view %s %s', name, pg_get_viewdef(oid)) FROM relations WHERE relkind IN ('v', 'm')
+         UNION ALL
+         SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN relations r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
+         UNION ALL
+         SELECT format('routine %s', pg_get_functiondef(p.oid))
+         FROM pg_proc p JOIN own ON own.oid = p.pronamespace WHERE p.prokind IN ('f', 'p')
+         UNION ALL
+         SELECT format('comment on %s: %s', pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description)
+         FROM pg_description d
+         WHERE d.classoid = 'pg_class'::regclass AND d.objoid IN (SELECT oid FROM relations)
+            OR d.classoid = 'pg_constraint'::regclass
+               AND d.objoid IN (SELECT k.oid FROM pg_constraint k JOIN relations r ON r.oid = k.conrelid)
+         UNION ALL
+         SELECT format('privileges on %s: %s', r.name, c.relacl) FROM relations r JOIN pg_class c ON c.oid = r.oid
+         WHERE c.relacl IS NOT NULL
+         UNION ALL
+         SELECT pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s JOIN own ON own.oid = s.stxnamespace
+         ORDER BY 1",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(|e| Error::doing("read the definitions of the schema", e))?;
+    Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
+}

@@ -1,0 +1,113 @@
+//! A trial on clones of a dataset that is made: the strongest, for nothing differs but the migration. Must leave no database behind but
+//! templates.
+
+use super::ablate::ablate;
+use super::conduct::{begin, check_connections, look_ahead, look_at_operations};
+use super::error::TrialError;
+use super::event::Event;
+use super::measure::Course;
+use super::prepare::{Sitting, load};
+use super::settings::{Dataset, Settings};
+use super::sides::{analyze, clone_sides, migrate_after, prewarm, quiet_autovacuum};
+use super::template::{Template, obtain};
+use crate::clock::{self, Clock};
+use crate::evidence::{DatasetFacts, Evidence, Side};
+use crate::postgres::database::{Admin, Token};
+
+/// Holds a trial on clones. The databases it makes carry `token`; the caller drops them if this future is dropped.
+///
+/// # Errors
+/// When files are wrong or the server fails; chunks measured by then were handed to the listener.
+pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token) -> Result<Evidence, TrialError> {
+    let clock = Clock::start();
+    let started_at = clock::wall().to_string();
+    let target = dataset.target.named(&token.application());
+    let mut admin = Admin::connect(&target).await?;
+    remove_left_overs(settings, dataset, &mut admin, token).await?;
+    let load = load(settings)?;
+    check_connections(&target, load, Side::ALL.len()).await?;
+    let (_, between, weighed) = dataset.parts();
+    let template = obtain(settings, dataset, &mut admin, token, &clock).await?;
+    let targets = Side::ALL.map(|side| (side, target.database(&token.clone_name(side.name()))));
+    let mut begun: Option<Evidence> = None;
+    for replicate in 0..dataset.replicates {
+        for side in Side::ALL {
+            admin.drop_database(&token.clone_name(side.name())).await?;
+        }
+        let mut clones = clone_sides(settings, &mut admin, token, &template.name, between, &clock).await?;
+        clones.iter_mut().for_each(|clone| clone.replicate = replicate);
+        if 1 < dataset.replicates {
+            analyze(&targets).await?;
+        }
+        let migration = migrate_after(settings, &targets, weighed, &clock).await?;
+        let autovacuum = quiet_autovacuum(&targets).await?;
+        let mut sitting = Sitting::new(settings, targets.clone(), load).await?;
+        let mut evidence = match begun.take() {
+            Some(evidence) => evidence,
+            None => {
+                let facts = dataset_facts(settings, dataset, &template);
+                begin(settings, &sitting, started_at.clone(), migration, Some(facts)).await?
+            }
+        };
+        evidence.design.autovacuum = autovacuum;
+        evidence.design.clones.extend(clones);
+        (settings.listener)(Event::Priming);
+        prewarm(&targets).await?;
+        // Before anything is counted, so that most pages' first touch after it, which writes them whole, is not.
+        admin.checkpoint().await;
+        if replicate == 0 {
+            look_at_operations(settings, &sitting, &mut evidence).await?;
+            look_ahead(settings, &mut sitting, &mut evidence).await?;
+        }
+        if settings.chunks != 0 {
+            // As even as they can be.
+            let until = settings.chunks * (replicate + 1) / dataset.replicates;
+            let mut course = Course::new(settings, &sitting, target.connect().await?, clock, &evidence).await?;
+            course.prime(&mut evidence).await?;
+            course.measure(replicate, until, &mut evidence).await?;
+        }
+        if replicate + 1 == dataset.replicates && settings.ablate {
+            // Last, for what it rolls back is left behind on one side only.
+            let counted = &evidence.counts[&Side::After];
+            evidence.ablated = ablate(&targets[2].1, sitting.of(Side::After), counted, &settings.listener).await?;
+        }
+        begun = Some(evidence);
+    }
+    // The databases are the caller's to drop: a failure in that must not cost a finished trial.
+    admin.close().await;
+    let mut evidence = begun.ok_or_else(|| TrialError::Asked("no set of clones was asked for".to_owned()))?;
+    evidence.complete = true;
+    Ok(evidence)
+}
+
+fn dataset_facts(settings: &Settings, dataset: &Dataset, template: &Template) -> DatasetFacts {
+    let spec = settings.spec.as_ref().and_then(|spec| spec.path.file_name());
+    DatasetFacts {
+        spec: spec.unwrap_or_default().to_string_lossy().into_owned(),
+        digest: template.digest.clone(),
+        scale: settings.scale,
+        seed: settings.seed.0,
+        at: dataset.parts().0.last().map_or_else(String::new, |migration| migration.label.clone()),
+        reused: template.reused,
+    }
+}
+
+/// What a dead program left; on the embedded server also its sessions, which may still be working.
+async fn remove_left_overs(
+    settings: &Settings,
+    dataset: &Dataset,
+    admin: &mut Admin,
+    token: &Token,
+) -> Result<(), TrialError> {
+    if dataset.embedded {
+        admin.end_sessions("weighbridge/%", &token.application()).await?;
+    }
+    let left = admin.left_overs().await?;
+    for name in &left {
+        admin.drop_database(name).await?;
+    }
+    if !left.is_empty() {
+        (settings.listener)(Event::CleanedUp(left.len()));
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! A trial on databases that are there. Must change nothing in them but what the scenarios write, if they may.
+//!
+//! It can claim less than one on clones: rows, bloat, statistics and servers of the two may differ as well as their schemas.
+
+use sqlx::Connection;
+
+use super::conduct::{begin, check_connections, look_ahead, look_at_operations};
+use super::error::TrialError;
+use super::measure::Course;
+use super::prepare::{Sitting, load};
+use super::settings::{Given, Settings};
+use super::sides::size;
+use crate::clock::{self, Clock};
+use crate::evidence::{Evidence, MigrationFacts, Side};
+use crate::postgres::database::Token;
+use crate::postgres::{Error, Target};
+
+/// Holds a trial on given databases.
+///
+/// # Errors
+/// When a server refuses or is lost; chunks measured by then were handed to the listener.
+pub(super) async fn prove(settings: &Settings, given: &Given, token: &Token) -> Result<Evidence, TrialError> {
+    let clock = Clock::start();
+    let started_at = clock::wall().to_string();
+    let named = |target: &Target| target.named(&token.application());
+    let control = given.control.as_ref().unwrap_or(&given.before);
+    let targets =
+        [(Side::Before, named(&given.before)), (Side::Control, named(control)), (Side::After, named(&given.after))];
+    let load = load(settings)?;
+    for (_, target) in &targets {
+        // All three may be on one server.
+        check_connections(target, load, Side::ALL.len()).await?;
+    }
+    let mut sitting = Sitting::new(settings, targets, load).await?;
+    let migration = MigrationFacts {
+        label: format!("{}..{}", given.before.database_name(), given.after.database_name()),
+        statements: Vec::new(),
+        duration_ms: 0.0,
+        size_bytes_before: size_of(sitting.target(Side::Before)).await?,
+        size_bytes_after: size_of(sitting.target(Side::After)).await?,
+    };
+    let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
+    look_at_operations(settings, &sitting, &mut evidence).await?;
+    look_ahead(settings, &mut sitting, &mut evidence).await?;
+    if settings.chunks != 0 {
+        let observer = sitting.target(Side::Before).connect().await?;
+        let mut course = Course::new(settings, &sitting, observer, clock, &evidence).await?;
+        course.prime(&mut evidence).await?;
+        course.measure(0, settings.chunks, &mut evidence).await?;
+    }
+    evidence.complete = true;
+    Ok(evidence)
+}
+
+async fn size_of(target: &Target) -> Result<i64, Error> {
+    let mut connection = target.connect().await?;
+    let bytes = size(&mut connection).await;
+    let _ = connection.close().await;
+    bytes
+}

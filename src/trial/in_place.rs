@@ -1,0 +1,113 @@
+//! A trial on one database that is migrated and reverted in turns, where clones are impossible. Must bring its schema back whatever
+//! happens, or say what is left.
+//!
+//! It can claim less than one on clones: the sides lie minutes apart, and what the load writes stays.
+
+use std::time::Duration;
+
+use sqlx::Connection;
+
+use super::conduct::{advice_of, begin, check_connections, look_ahead, take_counts};
+use super::count::Apart;
+use super::error::TrialError;
+use super::event::Event;
+use super::measure::Course;
+use super::prepare::{Described, Sitting, load};
+use super::settings::{InPlace, Settings};
+use super::sides::{label, migration_facts, size, touched_tables};
+use super::switch::Switch;
+pub use super::switch::revert;
+use crate::clock::{self, Clock};
+use crate::evidence::{Evidence, Side};
+use crate::postgres::database::Token;
+use crate::postgres::definitions::definitions;
+
+/// Fewest cycles of migrating and reverting that say something; a verdict takes eight.
+pub const FEWEST_CYCLES: u32 = 6;
+
+/// Holds a trial in place. If this future is dropped, the caller calls [`revert`].
+///
+/// # Errors
+/// When a migration would lose rows, reverting does not bring the schema back, or the server refuses. The schema is then as it was
+/// found, or the error says what is left.
+pub(super) async fn prove(settings: &Settings, place: &InPlace, token: &Token) -> Result<Evidence, TrialError> {
+    let application = token.application();
+    let clock = Clock::start();
+    let mut switch = Switch::new(place, &application, clock, settings.listener.clone()).await?;
+    let measured = measure(settings, place, &application, clock, &mut switch).await;
+    match measured {
+        Ok(mut evidence) => {
+            switch.end().await?;
+            evidence.complete = true;
+            Ok(evidence)
+        }
+        Err(error) => match revert(place, &application).await {
+            Ok(()) => Err(error),
+            Err(left) => Err(TrialError::Asked(format!("{error}\n{left}"))),
+        },
+    }
+}
+
+async fn measure(
+    settings: &Settings,
+    place: &InPlace,
+    application: &str,
+    clock: Clock,
+    switch: &mut Switch,
+) -> Result<Evidence, TrialError> {
+    let started_at = clock::wall().to_string();
+    let target = place.target.named(application);
+    let targets = Side::ALL.map(|side| (side, target.clone()));
+    let load = load(settings)?;
+    check_connections(&target, load, Side::ALL.len()).await?;
+    let mut connection = target.connect().await?;
+    let found = definitions(&mut connection).await?;
+    let size_before = size(&mut connection).await?;
+    let before = Described::new(settings, &target, Side::Before).await?;
+    let advice_before = advice_of(&target).await?;
+
+    let applied = switch.to(Side::After).await?;
+    let duration: Duration = applied.iter().map(|applied| applied.duration).sum();
+    (settings.listener)(Event::Migrated(duration));
+    let after = Described::new(settings, &target, Side::After).await?;
+    let sizes = (size_before, size(&mut connection).await?);
+    let migration = migration_facts(label(&place.migrations), applied, sizes);
+    // Rows that others change there are none of the migration's.
+    switch.unsampled = touched_tables(&mut connection, false).await?;
+    let mut sitting = Sitting::of_described(settings, targets, load, [&before, &after])?;
+    let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
+    evidence.advice = [(Side::Before, advice_before), (Side::After, advice_of(&target).await?)].into();
+
+    // Reverted and applied again, so that every side has the statistics of its state.
+    let mut counts = Apart::default();
+    for side in [Side::Before, Side::After, Side::Control] {
+        switch.to(side).await?;
+        if side == Side::Before {
+            refuse_other(&found, &definitions(&mut connection).await?, &evidence.migration.label)?;
+        }
+        counts.add((side, &target), sitting.of(side), settings.sets, &settings.listener).await?;
+    }
+    let _ = connection.close().await;
+    take_counts(&mut evidence, counts.finish());
+    look_ahead(settings, &mut sitting, &mut evidence).await?;
+    if settings.chunks != 0 {
+        let observer = target.connect().await?;
+        let mut course = Course::in_place(settings, &sitting, (observer, switch), clock, &evidence).await?;
+        course.prime(&mut evidence).await?;
+        course.measure(0, settings.chunks, &mut evidence).await?;
+    }
+    Ok(evidence)
+}
+
+/// A migration whose reversal leaves something or takes too much cannot be weighed against what was there.
+fn refuse_other(found: &[String], reverted: &[String], label: &str) -> Result<(), TrialError> {
+    let lost = found.iter().find(|line| !reverted.contains(line)).map(|line| format!("`{line}` is gone"));
+    let left = reverted.iter().find(|line| !found.contains(line)).map(|line| format!("`{line}` is left"));
+    match lost.or(left) {
+        None => Ok(()),
+        Some(what) => Err(TrialError::Asked(format!(
+            "reverting {label} does not bring back the schema that was there: {what}\n  = help: mend its .down.sql; as it is, a deployment could not be \
+             rolled back either"
+        ))),
+    }
+}

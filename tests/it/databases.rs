@@ -1,0 +1,246 @@
+//! `weighbridge prove` where clones are impossible: databases that were given, and one that is migrated and reverted.
+
+use std::process::{Child, Stdio};
+
+use weighbridge::postgres::Target;
+
+use crate::support::{Home, Ran, Shop, measuring, query};
+
+/// A running server with the shop in the database `shop`, and whatever copies of it a test makes.
+struct Place {
+    home: Home,
+    shop: Shop,
+}
+
+impl Place {
+    fn new() -> Self {
+        let home = Home::new();
+        let shop = Shop::new(&home);
+        // What the down file forgets would be found: the index has a comment.
+        shop.change("migrations/0001_shop.up.sql", "COMMENT ON INDEX payments_user_id_idx IS 'look-ups by user';", "");
+        home.run(&["server", "start"]).ok();
+        let path = |name: &str| shop.folder.join(name).display().to_string();
+        shop.write(
+            "weighbridge.toml",
+            "[migrations]\ndir = \"migrations\"\n[dataset]\nspec = \"dataset.toml\"\nscale = 0.5\n",
+        );
+        home.run(&["seed", "--database", "shop", "--at", "0001", "-q", "--config", &path("weighbridge.toml")]).ok();
+        Self { home, shop }
+    }
+
+    fn url(&self, database: &str) -> String {
+        let url = self.home.run(&["server", "url"]).ok().stdout;
+        url.trim().replace("/postgres?", &format!("/{database}?"))
+    }
+
+    fn database(&self, name: &str) -> Target {
+        self.home.target().database(name)
+    }
+
+    fn execute(&self, database: &str, sql: &str) {
+        use sqlx::Executor;
+        let target = self.database(database);
+        crate::support::block_on(async {
+            let mut connection = target.connect().await.expect("the server answers");
+            connection.execute(sqlx::raw_sql(weighbridge::postgres::sql_text::trusted(sql))).await.expect(sql);
+        });
+    }
+
+    fn copy(&self, name: &str) {
+        self.execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE shop"));
+    }
+
+    fn arguments(&self, more: &[&str]) -> Vec<String> {
+        let path = |name: &str| self.shop.folder.join(name).display().to_string();
+        let project = ["--scenario", &path("scenario.toml"), "--results", &path("results")].map(str::to_owned);
+        let own: &[&str] = match more.iter().any(|flag| ["--chunks", "--counts-only"].contains(flag)) {
+            true => &["prove"],
+            false => &["prove", "--slice", "250ms", "--chunks", "8"],
+        };
+        let own = own.iter().map(|argument| (*argument).to_owned());
+        own.chain(project).chain(more.iter().map(|argument| (*argument).to_owned())).collect()
+    }
+
+    fn prove(&self, more: &[&str]) -> Ran {
+        let arguments = self.arguments(more);
+        self.home.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn in_place(&self, migration: &str, more: &[&str]) -> Vec<String> {
+        let migrations = self.shop.folder.join("migrations").display().to_string();
+        let mut all = vec![migration, "--migrations", &migrations, "--in-place", "--allow-writes", "--url"];
+        let url = self.url("shop");
+        all.push(&url);
+        all.extend(more);
+        self.arguments(&all)
+    }
+
+    fn prove_in_place(&self, migration: &str, more: &[&str]) -> Ran {
+        let arguments = self.in_place(migration, more);
+        self.home.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// A proof in place that has applied its migration and is at work.
+    fn applied(&self, migration: &str) -> Child {
+        let arguments = self.in_place(migration, &["--slice", "250ms", "--chunks", "64"]);
+        let mut command = self.home.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+        while !(self.has("weighbridge.in_place")
+            && query(&self.database("shop"), "SELECT applied::text FROM weighbridge.in_place") == ["1"])
+        {
+            assert!(child.try_wait().expect("a child").is_none(), "it ended before its migration was applied");
+        }
+        child
+    }
+
+    fn has(&self, relation: &str) -> bool {
+        let sql = format!("SELECT (to_regclass('{relation}') IS NOT NULL)::text");
+        query(&self.database("shop"), &sql) == ["true"]
+    }
+}
+
+fn verdict_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j str {
+    let actions = trial["comparison"]["actions"].as_array().expect("a list of actions");
+    let found = actions.iter().find(|a| a["name"] == action).expect("the action is reported");
+    found["verdict"].as_str().expect("a word")
+}
+
+fn subject_check(trial: &serde_json::Value) -> String {
+    let checks = trial["comparison"]["checks"].as_array().expect("a list of checks");
+    let found = checks.iter().find(|check| check["name"] == "subject").expect("what cannot be claimed is said");
+    found["message"].as_str().expect("a sentence").to_owned()
+}
+
+const READS: &str = "name = \"reads\"\n[load]\nrate = 120\nconnections = 4\n[[action]]\nname = \"payments_of_user\"\n\
+                     sql = \"SELECT id, amount, status FROM payments WHERE user_id = :user ORDER BY id\"\nwith = { user = \"pick(users.id)\" }\n";
+
+#[test]
+fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
+    let _machine = measuring();
+    let place = Place::new();
+    place.copy("twin");
+    place.copy("without");
+    place.execute("without", "DROP INDEX payments_user_id_idx");
+    let [shop, twin, without] = ["shop", "twin", "without"].map(|name| place.url(name));
+
+    // A scenario that writes is refused before anything is asked.
+    let refused = place.prove(&["--before", &shop, "--after", &without]).exits(2);
+    refused.says(&["this statement may write", "--allow-writes"]);
+
+    place.shop.write("scenario.toml", READS);
+    let flags = ["--rounds", "2", "--format", "json"];
+    let ran = place.prove(&[&["--before", &*shop, "--before", &twin, "--after", &without][..], &flags].concat());
+    let trial = ran.exits(1).json();
+    assert_eq!(trial["evidence"]["migration"]["label"], "shop..without");
+    assert_eq!(verdict_of(&trial, "payments_of_user"), "regressed");
+    assert_eq!(trial["evidence"]["design"]["subject"], serde_json::json!({ "given": { "own_control": true } }));
+    assert!(subject_check(&trial).contains("not clones"), "{}", subject_check(&trial));
+    assert!(trial["evidence"].get("dataset").is_none(), "nobody made their rows");
+    assert!(!trial.to_string().contains("postgresql://"), "no URL is kept");
+
+    // Asked for both sides in turn, `before` counts the operations of both.
+    let ran = place.prove(&[&["--before", &*shop, "--after", &without][..], &flags].concat());
+    let trial = ran.exits(1).json();
+    assert!(subject_check(&trial).contains("give a second --before"), "{}", subject_check(&trial));
+    let operations = |side: &str| trial["evidence"]["counters"][side]["operations"].as_u64().unwrap();
+    assert_eq!(operations("before"), 2 * operations("after"));
+
+    // A function that writes is refused by the server: its sessions may only read.
+    let writes = "CREATE FUNCTION sly(bigint) RETURNS bigint LANGUAGE sql AS 'INSERT INTO courses (title) VALUES (''x'') RETURNING id'";
+    place.execute("shop", writes);
+    place.execute("without", writes);
+    place.shop.write(
+        "scenario.toml",
+        READS.replace("SELECT id, amount, status FROM payments WHERE user_id = :user ORDER BY id", "SELECT sly(:user)"),
+    );
+    let trial = place.prove(&[&["--before", &*shop, "--after", &without][..], &flags].concat()).exits(3).json();
+    assert_eq!(trial["comparison"]["verdict"], "invalid");
+    assert!(trial["comparison"]["reason"].as_str().unwrap().contains("25006"), "{}", trial["comparison"]["reason"]);
+    let titles = "SELECT count(*)::text FROM courses WHERE title = 'x'";
+    assert_eq!(query(&place.database("shop"), titles), ["0"]);
+}
+
+#[test]
+fn a_migration_is_weighed_on_one_database_and_nothing_of_it_is_left() {
+    let _machine = measuring();
+    let place = Place::new();
+    place.execute("shop", "DROP INDEX payments_user_id_idx");
+    place.shop.write("migrations/0004_index.up.sql", "CREATE INDEX payments_by_user ON payments (user_id);\n");
+    place.shop.write("migrations/0004_index.down.sql", "DROP INDEX payments_by_user;\n");
+    let trial = place.prove_in_place("0004", &["--format", "json"]).ok().json();
+    assert_eq!(verdict_of(&trial, "payments_of_user"), "improved");
+    assert_eq!(trial["evidence"]["design"]["subject"], "in_place");
+    assert!(subject_check(&trial).contains("migrated and reverted in turns"), "{}", subject_check(&trial));
+    // Each side's turns are counted apart, on one database.
+    let scans =
+        |side: &str| trial["evidence"]["counters"][side]["indexes"]["public.payments_by_user"]["scans"].as_i64();
+    assert_eq!((scans("before"), scans("control")), (None, None));
+    assert!(0 < scans("after").unwrap());
+    let answers = |name: &str| {
+        trial["comparison"]["actions"].as_array().unwrap().iter().find(|a| a["name"] == name).unwrap()["counts"]["answers"].clone()
+    };
+    assert_eq!(answers("payments_of_user"), "same");
+    assert!(!place.has("payments_by_user") && !place.has("weighbridge.in_place"));
+    assert_eq!(
+        query(&place.database("shop"), "SELECT nspname::text FROM pg_namespace WHERE nspname = 'weighbridge'"),
+        [""; 0]
+    );
+
+    // Fewer than six cycles say nothing.
+    place.prove_in_place("0004", &["--chunks", "5"]).exits(2).says(&["at least 6 cycles", "--chunks 8"]);
+}
+
+#[test]
+fn a_migration_that_cannot_be_undone_is_not_weighed_in_place() {
+    let _machine = measuring();
+    let place = Place::new();
+    place.shop.write(
+        "migrations/0004_loses.up.sql",
+        "CREATE INDEX a ON payments (amount);\nALTER TABLE payments DROP metadata;\n",
+    );
+    place.shop.write("migrations/0004_loses.down.sql", "ALTER TABLE payments ADD metadata jsonb;\nDROP INDEX a;\n");
+    place.prove_in_place("0004", &[]).exits(2).says(&["0004_loses.up.sql:2:1", "reverting does not bring back"]);
+    // Its down file forgets the name of the index, and the comment of the table.
+    place.execute("shop", "COMMENT ON TABLE payments IS 'what users paid'");
+    place.shop.write("migrations/0005_forgets.up.sql", "COMMENT ON TABLE payments IS 'paid';\n");
+    place.shop.write("migrations/0005_forgets.down.sql", "COMMENT ON TABLE payments IS NULL;\n");
+    place
+        .prove_in_place("0005", &[])
+        .exits(2)
+        .says(&["does not bring back the schema", "comment on table payments: what users paid` is gone"]);
+    // Nothing that reverts it is there at all.
+    place.shop.write("migrations/0006_only_forward.sql", "CREATE INDEX b ON payments (amount);\n");
+    place.prove_in_place("0006", &[]).exits(2).says(&["has no file that reverts it", "--before and --after"]);
+    assert!(!place.has("weighbridge.in_place") && !place.has("b"));
+}
+
+#[test]
+fn a_proof_in_place_that_is_stopped_reverts_and_one_that_is_killed_is_explained() {
+    let _machine = measuring();
+    let place = Place::new();
+    place.shop.write("migrations/0004_index.up.sql", "CREATE INDEX by_amount ON payments (amount);\n");
+    place.shop.write("migrations/0004_index.down.sql", "DROP INDEX by_amount;\n");
+
+    let stopped = place.applied("0004");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&stopped), rustix::process::Signal::INT).unwrap();
+    let ran = Ran::new(stopped.wait_with_output().unwrap()).exits(130);
+    ran.says(&["interrupted: reverting the migration"]);
+    assert!(!place.has("by_amount") && !place.has("weighbridge.in_place"));
+
+    let mut killed = place.applied("0004");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    // Another migration is not begun on top of what is left, and nothing of that is touched.
+    let other = place.prove_in_place("0002", &[]).exits(2);
+    other.says(&[
+        "an earlier proof of 0004_index",
+        "0004_index, still applied",
+        "by hand: psql -f",
+        "DROP TABLE weighbridge.in_place",
+    ]);
+    assert!(place.has("by_amount") && place.has("weighbridge.in_place"));
+    // The same one reverts it first.
+    let again = place.prove_in_place("0004", &["--counts-only", "--format", "json"]).ok();
+    again.says(&["reverted what an earlier proof"]);
+    assert!(!place.has("by_amount") && !place.has("weighbridge.in_place"));
+}
