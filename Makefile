@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a fresh machine with Rust: `make demo` and `make test`.
 
-.PHONY: demo test test-versions fuzz soak postgresql pgbouncer bench
+.PHONY: demo test test-versions fuzz soak postgresql pgbouncer hypopg bench
 
 # Proves the payments index on the embedded server.
 demo: postgresql
@@ -8,19 +8,24 @@ demo: postgresql
 	@# A verdict is what it is for: 1 (a regression was proven) and 3 (inconclusive) are no failures of the demonstration.
 	./target/release/weighbridge prove 0002 || { code=$$?; [ $$code = 1 ] || [ $$code = 3 ]; }
 
-test: postgresql pgbouncer
+test: postgresql pgbouncer hypopg
 	cargo test
 
 # The proof on every major version from 14 to 18: 15 is the installed one, the others are binaries from npm.
-test-versions: postgresql
-	cargo test --test it -- prove:: counts:: doctor::
+test-versions: postgresql hypopg
+	cargo test --test it -- prove:: counts:: doctor:: databases::
 	@set -e; for bin in $$(./scripts/install-servers 14 16 17 18); do \
-	    echo "== $$bin"; WEIGHBRIDGE_TEST_POSTGRES_BIN=$$bin cargo test --test it -- prove:: counts:: doctor::; \
+	    echo "== $$bin"; WEIGHBRIDGE_TEST_POSTGRES_BIN=$$bin cargo test --test it -- prove:: counts:: doctor:: databases::; \
 	done
 
 # The pooler in front of the server, for the tests of load through one.
 pgbouncer:
 	@command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || ./scripts/install-pgbouncer
+
+# Lets the planner try indexes that are not there; beside the servers of Debian.
+hypopg: postgresql
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || exit 0; \
+	  ls /usr/share/postgresql/*/extension/hypopg.control >/dev/null 2>&1 || ./scripts/install-hypopg
 
 # Any installed server from 14 on will do; the program itself looks in more places than this line.
 postgresql:

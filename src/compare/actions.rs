@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::checks::{self, Check, Effectiveness};
 use super::counts::CountComparison;
 use super::{Change, Verdict};
-use crate::evidence::{ActionHistograms, Evidence, Side, WorkPerCall};
+use crate::evidence::{ActionHistograms, Evidence, Histograms, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
-use crate::stats::histogram::{empty, quantile};
+use crate::stats::histogram::{empty, quantile, sampling_interval};
 use crate::stats::paired::{Effect, pairs_needed};
 
 /// One action.
@@ -65,6 +65,11 @@ pub struct MetricComparison {
     pub before_us: f64,
     /// After, over all chunks, in microseconds.
     pub after_us: f64,
+    /// Between which latencies it lies before with 95 %, in microseconds, by order statistics: chance of sampling alone, without drift;
+    /// absent with too few operations.
+    pub sampling_us_before: Option<(f64, f64)>,
+    /// The same after.
+    pub sampling_us_after: Option<(f64, f64)>,
     /// After against before, from the chunks; absent below eight of them.
     pub change: Option<Change>,
     /// Control against before: what noise alone did.
@@ -93,6 +98,7 @@ const FALSE_DISCOVERY: f64 = 0.05;
 struct Measured {
     before_us: f64,
     after_us: f64,
+    sampling_us: [Option<(f64, f64)>; 2],
     lag_difference_us: f64,
     ratios: Vec<f64>,
     effect: Option<Effect>,
@@ -263,10 +269,24 @@ fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], marg
     if evidence.design.replicates <= 1 && all().any(|m| looks_like_luck(m, margin)) {
         return "clones without the migration differ too, so the change may be the luck of how one clone lies; --replicates 4 tells".to_owned();
     }
+    if let Some(share) = sampling_alone(metrics).filter(|share| margin < *share) {
+        return format!(
+            "so few operations leave ±{:.1} % of p95 to chance of sampling alone; raise the rate or the action's weight",
+            share * 100.0
+        );
+    }
     if margin < floor {
         return format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0);
     }
     "the interval is wider than the margin allows".to_owned()
+}
+
+/// How far chance of sampling alone can move the change of p95, as a share: both sides have theirs.
+fn sampling_alone(metrics: &[Option<MetricComparison>]) -> Option<f64> {
+    let p95 = metrics.last()?.as_ref()?;
+    let half = |(low, high): (f64, f64)| (high / low).ln() / 2.0;
+    let (before, after) = (half(p95.sampling_us_before?), half(p95.sampling_us_after?));
+    Some(before.hypot(after).exp_m1())
 }
 
 fn judge(
@@ -299,6 +319,8 @@ fn judge(
     MetricComparison {
         before_us: metric.before_us,
         after_us: metric.after_us,
+        sampling_us_before: metric.sampling_us[0],
+        sampling_us_after: metric.sampling_us[1],
         change,
         control,
         noise_floor,
@@ -371,35 +393,44 @@ fn chunks_needed(metric: &Measured, margin: f64, level: f64) -> Option<usize> {
 }
 
 fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Measured> {
-    let pooled = |side: Side| -> Option<f64> {
+    let pooled = |side: Side| -> Option<Histogram<u64>> {
         let mut sum = empty();
         for chunk in &evidence.histograms {
             sum.add(latency(chunk.get(&side)?, action)?).ok()?;
         }
-        quantile(&sum, q).map(|ns| ns as f64 / 1e3)
+        Some(sum)
     };
-    let ratios = |side: Side| -> Option<Vec<f64>> {
-        evidence
-            .histograms
-            .iter()
-            .map(|chunk| {
-                let base = at_quantile(latency(chunk.get(&Side::Before)?, action)?, q)?;
-                let other = at_quantile(latency(chunk.get(&side)?, action)?, q)?;
-                Some((other / base).ln())
-            })
-            .collect()
-    };
-    let after = ratios(Side::After).unwrap_or_default();
+    let (before, after) = (pooled(Side::Before)?, pooled(Side::After)?);
+    let us = |ns: u64| ns as f64 / 1e3;
+    let sampling = |of: &Histogram<u64>| sampling_interval(of, q).map(|(low, high)| (us(low), us(high)));
+    let (before_us, after_us) = (us(quantile(&before, q)?), us(quantile(&after, q)?));
+    let sampling_us = [sampling(&before), sampling(&after)];
+    let after = ratios_of(evidence, Side::After, action, q).unwrap_or_default();
     Some(Measured {
-        before_us: pooled(Side::Before)?,
-        after_us: pooled(Side::After)?,
+        before_us,
+        after_us,
+        sampling_us,
         lag_difference_us: (checks::timer_lag_us(evidence, Side::After, q)
             - checks::timer_lag_us(evidence, Side::Before, q))
         .abs(),
         effect: super::effect_of(evidence, &after),
-        control: super::effect_of(evidence, &ratios(Side::Control).unwrap_or_default()),
+        control: super::effect_of(evidence, &ratios_of(evidence, Side::Control, action, q).unwrap_or_default()),
         ratios: after,
     })
+}
+
+/// ln of the ratios of an action's quantile between `after` and `before`, chunk by chunk; nothing where one has too few operations.
+pub(super) fn ratios(evidence: &Evidence, action: usize, q: f64) -> Option<Vec<f64>> {
+    ratios_of(evidence, Side::After, action, q)
+}
+
+fn ratios_of(evidence: &Evidence, side: Side, action: usize, q: f64) -> Option<Vec<f64>> {
+    let of_chunk = |chunk: &Histograms| {
+        let base = at_quantile(latency(chunk.get(&Side::Before)?, action)?, q)?;
+        let other = at_quantile(latency(chunk.get(&side)?, action)?, q)?;
+        Some((other / base).ln())
+    };
+    evidence.histograms.iter().map(of_chunk).collect()
 }
 
 fn latency(side: &[ActionHistograms], action: usize) -> Option<&Histogram<u64>> {
@@ -425,6 +456,7 @@ mod tests {
         let metric = Measured {
             before_us: 1.0,
             after_us: 1.0,
+            sampling_us: [None, None],
             lag_difference_us: 0.0,
             ratios: Vec::new(),
             effect: Some(effect_of(center, spread)),

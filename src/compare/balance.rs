@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::counts::FEWEST_BLOCKS;
-use crate::evidence::{Evidence, IndexAdvice, Side, TableUse};
+use crate::evidence::{Evidence, Hypothetical, IndexAdvice, Side, TableUse};
 
 /// Debts and gains of a migration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -24,6 +24,12 @@ pub struct Balance {
     pub needed: Vec<Needed>,
     /// Indexes hidden without any action noticing.
     pub not_needed: Vec<String>,
+    /// Indexes that no action uses, with the migration or without it, and that enforce nothing: of this mix, on this server.
+    pub unused: Vec<String>,
+    /// Indexes another one could stand in for all along, with that one.
+    pub redundant: Vec<(String, String)>,
+    /// Indexes that are not there and that actions would use, as the planner says.
+    pub wanted: Vec<Hypothetical>,
     /// Tables whose updates changed between in place and not.
     pub hot_updates: Vec<HotUpdates>,
 }
@@ -75,6 +81,9 @@ pub fn balance(evidence: &Evidence) -> Balance {
         not_needed,
         made_redundant: after.redundant.iter().filter(|(index, _)| !known.contains(index)).cloned().collect(),
         no_longer_used: no_longer_used(evidence),
+        unused: unused(evidence),
+        redundant: after.redundant.iter().filter(|(index, _)| known.contains(index)).cloned().collect(),
+        wanted: evidence.hypothetical.clone(),
         unindexed: after.unindexed.iter().filter(|key| !before.unindexed.contains(key)).cloned().collect(),
         invalid: after.invalid.iter().filter(|index| !before.invalid.contains(index)).cloned().collect(),
         hot_updates: hot_updates(evidence),
@@ -107,16 +116,34 @@ fn needed(evidence: &Evidence) -> (Vec<Needed>, Vec<String>) {
 }
 
 fn no_longer_used(evidence: &Evidence) -> Vec<String> {
-    let in_plans = |side: Side| -> BTreeSet<&String> {
-        evidence.plans.get(&side).into_iter().flatten().flat_map(|plan| &plan.indexes).collect()
-    };
-    let bare = |name: &str| name.split_once('.').map_or(name, |(_, bare)| bare).to_owned();
-    let (before, after) = (in_plans(Side::Before), in_plans(Side::After));
-    let Some(there) = evidence.counters.get(&Side::After) else { return Vec::new() };
-    // What the server itself scanned during the trial is in use, even if no sampled plan names it.
-    let idle = there.indexes.iter().filter(|(_, index)| !index.unique && index.scans == 0);
-    let idle = idle.filter(|(name, _)| before.contains(&bare(name)) && !after.contains(&bare(name)));
-    idle.map(|(name, _)| name.clone()).collect()
+    let (before, after) = (in_plans(evidence, Side::Before), in_plans(evidence, Side::After));
+    idle(evidence).filter(|name| before.contains(bare(name)) && !after.contains(bare(name))).cloned().collect()
+}
+
+fn unused(evidence: &Evidence) -> Vec<String> {
+    let (before, after) = (in_plans(evidence, Side::Before), in_plans(evidence, Side::After));
+    let known = evidence.counters.get(&Side::Before);
+    // Scanned on neither side, for the mix may need it where the migration took another away.
+    let scanned =
+        |name: &String| known.and_then(|counters| counters.indexes.get(name)).is_none_or(|index| 0 < index.scans);
+    let idle = idle(evidence).filter(|name| !scanned(name));
+    idle.filter(|name| !before.contains(bare(name)) && !after.contains(bare(name))).cloned().collect()
+}
+
+/// Plans name an index without its schema.
+fn bare(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(_, bare)| bare)
+}
+
+fn in_plans(evidence: &Evidence, side: Side) -> BTreeSet<&str> {
+    let plans = evidence.plans.get(&side).into_iter().flatten();
+    plans.flat_map(|plan| &plan.indexes).map(String::as_str).collect()
+}
+
+/// Indexes of `after` that enforce nothing and that the server did not scan during the trial, whatever the sampled plans name.
+fn idle(evidence: &Evidence) -> impl Iterator<Item = &String> {
+    let there = evidence.counters.get(&Side::After).into_iter().flat_map(|there| &there.indexes);
+    there.filter(|(_, index)| !index.unique && index.scans == 0).map(|(name, _)| name)
 }
 
 fn hot_updates(evidence: &Evidence) -> Vec<HotUpdates> {

@@ -50,6 +50,12 @@ pub enum CheckName {
     Bookkeeping,
     /// Nothing else was at work on the server, or on all sides alike.
     Background,
+    /// Equal sides find as much in the cache as each other.
+    Cache,
+    /// Verdicts are the same without the chunks in which one side alone had a checkpoint or autovacuum.
+    WithoutDisturbed,
+    /// Chunks do not follow each other.
+    Independence,
     /// What came before a slice does not show in it.
     CarryOver,
     /// The sides' servers are set alike.

@@ -1,7 +1,7 @@
 //! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before. Must say what to do.
 
 use super::checks::{Check, CheckName, Consequence};
-use crate::evidence::{ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts, Subject};
+use crate::evidence::{ChunkFacts, ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts, Subject, WorkPerCall};
 use crate::stats::paired::effect;
 
 /// Adds what was found wanting.
@@ -12,6 +12,8 @@ pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
         bookkeeping(evidence),
         background(evidence),
         carry_over(evidence),
+        place(evidence),
+        cache(evidence),
         settings(evidence),
         priming(evidence),
     ];
@@ -87,6 +89,24 @@ fn bookkeeping(evidence: &Evidence) -> Found {
 /// Share of a side's slices by which the sides may differ in what else ran.
 const UNEVEN: f64 = 0.1;
 
+/// Whether something else was at work in a slice.
+fn disturbed(slice: &SliceFacts) -> bool {
+    0 < slice.checkpoints || 0 < slice.autovacuum_workers
+}
+
+/// Chunks in which a checkpoint or autovacuum fell into the slices of some sides and not of all: what fell where was nobody's choice,
+/// so a verdict must hold without them too.
+#[must_use]
+pub(super) fn uneven_chunks(evidence: &Evidence) -> Vec<usize> {
+    let uneven = |chunk: &ChunkFacts| {
+        let mut sides =
+            chunk.sides.values().map(|side| side.slices.iter().filter(|slice| disturbed(slice)).count() != 0);
+        let Some(first) = sides.next() else { return false };
+        sides.any(|other| other != first)
+    };
+    evidence.chunks.iter().enumerate().filter(|(_, chunk)| uneven(chunk)).map(|(number, _)| number).collect()
+}
+
 /// Checkpoints of the server's own, autovacuum and other sessions, counted slice by slice.
 fn background(evidence: &Evidence) -> Found {
     let slices = |side: Side| {
@@ -129,7 +149,7 @@ fn carry_over(evidence: &Evidence) -> Found {
         return None;
     }
     let early = |side: Side| -> Option<Vec<f64>> {
-        let of_chunk = |chunk: &crate::evidence::ChunkFacts| {
+        let of_chunk = |chunk: &ChunkFacts| {
             let slices = &chunk.sides.get(&side)?.slices;
             let ratios: Vec<f64> = slices
                 .iter()
@@ -154,6 +174,67 @@ fn carry_over(evidence: &Evidence) -> Found {
         );
         (CheckName::CarryOver, Consequence::Warning, message)
     })
+}
+
+/// A side's advantage of coming first in a round must be small: of `after` over `before` where it came first, against where it came
+/// last.
+fn place(evidence: &Evidence) -> Found {
+    if evidence.design.interleave == Interleave::Op {
+        return None;
+    }
+    let of_chunk = |chunk: &ChunkFacts| -> Option<f64> {
+        let (before, after) = (chunk.sides.get(&Side::Before)?, chunk.sides.get(&Side::After)?);
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        for (before, after) in before.slices.iter().zip(&after.slices) {
+            let ratio = (after.service_us_mean / before.service_us_mean).ln();
+            if ratio.is_finite() {
+                if after.place < before.place { &mut first } else { &mut last }.push(ratio);
+            }
+        }
+        let mean = |ratios: &[f64]| (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64);
+        Some(mean(&first)? - mean(&last)?)
+    };
+    let differences: Option<Vec<f64>> = evidence.chunks.iter().map(of_chunk).collect();
+    let found = effect(&differences?, 0.01)?;
+    let (low, high) = found.of_difference;
+    let nearest = if low <= 0.0 && 0.0 <= high { 0.0 } else { low.abs().min(high.abs()) };
+    (evidence.design.margin / 2.0 < nearest.exp_m1()).then(|| {
+        let message = format!(
+            "`after` is {} against `before` when it comes first in a round instead of last: slices show what came before them; try a longer \
+             --slice, or --interleave block",
+            crate::units::change_text(found.estimate.exp_m1())
+        );
+        (CheckName::CarryOver, Consequence::Warning, message)
+    })
+}
+
+/// Shares of blocks found in shared buffers that differ by more than this between equal sides.
+const SAME_HITS: f64 = 0.01;
+
+/// The sides without the migration must find as much in the cache as each other.
+fn cache(evidence: &Evidence) -> Found {
+    let [before, control, after] = Side::ALL.map(|side| hit_share(evidence, side));
+    let (before, control) = before.zip(control)?;
+    (SAME_HITS < (before - control).abs()).then(|| {
+        let percent = crate::units::percent_text;
+        let message = format!(
+            "{} of the blocks were found in shared buffers on before, {} on control{}: the sides push each other out of the cache; raise \
+             shared_buffers, or use --interleave block",
+            percent(before),
+            percent(control),
+            after.map(|after| format!(" and {} on after", percent(after))).unwrap_or_default()
+        );
+        (CheckName::Cache, Consequence::Warning, message)
+    })
+}
+
+/// Share of the blocks that a side's statements touched which were in shared buffers; nothing without `pg_stat_statements`.
+#[must_use]
+pub(super) fn hit_share(evidence: &Evidence, side: Side) -> Option<f64> {
+    let work = evidence.counters.get(&side).filter(|counters| !counters.reset)?.work.as_ref()?;
+    let sum = |of: fn(&WorkPerCall) -> f64| work.iter().flatten().map(|work| of(work) * work.calls as f64).sum::<f64>();
+    let touched = sum(|work| work.blocks);
+    (0.0 < touched).then(|| 1.0 - sum(|work| work.blocks_read) / touched)
 }
 
 fn settings(evidence: &Evidence) -> Found {
@@ -293,6 +374,32 @@ mod tests {
         });
         let message = only(&cold, CheckName::CarryOver, Consequence::Warning);
         assert!(message.contains("--interleave block"), "{message}");
+    }
+
+    #[test]
+    fn a_side_that_gains_by_coming_first_is_told() {
+        let gains = evidence(|chunk, side, facts| {
+            for slice in 0..2_usize {
+                let first = slice == 0;
+                facts["slices"][slice]["place"] = json!(u8::from(first != (side == "after")));
+                if first && side == "after" {
+                    facts["slices"][slice]["service_us_mean"] = json!(90.0 + chunk as f64 / 10.0);
+                    facts["slices"][slice]["early_us_mean"] = json!(90.0);
+                }
+            }
+        });
+        let message = only(&gains, CheckName::CarryOver, Consequence::Warning);
+        assert!(message.contains("comes first in a round"), "{message}");
+    }
+
+    #[test]
+    fn chunks_in_which_one_side_alone_had_a_checkpoint_are_known() {
+        let one = evidence(|chunk, side, facts| {
+            if chunk == 3 && side == "after" || chunk == 5 {
+                facts["slices"][1]["checkpoints"] = json!(1);
+            }
+        });
+        assert_eq!(uneven_chunks(&one), [3]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct CountComparison {
     pub before: Counts,
     /// Means of an operation after.
     pub after: Counts,
+    /// The same apart for sets that find nothing, much, and what is usual; empty where all are of one kind.
+    pub classes: Vec<ClassCounts>,
     /// How plans differ, each with the number of sets whose plans do.
     pub plan_changes: Vec<(PlanChange, u32)>,
     /// How the plans that fit any parameters differ.
@@ -44,6 +46,36 @@ impl CountComparison {
             && self.generic_changes.is_empty()
             && work(&self.before) == work(&self.after)
     }
+}
+
+/// Means over the sets of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClassCounts {
+    /// Which kind.
+    pub class: ParameterClass,
+    /// Sets of it.
+    pub sets: u32,
+    /// Fewest rows any of them gives before.
+    pub rows_min: u64,
+    /// Means of an operation before.
+    pub before: Counts,
+    /// Means of an operation after.
+    pub after: Counts,
+}
+
+/// A kind of parameters, by the rows an operation gives before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ParameterClass {
+    /// It finds nothing.
+    None,
+    /// It finds what is usual.
+    Normal,
+    /// It finds at least [`HEAVY`] times the median of those that find something.
+    Heavy,
 }
 
 /// Means over the sets.
@@ -108,6 +140,9 @@ pub const FEWEST_BLOCKS: f64 = 4.0;
 /// A set that costs this many times as much, or as little, is named.
 const FAR: f64 = 2.0;
 
+/// Sets that give so many times the median of rows are heavy.
+pub const HEAVY: f64 = 4.0;
+
 /// Compares every action that was counted; by position in the mix.
 #[must_use]
 pub fn compare_all(evidence: &Evidence) -> Vec<Option<CountComparison>> {
@@ -123,7 +158,7 @@ pub fn compare_all(evidence: &Evidence) -> Vec<Option<CountComparison>> {
 }
 
 fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountComparison {
-    let (old, new) = (means(before), means(after));
+    let (old, new) = (means(&before.sets), means(&after.sets));
     let pairs = || before.sets.iter().zip(&after.sets);
     let (mut plan_changes, mut generic_changes) = (BTreeMap::<PlanChange, u32>::new(), Vec::new());
     for (old, new) in pairs() {
@@ -157,6 +192,7 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
         sets: before.sets.len() as u32,
         before: old,
         after: new,
+        classes: classes(&before.sets, &after.sets),
         plan_changes: plan_changes.into_iter().collect(),
         generic_changes,
         dearer,
@@ -166,8 +202,32 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
     }
 }
 
-fn means(action: &CountedAction) -> Counts {
-    let sets: Vec<&CountedSet> = action.sets.iter().filter(|set| set.failed.is_none()).collect();
+/// The kinds of parameters, apart.
+fn classes(before: &[CountedSet], after: &[CountedSet]) -> Vec<ClassCounts> {
+    let mut rows: Vec<u64> = before.iter().map(|set| set.rows).filter(|rows| 0 < *rows).collect();
+    rows.sort_unstable();
+    let median = rows.get(rows.len() / 2).copied().unwrap_or_default() as f64;
+    let class = |set: &CountedSet| match set.rows {
+        0 => ParameterClass::None,
+        rows if HEAVY * median <= rows as f64 => ParameterClass::Heavy,
+        _ => ParameterClass::Normal,
+    };
+    let mut pairs: BTreeMap<ParameterClass, Vec<(&CountedSet, &CountedSet)>> = BTreeMap::new();
+    before.iter().zip(after).for_each(|(old, new)| pairs.entry(class(old)).or_default().push((old, new)));
+    if pairs.len() < 2 {
+        return Vec::new();
+    }
+    let counts = pairs.into_iter().map(|(class, pairs)| {
+        let rows_min = pairs.iter().map(|(old, _)| old.rows).min().unwrap_or_default();
+        let sets = pairs.len() as u32;
+        let (old, new): (Vec<&CountedSet>, Vec<&CountedSet>) = pairs.into_iter().unzip();
+        ClassCounts { class, sets, rows_min, before: means(old), after: means(new) }
+    });
+    counts.collect()
+}
+
+fn means<'s>(sets: impl IntoIterator<Item = &'s CountedSet>) -> Counts {
+    let sets: Vec<&CountedSet> = sets.into_iter().filter(|set| set.failed.is_none()).collect();
     let mean = |of: fn(&CountedSet) -> f64| sets.iter().map(|set| of(set)).sum::<f64>() / sets.len().max(1) as f64;
     Counts {
         rows: mean(|set| set.rows as f64),
@@ -267,6 +327,21 @@ mod tests {
         assert_eq!((dearer.sets, dearer.factor, dearer.rows_min, dearer.rows_max_of_others), (1, 8.0, 900, Some(5)));
         assert_eq!(found.cheaper.unwrap().sets, 2);
         assert_eq!(found.verdict, Verdict::Regressed);
+    }
+
+    #[test]
+    fn parameters_that_find_nothing_much_and_the_usual_are_told_apart() {
+        let before = vec![set(0, 3, "a"), set(5, 12, "b"), set(6, 14, "c"), set(900, 100, "d")];
+        let after = vec![set(0, 3, "a"), set(5, 4, "b"), set(6, 6, "c"), set(900, 800, "d")];
+        let found = both(before.clone(), after).classes;
+        let blocks: Vec<_> = found.iter().map(|c| (c.class, c.sets, c.before.blocks, c.after.blocks)).collect();
+        let expected = [
+            (ParameterClass::None, 1, 3.0, 3.0),
+            (ParameterClass::Normal, 2, 13.0, 5.0),
+            (ParameterClass::Heavy, 1, 100.0, 800.0),
+        ];
+        assert_eq!(blocks, expected);
+        assert!(both(before[1..3].to_vec(), before[1..3].to_vec()).classes.is_empty());
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::{ActionComparison, Change};
 use crate::evidence::{Evidence, IndexUse, Side};
+use crate::sql;
 
 /// One index on both sides.
 #[derive(Debug, Clone, Serialize)]
@@ -21,10 +23,31 @@ pub struct IndexComparison {
     pub operations_before: u64,
     /// The same after.
     pub operations_after: u64,
+    /// How long the migration took to build it, in milliseconds; absent where no statement of the migration names it.
+    pub build_ms: Option<f64>,
+    /// What it does to actions that write to its table, where the migration made, dropped or changed it.
+    pub writes: Vec<WriteEffect>,
+    /// Other indexes of its table that the migration made, dropped or changed too: the effect on writes is that of all together.
+    pub together_with: Vec<String>,
     /// Actions whose plans name it before.
     pub used_by_before: Vec<String>,
     /// Actions whose plans name it after.
     pub used_by_after: Vec<String>,
+}
+
+/// What a change of indexes does to an action that writes.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WriteEffect {
+    /// The action.
+    pub action: String,
+    /// Bytes of WAL of one operation before, without full-page images.
+    pub wal_bytes_before: f64,
+    /// The same after.
+    pub wal_bytes_after: f64,
+    /// Change of its median latency; absent below eight chunks.
+    pub p50: Option<Change>,
 }
 
 /// What a migration did to an index.
@@ -47,7 +70,7 @@ const SAME_USE: f64 = 0.02;
 
 /// Every index that is new, lost or changed, and every kept one whose scans differ; by name.
 #[must_use]
-pub fn compare_all(evidence: &Evidence) -> Vec<IndexComparison> {
+pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<IndexComparison> {
     let (Some(before), Some(after)) = (evidence.counters.get(&Side::Before), evidence.counters.get(&Side::After))
     else {
         return Vec::new();
@@ -57,7 +80,7 @@ pub fn compare_all(evidence: &Evidence) -> Vec<IndexComparison> {
     }
     let operations = [Side::Before, Side::After].map(|side| operations(evidence, side));
     let names: std::collections::BTreeSet<&String> = before.indexes.keys().chain(after.indexes.keys()).collect();
-    names
+    let mut found: Vec<IndexComparison> = names
         .into_iter()
         .filter_map(|name| {
             let (old, new) = (before.indexes.get(name), after.indexes.get(name));
@@ -71,9 +94,65 @@ pub fn compare_all(evidence: &Evidence) -> Vec<IndexComparison> {
                 operations_after: operations[1],
                 used_by_before: users(evidence, Side::Before, name),
                 used_by_after: users(evidence, Side::After, name),
+                build_ms: new.and_then(|_| build_ms(evidence, name)),
+                writes: Vec::new(),
+                together_with: Vec::new(),
             })
         })
-        .collect()
+        .collect();
+    let touched: Vec<(String, String)> = found.iter().filter(|i| i.fate != Fate::Kept).map(named).collect();
+    for index in found.iter_mut().filter(|index| index.fate != Fate::Kept) {
+        let (name, table) = named(index);
+        let others = touched.iter().filter(|(other, of)| *of == table && *other != name);
+        index.together_with = others.map(|(other, _)| other.clone()).collect();
+        index.writes = writes(evidence, actions, bare(&table));
+    }
+    found
+}
+
+/// An index and its table.
+fn named(index: &IndexComparison) -> (String, String) {
+    let used = index.after.as_ref().or(index.before.as_ref());
+    (index.name.clone(), used.map(|used| used.table.clone()).unwrap_or_default())
+}
+
+fn bare(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(_, bare)| bare)
+}
+
+/// What became of the actions that write to a table.
+fn writes(evidence: &Evidence, actions: &[ActionComparison], table: &str) -> Vec<WriteEffect> {
+    let on_table = |position: usize| {
+        let counted = evidence.counts.get(&Side::After).and_then(|counted| counted.get(position));
+        let node = format!("ModifyTable {table}");
+        let mut nodes =
+            counted.into_iter().flat_map(|counted| &counted.plans).flat_map(|plan| plan.shape.split(['(', ')', ',']));
+        nodes.any(|found| found.trim() == node)
+    };
+    let written = actions.iter().enumerate().filter(|(position, _)| on_table(*position));
+    let effects = written.filter_map(|(_, action)| {
+        let counts = action.counts.as_ref()?;
+        Some(WriteEffect {
+            action: action.name.clone(),
+            wal_bytes_before: counts.before.wal_bytes,
+            wal_bytes_after: counts.after.wal_bytes,
+            p50: action.p50.as_ref().and_then(|metric| metric.change),
+        })
+    });
+    effects.collect()
+}
+
+/// The time of the statement that creates an index of this name.
+fn build_ms(evidence: &Evidence, index: &str) -> Option<f64> {
+    let creates = |sql: &str| {
+        let named = |token: &sql::Token| matches!(token.kind, sql::Kind::Word | sql::Kind::Quoted);
+        let words = sql::tokens(sql).into_iter().filter(named);
+        let words: Vec<String> = words.map(|token| sql[token.span].trim_matches('"').to_ascii_lowercase()).collect();
+        let created =
+            words.first().is_some_and(|word| word == "create") && words.iter().take(3).any(|word| word == "index");
+        created && words.iter().take_while(|word| *word != "on").any(|word| word == bare(index))
+    };
+    evidence.migration.statements.iter().find(|statement| creates(&statement.sql)).map(|found| found.duration_ms)
 }
 
 /// Operations answered while a side was counted; before format 4 those of its chunks.
@@ -102,7 +181,7 @@ fn fate(old: Option<&IndexUse>, new: Option<&IndexUse>, [before, after]: [u64; 2
 
 /// Plans name an index without its schema.
 fn users(evidence: &Evidence, side: Side, index: &str) -> Vec<String> {
-    let bare = index.split_once('.').map_or(index, |(_, bare)| bare);
+    let bare = bare(index);
     let Some(plans) = evidence.plans.get(&side) else { return Vec::new() };
     let actions = evidence.actions.iter().zip(plans);
     actions.filter(|(_, plan)| plan.indexes.iter().any(|i| i == bare)).map(|(action, _)| action.name.clone()).collect()

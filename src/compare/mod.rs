@@ -130,8 +130,10 @@ fn effect_of(evidence: &Evidence, ratios: &[f64]) -> Option<Effect> {
 #[must_use]
 pub fn compare(evidence: &Evidence) -> Comparison {
     let counts = counts::compare_all(evidence);
-    let checks = checks::run(evidence, &counts);
-    let mut actions = actions::compare_all(evidence, &checks, counts);
+    let mut checks = checks::run(evidence, &counts);
+    let mut actions = actions::compare_all(evidence, &checks, counts.clone());
+    checks.extend(independence(evidence));
+    checks.extend(without_disturbed(evidence, &checks, counts, &actions));
     actions::weigh(&mut actions);
     let (verdict, reason) = conclude(evidence, &checks, &actions);
     let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
@@ -144,11 +146,78 @@ pub fn compare(evidence: &Evidence) -> Comparison {
         } else {
             workload_change(evidence)
         },
+        indexes: indexes::compare_all(evidence, &actions),
         actions,
-        indexes: indexes::compare_all(evidence),
         balance: balance::balance(evidence),
         checks,
     }
+}
+
+/// Whether the ratios of chunks follow each other, which would make intervals too narrow: their correlation at lag 1, of the action
+/// that shows it most, beyond three standard errors (1/√n; Box & Jenkins 2.1).
+fn independence(evidence: &Evidence) -> Option<Check> {
+    const ERRORS: f64 = 3.0;
+    let correlated = evidence.actions.iter().enumerate().filter_map(|(position, action)| {
+        let ratios = actions::ratios(evidence, position, 0.50)?;
+        let correlation = paired::lag1(&ratios)?;
+        (ERRORS / (ratios.len() as f64).sqrt() < correlation).then_some((action, correlation))
+    });
+    let (action, correlation) = correlated.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    // As many independent chunks would have an interval narrower by this factor.
+    let wider = ((1.0 + correlation) / (1.0 - correlation)).sqrt();
+    let message = format!(
+        "chunks follow each other (correlation at lag 1 of {}: {correlation:.2}), so its intervals should be {wider:.1} times as wide: measure for longer, or \
+         with longer slices",
+        action.name
+    );
+    Some(Check {
+        name: checks::CheckName::Independence,
+        consequence: checks::Consequence::Warning,
+        action: Some(action.name.clone()),
+        message,
+    })
+}
+
+/// The verdicts without the chunks in which a checkpoint or autovacuum fell on some sides alone, beside those with them.
+fn without_disturbed(
+    evidence: &Evidence,
+    checks: &[Check],
+    counts: Vec<Option<CountComparison>>,
+    compared: &[ActionComparison],
+) -> Option<Check> {
+    let uneven = conditions::uneven_chunks(evidence);
+    if uneven.is_empty() {
+        return None;
+    }
+    let rest = evidence.chunks.len() - uneven.len();
+    let found = if rest < paired::FEWEST_PAIRS {
+        format!("without them {rest} chunks are left, too few to tell")
+    } else {
+        let mut fewer = evidence.clone();
+        let mut keep = (0..evidence.chunks.len()).map(|number| !uneven.contains(&number));
+        fewer.chunks.retain(|_| keep.next().unwrap_or(true));
+        let mut keep = (0..evidence.histograms.len()).map(|number| !uneven.contains(&number));
+        fewer.histograms.retain(|_| keep.next().unwrap_or(true));
+        let without = actions::compare_all(&fewer, checks, counts);
+        let other = compared.iter().zip(&without).filter(|(with, without)| with.verdict != without.verdict);
+        let other: Vec<String> = other
+            .map(|(with, without)| {
+                format!("{} is {} and not {}", with.name, without.verdict.word(), with.verdict.word())
+            })
+            .collect();
+        if other.is_empty() {
+            "without them every verdict is the same".to_owned()
+        } else {
+            format!("without them {}", other.join(", "))
+        }
+    };
+    let message = format!(
+        "in {} of {} chunks a checkpoint or autovacuum fell on some sides alone; {found}",
+        uneven.len(),
+        evidence.chunks.len()
+    );
+    let (name, consequence) = (checks::CheckName::WithoutDisturbed, checks::Consequence::Warning);
+    Some(Check { name, consequence, action: None, message })
 }
 
 fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionComparison]) -> (Verdict, String) {

@@ -124,3 +124,18 @@ impl CountedSet {
         self.blocks_hit + self.blocks_read
     }
 }
+
+/// An index that is not there, on a foreign key that has none, and an action that would use it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Hypothetical {
+    /// Its table and columns, as `table (columns)`.
+    pub index: String,
+    /// The action.
+    pub action: String,
+    /// The planner's cost of its statements that would use it, without it.
+    pub cost: f64,
+    /// The same with it.
+    pub cost_with: f64,
+}

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use count::{Ablated, AccessPath, Answer, CountedAction, CountedSet, PlanShape};
+pub use count::{Ablated, AccessPath, Answer, CountedAction, CountedSet, Hypothetical, PlanShape};
 pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts, Subject};
 pub use histograms::{ActionHistograms, Histograms};
 
@@ -89,6 +89,9 @@ pub struct Evidence {
     /// What the catalog says about indexes, by side; absent before format 2.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub advice: BTreeMap<Side, IndexAdvice>,
+    /// Indexes that actions would use on foreign keys of `after` that have none; absent without `hypopg`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hypothetical: Vec<Hypothetical>,
     /// Which plans the server makes for the actions, by side.
     pub plans: BTreeMap<Side, Vec<PlanFacts>>,
     /// The histograms, one set per chunk.
@@ -322,7 +325,7 @@ pub struct IndexAdvice {
 }
 
 /// Use of an index.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IndexUse {
@@ -346,6 +349,12 @@ pub struct IndexUse {
     pub blocks_hit: i64,
     /// Size at the end, in bytes.
     pub size_bytes: i64,
+    /// Its blocks in shared buffers at the end; absent without `pg_buffercache`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_blocks: Option<i64>,
+    /// How full its leaf pages are at the end, in percent, for a btree: a fresh one has about 90; absent without `pgstattuple`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaf_density: Option<f64>,
 }
 
 /// Use of a table.

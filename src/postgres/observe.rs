@@ -170,12 +170,43 @@ pub async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot, Error> 
     })
 }
 
-/// Makes the extensions that show work per statement and fill the cache, where the role may.
-/// Without them a trial has no work per call and primes by its load alone.
+/// Makes the extensions that show work per statement, fill the cache and look at indexes, where the role may.
+/// Without them a trial has no work per call, primes by its load alone, and says less of indexes.
 pub async fn prepare(connection: &mut PgConnection) {
-    for extension in ["pg_stat_statements", "pg_prewarm"] {
+    for extension in ["pg_stat_statements", "pg_prewarm", "pg_buffercache", "pgstattuple", "hypopg"] {
         let _ = query(format!("CREATE EXTENSION IF NOT EXISTS {extension}")).execute(&mut *connection).await;
     }
+}
+
+/// Blocks of each index of the connected database in shared buffers, by schema-qualified name; `None` without `pg_buffercache` or
+/// the right to ask it.
+pub async fn cached_blocks(connection: &mut PgConnection) -> Option<BTreeMap<String, i64>> {
+    let rows = query(
+        "SELECT n.nspname || '.' || c.relname, count(*)
+         FROM pg_buffercache b JOIN pg_class c ON pg_relation_filenode(c.oid) = b.relfilenode
+              JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind = 'i' AND n.nspname !~ '^pg_'
+           AND b.reldatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+         GROUP BY 1",
+    );
+    let rows = rows.fetch_all(connection).await.ok()?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>().ok()
+}
+
+/// How full the leaf pages of each btree are, in percent, by schema-qualified name; `None` without `pgstattuple` or the right to
+/// ask it. It reads the indexes whole.
+pub async fn leaf_density(connection: &mut PgConnection) -> Option<BTreeMap<String, f64>> {
+    let rows = query(
+        "SELECT n.nspname || '.' || c.relname, (pgstatindex(c.oid::regclass)).avg_leaf_density
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              JOIN pg_am a ON a.oid = c.relam JOIN pg_index i ON i.indexrelid = c.oid
+         WHERE c.relkind = 'i' AND a.amname = 'btree' AND i.indisvalid AND c.relpersistence = 'p' AND n.nspname !~ '^pg_'",
+    );
+    let rows = rows.fetch_all(connection).await.ok()?;
+    // Of an index without a leaf it says NaN.
+    let read = |row: &sqlx::postgres::PgRow| Ok((row.try_get(0)?, row.try_get::<f64, _>(1)?));
+    let all: BTreeMap<String, f64> = rows.iter().map(read).collect::<Result<_, sqlx::Error>>().ok()?;
+    Some(all.into_iter().filter(|(_, density)| density.is_finite()).collect())
 }
 
 async fn statements(connection: &mut PgConnection) -> Option<BTreeMap<String, StatementCounters>> {

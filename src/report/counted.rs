@@ -2,13 +2,19 @@
 
 use super::words;
 use crate::compare::balance::Needed;
-use crate::compare::counts::{CountComparison, Moved};
-use crate::compare::{ActionComparison, Comparison};
-use crate::units::{count_text, percent_text, plural};
+use crate::compare::counts::{ClassCounts, CountComparison, Moved, ParameterClass};
+use crate::compare::indexes::Fate;
+use crate::compare::{ActionComparison, Comparison, IndexComparison};
+use crate::evidence::Hypothetical;
+use crate::units::{change_text, count_text, duration_text, interval_text, percent_text, plural};
+use std::time::Duration;
 
 /// The header of the table of counts.
 pub(super) const HEADER: [&str; 8] =
     ["action", "weight", "rows", "blocks", "WAL bytes", "planner's cost", "plans", "verdict"];
+
+/// Names that are listed at most.
+const MOST_NAMES: usize = 8;
 
 /// A line for each action that was counted, by means over its sets of parameters.
 pub(super) fn rows(comparison: &Comparison) -> Vec<Vec<String>> {
@@ -47,6 +53,25 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     for (index, keeper) in &balance.made_redundant {
         lines.push(format!("{index} is made redundant by {keeper}, which can serve whatever it serves"));
     }
+    let shortened = |names: Vec<String>| {
+        let more = names.len().saturating_sub(MOST_NAMES);
+        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+        format!("{}{rest}", names[..names.len() - more].join(", "))
+    };
+    if !balance.unused.is_empty() {
+        let names = balance.unused.iter().map(|name| words::bare(name).to_owned()).collect();
+        lines.push(format!("used by no action, with the migration or without it: {}", shortened(names)));
+    }
+    if !balance.redundant.is_empty() {
+        let pairs = balance.redundant.iter().map(|(index, keeper)| format!("{index} (by {keeper})")).collect();
+        lines.push(format!("redundant all along: {}", shortened(pairs)));
+    }
+    for Hypothetical { index, action, cost, cost_with } in &balance.wanted {
+        lines.push(format!(
+            "an index on {index} would be used by {action}: planner's cost {}",
+            arrow(*cost, *cost_with)
+        ));
+    }
     for needed in &balance.needed {
         let Needed { index, action, blocks, blocks_without } = needed;
         let index = words::bare(index);
@@ -71,6 +96,35 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     lines
 }
 
+/// What each index that was made, dropped or changed costs: its build and the writes to its table.
+pub(super) fn prices(comparison: &Comparison) -> Vec<String> {
+    comparison.indexes.iter().filter(|index| index.fate != Fate::Kept).filter_map(price).collect()
+}
+
+fn price(index: &IndexComparison) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(index.build_ms.map(|ms| format!("built in {}", duration_text(Duration::from_secs_f64(ms / 1e3)))));
+    for write in &index.writes {
+        let p50 = write.p50.map(|c| format!(", p50 {} {}", change_text(c.change), interval_text(c.low, c.high)));
+        let wal = arrow(write.wal_bytes_before, write.wal_bytes_after);
+        parts.push(format!("{} {wal} B of WAL an operation{}", write.action, p50.unwrap_or_default()));
+    }
+    if let Some(used) = index.after.as_ref().or(index.before.as_ref()) {
+        parts.extend(
+            used.cached_blocks.map(|blocks| format!("{} of its blocks are cached", count_text(blocks.max(0) as u64))),
+        );
+        parts.extend(used.leaf_density.map(|density| format!("its leaves are {density:.0} % full")));
+    }
+    let together = match index.together_with.as_slice() {
+        [] => String::new(),
+        others => {
+            let others: Vec<&str> = others.iter().map(|name| words::bare(name)).collect();
+            format!(" (writes: together with {})", others.join(", "))
+        }
+    };
+    (!parts.is_empty()).then(|| format!("{}: {}{together}", words::bare(&index.name), parts.join("; ")))
+}
+
 /// What changed in plans, and for which parameters.
 pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
     comparison.actions.iter().filter_map(|action| Some(of_action(action, action.counts.as_ref()?))).flatten().collect()
@@ -88,8 +142,23 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
             lines.push(format!("{name} · generic plan: {}", change.text()));
         }
     }
+    lines.extend(by_class(name, counts));
     lines.extend(counts.dearer.as_ref().map(|moved| far(name, counts.sets, moved)));
     lines
+}
+
+/// Blocks of each kind of parameters, where they moved.
+fn by_class(name: &str, counts: &CountComparison) -> Option<String> {
+    let moved = counts.classes.iter().any(|class| class.before.blocks != class.after.blocks);
+    let each = counts.classes.iter().map(|ClassCounts { class, sets, rows_min, before, after }| {
+        let kind = match class {
+            ParameterClass::None => "find nothing".to_owned(),
+            ParameterClass::Normal => "find the usual".to_owned(),
+            ParameterClass::Heavy => format!("find {} or more", plural(*rows_min as usize, "row")),
+        };
+        format!("{} ({sets} that {kind})", arrow(before.blocks, after.blocks))
+    });
+    moved.then(|| format!("{name} · blocks by what the parameters find: {}", each.collect::<Vec<_>>().join(", ")))
 }
 
 /// Sets that cost far more: which they are, and their plans.

@@ -17,6 +17,7 @@ pub(super) fn notes(evidence: &Evidence, comparison: &Comparison) -> Vec<String>
         .chain(design(evidence))
         .chain(attempts(evidence))
         .chain(counted::notes(comparison))
+        .chain(counted::prices(comparison))
         .chain(counted::balance(comparison))
         .chain(comparison.actions.iter().filter_map(|action| note(evidence, comparison, action)))
         .collect()

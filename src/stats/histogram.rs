@@ -4,6 +4,8 @@
 
 use hdrhistogram::Histogram;
 
+use super::ranks::ranks;
+
 /// Largest latency that is told apart, in nanoseconds: one hour. Longer ones are counted as this.
 pub const LARGEST_NS: u64 = 3_600_000_000_000;
 
@@ -22,9 +24,28 @@ pub fn quantile(histogram: &Histogram<u64>, quantile: f64) -> Option<u64> {
     (10.0 <= beyond + 1e-9).then(|| histogram.value_at_quantile(quantile))
 }
 
+/// Between which latencies, in nanoseconds, the `quantile` lies with 95 %, as far as chance of sampling goes; `None` with too few.
+#[must_use]
+pub fn sampling_interval(histogram: &Histogram<u64>, quantile: f64) -> Option<(u64, u64)> {
+    let n = histogram.len();
+    let (low, high) = ranks(n, quantile, 0.95)?;
+    // The middle of a rank, so that no rounding takes a neighbour's.
+    let at = |rank: u64| histogram.value_at_quantile((rank as f64 - 0.5) / n as f64);
+    Some((at(low), at(high)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_interval_of_sampling_is_that_of_the_ranks() {
+        let mut histogram = empty();
+        (1..=5_000).for_each(|value| histogram.record(value * 1_000).unwrap());
+        let (low, high) = sampling_interval(&histogram, 0.95).unwrap();
+        assert!(low.abs_diff(4_719_000) <= 5_000 && high.abs_diff(4_780_000) <= 5_000, "{low} {high}");
+        assert_eq!(sampling_interval(&empty(), 0.95), None);
+    }
 
     #[test]
     fn a_quantile_needs_ten_values_beyond_it() {

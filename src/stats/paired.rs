@@ -146,6 +146,15 @@ fn paired_t(values: &[f64]) -> f64 {
     2.0 * distribution.sf(t.abs())
 }
 
+/// The correlation of each value with the next; `None` where all are equal or there are fewer than [`FEWEST_PAIRS`].
+#[must_use]
+pub fn lag1(values: &[f64]) -> Option<f64> {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let product: f64 = values.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum();
+    (FEWEST_PAIRS <= values.len() && 0.0 < square).then(|| product / square)
+}
+
 /// How many pairs a decision still needs, by the usual power formulas at 80 %.
 ///
 /// A difference at level alpha: ((t(1 − alpha/2) + t.80) s / |estimate|)²; equivalence within `margin` (log scale):
@@ -202,6 +211,15 @@ mod tests {
         // scipy.stats.ttest_1samp([1, 2, 3, 4, 5, 6, 7, 9], 3).pvalue
         let shifted: Vec<f64> = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 9.0].iter().map(|x| x - 3.0).collect();
         assert!((paired_t(&shifted) - 0.128_761_713).abs() < 1e-8, "{}", paired_t(&shifted));
+    }
+
+    #[test]
+    fn values_that_follow_each_other_are_correlated() {
+        let drifts: Vec<f64> = (0..16).map(f64::from).collect();
+        assert!(0.75 < lag1(&drifts).unwrap());
+        let alternates: Vec<f64> = (0..16).map(|i| f64::from(i % 2)).collect();
+        assert!(lag1(&alternates).unwrap() < -0.9);
+        assert_eq!((lag1(&[1.0; 16]), lag1(&drifts[..7])), (None, None));
     }
 
     #[test]

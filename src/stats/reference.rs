@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::discovery::benjamini_hochberg;
 use super::paired::{LOOKS, effect, level};
+use super::ranks::ranks;
 use super::steady::truncation;
 
 fn reference() -> Value {
@@ -52,6 +53,18 @@ fn adjusted_p_values_and_truncation_points_are_those_of_the_reference() {
     }
     for series in reference["series"].as_array().expect("series") {
         assert_eq!(truncation(&numbers(&series["values"])) as u64, series["cut"].as_u64().expect("a place"));
+    }
+}
+
+#[test]
+fn ranks_of_quantiles_are_those_of_scipys_binomial_distribution() {
+    for known in reference()["ranks"].as_array().expect("ranks") {
+        let (n, quantile) = (known["n"].as_u64().expect("a number"), known["quantile"].as_f64().expect("a number"));
+        let expected = known["ranks"].as_array().map(|ranks| {
+            let at = |position: usize| ranks[position].as_u64().expect("a rank");
+            (at(0), at(1))
+        });
+        assert_eq!(ranks(n, quantile, 0.95), expected, "{known}");
     }
 }
 

@@ -9,6 +9,7 @@ use super::count::{count, plan_facts};
 use super::error::TrialError;
 use super::event::Event;
 use super::focus::{chunks_needed, focus};
+use super::hypothetical::hypothetical;
 use super::prepare::Sitting;
 use super::resume::{go_on, scenarios_digest};
 use super::settings::{Settings, Subject};
@@ -67,6 +68,7 @@ pub(super) async fn begin(
         counts: BTreeMap::new(),
         advice: BTreeMap::new(),
         ablated: Vec::new(),
+        hypothetical: Vec::new(),
         plans: BTreeMap::new(),
         histograms: Vec::new(),
     })
@@ -95,6 +97,10 @@ pub(super) async fn look_at_operations(
     for side in [Side::Before, Side::After] {
         evidence.advice.insert(side, advice_of(sitting.target(side)).await?);
     }
+    let after = (sitting.target(Side::After), sitting.of(Side::After));
+    evidence.hypothetical =
+        hypothetical(after.0, after.1, &evidence.counts[&Side::After], &evidence.advice[&Side::After].unindexed)
+            .await?;
     Ok(())
 }
 

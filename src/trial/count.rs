@@ -397,7 +397,7 @@ impl Rows {
     }
 }
 
-fn document(rows: &[PgRow]) -> serde_json::Value {
+pub(super) fn document(rows: &[PgRow]) -> serde_json::Value {
     let bytes = rows.first().and_then(|row| row.try_get_raw(0).ok()?.as_bytes().ok().map(<[u8]>::to_vec));
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }

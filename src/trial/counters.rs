@@ -26,6 +26,19 @@ pub(super) async fn snapshots(
     Ok(taken)
 }
 
+/// Adds what extensions know of the state of each index, where they are there and the role may ask them.
+pub(super) async fn add_state(target: &Target, counters: &mut SideCounters) -> Result<(), TrialError> {
+    let mut connection = target.connect().await?;
+    let cached = observe::cached_blocks(&mut connection).await;
+    let dense = observe::leaf_density(&mut connection).await;
+    let _ = connection.close().await;
+    for (name, index) in &mut counters.indexes {
+        index.cached_blocks = cached.as_ref().map(|cached| cached.get(name).copied().unwrap_or_default());
+        index.leaf_density = dense.as_ref().and_then(|dense| dense.get(name).copied());
+    }
+    Ok(())
+}
+
 /// A snapshot of one database, once what ended sessions counted is visible.
 pub(super) async fn snapshot(target: &Target) -> Result<Snapshot, TrialError> {
     let mut connection = target.connect().await?;
@@ -125,6 +138,8 @@ fn side_counters(first: &Snapshot, last: &Snapshot, workload: &Workload) -> Side
                 blocks_read: end.blocks_read - start.blocks_read,
                 blocks_hit: end.blocks_hit - start.blocks_hit,
                 size_bytes: end.bytes,
+                cached_blocks: None,
+                leaf_density: None,
             },
         );
     }

@@ -7,12 +7,12 @@ use sqlx::Connection;
 use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
-use super::counters::{Stretches, counters, snapshot, snapshots};
+use super::counters::{Stretches, add_state, counters, snapshot, snapshots};
 use super::error::TrialError;
 use super::event::Event;
 use super::order::order;
 use super::prepare::Sitting;
-use super::settings::Settings;
+use super::settings::{Settings, Subject};
 use super::switch::Switch;
 use crate::clock::Clock;
 use crate::drive::crew::Ops;
@@ -186,6 +186,10 @@ impl<'t> Course<'t> {
             };
             for (side, counters) in &mut evidence.counters {
                 counters.operations = Some(self.operations_in(*side));
+                // In place the state of the last side alone is still there, and given databases are not read whole without need.
+                if let Subject::Clones(_) = self.settings.subject {
+                    add_state(self.sitting.target(*side), counters).await?;
+                }
             }
         }
         let _ = self.observer.close().await;

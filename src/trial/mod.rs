@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 mod focus;
 mod given;
+mod hypothetical;
 pub mod in_place;
 mod measure;
 pub mod order;

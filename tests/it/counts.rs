@@ -125,6 +125,58 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
         touch["before"]["wal_bytes"].as_f64().unwrap() < touch["after"]["wal_bytes"].as_f64().unwrap(),
         "{touch:#}"
     );
+    // What each index costs: its build, the writes to its table (of both indexes together), its pages.
+    let indexes = trial["comparison"]["indexes"].as_array().unwrap();
+    let index = indexes.iter().find(|index| index["name"] == "public.payments_created_idx").expect("the new index");
+    assert!(0.0 < index["build_ms"].as_f64().unwrap(), "{index:#}");
+    assert_eq!(index["together_with"], json!(["public.payments_user_created_idx"]));
+    let write = &index["writes"][0];
+    assert_eq!((&write["action"], index["writes"].as_array().unwrap().len()), (&json!("touch"), 1));
+    assert_eq!(write["wal_bytes_after"], touch["after"]["wal_bytes"]);
+    assert_eq!(write["p50"], action(&trial, "touch")["p50"]["change"]);
+    assert!(write["p50"]["low"].as_f64().unwrap() < write["p50"]["high"].as_f64().unwrap(), "{write:#}");
+    for (extension, what) in [("pg_buffercache", "cached_blocks"), ("pgstattuple", "leaf_density")] {
+        let seen = index["after"].get(what).and_then(Value::as_f64);
+        assert_eq!(seen.is_some_and(|seen| 0.0 < seen), available(&home, extension), "{what}: {index:#}");
+    }
+    let text = home.run(&["report", &shop.results()[0].display().to_string()]).ok().stdout;
+    assert!(text.contains("payments_created_idx: built in ") && text.contains("B of WAL an operation, p50 "), "{text}");
+}
+
+/// Whether the server could have an extension: it is missed politely where not.
+fn available(home: &Home, extension: &str) -> bool {
+    home.run(&["server", "start"]).ok();
+    let sql = format!("SELECT count(*)::text FROM pg_available_extensions WHERE name = '{extension}'");
+    home.query(&sql) == ["1"]
+}
+
+#[test]
+fn an_index_that_is_missing_is_tried_where_hypopg_is_installed_and_parameters_are_told_apart() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    let installed = available(&home, "hypopg");
+    let other_server = std::env::var_os("WEIGHBRIDGE_TEST_POSTGRES_BIN").is_some();
+    assert!(installed || other_server, "install it: scripts/install-hypopg");
+    home.run(&["server", "stop"]).ok();
+    let trial = counted(&home, &shop, "0003", &["--format", "json"]).exits(1).json();
+    let wanted = trial["comparison"]["balance"]["wanted"].as_array().unwrap();
+    if installed {
+        let wanted = wanted.iter().find(|wanted| wanted["index"] == "payments (user_id)").expect("the lost index");
+        assert_eq!(wanted["action"], "payments_of_user");
+        assert!(wanted["cost_with"].as_f64().unwrap() * 2.0 < wanted["cost"].as_f64().unwrap(), "{wanted}");
+    } else {
+        assert!(wanted.is_empty(), "{wanted:?}");
+    }
+    // Some users have paid nothing, most a little, a few very much.
+    let classes = action(&trial, "payments_of_user")["counts"]["classes"].as_array().unwrap();
+    let kinds: Vec<&str> = classes.iter().map(|class| class["class"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"normal") && kinds.contains(&"heavy"), "{classes:#?}");
+    let sets: u64 = classes.iter().map(|class| class["sets"].as_u64().unwrap()).sum();
+    assert_eq!(sets, 32);
+    for class in classes {
+        assert!(class["before"]["blocks"].as_f64().unwrap() < class["after"]["blocks"].as_f64().unwrap(), "{class}");
+    }
 }
 
 #[test]

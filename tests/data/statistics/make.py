@@ -73,7 +73,15 @@ def main():
     for decay in (0.0, 2.0, 6.0):
         values = [round(10 + (50 * 2.718281828 ** (-i / decay) if decay else 0) + draw.random(), 6) for i in range(40)]
         series.append({"values": values, "cut": mser(values)})
-    print(json.dumps({"scipy": scipy.__version__, "samples": samples, "families": families, "series": series}, indent=1))
+    ranks = []
+    for n in (6, 71, 72, 100, 367, 368, 1000, 5000, 123456):
+        for q in (0.5, 0.95, 0.99, 0.999):
+            below = stats.binom(n, q)
+            # From 1: the largest with P(B < low) <= 2.5 %, the smallest with P(B >= high) <= 2.5 %.
+            low = max((r for r in range(n + 1) if below.cdf(r - 1) <= 0.025), default=0) if n < 10000 else int(below.ppf(0.025))
+            high = min((r for r in range(1, n + 2) if below.sf(r - 1) <= 0.025)) if n < 10000 else int(below.ppf(0.975)) + 1
+            ranks.append({"n": n, "quantile": q, "ranks": [low, high] if 0 < low and high <= n else None})
+    print(json.dumps({"scipy": scipy.__version__, "samples": samples, "families": families, "series": series, "ranks": ranks}, indent=1))
 
 
 main()
