@@ -52,6 +52,8 @@ pub enum CheckName {
     Background,
     /// Equal sides find as much in the cache as each other.
     Cache,
+    /// Connections were not busy most of the time.
+    Saturation,
     /// Verdicts are the same without the chunks in which one side alone had a checkpoint or autovacuum.
     WithoutDisturbed,
     /// Chunks do not follow each other.

@@ -54,6 +54,9 @@ pub struct PlanShape {
     /// Tables it reads or writes; absent before format 3.
     #[serde(default)]
     pub relations: Vec<String>,
+    /// Settings of the planner that were not the server's defaults when it was made; absent before format 4.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// How a plan reads a relation.
@@ -94,7 +97,7 @@ pub struct CountedSet {
     pub planned_cost: f64,
     /// The plan of each step.
     pub plans: Vec<u32>,
-    /// The answer of each step.
+    /// The answer of each step, and of some sets that write the rows they leave in each table they touch.
     pub answers: Vec<Answer>,
     /// SQLSTATE of what the server refused; what follows it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]

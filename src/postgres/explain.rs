@@ -23,6 +23,8 @@ pub struct Plan {
     pub parallel: bool,
     /// Tables that are read or written.
     pub relations: BTreeSet<String>,
+    /// Settings that are not the server's defaults and were in force when it was made.
+    pub settings: BTreeMap<String, String>,
     /// Rows the planner expects.
     pub planned_rows: f64,
     /// Cost the planner expects, in its own units.
@@ -58,6 +60,9 @@ impl Plan {
             plan.planned_cost = float(node, "Total Cost");
             plan.walk(node);
         }
+        let settings = document.get(0).and_then(|one| one.get("Settings")).and_then(Value::as_object);
+        let settings = settings.into_iter().flatten();
+        plan.settings = settings.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
         plan
     }
 
@@ -157,13 +162,14 @@ mod tests {
     #[test]
     fn the_shape_names_nodes_and_indexes() {
         let plan = Plan::read(
-            &serde_json::json!([{"Plan": {"Node Type": "Limit", "Total Cost": 1.5, "Plan Rows": 2, "Plans": [
+            &serde_json::json!([{"Settings": {"work_mem": "64MB"}, "Plan": {"Node Type": "Limit", "Total Cost": 1.5, "Plan Rows": 2, "Plans": [
             {"Node Type": "Index Scan", "Index Name": "a_idx", "Relation Name": "a", "Alias": "x"}]}}]),
         );
         assert_eq!(plan.shape, "Limit(Index Scan a_idx)");
         assert_eq!(plan.indexes.into_iter().collect::<Vec<_>>(), ["a_idx"]);
         assert_eq!(plan.paths, [("x".to_owned(), "Index Scan".to_owned(), vec!["a_idx".to_owned()])]);
         assert_eq!((plan.planned_cost, plan.planned_rows), (1.5, 2.0));
+        assert_eq!(plan.settings["work_mem"], "64MB");
         assert_eq!(Plan::read(&Value::Null), Plan::default());
     }
 

@@ -171,23 +171,58 @@ async fn operation(
     run(&mut asked.connection, "BEGIN").await?;
     let mut values = Vec::new();
     asked.workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
-    let (counted, rows) = steps(&mut asked.connection, &asked.workload.actions[action], values, found).await?;
+    let planned = &asked.workload.actions[action];
+    let (counted, mut rows) = steps(&mut asked.connection, planned, values, found).await?;
+    let writes = planned.steps.iter().any(|step| sql::may_write(&step.sql));
+    if writes && set < LEFT_SETS && counted.failed.is_none() {
+        rows.extend(left(&mut asked.connection).await?);
+    }
     run(&mut asked.connection, "ROLLBACK").await?;
     found.sets.push(counted);
     Ok(rows)
 }
 
+/// Sets of an action whose writes are looked up in the tables, which are read whole for it.
+const LEFT_SETS: u64 = 2;
+
+/// The rows that the transaction leaves in every table it touched, through triggers and cascades too; of tables that are not too
+/// large to be read whole.
+async fn left(connection: &mut PgConnection) -> Result<Vec<Rows>, TrialError> {
+    let touched = "SELECT relid::regclass::text FROM pg_stat_xact_user_tables
+                   WHERE 0 < n_tup_ins + n_tup_upd + n_tup_del AND pg_table_size(relid) < 256 << 20 ORDER BY 1";
+    let mut found = Vec::new();
+    let Ok(tables) = fetch(connection, touched).await? else { return Ok(found) };
+    for table in tables.iter().filter_map(|row| row.try_get::<String, _>(0).ok()) {
+        run(connection, "SAVEPOINT counted").await?;
+        // No older than the transaction: what follows a savepoint has a number of its own.
+        let sql = format!("SELECT * FROM {table} WHERE age(xmin) <= age(pg_current_xact_id_if_assigned()::xid)");
+        if let Ok(rows) = fetch(connection, &sql).await? {
+            found.push(Rows { table: Some(table), ..Rows::new(&rows, false) });
+        }
+        run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
+    }
+    Ok(found)
+}
+
 /// Adds the answers of all sides to one set, in the columns that all of them have: a migration may add one without changing what
 /// was there.
 fn add_answers(sides: &mut [Vec<CountedAction>], (action, set): (usize, usize), answers: &[Vec<Rows>]) {
-    let steps = answers.iter().map(Vec::len).min().unwrap_or(0);
-    for step in 0..steps {
-        let mut columns = answers[0][step].columns.clone();
-        columns
-            .retain(|column| answers.iter().all(|side| side[step].is_empty() || side[step].columns.contains(column)));
-        for (found, side) in sides.iter_mut().zip(answers) {
+    let Some(first) = answers.first() else { return };
+    let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.table.is_none()).count();
+    let steps = answers.iter().map(of_steps).min().unwrap_or(0);
+    let step = (0..steps).map(|step| answers.iter().map(|side| &side[step]).collect());
+    // A table that only one side touches is the migration's own, such as a log that a new trigger writes.
+    let table = first.iter().filter(|rows| rows.table.is_some()).filter_map(|rows| {
+        let same = |side: &'_ Vec<Rows>| side.iter().position(|other| other.table == rows.table);
+        answers.iter().map(|side| Some(&side[same(side)?])).collect()
+    });
+    let compared: Vec<Vec<&Rows>> = step.chain(table).collect();
+    for of_sides in compared {
+        let mut columns = of_sides[0].columns.clone();
+        columns.retain(|column| of_sides.iter().all(|rows| rows.is_empty() || rows.columns.contains(column)));
+        for (found, rows) in sides.iter_mut().zip(of_sides) {
             if let Some(set) = found[action].sets.get_mut(set) {
-                set.answers.push(side[step].answer(&columns));
+                set.answers.push(rows.answer(&columns));
             }
         }
     }
@@ -240,7 +275,7 @@ pub(super) async fn steps<'v>(
 /// A statement executed and undone, with what it cost.
 async fn explained(connection: &mut PgConnection, text: &str) -> Result<Result<serde_json::Value, String>, Error> {
     run(connection, "SAVEPOINT counted").await?;
-    let sql = format!("EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, FORMAT JSON) {text}");
+    let sql = format!("EXPLAIN (ANALYZE, BUFFERS, WAL, SETTINGS, TIMING OFF, FORMAT JSON) {text}");
     let rows = fetch(connection, &sql).await?;
     run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
     Ok(rows.map(|rows| document(&rows)))
@@ -262,10 +297,10 @@ fn add(counted: &mut CountedSet, found: &mut CountedAction, executed: Executed, 
 
 /// The position of a plan among those found.
 fn known(found: &mut CountedAction, plan: Plan) -> u32 {
-    let Plan { shape, paths, joins, sorts, aggregates, parallel, relations, .. } = plan;
+    let Plan { shape, paths, joins, sorts, aggregates, parallel, relations, settings, .. } = plan;
     let paths = paths.into_iter().map(|(relation, scan, indexes)| AccessPath { relation, scan, indexes }).collect();
     let relations = relations.into_iter().collect();
-    let shape = PlanShape { shape, paths, joins, sorts, aggregates, parallel, relations };
+    let shape = PlanShape { shape, paths, joins, sorts, aggregates, parallel, relations, settings };
     let position = found.plans.iter().position(|known| *known == shape).unwrap_or_else(|| {
         found.plans.push(shape);
         found.plans.len() - 1
@@ -347,6 +382,8 @@ fn take(step: &PlannedStep, rows: &[PgRow], values: &mut [Value<'_>]) {
 /// Rows of a result with the names of their columns.
 #[derive(Clone)]
 pub(super) struct Rows {
+    /// The table they were left in; of an answer none.
+    table: Option<String>,
     columns: Vec<String>,
     rows: Vec<Vec<Option<Vec<u8>>>>,
     partial: bool,
@@ -367,7 +404,7 @@ impl Rows {
         let partial = partial || inexact;
         let value = |row: &PgRow, column: usize| row.try_get_raw(column).ok()?.as_bytes().ok().map(<[u8]>::to_vec);
         let rows = found.iter().map(|row| (0..row.columns().len()).map(|column| value(row, column)).collect());
-        Self { rows: rows.collect(), columns, partial }
+        Self { table: None, rows: rows.collect(), columns, partial }
     }
 
     fn is_empty(&self) -> bool {

@@ -143,6 +143,31 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
     assert!(text.contains("payments_created_idx: built in ") && text.contains("B of WAL an operation, p50 "), "{text}");
 }
 
+#[test]
+fn what_a_write_leaves_in_other_tables_is_compared_too() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    // Whoever pays is noted, by a trigger that the migration makes forget the amount.
+    let notes = "CREATE TABLE notes (user_id bigint, amount numeric);\n\
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS\n\
+         'BEGIN INSERT INTO notes VALUES (NEW.user_id, NEW.amount); RETURN NULL; END';\n\
+         CREATE TRIGGER note AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION note();\n";
+    let index = "CREATE INDEX payments_user_id_idx ON payments (user_id);";
+    shop.change("migrations/0001_shop.up.sql", index, &format!("{index}\n{notes}"));
+    let spec = std::fs::read_to_string(shop.folder.join("dataset.toml")).unwrap();
+    shop.write("dataset.toml", format!("{spec}\n[table.notes]\nrow-count = \"0\"\n"));
+    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(0).json();
+    assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "same");
+    shop.write(
+        "migrations/0002_changes_nothing.up.sql",
+        "CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS\n\
+         'BEGIN INSERT INTO notes VALUES (NEW.user_id, 0); RETURN NULL; END';\n",
+    );
+    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
+    assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "different");
+}
+
 /// Whether the server could have an extension: it is missed politely where not.
 fn available(home: &Home, extension: &str) -> bool {
     home.run(&["server", "start"]).ok();
