@@ -94,7 +94,8 @@ pub(super) fn enough(evidence: &Evidence, most: u32) -> bool {
     comparison.actions.iter().all(|action| {
         action.verdict != Verdict::Inconclusive
             || action.not_slower && unchanged(action)
-            || action.chunks_needed.is_none_or(|needed| HOPELESS * most < needed)
+            // A control that differs by chance alone does so no more with the chunks there may be.
+            || !action.looks_like_luck() && action.chunks_needed.is_none_or(|needed| HOPELESS * most < needed)
     })
 }
 

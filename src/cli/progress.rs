@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::clock::Clock;
-use crate::compare::{Comparison, compare};
+use crate::compare::{Comparison, Verdict, compare};
 use crate::evidence::{Evidence, Interleave};
 use crate::seed::load::Progress as Loading;
 use crate::trial::Event;
@@ -175,8 +175,14 @@ impl Progress {
             }
             Event::Chunk(evidence) => {
                 let planned = evidence.design.chunks_planned;
-                let estimate = estimate(&compare(evidence));
-                self.line(&format!("measured chunk {} of {planned}{estimate}", evidence.chunks.len()));
+                let comparison = compare(evidence);
+                let so_far = match comparison.verdict {
+                    Verdict::Regressed | Verdict::Improved if at_look(evidence) => {
+                        format!(" · by now {}", comparison.reason)
+                    }
+                    _ => estimate(&comparison),
+                };
+                self.line(&format!("measured chunk {} of {planned}{so_far}", evidence.chunks.len()));
             }
             Event::Ablating { index, done, total } => self.status(format!("without {index}: index {done} of {total}")),
             Event::Counting { done, total } => self.status(format!("counting: action {done} of {total}")),
@@ -217,6 +223,11 @@ fn told_plan(evidence: &Evidence, (chunk_s, needed): (f64, &[f64])) -> Vec<Strin
         ));
     }
     lines
+}
+
+/// Whether verdicts were planned after this chunk.
+fn at_look(evidence: &Evidence) -> bool {
+    evidence.design.looks.contains(&(evidence.chunks.len() as u32))
 }
 
 /// The action that moved most so far; a picture, no verdict.

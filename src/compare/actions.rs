@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::checks::{self, Check, Effectiveness};
 use super::counts::CountComparison;
 use super::{Change, Verdict};
-use crate::evidence::{ActionHistograms, Evidence, Histograms, Side, WorkPerCall};
+use crate::evidence::{ActionHistograms, Evidence, Histograms, Side, Subject, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::histogram::{empty, quantile, sampling_interval};
 use crate::stats::paired::{Effect, pairs_needed};
@@ -54,6 +54,15 @@ pub struct ActionComparison {
     pub plan_changed: bool,
     /// What single operations cost; absent where none was counted.
     pub counts: Option<CountComparison>,
+}
+
+impl ActionComparison {
+    /// Whether it moved beyond its margin beside a control that differs beyond chance, so that it may be how one clone lies. Where
+    /// the control differs by chance alone, more chunks show it.
+    #[must_use]
+    pub fn looks_like_luck(&self) -> bool {
+        [&self.p50, &self.p95].into_iter().flatten().any(|metric| looks_like_luck(metric, self.margin))
+    }
 }
 
 /// One quantile of one action's latency.
@@ -267,6 +276,9 @@ fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], marg
         return "the change is no larger than the load driver's own lateness on this machine".to_owned();
     }
     if evidence.design.replicates <= 1 && all().any(|m| looks_like_luck(m, margin)) {
+        if evidence.design.subject != Subject::Clones {
+            return "the sides without the change differ too, so this may be how one of them lies, or its time; clones (--url) tell".to_owned();
+        }
         return "clones without the migration differ too, so the change may be the luck of how one clone lies; --replicates 4 tells".to_owned();
     }
     if let Some(share) = sampling_alone(metrics).filter(|share| margin < *share) {

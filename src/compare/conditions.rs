@@ -96,7 +96,7 @@ fn disturbed(slice: &SliceFacts) -> bool {
 }
 
 /// Chunks in which a checkpoint or autovacuum fell into the slices of some sides and not of all: what fell where was nobody's choice,
-/// so a verdict must hold without them too.
+/// so the verdicts without them are told beside.
 #[must_use]
 pub(super) fn uneven_chunks(evidence: &Evidence) -> Vec<usize> {
     let uneven = |chunk: &ChunkFacts| {

@@ -213,7 +213,8 @@ fn classes(before: &[CountedSet], after: &[CountedSet]) -> Vec<ClassCounts> {
         _ => ParameterClass::Normal,
     };
     let mut pairs: BTreeMap<ParameterClass, Vec<(&CountedSet, &CountedSet)>> = BTreeMap::new();
-    before.iter().zip(after).for_each(|(old, new)| pairs.entry(class(old)).or_default().push((old, new)));
+    let counted = before.iter().zip(after).filter(|(old, new)| old.failed.is_none() && new.failed.is_none());
+    counted.for_each(|(old, new)| pairs.entry(class(old)).or_default().push((old, new)));
     if pairs.len() < 2 {
         return Vec::new();
     }

@@ -147,7 +147,12 @@ fn build_ms(evidence: &Evidence, index: &str) -> Option<f64> {
     let creates = |sql: &str| {
         let named = |token: &sql::Token| matches!(token.kind, sql::Kind::Word | sql::Kind::Quoted);
         let words = sql::tokens(sql).into_iter().filter(named);
-        let words: Vec<String> = words.map(|token| sql[token.span].trim_matches('"').to_ascii_lowercase()).collect();
+        let words: Vec<String> = words
+            .map(|token| match token.kind {
+                sql::Kind::Quoted => sql[token.span].trim_matches('"').replace("\"\"", "\""),
+                _ => sql[token.span].to_ascii_lowercase(),
+            })
+            .collect();
         let created =
             words.first().is_some_and(|word| word == "create") && words.iter().take(3).any(|word| word == "index");
         created && words.iter().take_while(|word| *word != "on").any(|word| word == bare(index))

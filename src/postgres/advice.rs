@@ -47,7 +47,7 @@ const REDUNDANT: &str = "
 
 /// Any order of the columns will do: a lookup names all of them.
 const UNINDEXED: &str = "
-    SELECT k.conrelid::regclass::text || ' (' || (SELECT string_agg(a.attname, ', ' ORDER BY c.place)
+    SELECT k.conrelid::regclass::text || ' (' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY c.place)
              FROM unnest(k.conkey) WITH ORDINALITY c(number, place)
                   JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.number) || ')'
     FROM pg_constraint k

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Row};
+use sqlx::{ConnectOptions, Connection, Row};
 
 use super::error::{Error, describe};
 use super::sql_text::query;
@@ -176,6 +176,21 @@ pub async fn most_connections(connection: &mut PgConnection) -> Result<usize, Er
         .and_then(|row| row.try_get::<i64, _>(0))
         .map(|most| most as usize)
         .map_err(|e| Error::doing("read max_connections", e))
+}
+
+/// Which database of which server this is, however its URL is written: the same text for the same one until the server restarts.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn identity(target: &Target) -> Result<String, Error> {
+    let mut connection = target.connect().await?;
+    let row = query(
+        "SELECT pg_postmaster_start_time()::text || ' ' || oid FROM pg_database WHERE datname = current_database()",
+    )
+    .fetch_one(&mut connection)
+    .await;
+    let _ = connection.close().await;
+    row.and_then(|row| row.try_get(0)).map_err(|e| Error::doing("ask which database this is", e))
 }
 
 /// `150018` as `15.18`.

@@ -1,4 +1,5 @@
-//! A schema as lines that can be compared: columns, indexes, constraints, views, triggers, functions, comments, privileges. Must leave out rows, sizes and OIDs.
+//! A schema as lines that can be compared: columns, indexes, constraints, views, triggers, functions, types, policies,
+//! options, comments, privileges. Must leave out rows, sizes and OIDs.
 
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -14,15 +15,17 @@ pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, E
     let rows = query(
         "WITH own AS (SELECT oid, nspname FROM pg_namespace
                       WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'weighbridge')),
-              relations AS (SELECT c.oid, c.relkind, c.reltablespace, format('%I.%I', own.nspname, c.relname) AS name
+              relations AS (SELECT c.oid, c.relkind, format('%I.%I', own.nspname, c.relname) AS name
                             FROM pg_class c JOIN own ON own.oid = c.relnamespace)
          SELECT format('schema %I', nspname) FROM own
          UNION ALL
          SELECT format('%s %s', CASE relkind WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type' ELSE 'relation' END, name)
          FROM relations WHERE relkind NOT IN ('i', 'I', 't')
          UNION ALL
-         SELECT format('column %s.%I %s%s%s', r.name, a.attname, format_type(a.atttypid, a.atttypmod),
+         SELECT format('column %s.%I %s%s%s%s%s', r.name, a.attname, format_type(a.atttypid, a.atttypmod),
                        CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END,
+                       CASE a.attidentity::text WHEN '' THEN '' ELSE ' IDENTITY ' || a.attidentity::text END,
+                       CASE a.attgenerated::text WHEN '' THEN '' ELSE ' GENERATED ' || a.attgenerated::text END,
                        coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), ''))
          FROM pg_attribute a JOIN relations r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'v', 'm', 'c', 'f')
               LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -36,7 +39,7 @@ pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, E
          UNION ALL
          SELECT format('view %s %s', name, pg_get_viewdef(oid)) FROM relations WHERE relkind IN ('v', 'm')
          UNION ALL
-         SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN relations r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
+         SELECT pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text FROM pg_trigger t JOIN relations r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
          UNION ALL
          SELECT format('routine %s', pg_get_functiondef(p.oid))
          FROM pg_proc p JOIN own ON own.oid = p.pronamespace WHERE p.prokind IN ('f', 'p')
@@ -49,6 +52,22 @@ pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, E
          UNION ALL
          SELECT format('privileges on %s: %s', r.name, c.relacl) FROM relations r JOIN pg_class c ON c.oid = r.oid
          WHERE c.relacl IS NOT NULL
+         UNION ALL
+         SELECT format('options of %s: %s', r.name, c.reloptions) FROM relations r JOIN pg_class c ON c.oid = r.oid
+         WHERE c.reloptions IS NOT NULL
+         UNION ALL
+         SELECT format('enum %I.%I: %s', own.nspname, t.typname, string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder))
+         FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid JOIN own ON own.oid = t.typnamespace
+         GROUP BY own.nspname, t.typname
+         UNION ALL
+         SELECT format('row security of %s: %s %s', r.name, c.relrowsecurity, c.relforcerowsecurity)
+         FROM relations r JOIN pg_class c ON c.oid = r.oid WHERE c.relrowsecurity OR c.relforcerowsecurity
+         UNION ALL
+         SELECT format('policy %I on %s for %s using %s with check %s', p.polname, r.name, p.polcmd,
+                       pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+         FROM pg_policy p JOIN relations r ON r.oid = p.polrelid
+         UNION ALL
+         SELECT format('extension %I', extname) FROM pg_extension
          UNION ALL
          SELECT pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s JOIN own ON own.oid = s.stxnamespace
          ORDER BY 1",

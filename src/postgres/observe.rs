@@ -194,13 +194,14 @@ pub async fn cached_blocks(connection: &mut PgConnection) -> Option<BTreeMap<Str
 }
 
 /// How full the leaf pages of each btree are, in percent, by schema-qualified name; `None` without `pgstattuple` or the right to
-/// ask it. It reads the indexes whole.
+/// ask it. It reads them whole, so those of 256 MiB and more are left out.
 pub async fn leaf_density(connection: &mut PgConnection) -> Option<BTreeMap<String, f64>> {
     let rows = query(
         "SELECT n.nspname || '.' || c.relname, (pgstatindex(c.oid::regclass)).avg_leaf_density
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
               JOIN pg_am a ON a.oid = c.relam JOIN pg_index i ON i.indexrelid = c.oid
-         WHERE c.relkind = 'i' AND a.amname = 'btree' AND i.indisvalid AND c.relpersistence = 'p' AND n.nspname !~ '^pg_'",
+         WHERE c.relkind = 'i' AND a.amname = 'btree' AND i.indisvalid AND c.relpersistence = 'p' AND n.nspname !~ '^pg_'
+           AND pg_relation_size(c.oid) < 256 << 20",
     );
     let rows = rows.fetch_all(connection).await.ok()?;
     // Of an index without a leaf it says NaN.

@@ -74,7 +74,11 @@ pub(super) async fn begin(
     })
 }
 
-async fn server_facts(settings: &Settings, target: &Target) -> Result<ServerFacts, TrialError> {
+/// What a side's server is and how it is set.
+///
+/// # Errors
+/// When it is lost.
+pub(super) async fn server_facts(settings: &Settings, target: &Target) -> Result<ServerFacts, TrialError> {
     let mut connection = target.connect().await?;
     let version = version_text(connection.server_version_num().unwrap_or_default());
     let read = settings::read(&mut connection).await?;
@@ -92,7 +96,10 @@ pub(super) async fn look_at_operations(
     sitting: &Sitting,
     evidence: &mut Evidence,
 ) -> Result<(), TrialError> {
-    let counts = count(&sitting.targets, |side| &**sitting.of(side), settings.sets, &settings.listener).await?;
+    // Rows that others leave at the same time would be taken for ours.
+    let alone = matches!(settings.subject, Subject::Clones(_));
+    let counts =
+        count(&sitting.targets, |side| &**sitting.of(side), (settings.sets, alone), &settings.listener).await?;
     take_counts(evidence, counts);
     for side in [Side::Before, Side::After] {
         evidence.advice.insert(side, advice_of(sitting.target(side)).await?);
@@ -124,6 +131,13 @@ pub(super) async fn look_ahead(
         return Ok(());
     }
     take_turns(settings, sitting, evidence).await?;
+    if evidence.design.interleave == Interleave::Op && evidence.design.sequences_apart {
+        return Err(TrialError::Asked(
+            "two sides are one database and the load writes: operation by operation both would write the same keys\n  = help: give a second \
+             --before, or leave --interleave op out"
+                .to_owned(),
+        ));
+    }
     if let Some(earlier) = &settings.resumed {
         // As it was begun.
         let driven: Option<Vec<f64>> = earlier.actions.iter().map(|action| action.driven_share).collect();
@@ -238,7 +252,9 @@ fn design(settings: &Settings, sitting: &Sitting) -> Design {
         seed: settings.seed.0,
         subject: match &settings.subject {
             Subject::Clones(_) => evidence::Subject::Clones,
-            Subject::Given(given) => evidence::Subject::Given { own_control: given.control.is_some() },
+            Subject::Given(_) => {
+                evidence::Subject::Given { own_control: sitting.databases().count() == Side::ALL.len() }
+            }
             Subject::InPlace(_) => evidence::Subject::InPlace,
         },
         chunks_planned: settings.chunks,

@@ -27,21 +27,23 @@ pub(super) const STREAM: u64 = u64::MAX;
 struct Asked<'w> {
     connection: PgConnection,
     workload: &'w Workload,
+    alone: bool,
 }
 
-/// Asks every action with the same sets of parameters on every side; by side and action.
+/// Asks every action with the same sets of parameters on every side; by side and action. Where nobody else is (`alone`), rows that
+/// writes leave are looked up too.
 ///
 /// # Errors
 /// When a server is lost. What it refuses is part of the evidence.
 pub async fn count<'w>(
     targets: &[(Side, Target); 3],
     of: impl Fn(Side) -> &'w Workload,
-    sets: u32,
+    (sets, alone): (u32, bool),
     listener: &Listener,
 ) -> Result<BTreeMap<Side, Vec<CountedAction>>, TrialError> {
     let mut sides = Vec::new();
     for (side, target) in targets {
-        sides.push(Asked { connection: quiet(target).await?, workload: of(*side) });
+        sides.push(Asked { connection: quiet(target).await?, workload: of(*side), alone });
     }
     let actions = &of(Side::Before).actions;
     let mut counted = vec![vec![CountedAction::default(); actions.len()]; targets.len()];
@@ -86,7 +88,7 @@ impl Apart {
         sets: u32,
         listener: &Listener,
     ) -> Result<(), TrialError> {
-        let mut asked = Asked { connection: quiet(target).await?, workload };
+        let mut asked = Asked { connection: quiet(target).await?, workload, alone: false };
         let actions = &workload.actions;
         let mut counted = vec![CountedAction::default(); actions.len()];
         let mut answers: Vec<Vec<Vec<Rows>>> = vec![Vec::new(); actions.len()];
@@ -174,7 +176,7 @@ async fn operation(
     let planned = &asked.workload.actions[action];
     let (counted, mut rows) = steps(&mut asked.connection, planned, values, found).await?;
     let writes = planned.steps.iter().any(|step| sql::may_write(&step.sql));
-    if writes && set < LEFT_SETS && counted.failed.is_none() {
+    if writes && asked.alone && set < LEFT_SETS && counted.failed.is_none() {
         rows.extend(left(&mut asked.connection).await?);
     }
     run(&mut asked.connection, "ROLLBACK").await?;
@@ -211,10 +213,12 @@ fn add_answers(sides: &mut [Vec<CountedAction>], (action, set): (usize, usize), 
     let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.table.is_none()).count();
     let steps = answers.iter().map(of_steps).min().unwrap_or(0);
     let step = (0..steps).map(|step| answers.iter().map(|side| &side[step]).collect());
-    // A table that only one side touches is the migration's own, such as a log that a new trigger writes.
-    let table = first.iter().filter(|rows| rows.table.is_some()).filter_map(|rows| {
+    // A table that `before` does not touch is the migration's own, such as a log that a new trigger writes; one that another side
+    // does not touch has no row there.
+    let none = Rows::new(&[], false);
+    let table = first.iter().filter(|rows| rows.table.is_some()).map(|rows| {
         let same = |side: &'_ Vec<Rows>| side.iter().position(|other| other.table == rows.table);
-        answers.iter().map(|side| Some(&side[same(side)?])).collect()
+        answers.iter().map(|side| same(side).map_or(&none, |at| &side[at])).collect()
     });
     let compared: Vec<Vec<&Rows>> = step.chain(table).collect();
     for of_sides in compared {
@@ -429,6 +433,8 @@ impl Rows {
             sum = sum.wrapping_add(u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes")));
             ordered.update(digest);
         }
+        // Rows in a table have no order.
+        let ordered = if self.table.is_some() { Sha256::new() } else { ordered };
         let ordered: String = ordered.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Answer { rows: self.rows.len() as u64, checksum: format!("{sum:016x}"), ordered, partial: self.partial }
     }

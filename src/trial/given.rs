@@ -32,6 +32,12 @@ pub(super) async fn prove(settings: &Settings, given: &Given, token: &Token) -> 
         check_connections(target, load, Side::ALL.len()).await?;
     }
     let mut sitting = Sitting::new(settings, targets, load).await?;
+    if sitting.share(Side::Before, Side::After) {
+        return Err(TrialError::Asked(
+            "--before and --after are the same database\n  = help: name one without the change and one with it"
+                .to_owned(),
+        ));
+    }
     let migration = MigrationFacts {
         label: format!("{}..{}", given.before.database_name(), given.after.database_name()),
         statements: Vec::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::Connection;
 
-use super::conduct::{advice_of, begin, check_connections, look_ahead, take_counts};
+use super::conduct::{advice_of, begin, check_connections, look_ahead, server_facts, take_counts};
 use super::count::Apart;
 use super::error::TrialError;
 use super::event::Event;
@@ -16,7 +16,7 @@ use super::prepare::{Described, Sitting, load};
 use super::settings::{InPlace, Settings};
 use super::sides::{label, migration_facts, size, touched_tables};
 use super::switch::Switch;
-pub use super::switch::revert;
+pub use super::switch::{left, revert};
 use crate::clock::{self, Clock};
 use crate::evidence::{Evidence, Side};
 use crate::postgres::database::Token;
@@ -63,10 +63,19 @@ async fn measure(
     let mut connection = target.connect().await?;
     let found = definitions(&mut connection).await?;
     let size_before = size(&mut connection).await?;
+    let server = server_facts(settings, &target).await?;
     let before = Described::new(settings, &target, Side::Before).await?;
     let advice_before = advice_of(&target).await?;
 
     let applied = switch.to(Side::After).await?;
+    if definitions(&mut connection).await? == found {
+        switch.forget().await?;
+        return Err(TrialError::Asked(format!(
+            "{} changes nothing in this schema, where it may be applied already; reverting it could drop what was there, so it was not\n  = help: \
+             name a migration that is not applied yet",
+            label(&place.migrations)
+        )));
+    }
     let duration: Duration = applied.iter().map(|applied| applied.duration).sum();
     (settings.listener)(Event::Migrated(duration));
     let after = Described::new(settings, &target, Side::After).await?;
@@ -76,6 +85,7 @@ async fn measure(
     switch.unsampled = touched_tables(&mut connection, false).await?;
     let mut sitting = Sitting::of_described(settings, targets, load, [&before, &after])?;
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
+    evidence.server_after = (evidence.server != server).then(|| std::mem::replace(&mut evidence.server, server));
     evidence.advice = [(Side::Before, advice_before), (Side::After, advice_of(&target).await?)].into();
 
     // Reverted and applied again, so that every side has the statistics of its state.
@@ -87,7 +97,6 @@ async fn measure(
         }
         counts.add((side, &target), sitting.of(side), settings.sets, &settings.listener).await?;
     }
-    let _ = connection.close().await;
     take_counts(&mut evidence, counts.finish());
     look_ahead(settings, &mut sitting, &mut evidence).await?;
     if settings.chunks != 0 {
@@ -96,18 +105,31 @@ async fn measure(
         course.prime(&mut evidence).await?;
         course.measure(0, settings.chunks, &mut evidence).await?;
     }
+    switch.to(Side::Before).await?;
+    refuse_other(&found, &definitions(&mut connection).await?, &evidence.migration.label)?;
+    let _ = connection.close().await;
     Ok(evidence)
 }
 
+/// Differences that are listed.
+const MOST: usize = 5;
+
 /// A migration whose reversal leaves something or takes too much cannot be weighed against what was there.
 fn refuse_other(found: &[String], reverted: &[String], label: &str) -> Result<(), TrialError> {
-    let lost = found.iter().find(|line| !reverted.contains(line)).map(|line| format!("`{line}` is gone"));
-    let left = reverted.iter().find(|line| !found.contains(line)).map(|line| format!("`{line}` is left"));
-    match lost.or(left) {
-        None => Ok(()),
-        Some(what) => Err(TrialError::Asked(format!(
-            "reverting {label} does not bring back the schema that was there: {what}\n  = help: mend its .down.sql; as it is, a deployment could not be \
-             rolled back either"
-        ))),
+    let lost = found.iter().filter(|line| !reverted.contains(line)).map(|line| format!("`{line}` is gone"));
+    let left = reverted.iter().filter(|line| !found.contains(line)).map(|line| format!("`{line}` is left"));
+    let mut all: Vec<String> = lost.chain(left).collect();
+    if all.is_empty() {
+        return Ok(());
     }
+    let more = all.len().saturating_sub(MOST);
+    all.truncate(MOST);
+    if 0 < more {
+        all.push(format!("and {more} more"));
+    }
+    Err(TrialError::Asked(format!(
+        "reverting {label} does not bring back the schema that was there: {}\n  = help: mend that by hand, and its .down.sql; as it is, a deployment could \
+         not be rolled back either",
+        all.join(", ")
+    )))
 }

@@ -2,6 +2,7 @@
 //! checkpoints in the same phase.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::Executor;
@@ -42,6 +43,10 @@ const SEQUENCE_BITS: u32 = 20;
 /// Stream numbers of priming and of warm-ups lie apart from those of the trial.
 const PRIMING_STREAM: u64 = 1 << 40;
 const WARM_STREAM: u64 = 1 << 41;
+
+/// How often is looked whether a checkpoint shows in the server's counters.
+const SHOWN_LOOK: Duration = Duration::from_millis(20);
+const SHOWN_LOOKS: u32 = 100;
 
 /// A block is preceded by this part of its length of load that does not count.
 const WARM_PART: u64 = 10;
@@ -198,11 +203,10 @@ impl<'t> Course<'t> {
 
     /// Operations answered in the database of a side meanwhile: with those of another side that is the same database.
     fn operations_in(&self, side: Side) -> u64 {
-        let place = self.sitting.target(side).describe();
         let same = |other: &&Side| match self.switch {
             // There each side's turns were counted apart.
             Some(_) => **other == side,
-            None => self.sitting.target(**other).describe() == place,
+            None => self.sitting.share(**other, side),
         };
         self.operations.iter().filter(|(other, _)| same(other)).map(|(_, operations)| operations).sum()
     }
@@ -227,12 +231,20 @@ impl<'t> Course<'t> {
 
     /// A checkpoint where the design has them, so that no side pays for another's full pages.
     async fn checkpoint(&mut self, evidence: &Evidence) {
-        if evidence.design.checkpointed {
-            // Refused, it changes nothing but the phase of what the server writes by itself, which is counted.
-            let _ = self.observer.execute(sqlx::raw_sql("CHECKPOINT")).await;
-            if let Ok(seen) = background(&mut self.observer).await {
-                self.seen = seen;
+        if !evidence.design.checkpointed {
+            return;
+        }
+        // Refused, it changes nothing but the phase of what the server writes by itself, which is counted.
+        let written = self.observer.execute(sqlx::raw_sql("CHECKPOINT")).await.is_ok();
+        let known = self.seen.checkpoints;
+        for _ in 0..SHOWN_LOOKS {
+            let Ok(seen) = background(&mut self.observer).await else { return };
+            self.seen = seen;
+            // Before 15 a collector shows it half a second later; a slice must not be taken for the one it fell into.
+            if !written || known < self.seen.checkpoints {
+                return;
             }
+            tokio::time::sleep(SHOWN_LOOK).await;
         }
     }
 
@@ -269,12 +281,13 @@ impl<'t> Course<'t> {
         Ok(facts)
     }
 
-    /// In place a round holds one migration and its reversal, at its end and at its beginning in turn.
+    /// In place a round holds one migration and its reversal, between the sides without it: what drifts meanwhile, and what a reversal
+    /// leaves cold, shows between those two.
     fn order(&self, round: u64) -> [Side; 3] {
         match (&self.switch, round % 2) {
             (None, _) => order(self.settings.seed.0, round),
-            (Some(_), 0) => [Side::Before, Side::Control, Side::After],
-            (Some(_), _) => [Side::After, Side::Control, Side::Before],
+            (Some(_), 0) => [Side::Before, Side::After, Side::Control],
+            (Some(_), _) => [Side::Control, Side::After, Side::Before],
         }
     }
 

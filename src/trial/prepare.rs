@@ -11,6 +11,7 @@ use crate::binding::{describe_all, sample_picks};
 use crate::diagnostic::SourceFile;
 use crate::evidence::Side;
 use crate::postgres::Target;
+use crate::postgres::connect::identity;
 use crate::scenario::parameter::Pool;
 use crate::scenario::program::Protocol;
 use crate::scenario::workload::{Bound, Setting, merge_loads};
@@ -23,6 +24,8 @@ pub(super) struct Sitting {
     pub(super) targets: [(Side, Target); 3],
     /// As the application asks before the migration, and after.
     pub(super) workloads: [Arc<Workload>; 2],
+    /// Which database each side is, however its URL is written.
+    identities: [String; 3],
 }
 
 impl Sitting {
@@ -33,10 +36,14 @@ impl Sitting {
     pub(super) async fn new(settings: &Settings, targets: [(Side, Target); 3], load: Load) -> Result<Self, TrialError> {
         let before = Described::new(settings, &targets[0].1, Side::Before).await?;
         let after = Described::new(settings, &targets[2].1, Side::After).await?;
-        Self::of_described(settings, targets, load, [&before, &after])
+        let mut sitting = Self::of_described(settings, targets, load, [&before, &after])?;
+        for (known, (_, target)) in sitting.identities.iter_mut().zip(&sitting.targets) {
+            *known = identity(target).await?;
+        }
+        Ok(sitting)
     }
 
-    /// The same, where the sides are not there at the same time.
+    /// The same, where all sides are one database in turn.
     ///
     /// # Errors
     /// When a parameter cannot be the same on both sides.
@@ -47,7 +54,7 @@ impl Sitting {
         described: [&Described; 2],
     ) -> Result<Self, TrialError> {
         let workloads = workloads(settings, load, described)?;
-        Ok(Self { targets, workloads })
+        Ok(Self { targets, workloads, identities: Default::default() })
     }
 
     /// What is asked of a side.
@@ -63,10 +70,14 @@ impl Sitting {
 
     /// The sides whose databases are different ones.
     pub(super) fn databases(&self) -> impl Iterator<Item = &(Side, Target)> {
-        let known = |position: usize, target: &Target| {
-            self.targets[..position].iter().any(|(_, earlier)| earlier.describe() == target.describe())
-        };
-        self.targets.iter().enumerate().filter(move |(at, (_, target))| !known(*at, target)).map(|(_, side)| side)
+        let known = |position: usize| self.identities[..position].contains(&self.identities[position]);
+        self.targets.iter().enumerate().filter(move |(at, _)| !known(*at)).map(|(_, side)| side)
+    }
+
+    /// Whether two sides are one database.
+    pub(super) fn share(&self, one: Side, other: Side) -> bool {
+        let of = |side: Side| self.targets.iter().position(|(of, _)| *of == side).map(|at| &self.identities[at]);
+        of(one) == of(other)
     }
 
     /// How it arrives.

@@ -305,3 +305,27 @@ fn a_migration_that_sets_something_for_its_database_is_told_as_such() {
     assert!(found["message"].as_str().unwrap().contains("→ 64MB"), "{found}");
     assert_eq!(trial["evidence"]["server_after"]["settings"]["work_mem"], "64MB");
 }
+
+#[test]
+fn a_result_of_an_older_format_is_still_read() {
+    let home = Home::new();
+    let saved = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-3");
+    let document = std::fs::read_to_string(format!("{saved}/trial.json")).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["format"], 3);
+    let read = home.run(&["report", saved, "--format", "json"]).ok().json();
+    assert_eq!(read["comparison"]["verdict"], "regressed");
+    let verdicts = |of: &serde_json::Value| -> Vec<(String, String)> {
+        let actions = of["comparison"]["actions"].as_array().unwrap();
+        actions.iter().map(|action| (action["name"].to_string(), action["verdict"].to_string())).collect()
+    };
+    assert_eq!(verdicts(&read), verdicts(&document));
+    // What was measured is what it was; what was not asked then is missing, not made up.
+    assert_eq!(
+        read["comparison"]["actions"][0]["p50"]["change"],
+        document["comparison"]["actions"][0]["p50"]["change"]
+    );
+    assert_eq!(read["comparison"]["balance"]["wanted"], serde_json::json!([]));
+    let text = home.run(&["report", saved]).ok().stdout;
+    assert!(text.contains("dataset ×0.2 seed 42") && text.contains("payments_user_id_idx"), "{text}");
+}

@@ -39,7 +39,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ),
     ("doctor", &["units", "clock", "host", "stats", "drive", "postgres"]),
     ("run", &["units", "clock", "diagnostic", "stats", "seed", "scenario", "binding", "drive", "postgres", "evidence"]),
-    ("compare", &["units", "stats", "evidence"]),
+    ("compare", &["units", "stats", "evidence", "sql"]),
     ("report", &["units", "stats", "evidence", "compare"]),
     ("cli", &["*"]),
 ];

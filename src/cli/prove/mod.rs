@@ -310,11 +310,14 @@ async fn hold(
     match result {
         Some(Ok(evidence)) => {
             saver.keep(&evidence);
-            clean_up(settings, &token, progress).await;
+            clean_up_unless_asked(settings, &token, progress).await;
             Ok((Some(evidence), false))
         }
         Some(Err(error)) => {
-            clean_up(settings, &token, progress).await;
+            // In place it has been reverted, or the error says what is left.
+            if !matches!(settings.subject, Subject::InPlace(_)) {
+                clean_up_unless_asked(settings, &token, progress).await;
+            }
             Err(classify(error))
         }
         None => {
@@ -329,15 +332,28 @@ async fn hold(
 async fn clean_up_soon(settings: &Settings, token: &Token, progress: &Progress) {
     if let Subject::InPlace(_) = settings.subject {
         progress.line("interrupted: reverting the migration; another Ctrl-C leaves it, and says what is left");
-        tokio::select! {
-            () = clean_up(settings, token, progress) => {}
-            () = interrupted() => progress.line("not reverted: the next `prove --in-place` on this database says what is left, and reverts it"),
-        }
+        clean_up_unless_asked(settings, token, progress).await;
         return;
     }
     let limit = Duration::from_millis(1_500);
     if tokio::time::timeout(limit, clean_up(settings, token, progress)).await.is_err() {
         progress.line("not all clones could be dropped in time; the next run on this server removes them");
+    }
+}
+
+/// Cleans up, until Ctrl-C is pressed (again): then says what is left.
+async fn clean_up_unless_asked(settings: &Settings, token: &Token, progress: &Progress) {
+    tokio::select! {
+        () = clean_up(settings, token, progress) => return,
+        () = interrupted() => {}
+    }
+    let left = match &settings.subject {
+        Subject::InPlace(place) => in_place::left(place).await.unwrap_or_else(|error| Some(error.to_string())),
+        Subject::Clones(_) => Some("clones are left; the next run on this server removes them".to_owned()),
+        Subject::Given(_) => None,
+    };
+    if let Some(left) = left {
+        progress.line(&left);
     }
 }
 
