@@ -186,11 +186,8 @@ fn assemble(
 ) -> ActionComparison {
     let facts = &evidence.actions[a];
     let margin = facts.margin;
-    // More chunks help only where every chunk has enough operations.
     let level = super::level(evidence);
-    let needed: Option<Vec<usize>> =
-        metrics[..DECIDING].iter().map(|m| chunks_needed(m.as_ref()?, margin, level)).collect();
-    let needed = needed.and_then(|each| each.into_iter().max());
+    let needed = needed(&metrics[..DECIDING], margin, level);
     let mut compared: Vec<Option<MetricComparison>> = metrics
         .into_iter()
         .enumerate()
@@ -228,6 +225,21 @@ fn assemble(
         plan_changed: shapes(Side::Before) != shapes(Side::After),
         counts: None,
     }
+}
+
+/// Chunks that would probably decide an action: a claim rests on the first metric that moved beyond the margin, equality on all. More
+/// of them help only where every chunk has enough operations.
+fn needed(metrics: &[Option<Measured>], margin: f64, level: f64) -> Option<usize> {
+    let of = |metric: &Option<Measured>| chunks_needed(metric.as_ref()?, margin, level);
+    let moved = |metric: &&Option<Measured>| {
+        let effect = metric.as_ref().and_then(|metric| metric.effect);
+        effect.is_some_and(|effect| margin <= (effect.estimate.exp() - 1.0).abs())
+    };
+    if metrics.iter().any(|metric| moved(&metric)) {
+        return metrics.iter().filter(moved).filter_map(of).min();
+    }
+    let all: Option<Vec<usize>> = metrics.iter().map(of).collect();
+    all?.into_iter().max()
 }
 
 fn combine(deciding: &[Verdict], scope: &Effectiveness<'_>) -> (Verdict, Option<String>) {
@@ -496,6 +508,24 @@ mod tests {
         // The control differs by less than half the margin, but certainly: a change of that order may be a clone's luck.
         assert_eq!(judged(0.08, 0.005, 0.02), Verdict::Inconclusive);
         assert_eq!(judged(0.20, 0.005, 0.02), Verdict::Regressed);
+    }
+
+    #[test]
+    fn a_claim_needs_one_metric_and_equality_all() {
+        let metric = |center: f64, spread: f64| {
+            let ratios: Vec<f64> = (0..8).map(|i| center + spread * (f64::from(i) - 3.5) / 3.5).collect();
+            let (effect, control) = (effect(&ratios, 0.0125), Some(effect_of(0.0, 0.001)));
+            let (sampling_us, lag_difference_us) = ([None, None], 0.0);
+            Some(Measured { before_us: 1.0, after_us: 1.0, sampling_us, lag_difference_us, ratios, effect, control })
+        };
+        let (certain, noisy, quiet) = (metric(0.12, 0.06), metric(0.09, 0.6), metric(0.0, 0.06));
+        let alone = needed(&[certain], 0.05, 0.0125).unwrap();
+        assert!(alone < 20, "{alone}");
+        assert_eq!(needed(&[metric(0.12, 0.06), noisy], 0.05, 0.0125), Some(alone));
+        let noisy_alone = needed(&[metric(0.0, 0.6)], 0.05, 0.0125);
+        assert!(Some(alone) < noisy_alone, "{noisy_alone:?}");
+        assert_eq!(needed(&[quiet, metric(0.0, 0.6)], 0.05, 0.0125), noisy_alone);
+        assert_eq!(needed(&[None, metric(0.0, 0.06)], 0.05, 0.0125), None);
     }
 
     #[test]
