@@ -429,7 +429,7 @@ fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Measured> {
     let sampling = |of: &Histogram<u64>| sampling_interval(of, q).map(|(low, high)| (us(low), us(high)));
     let (before_us, after_us) = (us(quantile(&before, q)?), us(quantile(&after, q)?));
     let sampling_us = [sampling(&before), sampling(&after)];
-    let after = ratios_of(evidence, Side::After, action, q).unwrap_or_default();
+    let after = ratios(evidence, Side::After, action, q).unwrap_or_default();
     Some(Measured {
         before_us,
         after_us,
@@ -438,17 +438,13 @@ fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Measured> {
             - checks::timer_lag_us(evidence, Side::Before, q))
         .abs(),
         effect: super::effect_of(evidence, &after),
-        control: super::effect_of(evidence, &ratios_of(evidence, Side::Control, action, q).unwrap_or_default()),
+        control: super::effect_of(evidence, &ratios(evidence, Side::Control, action, q).unwrap_or_default()),
         ratios: after,
     })
 }
 
-/// ln of the ratios of an action's quantile between `after` and `before`, chunk by chunk; nothing where one has too few operations.
-pub(super) fn ratios(evidence: &Evidence, action: usize, q: f64) -> Option<Vec<f64>> {
-    ratios_of(evidence, Side::After, action, q)
-}
-
-fn ratios_of(evidence: &Evidence, side: Side, action: usize, q: f64) -> Option<Vec<f64>> {
+/// ln of the ratios of an action's quantile between a side and `before`, chunk by chunk; nothing where one has too few operations.
+pub(super) fn ratios(evidence: &Evidence, side: Side, action: usize, q: f64) -> Option<Vec<f64>> {
     let of_chunk = |chunk: &Histograms| {
         let base = at_quantile(latency(chunk.get(&Side::Before)?, action)?, q)?;
         let other = at_quantile(latency(chunk.get(&side)?, action)?, q)?;

@@ -158,7 +158,7 @@ pub fn compare(evidence: &Evidence) -> Comparison {
 fn independence(evidence: &Evidence) -> Option<Check> {
     const ERRORS: f64 = 3.0;
     let correlated = evidence.actions.iter().enumerate().filter_map(|(position, action)| {
-        let ratios = actions::ratios(evidence, position, 0.50)?;
+        let ratios = actions::ratios(evidence, Side::After, position, 0.50)?;
         let correlation = paired::lag1(&ratios)?;
         (ERRORS / (ratios.len() as f64).sqrt() < correlation).then_some((action, correlation))
     });

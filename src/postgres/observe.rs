@@ -36,6 +36,21 @@ pub struct IndexCounters {
     pub bytes: i64,
 }
 
+impl IndexCounters {
+    /// Every count of this one with the same of another, such as its difference to an earlier one; the rest is this one's.
+    #[must_use]
+    pub fn with(&self, other: &Self, each: fn(i64, i64) -> i64) -> Self {
+        Self {
+            scans: each(self.scans, other.scans),
+            tuples_read: each(self.tuples_read, other.tuples_read),
+            tuples_fetched: each(self.tuples_fetched, other.tuples_fetched),
+            blocks_read: each(self.blocks_read, other.blocks_read),
+            blocks_hit: each(self.blocks_hit, other.blocks_hit),
+            ..self.clone()
+        }
+    }
+}
+
 /// Counters of one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableCounters {
@@ -57,6 +72,23 @@ pub struct TableCounters {
     pub bytes: i64,
 }
 
+impl TableCounters {
+    /// Every count of this one with the same of another, such as its difference to an earlier one; the rest is this one's.
+    #[must_use]
+    pub fn with(&self, other: &Self, each: fn(i64, i64) -> i64) -> Self {
+        Self {
+            sequential_scans: each(self.sequential_scans, other.sequential_scans),
+            sequential_rows: each(self.sequential_rows, other.sequential_rows),
+            index_scans: each(self.index_scans, other.index_scans),
+            inserted: each(self.inserted, other.inserted),
+            updated: each(self.updated, other.updated),
+            updated_hot: each(self.updated_hot, other.updated_hot),
+            deleted: each(self.deleted, other.deleted),
+            bytes: self.bytes,
+        }
+    }
+}
+
 /// Counters of the statements that carry one tag, from `pg_stat_statements`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StatementCounters {
@@ -74,6 +106,36 @@ pub struct StatementCounters {
     pub wal_full_pages: i64,
     /// Time executing, in milliseconds.
     pub exec_ms: f64,
+}
+
+impl StatementCounters {
+    /// What was added since an earlier moment.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            calls: self.calls - earlier.calls,
+            rows: self.rows - earlier.rows,
+            blocks_hit: self.blocks_hit - earlier.blocks_hit,
+            blocks_read: self.blocks_read - earlier.blocks_read,
+            wal_bytes: self.wal_bytes - earlier.wal_bytes,
+            wal_full_pages: self.wal_full_pages - earlier.wal_full_pages,
+            exec_ms: self.exec_ms - earlier.exec_ms,
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            rows: self.rows + other.rows,
+            blocks_hit: self.blocks_hit + other.blocks_hit,
+            blocks_read: self.blocks_read + other.blocks_read,
+            wal_bytes: self.wal_bytes + other.wal_bytes,
+            wal_full_pages: self.wal_full_pages + other.wal_full_pages,
+            exec_ms: self.exec_ms + other.exec_ms,
+        }
+    }
 }
 
 /// Everything counted in one database at one moment.

@@ -62,7 +62,7 @@ pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token)
         if settings.chunks != 0 {
             // As even as they can be.
             let until = settings.chunks * (replicate + 1) / dataset.replicates;
-            let mut course = Course::new(settings, &sitting, target.connect().await?, clock, &evidence).await?;
+            let mut course = Course::new(settings, &sitting, (target.connect().await?, None), clock, &evidence).await?;
             course.prime(&mut evidence).await?;
             course.measure(replicate, until, &mut evidence).await?;
         }

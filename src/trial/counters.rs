@@ -9,7 +9,7 @@ use super::error::TrialError;
 use crate::drive::Crew;
 use crate::evidence::{IndexUse, Side, SideCounters, TableUse, WorkPerCall};
 use crate::postgres::Target;
-use crate::postgres::observe::{self, IndexCounters, Snapshot, StatementCounters, TableCounters};
+use crate::postgres::observe::{self, Snapshot, StatementCounters};
 use crate::scenario::Workload;
 use crate::scenario::workload::PlannedAction;
 
@@ -57,49 +57,21 @@ impl Stretches {
     pub(super) fn add(&mut self, first: &Snapshot, last: &Snapshot) {
         let Self(sum) = self;
         for (name, end) in &last.indexes {
-            let start = first.indexes.get(name).cloned().unwrap_or_default();
+            let grown = end.with(&first.indexes.get(name).cloned().unwrap_or_default(), i64::wrapping_sub);
             let known = sum.indexes.remove(name).unwrap_or_default();
-            sum.indexes.insert(
-                name.clone(),
-                IndexCounters {
-                    scans: known.scans + end.scans - start.scans,
-                    tuples_read: known.tuples_read + end.tuples_read - start.tuples_read,
-                    tuples_fetched: known.tuples_fetched + end.tuples_fetched - start.tuples_fetched,
-                    blocks_read: known.blocks_read + end.blocks_read - start.blocks_read,
-                    blocks_hit: known.blocks_hit + end.blocks_hit - start.blocks_hit,
-                    ..end.clone()
-                },
-            );
+            sum.indexes.insert(name.clone(), grown.with(&known, i64::wrapping_add));
         }
         for (name, end) in &last.tables {
-            let start = first.tables.get(name).cloned().unwrap_or_default();
+            let grown = end.with(&first.tables.get(name).cloned().unwrap_or_default(), i64::wrapping_sub);
             let known = sum.tables.remove(name).unwrap_or_default();
-            sum.tables.insert(
-                name.clone(),
-                TableCounters {
-                    sequential_scans: known.sequential_scans + end.sequential_scans - start.sequential_scans,
-                    sequential_rows: known.sequential_rows + end.sequential_rows - start.sequential_rows,
-                    index_scans: known.index_scans + end.index_scans - start.index_scans,
-                    inserted: known.inserted + end.inserted - start.inserted,
-                    updated: known.updated + end.updated - start.updated,
-                    updated_hot: known.updated_hot + end.updated_hot - start.updated_hot,
-                    deleted: known.deleted + end.deleted - start.deleted,
-                    bytes: end.bytes,
-                },
-            );
+            sum.tables.insert(name.clone(), grown.with(&known, i64::wrapping_add));
         }
         if let (Some(first), Some(last)) = (&first.statements, &last.statements) {
             let statements = sum.statements.get_or_insert_default();
             for (tag, end) in last {
-                let start = first.get(tag).copied().unwrap_or_default();
+                let grown = end.since(&first.get(tag).copied().unwrap_or_default());
                 let known = statements.entry(tag.clone()).or_default();
-                known.calls += end.calls - start.calls;
-                known.rows += end.rows - start.rows;
-                known.blocks_hit += end.blocks_hit - start.blocks_hit;
-                known.blocks_read += end.blocks_read - start.blocks_read;
-                known.wal_bytes += end.wal_bytes - start.wal_bytes;
-                known.wal_full_pages += end.wal_full_pages - start.wal_full_pages;
-                known.exec_ms += end.exec_ms - start.exec_ms;
+                *known = known.and(&grown);
             }
         }
     }
@@ -123,8 +95,8 @@ pub(super) fn counters<'w>(
 fn side_counters(first: &Snapshot, last: &Snapshot, workload: &Workload) -> SideCounters {
     let mut counters = SideCounters::default();
     for (name, end) in &last.indexes {
-        let start = first.indexes.get(name).cloned().unwrap_or_default();
-        counters.reset |= end.scans < start.scans;
+        let grown = end.with(&first.indexes.get(name).cloned().unwrap_or_default(), i64::wrapping_sub);
+        counters.reset |= grown.scans < 0;
         counters.indexes.insert(
             name.clone(),
             IndexUse {
@@ -132,11 +104,11 @@ fn side_counters(first: &Snapshot, last: &Snapshot, workload: &Workload) -> Side
                 table: end.table.clone(),
                 unique: end.unique,
                 valid: end.valid,
-                scans: end.scans - start.scans,
-                tuples_read: end.tuples_read - start.tuples_read,
-                tuples_fetched: end.tuples_fetched - start.tuples_fetched,
-                blocks_read: end.blocks_read - start.blocks_read,
-                blocks_hit: end.blocks_hit - start.blocks_hit,
+                scans: grown.scans,
+                tuples_read: grown.tuples_read,
+                tuples_fetched: grown.tuples_fetched,
+                blocks_read: grown.blocks_read,
+                blocks_hit: grown.blocks_hit,
                 size_bytes: end.bytes,
                 cached_blocks: None,
                 leaf_density: None,
@@ -144,18 +116,18 @@ fn side_counters(first: &Snapshot, last: &Snapshot, workload: &Workload) -> Side
         );
     }
     for (name, end) in &last.tables {
-        let start = first.tables.get(name).cloned().unwrap_or_default();
-        counters.reset |= end.sequential_scans < start.sequential_scans;
+        let grown = end.with(&first.tables.get(name).cloned().unwrap_or_default(), i64::wrapping_sub);
+        counters.reset |= grown.sequential_scans < 0;
         counters.tables.insert(
             name.clone(),
             TableUse {
-                sequential_scans: end.sequential_scans - start.sequential_scans,
-                sequential_rows: end.sequential_rows - start.sequential_rows,
-                index_scans: end.index_scans - start.index_scans,
-                inserted: end.inserted - start.inserted,
-                updated: end.updated - start.updated,
-                updated_hot: end.updated_hot - start.updated_hot,
-                deleted: end.deleted - start.deleted,
+                sequential_scans: grown.sequential_scans,
+                sequential_rows: grown.sequential_rows,
+                index_scans: grown.index_scans,
+                inserted: grown.inserted,
+                updated: grown.updated,
+                updated_hot: grown.updated_hot,
+                deleted: grown.deleted,
                 size_bytes: end.bytes,
             },
         );
@@ -183,17 +155,12 @@ fn work_per_call(
     let mut sum = StatementCounters::default();
     let mut calls = 0;
     for (position, step) in action.steps.iter().enumerate() {
-        let start = first.get(&step.tag).copied().unwrap_or_default();
         let end = last.get(&step.tag).copied().unwrap_or_default();
+        let grown = end.since(&first.get(&step.tag).copied().unwrap_or_default());
         if position == 0 {
-            calls = end.calls - start.calls;
+            calls = grown.calls;
         }
-        sum.rows += end.rows - start.rows;
-        sum.blocks_hit += end.blocks_hit - start.blocks_hit;
-        sum.blocks_read += end.blocks_read - start.blocks_read;
-        sum.wal_bytes += end.wal_bytes - start.wal_bytes;
-        sum.wal_full_pages += end.wal_full_pages - start.wal_full_pages;
-        sum.exec_ms += end.exec_ms - start.exec_ms;
+        sum = sum.and(&grown);
     }
     let per_call = |total: i64| total as f64 / calls as f64;
     (0 < calls).then(|| WorkPerCall {

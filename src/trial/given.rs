@@ -50,7 +50,7 @@ pub(super) async fn prove(settings: &Settings, given: &Given, token: &Token) -> 
     look_ahead(settings, &mut sitting, &mut evidence).await?;
     if settings.chunks != 0 {
         let observer = sitting.target(Side::Before).connect().await?;
-        let mut course = Course::new(settings, &sitting, observer, clock, &evidence).await?;
+        let mut course = Course::new(settings, &sitting, (observer, None), clock, &evidence).await?;
         course.prime(&mut evidence).await?;
         course.measure(0, settings.chunks, &mut evidence).await?;
     }

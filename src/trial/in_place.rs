@@ -101,7 +101,7 @@ async fn measure(
     look_ahead(settings, &mut sitting, &mut evidence).await?;
     if settings.chunks != 0 {
         let observer = target.connect().await?;
-        let mut course = Course::in_place(settings, &sitting, (observer, switch), clock, &evidence).await?;
+        let mut course = Course::new(settings, &sitting, (observer, Some(switch)), clock, &evidence).await?;
         course.prime(&mut evidence).await?;
         course.measure(0, settings.chunks, &mut evidence).await?;
     }

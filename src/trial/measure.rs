@@ -71,35 +71,11 @@ pub(super) struct Course<'t> {
 }
 
 impl<'t> Course<'t> {
-    /// Connects to every side; `observer` sees the server they are on.
+    /// Connects to every side; `observer` sees the server they are on, and `switch` is there where they are one database in turn.
     ///
     /// # Errors
     /// When a server refuses.
     pub(super) async fn new(
-        settings: &'t Settings,
-        sitting: &'t Sitting,
-        observer: PgConnection,
-        clock: Clock,
-        evidence: &Evidence,
-    ) -> Result<Self, TrialError> {
-        Self::start(settings, sitting, (observer, None), clock, evidence).await
-    }
-
-    /// The same on one database that is all sides in turn.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub(super) async fn in_place(
-        settings: &'t Settings,
-        sitting: &'t Sitting,
-        (observer, switch): (PgConnection, &'t mut Switch),
-        clock: Clock,
-        evidence: &Evidence,
-    ) -> Result<Self, TrialError> {
-        Self::start(settings, sitting, (observer, Some(switch)), clock, evidence).await
-    }
-
-    async fn start(
         settings: &'t Settings,
         sitting: &'t Sitting,
         (mut observer, mut switch): (PgConnection, Option<&'t mut Switch>),
