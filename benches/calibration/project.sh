@@ -54,12 +54,15 @@ sql = "UPDATE items SET price = price + 0.01 WHERE id = :id"
 with = { id = "uniform(1, 20000)" }
 TOML
 
+# Which rows of `cost` become dearer, where not all.
+only=""
+
 # A proof of `work` made dearer by a share in percent: prints the document of the result.
 #   prove EFFECT SEED FLAGS...
 prove() {
     local effect=$1 seed=$2
     shift 2
-    echo "UPDATE cost SET loops = loops * (1 + $effect / 100.0)" > "$project/migrations/0002_effect.up.sql"
+    echo "UPDATE cost SET loops = loops * (1 + $effect / 100.0) $only" > "$project/migrations/0002_effect.up.sql"
     "$weighbridge" prove 0002 -q --migrations "$project/migrations" --spec "$project/dataset.toml" \
         --scenario "$project/scenario.toml" --at 0001 --seed "$seed" --sets 2 --results "$work/results" --format json "$@" || true
     # The dataset of a seed serves no other trial.
