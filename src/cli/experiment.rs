@@ -137,9 +137,12 @@ pub(super) fn resumed(path: Option<&Path>, results: &Path) -> Result<Option<Evid
     Ok(Some(evidence))
 }
 
-/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration on the same rows.
+/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration on the same rows, or
+/// databases.
 pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
     let Ok(folders) = std::fs::read_dir(results) else { return 1 };
+    // Clones have none.
+    let databases = Some(&evidence.design.databases).filter(|all| !all.is_empty()).map(|all| serde_json::json!(all));
     let same = |path: std::path::PathBuf| {
         let document = document(&path)?;
         let earlier = &document["evidence"];
@@ -150,6 +153,7 @@ pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
         (measured
             && other
             && is(&earlier["migration"]["label"], &evidence.migration.label)
+            && earlier["design"].get("databases") == databases.as_ref()
             && earlier["dataset"]["digest"].as_str() == evidence.dataset.as_ref().map(|dataset| &*dataset.digest))
         .then(|| earlier["started_at"].to_string())
     };

@@ -149,8 +149,8 @@ impl Progress {
             Event::Migrating { migration } => self.status(format!("migrating: {migration}")),
             Event::Reverting => self.status("reverting the migration".to_owned()),
             Event::Migrated(time) => self.line(&format!("migration: applied in {}", duration_text(*time))),
-            Event::Planned { chunk_s, looks, evidence, needed } => {
-                told_plan(evidence, (*chunk_s, needed)).iter().for_each(|line| self.line(line));
+            Event::Planned { looks, evidence, needed } => {
+                told_plan(evidence, needed).iter().for_each(|line| self.line(line));
                 if let Some(precision) = evidence.design.precision {
                     self.line(&format!(
                         "plan: until every interval is within ±{}, after {} chunks at the earliest and {} at most",
@@ -161,7 +161,7 @@ impl Progress {
                     return;
                 }
                 let after = |look: &u32| {
-                    format!("{look} chunks ({})", duration_text(Duration::from_secs_f64(f64::from(*look) * chunk_s)))
+                    format!("{look} chunks ({})", duration_text(evidence.design.load_time(f64::from(*look))))
                 };
                 let looks: Vec<String> = looks.iter().map(after).collect();
                 self.line(&format!(
@@ -191,7 +191,7 @@ impl Progress {
 }
 
 /// How the sides take turns, who gets more operations than the mix gives, and how long sampling alone would take.
-fn told_plan(evidence: &Evidence, (chunk_s, needed): (f64, &[f64])) -> Vec<String> {
+fn told_plan(evidence: &Evidence, needed: &[f64]) -> Vec<String> {
     let mut lines = Vec::new();
     let design = &evidence.design;
     let slice = duration_text(Duration::from_millis(design.slice_ms));
@@ -218,7 +218,7 @@ fn told_plan(evidence: &Evidence, (chunk_s, needed): (f64, &[f64])) -> Vec<Strin
             "plan: on a quiet machine {} of p95 takes about {} chunks ({}) for {}, the longest of all",
             percent_text(action.margin),
             chunks.ceil(),
-            duration_text(Duration::from_secs_f64(chunks.ceil() * chunk_s)),
+            duration_text(design.load_time(chunks.ceil())),
             action.name
         ));
     }

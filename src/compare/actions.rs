@@ -279,11 +279,13 @@ fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], marg
         return format!("{} of at least {fewest} chunks", evidence.chunks.len());
     }
     let all = || metrics.iter().flatten();
-    if metrics.iter().any(|m| m.as_ref().is_none_or(|m| m.change.is_none())) {
+    let moved = |m: &MetricComparison| m.change.map_or(0.0, |c| c.change.abs());
+    // A claim rests on one metric, equality on both.
+    let may_be_claimed = all().any(|m| margin <= moved(m));
+    if !may_be_claimed && metrics.iter().any(|m| m.as_ref().is_none_or(|m| m.change.is_none())) {
         return "too few operations in a chunk for p95; raise the rate or the action's weight, or --slice".to_owned();
     }
     let floor = all().filter_map(|m| m.noise_floor).fold(0.0, f64::max);
-    let moved = |m: &MetricComparison| m.change.map_or(0.0, |c| c.change.abs());
     if all().any(|m| margin < moved(m) && m.noise_floor.unwrap_or(0.0) < moved(m) && moved(m) <= m.driver_floor) {
         return "the change is no larger than the load driver's own lateness on this machine".to_owned();
     }

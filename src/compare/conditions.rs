@@ -170,11 +170,20 @@ fn carry_over(evidence: &Evidence) -> Found {
     (evidence.design.margin / 2.0 < worst.of_difference.0.exp() - 1.0).then(|| {
         let message = format!(
             "the first tenth of a slice is {} slower than the slice as a whole: a side is still warming up after the others' turn; \
-             try --interleave block, or a longer --slice",
-            crate::units::percent_text(share)
+             try {}",
+            crate::units::percent_text(share),
+            longer_turns(evidence)
         );
         (CheckName::CarryOver, Consequence::Warning, message)
     })
+}
+
+/// What lets a side forget the turns of the others.
+fn longer_turns(evidence: &Evidence) -> &'static str {
+    match evidence.design.interleave {
+        Interleave::Block => "a longer --slice",
+        Interleave::Slice | Interleave::Op => "--interleave block, or a longer --slice",
+    }
 }
 
 /// A side's advantage of coming first in a round must be small: of `after` over `before` where it came first, against where it came
@@ -183,27 +192,31 @@ fn place(evidence: &Evidence) -> Found {
     if evidence.design.interleave == Interleave::Op {
         return None;
     }
-    let of_chunk = |chunk: &ChunkFacts| -> Option<f64> {
-        let (before, after) = (chunk.sides.get(&Side::Before)?, chunk.sides.get(&Side::After)?);
+    let advantage = |chunks: &[ChunkFacts]| -> Option<f64> {
         let (mut first, mut last) = (Vec::new(), Vec::new());
-        for (before, after) in before.slices.iter().zip(&after.slices) {
-            let ratio = (after.service_us_mean / before.service_us_mean).ln();
-            if ratio.is_finite() {
-                if after.place < before.place { &mut first } else { &mut last }.push(ratio);
+        for chunk in chunks {
+            let (before, after) = (chunk.sides.get(&Side::Before)?, chunk.sides.get(&Side::After)?);
+            for (before, after) in before.slices.iter().zip(&after.slices) {
+                let ratio = (after.service_us_mean / before.service_us_mean).ln();
+                if ratio.is_finite() {
+                    if after.place < before.place { &mut first } else { &mut last }.push(ratio);
+                }
             }
         }
         let mean = |ratios: &[f64]| (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64);
         Some(mean(&first)? - mean(&last)?)
     };
-    let differences: Option<Vec<f64>> = evidence.chunks.iter().map(of_chunk).collect();
+    // Where a chunk has one round, as in place, its neighbour has the other order.
+    let both_orders = if evidence.design.rounds_per_chunk == 1 { 2 } else { 1 };
+    let differences: Option<Vec<f64>> = evidence.chunks.chunks_exact(both_orders).map(advantage).collect();
     let found = effect(&differences?, 0.01)?;
     let (low, high) = found.of_difference;
     let nearest = if low <= 0.0 && 0.0 <= high { 0.0 } else { low.abs().min(high.abs()) };
     (evidence.design.margin / 2.0 < nearest.exp_m1()).then(|| {
         let message = format!(
-            "`after` is {} against `before` when it comes first in a round instead of last: slices show what came before them; try a longer \
-             --slice, or --interleave block",
-            crate::units::change_text(found.estimate.exp_m1())
+            "`after` is {} against `before` when it comes first in a round instead of last: slices show what came before them; try {}",
+            crate::units::change_text(found.estimate.exp_m1()),
+            longer_turns(evidence)
         );
         (CheckName::CarryOver, Consequence::Warning, message)
     })
@@ -242,10 +255,11 @@ fn cache(evidence: &Evidence) -> Found {
         let percent = crate::units::percent_text;
         let message = format!(
             "{} of the blocks were found in shared buffers on before, {} on control{}: the sides push each other out of the cache; raise \
-             shared_buffers, or use --interleave block",
+             shared_buffers, or try {}",
             percent(before),
             percent(control),
-            after.map(|after| format!(" and {} on after", percent(after))).unwrap_or_default()
+            after.map(|after| format!(" and {} on after", percent(after))).unwrap_or_default(),
+            longer_turns(evidence)
         );
         (CheckName::Cache, Consequence::Warning, message)
     })
@@ -297,7 +311,11 @@ mod tests {
     use super::*;
 
     /// Eight chunks of two slices a side; `change` may spoil a side of a chunk.
-    fn evidence(mut change: impl FnMut(usize, &str, &mut Value)) -> Evidence {
+    fn evidence(change: impl FnMut(usize, &str, &mut Value)) -> Evidence {
+        evidence_of(8, change)
+    }
+
+    fn evidence_of(chunks: usize, mut change: impl FnMut(usize, &str, &mut Value)) -> Evidence {
         let chunk = |number: usize, change: &mut dyn FnMut(usize, &str, &mut Value)| {
             let mut sides = serde_json::Map::new();
             for side in ["before", "control", "after"] {
@@ -314,7 +332,7 @@ mod tests {
             }
             json!({ "sides": sides })
         };
-        let chunks: Vec<Value> = (0..8).map(|number| chunk(number, &mut change)).collect();
+        let chunks: Vec<Value> = (0..chunks).map(|number| chunk(number, &mut change)).collect();
         serde_json::from_value(json!({
             "started_at": "", "complete": true, "counters": {}, "plans": {}, "chunks": chunks,
             "migration": { "label": "", "statements": [], "duration_ms": 0.0, "size_bytes_before": 0, "size_bytes_after": 0 },
@@ -426,7 +444,31 @@ mod tests {
             }
         });
         let message = only(&gains, CheckName::CarryOver, Consequence::Warning);
-        assert!(message.contains("comes first in a round"), "{message}");
+        assert!(message.contains("comes first in a round") && message.contains("--interleave block"), "{message}");
+    }
+
+    #[test]
+    fn in_place_neighbouring_chunks_have_both_orders() {
+        let mut gains = evidence_of(16, |chunk, side, facts| {
+            let first = chunk % 2 == 0;
+            let slice = &mut facts["slices"][0];
+            slice["place"] = json!(match side {
+                "after" => 1,
+                _ =>
+                    if (side == "before") == first {
+                        0
+                    } else {
+                        2
+                    },
+            });
+            if first && side == "after" {
+                (slice["service_us_mean"], slice["early_us_mean"]) = (json!(120.0 + chunk as f64 / 10.0), json!(120.0));
+            }
+            facts["slices"].as_array_mut().unwrap().truncate(1);
+        });
+        (gains.design.rounds_per_chunk, gains.design.interleave) = (1, Interleave::Block);
+        let message = only(&gains, CheckName::CarryOver, Consequence::Warning);
+        assert!(message.contains("comes first in a round") && !message.contains("--interleave"), "{message}");
     }
 
     #[test]

@@ -97,7 +97,8 @@ pub struct CountedSet {
     pub planned_cost: f64,
     /// The plan of each step.
     pub plans: Vec<u32>,
-    /// The answer of each step, and of some sets that write the rows they leave in each table they touch.
+    /// The answer of each step, and of some sets that write the rows they leave in each table they touch and those they
+    /// take away or replace.
     pub answers: Vec<Answer>,
     /// SQLSTATE of what the server refused; what follows it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,7 @@
 //! How a trial was planned, as its evidence tells it. Must be fixed before the first slice, but for what the clones took.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// How a trial was planned.
@@ -10,6 +12,9 @@ pub struct Design {
     /// Where the sides were: how much may be claimed.
     #[serde(default)]
     pub subject: Subject,
+    /// Which databases were given or migrated in place, as digests that outlive a restart of the server; none of clones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<String>,
     /// Names the parameters, arrivals and the order of slices.
     pub seed: u64,
     /// Chunks that were planned; none when operations were only counted.
@@ -66,6 +71,19 @@ pub struct Design {
     pub load: LoadFacts,
     /// Threads of the load driver.
     pub driver_threads: u32,
+}
+
+impl Design {
+    /// A block is preceded by this part of its length of load that does not count.
+    pub const WARM_PART: u64 = 10;
+
+    /// How long the load of `chunks` chunks takes, with the warm-ups of blocks; without what happens between slices.
+    #[must_use]
+    pub fn load_time(&self, chunks: f64) -> Duration {
+        let warm = if self.interleave == Interleave::Block { self.slice_ms / Self::WARM_PART } else { 0 };
+        let chunk_ms = u64::from(self.rounds_per_chunk) * 3 * (self.slice_ms + warm);
+        Duration::from_secs_f64(chunks * chunk_ms as f64 / 1e3)
+    }
 }
 
 /// Before it was counted.

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
@@ -191,6 +192,23 @@ pub async fn identity(target: &Target) -> Result<String, Error> {
     .await;
     let _ = connection.close().await;
     row.and_then(|row| row.try_get(0)).map_err(|e| Error::doing("ask which database this is", e))
+}
+
+/// Sixteen hexadecimal digits that name a database of a server, restarted or not: of the server's own number, where the role may ask
+/// for it, and the database's OID. Replicas have those of their primary.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn lasting_identity(target: &Target) -> Result<String, Error> {
+    let mut connection = target.connect().await?;
+    let own =
+        query("SELECT oid::text FROM pg_database WHERE datname = current_database()").fetch_one(&mut connection).await;
+    let server = query("SELECT system_identifier::text FROM pg_control_system()").fetch_one(&mut connection).await;
+    let _ = connection.close().await;
+    let own: String = own.and_then(|row| row.try_get(0)).map_err(|e| Error::doing("ask which database this is", e))?;
+    let server: String = server.and_then(|row| row.try_get(0)).unwrap_or_default();
+    let digest = Sha256::digest(format!("{server} {own}"));
+    Ok(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// `150018` as `15.18`.

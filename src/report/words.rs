@@ -202,9 +202,8 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
     let reason = action.reason.as_ref().filter(|reason| **reason != comparison.reason)?;
     let mut text = format!("{} {}: {reason}", action.name, action.verdict.word());
     if let (Some(needed), Verdict::Inconclusive) = (action.chunks_needed, action.verdict) {
-        let more = u64::from(needed).saturating_sub(evidence.chunks.len() as u64);
-        let chunk_ms = u64::from(evidence.design.rounds_per_chunk) * 3 * evidence.design.slice_ms;
-        let time = duration_text(Duration::from_millis(more * chunk_ms));
+        let more = needed.saturating_sub(evidence.chunks.len() as u32);
+        let time = duration_text(evidence.design.load_time(f64::from(more)));
         if needed <= MOST_CHUNKS {
             let how = match evidence.design.precision {
                 Some(_) => "begin a new proof with a narrower --precision",

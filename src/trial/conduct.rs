@@ -20,7 +20,7 @@ use crate::evidence::{
     MachineFacts, MigrationFacts, ServerFacts, Side,
 };
 use crate::postgres::advice::{self, Advice};
-use crate::postgres::connect::{most_connections, version_text};
+use crate::postgres::connect::{lasting_identity, most_connections, version_text};
 use crate::postgres::database::Token;
 use crate::postgres::{Target, settings};
 use crate::scenario::workload::PlannedAction;
@@ -52,6 +52,12 @@ pub(super) async fn begin(
 ) -> Result<Evidence, TrialError> {
     let server = server_facts(settings, sitting.target(Side::Before)).await?;
     let after = server_facts(settings, sitting.target(Side::After)).await?;
+    let mut design = design(settings, sitting);
+    if design.subject != evidence::Subject::Clones {
+        for (_, target) in sitting.databases() {
+            design.databases.push(lasting_identity(target).await?);
+        }
+    }
     Ok(Evidence {
         started_at,
         complete: false,
@@ -61,7 +67,7 @@ pub(super) async fn begin(
         server_after: (after != server).then_some(after),
         server,
         machine: MachineFacts::default(),
-        design: design(settings, sitting),
+        design,
         actions: action_facts(settings, sitting),
         chunks: Vec::new(),
         counters: BTreeMap::new(),
@@ -155,9 +161,8 @@ pub(super) async fn look_ahead(
         go_on(earlier, evidence)?;
     }
     evidence.design.attempt = (settings.attempts)(evidence);
-    let chunk_s = f64::from(evidence.design.rounds_per_chunk * 3) * evidence.design.slice_ms as f64 / 1e3;
     let needed = chunks_needed(evidence).unwrap_or_default();
-    (settings.listener)(Event::Planned { chunk_s, looks: &settings.looks, evidence, needed: &needed });
+    (settings.listener)(Event::Planned { looks: &settings.looks, evidence, needed: &needed });
     Ok(())
 }
 
@@ -257,6 +262,7 @@ fn design(settings: &Settings, sitting: &Sitting) -> Design {
             }
             Subject::InPlace(_) => evidence::Subject::InPlace,
         },
+        databases: Vec::new(),
         chunks_planned: settings.chunks,
         looks: settings.looks.clone(),
         scenarios: scenarios_digest(settings),

@@ -1,6 +1,6 @@
 //! Single operations on idle sides, counted and compared answer by answer. Must leave no row changed: every one is rolled back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnection, PgRow};
@@ -27,11 +27,12 @@ pub(super) const STREAM: u64 = u64::MAX;
 struct Asked<'w> {
     connection: PgConnection,
     workload: &'w Workload,
-    alone: bool,
+    /// Sees what a transaction that has not ended takes away; only where nobody else writes.
+    witness: Option<PgConnection>,
 }
 
 /// Asks every action with the same sets of parameters on every side; by side and action. Where nobody else is (`alone`), rows that
-/// writes leave are looked up too.
+/// writes leave and take away are looked up too.
 ///
 /// # Errors
 /// When a server is lost. What it refuses is part of the evidence.
@@ -43,7 +44,8 @@ pub async fn count<'w>(
 ) -> Result<BTreeMap<Side, Vec<CountedAction>>, TrialError> {
     let mut sides = Vec::new();
     for (side, target) in targets {
-        sides.push(Asked { connection: quiet(target).await?, workload: of(*side), alone });
+        let witness = if alone { Some(witness(target).await?) } else { None };
+        sides.push(Asked { connection: quiet(target).await?, workload: of(*side), witness });
     }
     let actions = &of(Side::Before).actions;
     let mut counted = vec![vec![CountedAction::default(); actions.len()]; targets.len()];
@@ -88,7 +90,7 @@ impl Apart {
         sets: u32,
         listener: &Listener,
     ) -> Result<(), TrialError> {
-        let mut asked = Asked { connection: quiet(target).await?, workload, alone: false };
+        let mut asked = Asked { connection: quiet(target).await?, workload, witness: None };
         let actions = &workload.actions;
         let mut counted = vec![CountedAction::default(); actions.len()];
         let mut answers: Vec<Vec<Vec<Rows>>> = vec![Vec::new(); actions.len()];
@@ -176,8 +178,8 @@ async fn operation(
     let planned = &asked.workload.actions[action];
     let (counted, mut rows) = steps(&mut asked.connection, planned, values, found).await?;
     let writes = planned.steps.iter().any(|step| sql::may_write(&step.sql));
-    if writes && asked.alone && set < LEFT_SETS && counted.failed.is_none() {
-        rows.extend(left(&mut asked.connection).await?);
+    if let Some(witness) = asked.witness.as_mut().filter(|_| writes && set < TRACED_SETS && counted.failed.is_none()) {
+        rows.extend(traces(&mut asked.connection, witness).await?);
     }
     run(&mut asked.connection, "ROLLBACK").await?;
     found.sets.push(counted);
@@ -185,39 +187,74 @@ async fn operation(
 }
 
 /// Sets of an action whose writes are looked up in the tables, which are read whole for it.
-const LEFT_SETS: u64 = 2;
+const TRACED_SETS: u64 = 2;
 
-/// The rows that the transaction leaves in every table it touched, through triggers and cascades too; of tables that are not too
-/// large to be read whole.
-async fn left(connection: &mut PgConnection) -> Result<Vec<Rows>, TrialError> {
-    let touched = "SELECT relid::regclass::text FROM pg_stat_xact_user_tables
+/// The rows that the transaction leaves in every table it touched and those it takes away, through triggers and cascades too; of
+/// tables that are not too large to be read whole.
+async fn traces(connection: &mut PgConnection, witness: &mut PgConnection) -> Result<Vec<Rows>, TrialError> {
+    let touched =
+        "SELECT relid::regclass::text, pg_current_xact_id_if_assigned()::xid::text FROM pg_stat_xact_user_tables
                    WHERE 0 < n_tup_ins + n_tup_upd + n_tup_del AND pg_table_size(relid) < 256 << 20 ORDER BY 1";
     let mut found = Vec::new();
     let Ok(tables) = fetch(connection, touched).await? else { return Ok(found) };
-    for table in tables.iter().filter_map(|row| row.try_get::<String, _>(0).ok()) {
+    for row in tables {
+        let (Ok(table), Ok(own)) = (row.try_get::<String, _>(0), row.try_get::<String, _>(1)) else { continue };
         run(connection, "SAVEPOINT counted").await?;
         // No older than the transaction: what follows a savepoint has a number of its own.
-        let sql = format!("SELECT * FROM {table} WHERE age(xmin) <= age(pg_current_xact_id_if_assigned()::xid)");
-        if let Ok(rows) = fetch(connection, &sql).await? {
-            found.push(Rows { table: Some(table), ..Rows::new(&rows, false) });
+        let sql = format!("SELECT * FROM {table} WHERE age(xmin) <= age('{own}'::xid)");
+        if let (Ok(left), Some(gone)) = (fetch(connection, &sql).await?, gone(connection, witness, &table, &own).await?)
+        {
+            found.push(Rows { of: Of::Left(table.clone()), ..Rows::new(&left, false) });
+            found.push(Rows { of: Of::Gone(table), ..Rows::new(&gone, false) });
         }
         run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
     }
     Ok(found)
 }
 
+/// The rows of a table as they were that the transaction `own` deletes or replaces: another session still sees them, marked by it; a
+/// row that it only locks is marked too, but is still there for it. Nothing where they cannot be read. A row that it locks first and
+/// a block of its with an exception handler deletes then is overlooked: the server gives such a mark a number of another kind.
+async fn gone(
+    connection: &mut PgConnection,
+    witness: &mut PgConnection,
+    table: &str,
+    own: &str,
+) -> Result<Option<Vec<PgRow>>, TrialError> {
+    let marked = format!("SELECT ctid::text FROM {table} WHERE age(xmax) <= age('{own}'::xid)");
+    let Ok(marked) = fetch(witness, &marked).await? else { return Ok(None) };
+    let place = |row: &PgRow| row.try_get::<String, _>(0).unwrap_or_default();
+    let at = |places: &BTreeSet<String>| {
+        let places: Vec<String> = places.iter().map(|place| format!("'{place}'")).collect();
+        format!("ctid = ANY (ARRAY[{}]::tid[])", places.join(", "))
+    };
+    let mut places: BTreeSet<String> = marked.iter().map(place).collect();
+    let still_there = format!("SELECT ctid::text FROM {table} WHERE {}", at(&places));
+    let Ok(still_there) = fetch(connection, &still_there).await? else { return Ok(None) };
+    let still_there: BTreeSet<String> = still_there.iter().map(place).collect();
+    places.retain(|place| !still_there.contains(place));
+    Ok(fetch(witness, &format!("SELECT * FROM {table} WHERE {}", at(&places))).await?.ok())
+}
+
+/// A session that never waits for what the counted one locks.
+async fn witness(target: &Target) -> Result<PgConnection, Error> {
+    let mut connection = quiet(target).await?;
+    run(&mut connection, "SET lock_timeout = '1s'").await?;
+    Ok(connection)
+}
+
 /// Adds the answers of all sides to one set, in the columns that all of them have: a migration may add one without changing what
 /// was there.
 fn add_answers(sides: &mut [Vec<CountedAction>], (action, set): (usize, usize), answers: &[Vec<Rows>]) {
     let Some(first) = answers.first() else { return };
-    let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.table.is_none()).count();
+    let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.of == Of::Answer).count();
     let steps = answers.iter().map(of_steps).min().unwrap_or(0);
     let step = (0..steps).map(|step| answers.iter().map(|side| &side[step]).collect());
     // A table that `before` does not touch is the migration's own, such as a log that a new trigger writes; one that another side
     // does not touch has no row there.
     let none = Rows::new(&[], false);
-    let table = first.iter().filter(|rows| rows.table.is_some()).map(|rows| {
-        let same = |side: &'_ Vec<Rows>| side.iter().position(|other| other.table == rows.table);
+    let table = first.iter().filter(|rows| rows.of != Of::Answer).map(|rows| {
+        let same = |side: &'_ Vec<Rows>| side.iter().position(|other| other.of == rows.of);
         answers.iter().map(|side| same(side).map_or(&none, |at| &side[at])).collect()
     });
     let compared: Vec<Vec<&Rows>> = step.chain(table).collect();
@@ -386,11 +423,21 @@ fn take(step: &PlannedStep, rows: &[PgRow], values: &mut [Value<'_>]) {
 /// Rows of a result with the names of their columns.
 #[derive(Clone)]
 pub(super) struct Rows {
-    /// The table they were left in; of an answer none.
-    table: Option<String>,
+    of: Of,
     columns: Vec<String>,
     rows: Vec<Vec<Option<Vec<u8>>>>,
     partial: bool,
+}
+
+/// Where rows come from.
+#[derive(Clone, PartialEq, Eq)]
+enum Of {
+    /// A statement gave them.
+    Answer,
+    /// They are left in a table.
+    Left(String),
+    /// They are no longer in a table.
+    Gone(String),
 }
 
 impl Rows {
@@ -408,7 +455,7 @@ impl Rows {
         let partial = partial || inexact;
         let value = |row: &PgRow, column: usize| row.try_get_raw(column).ok()?.as_bytes().ok().map(<[u8]>::to_vec);
         let rows = found.iter().map(|row| (0..row.columns().len()).map(|column| value(row, column)).collect());
-        Self { table: None, rows: rows.collect(), columns, partial }
+        Self { of: Of::Answer, rows: rows.collect(), columns, partial }
     }
 
     fn is_empty(&self) -> bool {
@@ -434,7 +481,7 @@ impl Rows {
             ordered.update(digest);
         }
         // Rows in a table have no order.
-        let ordered = if self.table.is_some() { Sha256::new() } else { ordered };
+        let ordered = if self.of == Of::Answer { ordered } else { Sha256::new() };
         let ordered: String = ordered.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Answer { rows: self.rows.len() as u64, checksum: format!("{sum:016x}"), ordered, partial: self.partial }
     }

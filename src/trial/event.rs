@@ -58,8 +58,6 @@ pub enum Event<'e> {
     },
     /// How long it will be measured: seconds of a chunk, and the looks.
     Planned {
-        /// Seconds that a chunk takes.
-        chunk_s: f64,
         /// After how many chunks it may end; the last is the end.
         looks: &'e [u32],
         /// How it will go.

@@ -20,8 +20,8 @@ use crate::drive::crew::Ops;
 use crate::drive::recorder::Pace;
 use crate::drive::{Crew, Recording};
 use crate::evidence::{
-    ActionCounts, ActionHistograms, ChunkFacts, ChunkSide, Evidence, Histograms, Interleave, MachineFacts, Side,
-    SliceFacts, TimerLag,
+    ActionCounts, ActionHistograms, ChunkFacts, ChunkSide, Design, Evidence, Histograms, Interleave, MachineFacts,
+    Side, SliceFacts, TimerLag,
 };
 use crate::host::Counters;
 use crate::postgres::activity::{Background, background};
@@ -47,9 +47,6 @@ const WARM_STREAM: u64 = 1 << 41;
 /// How often is looked whether a checkpoint shows in the server's counters.
 const SHOWN_LOOK: Duration = Duration::from_millis(20);
 const SHOWN_LOOKS: u32 = 100;
-
-/// A block is preceded by this part of its length of load that does not count.
-const WARM_PART: u64 = 10;
 
 /// Sides under load.
 pub(super) struct Course<'t> {
@@ -287,7 +284,7 @@ impl<'t> Course<'t> {
             let warm = Ops {
                 stream: WARM_STREAM + stream,
                 first: (nth + 1) << SEQUENCE_BITS,
-                length_ns: length_ns / WARM_PART,
+                length_ns: length_ns / Design::WARM_PART,
             };
             answers += self.crew.slice(index, warm, false).await?.answers;
             self.look().await?;

@@ -21,6 +21,10 @@ pub(super) fn go_on(earlier: &Evidence, evidence: &mut Evidence) -> Result<(), T
     let digest =
         |evidence: &Evidence| -> Option<String> { evidence.dataset.as_ref().map(|dataset| dataset.digest.clone()) };
     let differs = [
+        (
+            "the databases",
+            earlier.design.subject != evidence.design.subject || earlier.design.databases != evidence.design.databases,
+        ),
         ("the migrations", statements(earlier) != statements(evidence)),
         ("the scenarios", earlier.design.scenarios != evidence.design.scenarios),
         ("the server's settings", earlier.server.settings != evidence.server.settings),

@@ -168,6 +168,32 @@ fn what_a_write_leaves_in_other_tables_is_compared_too() {
     assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "different");
 }
 
+#[test]
+fn what_a_write_takes_away_from_other_tables_is_compared_and_what_it_locks_is_not() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    shop.change("migrations/0001_shop.up.sql", "REFERENCES courses,", "REFERENCES courses ON DELETE CASCADE,");
+    // The second action locks the row of one user and changes that of another.
+    shop.write(
+        "scenario.toml",
+        "name = 'shop'\n[load]\nrate = 10\n\
+         [[action]]\nname = 'close'\nsql = 'DELETE FROM courses WHERE id = :course'\nwith = { course = 'pick(enrollments.course_id)' }\n\
+         [[action]]\nname = 'pay'\ntransaction = true\nwith = { user = 'uniform(1, 100)' }\n\
+         [[action.step]]\nsql = \"INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, 5, 'pending', '2026-01-01')\"\n\
+         [[action.step]]\nsql = \"UPDATE users SET created_at = '2026-01-01' WHERE id = :user + 1\"\n",
+    );
+    let no_keys = "ALTER TABLE enrollments DROP CONSTRAINT enrollments_course_id_fkey;\n\
+                   ALTER TABLE payments DROP CONSTRAINT payments_user_id_fkey;\n";
+    shop.write("migrations/0002_changes_nothing.up.sql", no_keys);
+    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
+    assert_eq!(action(&trial, "close")["counts"]["answers"], "different", "{:#}", action(&trial, "close"));
+    assert_eq!(action(&trial, "pay")["counts"]["answers"], "same", "{:#}", action(&trial, "pay"));
+    shop.write("migrations/0002_changes_nothing.up.sql", "SELECT 1;\n");
+    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(0).json();
+    assert_eq!(action(&trial, "close")["counts"]["answers"], "same");
+}
+
 /// Whether the server could have an extension: it is missed politely where not.
 fn available(home: &Home, extension: &str) -> bool {
     home.run(&["server", "start"]).ok();

@@ -55,7 +55,8 @@ impl Place {
         let project = ["--scenario", &path("scenario.toml"), "--results", &path("results")].map(str::to_owned);
         let own: &[&str] = match more.iter().any(|flag| ["--chunks", "--counts-only"].contains(flag)) {
             true => &["prove"],
-            false => &["prove", "--slice", "250ms", "--chunks", "8"],
+            // Eight chunks where the machine is quiet; it goes on by itself where they do not decide.
+            false => &["prove", "--slice", "250ms", "--chunks", "64"],
         };
         let own = own.iter().map(|argument| (*argument).to_owned());
         own.chain(project).chain(more.iter().map(|argument| (*argument).to_owned())).collect()
@@ -190,6 +191,25 @@ fn a_migration_is_weighed_on_one_database_and_nothing_of_it_is_left() {
         query(&place.database("shop"), "SELECT nspname::text FROM pg_namespace WHERE nspname = 'weighbridge'"),
         [""; 0]
     );
+
+    // It goes on where it ended, with the same database.
+    let results = place.shop.folder.join("results");
+    let [result] = std::fs::read_dir(&results).unwrap().flatten().collect::<Vec<_>>().try_into().expect("one result");
+    let done = trial["evidence"]["chunks"].as_array().unwrap().len();
+    let (folder, all) = (result.path().display().to_string(), (done + 2).to_string());
+    let resume = ["--resume", &*folder, "--chunks", &*all, "--format", "json"];
+    place.execute("postgres", "CREATE DATABASE other TEMPLATE shop");
+    let arguments: Vec<String> = place
+        .in_place("0004", &resume)
+        .into_iter()
+        .map(|argument| if argument == place.url("shop") { place.url("other") } else { argument })
+        .collect();
+    let other = place.home.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).exits(2);
+    other.says(&["not the experiment that is resumed", "the databases differ"]);
+    let resumed = place.prove_in_place("0004", &resume).json();
+    let chunks = |trial: &serde_json::Value| trial["evidence"]["chunks"].as_array().unwrap().clone();
+    assert_eq!((chunks(&resumed).len(), &chunks(&resumed)[..done]), (done + 2, &chunks(&trial)[..]));
+    assert!(!place.has("payments_by_user") && !place.has("weighbridge.in_place"));
 
     // Fewer than six cycles say nothing.
     place.prove_in_place("0004", &["--chunks", "5"]).exits(2).says(&["at least 6 cycles", "--chunks 8"]);

@@ -125,13 +125,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL", help_heading = "Server")]
     url: Option<String>,
     /// A database without the change, which is only read; given twice, the second is the control
-    #[arg(long, value_name = "URL", requires = "after", conflicts_with_all = ["migration", "url", "migrations", "at", "loaders", "replicates", "ablate", "resume", "in_place", "forward_only"], help_heading = "Server")]
+    #[arg(long, value_name = "URL", requires = "after", conflicts_with_all = ["migration", "url", "migrations", "at", "loaders", "replicates", "ablate", "in_place", "forward_only"], help_heading = "Server")]
     before: Vec<String>,
     /// A database with the change
     #[arg(long, value_name = "URL", requires = "before", help_heading = "Server")]
     after: Option<String>,
     /// Applies and reverts the migration in turns on the database of --url, where clones are impossible; needs --allow-writes [chunks: 16 cycles]
-    #[arg(long, requires_all = ["url", "allow_writes"], conflicts_with_all = ["at", "loaders", "replicates", "ablate", "resume", "interleave", "rounds", "forward_only"], help_heading = "Server")]
+    #[arg(long, requires_all = ["url", "allow_writes"], conflicts_with_all = ["at", "loaders", "replicates", "ablate", "interleave", "rounds", "forward_only"], help_heading = "Server")]
     in_place: bool,
     /// Permits scenarios and migrations to write to databases that were given
     #[arg(long, help_heading = "Server")]
