@@ -137,10 +137,15 @@ pub(super) fn resumed(path: Option<&Path>, results: &Path) -> Result<Option<Evid
     Ok(Some(evidence))
 }
 
-/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration on the same rows, or
-/// databases.
+/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration on rows of the same
+/// spec, or on the same databases.
 pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
     let Ok(folders) = std::fs::read_dir(results) else { return 1 };
+    // Another seed or scale is another attempt: who looks for a lucky one must be seen.
+    let rows = [
+        evidence.dataset.as_ref().map(|dataset| &*dataset.spec),
+        evidence.dataset.as_ref().map(|dataset| &*dataset.at),
+    ];
     // Clones have none.
     let databases = Some(&evidence.design.databases).filter(|all| !all.is_empty()).map(|all| serde_json::json!(all));
     let same = |path: std::path::PathBuf| {
@@ -154,8 +159,8 @@ pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
             && other
             && is(&earlier["migration"]["label"], &evidence.migration.label)
             && earlier["design"].get("databases") == databases.as_ref()
-            && earlier["dataset"]["digest"].as_str() == evidence.dataset.as_ref().map(|dataset| &*dataset.digest))
-        .then(|| earlier["started_at"].to_string())
+            && ["spec", "at"].map(|what| earlier["dataset"][what].as_str()) == rows)
+            .then(|| earlier["started_at"].to_string())
     };
     let found: std::collections::BTreeSet<String> =
         folders.flatten().filter_map(|folder| same(folder.path())).collect();

@@ -160,9 +160,8 @@ impl Progress {
                     ));
                     return;
                 }
-                let after = |look: &u32| {
-                    format!("{look} chunks ({})", duration_text(evidence.design.load_time(f64::from(*look))))
-                };
+                let after =
+                    |look: &u32| format!("{look} chunks ({})", duration_text(evidence.time_of(f64::from(*look))));
                 let looks: Vec<String> = looks.iter().map(after).collect();
                 self.line(&format!(
                     "plan: verdicts after {}; it ends when every action is decided, or no more would help",
@@ -218,7 +217,7 @@ fn told_plan(evidence: &Evidence, needed: &[f64]) -> Vec<String> {
             "plan: on a quiet machine {} of p95 takes about {} chunks ({}) for {}, the longest of all",
             percent_text(action.margin),
             chunks.ceil(),
-            duration_text(design.load_time(chunks.ceil())),
+            duration_text(evidence.time_of(chunks.ceil())),
             action.name
         ));
     }

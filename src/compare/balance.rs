@@ -123,9 +123,9 @@ fn no_longer_used(evidence: &Evidence) -> Vec<String> {
 fn unused(evidence: &Evidence) -> Vec<String> {
     let (before, after) = (in_plans(evidence, Side::Before), in_plans(evidence, Side::After));
     let known = evidence.counters.get(&Side::Before);
-    // Scanned on neither side, for the mix may need it where the migration took another away.
+    // Scanned on neither side, for the mix may need it where the migration took another away; a new one has no other side.
     let scanned =
-        |name: &String| known.and_then(|counters| counters.indexes.get(name)).is_none_or(|index| 0 < index.scans);
+        |name: &String| known.and_then(|counters| counters.indexes.get(name)).is_some_and(|index| 0 < index.scans);
     let idle = idle(evidence).filter(|name| !scanned(name));
     idle.filter(|name| !before.contains(bare(name)) && !after.contains(bare(name))).cloned().collect()
 }

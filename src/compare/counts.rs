@@ -29,8 +29,14 @@ pub struct CountComparison {
     pub dearer: Option<Moved>,
     /// Sets that touch at most half as many blocks after.
     pub cheaper: Option<Moved>,
+    /// Sets whose plans changed, where those of others did not.
+    pub flipped: Option<Moved>,
     /// Whether both sides answer alike.
     pub answers: Answers,
+    /// Columns of an answer that differ between the sides without the migration too, such as a clock, and were not compared.
+    pub columns_left_out: u32,
+    /// Tables that its writes touch and that were not compared: too large, or not to be read.
+    pub untraced: BTreeSet<String>,
     /// Of the counts alone: regressed when blocks or temporary files grow, improved when they shrink, by the margin and at least
     /// [`FEWEST_BLOCKS`] an operation; invalid when the answers differ, inconclusive when no operation could be counted.
     pub verdict: Verdict,
@@ -93,6 +99,8 @@ pub struct Counts {
     pub wal_records: f64,
     /// Bytes of WAL, without the full-page images of a first touch.
     pub wal_bytes: f64,
+    /// Rows the planner expected.
+    pub planned_rows: f64,
     /// Cost the planner expected.
     pub planned_cost: f64,
 }
@@ -171,8 +179,14 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
         generic_changes.extend(changes(&before.plans[*old as usize], &after.plans[*new as usize]));
     }
     let answers = answers([before, control, after]);
-    let dearer = moved([before, after], |factor| FAR <= factor);
-    let cheaper = moved([before, after], |factor| factor <= 1.0 / FAR);
+    let far = |is_far: fn(f64) -> bool| {
+        move |old: &CountedSet, new: &CountedSet| {
+            is_far(factor(old, new)) && FEWEST_BLOCKS <= old.blocks().abs_diff(new.blocks()) as f64
+        }
+    };
+    let dearer = moved([before, after], far(|factor| FAR <= factor));
+    let cheaper = moved([before, after], far(|factor| factor <= 1.0 / FAR));
+    let flipped = moved([before, after], |old, new| plan_text(before, old) != plan_text(after, new));
     let failed = |action: &CountedAction| action.sets.iter().filter(|set| set.failed.is_some()).count();
     let counted = |action: &CountedAction| action.sets.iter().any(|set| set.failed.is_none() && !set.plans.is_empty());
     let grew = |old: f64, new: f64| old * (1.0 + margin) < new && old + FEWEST_BLOCKS <= new;
@@ -197,9 +211,23 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
         generic_changes,
         dearer,
         cheaper,
+        flipped: flipped.filter(|flipped| flipped.rows_max_of_others.is_some()),
         answers,
+        columns_left_out: before.sets.iter().flat_map(|set| &set.answers).map(|a| a.left_out).max().unwrap_or_default(),
+        untraced: before.untraced.union(&after.untraced).cloned().collect(),
         verdict,
     }
+}
+
+/// Blocks after over blocks before.
+fn factor(old: &CountedSet, new: &CountedSet) -> f64 {
+    new.blocks().max(1) as f64 / old.blocks().max(1) as f64
+}
+
+/// The plans of a set, as one line.
+fn plan_text(action: &CountedAction, set: &CountedSet) -> String {
+    let shapes: Vec<&str> = set.plans.iter().map(|plan| action.plans[*plan as usize].shape.as_str()).collect();
+    shapes.join("; ")
 }
 
 /// The kinds of parameters, apart.
@@ -236,32 +264,23 @@ fn means<'s>(sets: impl IntoIterator<Item = &'s CountedSet>) -> Counts {
         temp_blocks: mean(|set| set.temp_blocks as f64),
         wal_records: mean(|set| set.wal_records as f64),
         wal_bytes: mean(|set| set.wal_bytes as f64),
+        planned_rows: mean(|set| set.planned_rows),
         planned_cost: mean(|set| set.planned_cost),
     }
 }
 
-/// The sets whose blocks moved by a factor that `is_far`, if at least [`FEWEST_BLOCKS`] of them moved.
-fn moved([before, after]: [&CountedAction; 2], is_far: impl Fn(f64) -> bool) -> Option<Moved> {
-    let factor = |old: &CountedSet, new: &CountedSet| new.blocks().max(1) as f64 / old.blocks().max(1) as f64;
-    let far = |(old, new): &(&CountedSet, &CountedSet)| {
-        is_far(factor(old, new)) && FEWEST_BLOCKS <= old.blocks().abs_diff(new.blocks()) as f64
-    };
-    let pairs = || before.sets.iter().zip(&after.sets);
-    let rows_of_others = pairs().filter(|pair| !far(pair)).map(|(old, _)| old.rows).max();
-    let far: Vec<_> = pairs().filter(far).collect();
+/// The sets that are `far` from what they were.
+fn moved([before, after]: [&CountedAction; 2], far: impl Fn(&CountedSet, &CountedSet) -> bool) -> Option<Moved> {
+    let (moved, others): (Vec<_>, Vec<_>) = before.sets.iter().zip(&after.sets).partition(|(old, new)| far(old, new));
     let size = |(old, new): &&(&CountedSet, &CountedSet)| factor(old, new).ln().abs();
-    let (old, new) = far.iter().max_by(|a, b| size(a).total_cmp(&size(b)))?;
-    let plans = |action: &CountedAction, set: &CountedSet| {
-        let shapes: Vec<&str> = set.plans.iter().map(|plan| action.plans[*plan as usize].shape.as_str()).collect();
-        shapes.join("; ")
-    };
+    let (old, new) = moved.iter().max_by(|a, b| size(a).total_cmp(&size(b)))?;
     Some(Moved {
-        sets: far.len() as u32,
+        sets: moved.len() as u32,
         factor: factor(old, new),
-        rows_min: far.iter().map(|(old, _)| old.rows).min().unwrap_or(0),
-        rows_max_of_others: rows_of_others,
-        plan_before: plans(before, old),
-        plan_after: plans(after, new),
+        rows_min: moved.iter().map(|(old, _)| old.rows).min().unwrap_or(0),
+        rows_max_of_others: others.iter().map(|(old, _)| old.rows).max(),
+        plan_before: plan_text(before, old),
+        plan_after: plan_text(after, new),
     })
 }
 
@@ -311,7 +330,7 @@ mod tests {
     }
 
     fn counted(sets: Vec<CountedSet>) -> CountedAction {
-        CountedAction { plans: vec![PlanShape::default()], sets, generic: vec![0] }
+        CountedAction { plans: vec![PlanShape::default()], sets, generic: vec![0], untraced: BTreeSet::new() }
     }
 
     fn both(before: Vec<CountedSet>, after: Vec<CountedSet>) -> CountComparison {

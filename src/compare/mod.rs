@@ -129,6 +129,42 @@ fn effect_of(evidence: &Evidence, ratios: &[f64]) -> Option<Effect> {
 /// Compares the sides of a trial.
 #[must_use]
 pub fn compare(evidence: &Evidence) -> Comparison {
+    let Some(paid) = until_paid(evidence) else { return compare_all(evidence) };
+    let mut comparison = compare_all(&paid);
+    let done = evidence.chunks.len();
+    comparison.reason = match paid.chunks.len() {
+        0 => format!("cut off after {done} chunks, before the first planned look"),
+        look => {
+            format!("{} (cut off after {done} chunks; judged as at the planned look after {look})", comparison.reason)
+        }
+    };
+    comparison
+}
+
+/// A proof that was cut off between two planned looks, as it was at the last of them: a look when it suits would be one more chance
+/// to err, which nobody paid for. Nothing where all of it counts.
+fn until_paid(evidence: &Evidence) -> Option<Evidence> {
+    let done = evidence.chunks.len();
+    let looks = evidence.design.looks.iter().map(|look| *look as usize);
+    // Below the fewest chunks no verdict is given anyhow.
+    if evidence.complete || evidence.design.looks.is_empty() || done < paired::FEWEST_PAIRS {
+        return None;
+    }
+    let paid = looks.filter(|look| *look <= done).max().unwrap_or_default();
+    (paid < done).then(|| without_chunks(evidence, |chunk| chunk < paid))
+}
+
+/// The same evidence with some of its chunks alone.
+fn without_chunks(evidence: &Evidence, keep: impl Fn(usize) -> bool) -> Evidence {
+    let mut fewer = evidence.clone();
+    let mut number = 0..;
+    fewer.chunks.retain(|_| number.next().is_some_and(&keep));
+    let mut number = 0..;
+    fewer.histograms.retain(|_| number.next().is_some_and(&keep));
+    fewer
+}
+
+fn compare_all(evidence: &Evidence) -> Comparison {
     let counts = counts::compare_all(evidence);
     let mut checks = checks::run(evidence, &counts);
     let mut actions = actions::compare_all(evidence, &checks, counts.clone());
@@ -193,11 +229,7 @@ fn without_disturbed(
     let found = if rest < paired::FEWEST_PAIRS {
         format!("without them {rest} chunks are left, too few to tell")
     } else {
-        let mut fewer = evidence.clone();
-        let mut keep = (0..evidence.chunks.len()).map(|number| !uneven.contains(&number));
-        fewer.chunks.retain(|_| keep.next().unwrap_or(true));
-        let mut keep = (0..evidence.histograms.len()).map(|number| !uneven.contains(&number));
-        fewer.histograms.retain(|_| keep.next().unwrap_or(true));
+        let fewer = without_chunks(evidence, |chunk| !uneven.contains(&chunk));
         let without = actions::compare_all(&fewer, checks, counts);
         let other = compared.iter().zip(&without).filter(|(with, without)| with.verdict != without.verdict);
         let other: Vec<String> = other
@@ -297,4 +329,38 @@ fn workload_change(evidence: &Evidence) -> Option<Change> {
         .map(|chunk| Some((total(chunk, Side::After)? / total(chunk, Side::Before)?).ln()))
         .collect();
     effect_of(evidence, &ratios?).as_ref().map(Change::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::store;
+
+    #[test]
+    fn what_is_cut_off_between_looks_is_judged_as_at_the_last_of_them() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-3");
+        let mut evidence = store::read(std::path::Path::new(path)).unwrap();
+        evidence.design.looks = vec![8, 16];
+        let at_look = compare(&evidence);
+        evidence.complete = false;
+        assert_eq!(compare(&evidence).reason, at_look.reason, "a look is being held");
+        for chunk in 0..3 {
+            evidence.chunks.push(evidence.chunks[chunk].clone());
+            evidence.histograms.push(evidence.histograms[chunk].clone());
+        }
+        let cut = compare(&evidence);
+        let json = |of: &Comparison| serde_json::to_value(&of.actions).unwrap();
+        assert_eq!((cut.verdict, json(&cut)), (at_look.verdict, json(&at_look)));
+        assert!(
+            cut.reason.contains("cut off after 11 chunks; judged as at the planned look after 8"),
+            "{}",
+            cut.reason
+        );
+        evidence.design.looks = vec![11];
+        assert_eq!(compare(&evidence).verdict, Verdict::Regressed);
+        evidence.design.looks = vec![16];
+        let early = compare(&evidence);
+        assert_eq!(early.verdict, Verdict::Inconclusive);
+        assert!(early.reason.contains("before the first planned look"), "{}", early.reason);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Must hold no value of a parameter and no row: answers are checksums.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub struct CountedAction {
     pub sets: Vec<CountedSet>,
     /// The plan that fits any parameters, of each step that has one.
     pub generic: Vec<u32>,
+    /// Tables that its writes touched and that were not looked into: too large, or not to be read.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub untraced: BTreeSet<String>,
 }
 
 /// What the actions cost on `after` without one of its indexes.
@@ -119,6 +122,13 @@ pub struct Answer {
     /// A new plan alone may change it: the statement takes a part of what it finds, gathers rows in the order they come, or adds up
     /// floating point.
     pub partial: bool,
+    /// Columns that differ between sides without the migration too, such as a clock, and were not compared; absent before format 4.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl CountedSet {

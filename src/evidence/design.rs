@@ -1,7 +1,5 @@
 //! How a trial was planned, as its evidence tells it. Must be fixed before the first slice, but for what the clones took.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 /// How a trial was planned.
@@ -77,12 +75,11 @@ impl Design {
     /// A block is preceded by this part of its length of load that does not count.
     pub const WARM_PART: u64 = 10;
 
-    /// How long the load of `chunks` chunks takes, with the warm-ups of blocks; without what happens between slices.
+    /// How long the load of a chunk takes with the warm-ups of blocks, in milliseconds.
     #[must_use]
-    pub fn load_time(&self, chunks: f64) -> Duration {
+    pub fn chunk_ms(&self) -> f64 {
         let warm = if self.interleave == Interleave::Block { self.slice_ms / Self::WARM_PART } else { 0 };
-        let chunk_ms = u64::from(self.rounds_per_chunk) * 3 * (self.slice_ms + warm);
-        Duration::from_secs_f64(chunks * chunk_ms as f64 / 1e3)
+        (u64::from(self.rounds_per_chunk) * 3 * (self.slice_ms + warm)) as f64
     }
 }
 

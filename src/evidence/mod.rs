@@ -12,6 +12,7 @@ pub mod store;
 pub mod view;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +127,15 @@ pub struct StatementFacts {
     pub sql: String,
     /// Its time, in milliseconds.
     pub duration_ms: f64,
+}
+
+impl Evidence {
+    /// How long `chunks` chunks take, in place with a migration each; without what else happens between slices.
+    #[must_use]
+    pub fn time_of(&self, chunks: f64) -> Duration {
+        let migrating_ms = if self.design.subject == Subject::InPlace { self.migration.duration_ms } else { 0.0 };
+        Duration::from_secs_f64(chunks * (self.design.chunk_ms() + migrating_ms) / 1e3)
+    }
 }
 
 /// A dataset.

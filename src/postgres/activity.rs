@@ -84,7 +84,7 @@ pub struct Background {
     pub checkpoints: u64,
     /// Autovacuum workers at work.
     pub autovacuum_workers: u64,
-    /// Sessions that execute something and are not this program's, in any database.
+    /// Sessions that execute something and have another name than the one that looks, in any database.
     pub others_active: u64,
 }
 
@@ -97,7 +97,7 @@ pub async fn background(connection: &mut PgConnection) -> Result<Background, Err
     let sql = format!(
         "SELECT ({checkpoints})::int8, count(*) FILTER (WHERE backend_type = 'autovacuum worker'),
                 count(*) FILTER (WHERE backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()
-                                   AND application_name !~ '^weighbridge')
+                                   AND application_name <> current_setting('application_name'))
          FROM pg_stat_activity"
     );
     let doing = |e| Error::doing("look at what else the server does", e);

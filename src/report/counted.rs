@@ -4,7 +4,7 @@ use super::words;
 use crate::compare::balance::Needed;
 use crate::compare::counts::{ClassCounts, CountComparison, Moved, ParameterClass};
 use crate::compare::indexes::Fate;
-use crate::compare::{ActionComparison, Comparison, IndexComparison};
+use crate::compare::{ActionComparison, Answers, Comparison, IndexComparison};
 use crate::evidence::Hypothetical;
 use crate::units::{change_text, count_text, duration_text, interval_text, percent_text, plural};
 use std::time::Duration;
@@ -143,7 +143,17 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
         }
     }
     lines.extend(by_class(name, counts));
-    lines.extend(counts.dearer.as_ref().map(|moved| far(name, counts.sets, moved)));
+    let touch = |blocks: &str| format!("touch {blocks} the blocks");
+    let dearer = counts.dearer.as_ref().map(|m| (m, touch(&format!("up to {:.1} times", m.factor))));
+    let cheaper = counts.cheaper.as_ref().map(|m| (m, touch(&format!("as little as {}", share_text(m.factor)))));
+    // What the others say already is not said again.
+    let told =
+        |moved: &Moved| [&counts.dearer, &counts.cheaper].into_iter().flatten().any(|other| other.sets == moved.sets);
+    let flipped = counts.flipped.as_ref().filter(|moved| !told(moved)).map(|m| (m, "have another plan".to_owned()));
+    lines.extend(
+        [dearer, cheaper, flipped].into_iter().flatten().map(|(moved, what)| far(name, counts.sets, moved, &what)),
+    );
+    lines.extend(answers(name, counts));
     lines
 }
 
@@ -161,8 +171,39 @@ fn by_class(name: &str, counts: &CountComparison) -> Option<String> {
     moved.then(|| format!("{name} · blocks by what the parameters find: {}", each.collect::<Vec<_>>().join(", ")))
 }
 
-/// Sets that cost far more: which they are, and their plans.
-fn far(name: &str, sets: u32, moved: &Moved) -> String {
+/// What is not known of the answers, or differs in a way that no caller may rely on.
+fn answers(name: &str, counts: &CountComparison) -> Vec<String> {
+    let mut lines = Vec::new();
+    match counts.answers {
+        Answers::OtherOrder => {
+            lines.push(format!("{name} · answers: the same rows in another order, which the statement leaves open"));
+        }
+        Answers::Unrepeatable => {
+            lines.push(format!("{name} · answers: they differ without the migration too, so they were not compared"));
+        }
+        Answers::Same | Answers::OtherPart | Answers::Different => {}
+    }
+    if counts.columns_left_out != 0 && counts.answers != Answers::Unrepeatable {
+        let columns = plural(counts.columns_left_out as usize, "column");
+        lines.push(format!("{name} · answers: {columns} that no two executions have in common (a clock, a random number) were not compared"));
+    }
+    if !counts.untraced.is_empty() {
+        let tables: Vec<&str> = counts.untraced.iter().map(String::as_str).collect();
+        lines.push(format!(
+            "{name} · answers: what it writes to {} was not compared (above 256 MiB, or not to be read)",
+            tables.join(", ")
+        ));
+    }
+    lines
+}
+
+/// A share of one, such as `0.2 %`.
+fn share_text(share: f64) -> String {
+    if share < 0.01 { format!("{:.2} % of", share * 100.0) } else { format!("{:.0} % of", share * 100.0) }
+}
+
+/// Sets that do something else than they did: which they are, and their plans.
+fn far(name: &str, sets: u32, moved: &Moved, what: &str) -> String {
     let which = match moved.rows_max_of_others {
         Some(others) if others < moved.rows_min => {
             format!(": those that give at least {} (others at most {others})", plural(moved.rows_min as usize, "row"))
@@ -173,10 +214,7 @@ fn far(name: &str, sets: u32, moved: &Moved) -> String {
         true => format!("; plan {}", moved.plan_after),
         false => format!("; {} → {}", moved.plan_before, moved.plan_after),
     };
-    format!(
-        "{name} · {} of {} sets of parameters touch up to {:.1} times the blocks{which}{plans}",
-        moved.sets, sets, moved.factor
-    )
+    format!("{name} · {} of {sets} sets of parameters {what}{which}{plans}", moved.sets)
 }
 
 /// `1,204 → 6`, or one number when both are the same.

@@ -203,7 +203,7 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
     let mut text = format!("{} {}: {reason}", action.name, action.verdict.word());
     if let (Some(needed), Verdict::Inconclusive) = (action.chunks_needed, action.verdict) {
         let more = needed.saturating_sub(evidence.chunks.len() as u32);
-        let time = duration_text(evidence.design.load_time(f64::from(more)));
+        let time = duration_text(evidence.time_of(f64::from(more)));
         if needed <= MOST_CHUNKS {
             let how = match evidence.design.precision {
                 Some(_) => "begin a new proof with a narrower --precision",

@@ -1,14 +1,15 @@
 //! Single operations on idle sides, counted and compared answer by answer. Must leave no row changed: every one is rolled back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Column, Connection, Executor, Row, TypeInfo};
+use sqlx::{Connection, Executor, Row};
 
+use super::answer::{Rows, Tables, add_answers, takes_a_part, with_ties, words};
 use super::error::TrialError;
 use super::event::{Event, Listener};
-use crate::evidence::{AccessPath, Answer, CountedAction, CountedSet, PlanFacts, PlanShape, Side};
+use super::trace::{Tracer, columns_of_tables};
+use crate::evidence::{AccessPath, CountedAction, CountedSet, PlanFacts, PlanShape, Side};
 use crate::expression::Value;
 use crate::postgres::error::database_error;
 use crate::postgres::explain::{Executed, Plan};
@@ -27,8 +28,8 @@ pub(super) const STREAM: u64 = u64::MAX;
 struct Asked<'w> {
     connection: PgConnection,
     workload: &'w Workload,
-    /// Sees what a transaction that has not ended takes away; only where nobody else writes.
-    witness: Option<PgConnection>,
+    /// Looks up what writes do to tables; only where nobody else writes.
+    tracer: Option<Tracer>,
 }
 
 /// Asks every action with the same sets of parameters on every side; by side and action. Where nobody else is (`alone`), rows that
@@ -44,9 +45,11 @@ pub async fn count<'w>(
 ) -> Result<BTreeMap<Side, Vec<CountedAction>>, TrialError> {
     let mut sides = Vec::new();
     for (side, target) in targets {
-        let witness = if alone { Some(witness(target).await?) } else { None };
-        sides.push(Asked { connection: quiet(target).await?, workload: of(*side), witness });
+        let tracer = if alone { Some(Tracer::new(target).await?) } else { None };
+        sides.push(Asked { connection: quiet(target).await?, workload: of(*side), tracer });
     }
+    let control = targets.iter().position(|(side, _)| *side == Side::Control).unwrap_or_default();
+    let tables = if alone { columns_of_tables(&mut sides[0].connection).await? } else { Tables::new() };
     let actions = &of(Side::Before).actions;
     let mut counted = vec![vec![CountedAction::default(); actions.len()]; targets.len()];
     for (done, action) in order(actions).into_iter().enumerate() {
@@ -60,7 +63,7 @@ pub async fn count<'w>(
             if set == u64::from(sets) {
                 counted.iter_mut().for_each(|side| side[action] = CountedAction::default());
             } else {
-                add_answers(&mut counted, (action, set as usize), &answers);
+                add_answers(&mut counted, control, (action, set as usize), (&answers, &tables));
             }
         }
         for (asked, counted) in sides.iter_mut().zip(&mut counted) {
@@ -90,7 +93,7 @@ impl Apart {
         sets: u32,
         listener: &Listener,
     ) -> Result<(), TrialError> {
-        let mut asked = Asked { connection: quiet(target).await?, workload, witness: None };
+        let mut asked = Asked { connection: quiet(target).await?, workload, tracer: None };
         let actions = &workload.actions;
         let mut counted = vec![CountedAction::default(); actions.len()];
         let mut answers: Vec<Vec<Vec<Rows>>> = vec![Vec::new(); actions.len()];
@@ -115,13 +118,14 @@ impl Apart {
     /// What was counted, answers compared.
     pub(super) fn finish(self) -> BTreeMap<Side, Vec<CountedAction>> {
         let (sides, mut counted): (Vec<Side>, Vec<Vec<CountedAction>>) = self.sides.into_iter().unzip();
+        let control = sides.iter().position(|side| *side == Side::Control).unwrap_or_default();
         let actions = counted.first().map_or(0, Vec::len);
         let mut answers = self.answers;
         for action in 0..actions {
             let mut of_sides: Vec<_> = answers.iter_mut().map(|side| side[action].drain(..)).collect();
             let mut set = 0;
             while let Some(of_set) = of_sides.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>() {
-                add_answers(&mut counted, (action, set), &of_set);
+                add_answers(&mut counted, control, (action, set), (&of_set, &Tables::new()));
                 set += 1;
             }
         }
@@ -141,6 +145,9 @@ fn order(actions: &[PlannedAction]) -> Vec<usize> {
 fn sets_of(sets: u32) -> impl Iterator<Item = u64> {
     std::iter::once(u64::from(sets)).chain(0..u64::from(sets))
 }
+
+/// Sets of an action whose writes are looked up in the tables, which are read whole for it.
+const TRACED_SETS: u64 = 2;
 
 /// A session whose statements are not counted among the load's, where the role may say so.
 pub(super) async fn quiet(target: &Target) -> Result<PgConnection, Error> {
@@ -176,97 +183,18 @@ async fn operation(
     let mut values = Vec::new();
     asked.workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
     let planned = &asked.workload.actions[action];
-    let (counted, mut rows) = steps(&mut asked.connection, planned, values, found).await?;
     let writes = planned.steps.iter().any(|step| sql::may_write(&step.sql));
-    if let Some(witness) = asked.witness.as_mut().filter(|_| writes && set < TRACED_SETS && counted.failed.is_none()) {
-        rows.extend(traces(&mut asked.connection, witness).await?);
+    let mut tracer = asked.tracer.as_mut().filter(|_| writes && set < TRACED_SETS);
+    if let Some(tracer) = &mut tracer {
+        tracer.begin(&mut asked.connection).await?;
+    }
+    let (counted, mut rows) = steps(&mut asked.connection, planned, values, found).await?;
+    if let Some(tracer) = tracer.filter(|_| counted.failed.is_none()) {
+        rows.extend(tracer.end(&mut asked.connection, &mut found.untraced).await?);
     }
     run(&mut asked.connection, "ROLLBACK").await?;
     found.sets.push(counted);
     Ok(rows)
-}
-
-/// Sets of an action whose writes are looked up in the tables, which are read whole for it.
-const TRACED_SETS: u64 = 2;
-
-/// The rows that the transaction leaves in every table it touched and those it takes away, through triggers and cascades too; of
-/// tables that are not too large to be read whole.
-async fn traces(connection: &mut PgConnection, witness: &mut PgConnection) -> Result<Vec<Rows>, TrialError> {
-    let touched =
-        "SELECT relid::regclass::text, pg_current_xact_id_if_assigned()::xid::text FROM pg_stat_xact_user_tables
-                   WHERE 0 < n_tup_ins + n_tup_upd + n_tup_del AND pg_table_size(relid) < 256 << 20 ORDER BY 1";
-    let mut found = Vec::new();
-    let Ok(tables) = fetch(connection, touched).await? else { return Ok(found) };
-    for row in tables {
-        let (Ok(table), Ok(own)) = (row.try_get::<String, _>(0), row.try_get::<String, _>(1)) else { continue };
-        run(connection, "SAVEPOINT counted").await?;
-        // No older than the transaction: what follows a savepoint has a number of its own.
-        let sql = format!("SELECT * FROM {table} WHERE age(xmin) <= age('{own}'::xid)");
-        if let (Ok(left), Some(gone)) = (fetch(connection, &sql).await?, gone(connection, witness, &table, &own).await?)
-        {
-            found.push(Rows { of: Of::Left(table.clone()), ..Rows::new(&left, false) });
-            found.push(Rows { of: Of::Gone(table), ..Rows::new(&gone, false) });
-        }
-        run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
-    }
-    Ok(found)
-}
-
-/// The rows of a table as they were that the transaction `own` deletes or replaces: another session still sees them, marked by it; a
-/// row that it only locks is marked too, but is still there for it. Nothing where they cannot be read. A row that it locks first and
-/// a block of its with an exception handler deletes then is overlooked: the server gives such a mark a number of another kind.
-async fn gone(
-    connection: &mut PgConnection,
-    witness: &mut PgConnection,
-    table: &str,
-    own: &str,
-) -> Result<Option<Vec<PgRow>>, TrialError> {
-    let marked = format!("SELECT ctid::text FROM {table} WHERE age(xmax) <= age('{own}'::xid)");
-    let Ok(marked) = fetch(witness, &marked).await? else { return Ok(None) };
-    let place = |row: &PgRow| row.try_get::<String, _>(0).unwrap_or_default();
-    let at = |places: &BTreeSet<String>| {
-        let places: Vec<String> = places.iter().map(|place| format!("'{place}'")).collect();
-        format!("ctid = ANY (ARRAY[{}]::tid[])", places.join(", "))
-    };
-    let mut places: BTreeSet<String> = marked.iter().map(place).collect();
-    let still_there = format!("SELECT ctid::text FROM {table} WHERE {}", at(&places));
-    let Ok(still_there) = fetch(connection, &still_there).await? else { return Ok(None) };
-    let still_there: BTreeSet<String> = still_there.iter().map(place).collect();
-    places.retain(|place| !still_there.contains(place));
-    Ok(fetch(witness, &format!("SELECT * FROM {table} WHERE {}", at(&places))).await?.ok())
-}
-
-/// A session that never waits for what the counted one locks.
-async fn witness(target: &Target) -> Result<PgConnection, Error> {
-    let mut connection = quiet(target).await?;
-    run(&mut connection, "SET lock_timeout = '1s'").await?;
-    Ok(connection)
-}
-
-/// Adds the answers of all sides to one set, in the columns that all of them have: a migration may add one without changing what
-/// was there.
-fn add_answers(sides: &mut [Vec<CountedAction>], (action, set): (usize, usize), answers: &[Vec<Rows>]) {
-    let Some(first) = answers.first() else { return };
-    let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.of == Of::Answer).count();
-    let steps = answers.iter().map(of_steps).min().unwrap_or(0);
-    let step = (0..steps).map(|step| answers.iter().map(|side| &side[step]).collect());
-    // A table that `before` does not touch is the migration's own, such as a log that a new trigger writes; one that another side
-    // does not touch has no row there.
-    let none = Rows::new(&[], false);
-    let table = first.iter().filter(|rows| rows.of != Of::Answer).map(|rows| {
-        let same = |side: &'_ Vec<Rows>| side.iter().position(|other| other.of == rows.of);
-        answers.iter().map(|side| same(side).map_or(&none, |at| &side[at])).collect()
-    });
-    let compared: Vec<Vec<&Rows>> = step.chain(table).collect();
-    for of_sides in compared {
-        let mut columns = of_sides[0].columns.clone();
-        columns.retain(|column| of_sides.iter().all(|rows| rows.is_empty() || rows.columns.contains(column)));
-        for (found, rows) in sides.iter_mut().zip(of_sides) {
-            if let Some(set) = found[action].sets.get_mut(set) {
-                set.answers.push(rows.answer(&columns));
-            }
-        }
-    }
 }
 
 /// Every step once; those that need a value no earlier step gave are left out.
@@ -302,7 +230,8 @@ pub(super) async fn steps<'v>(
         match fetch(connection, &tagged(&returning(&text), tag)).await? {
             Ok(rows) => {
                 take(step, &rows, &mut values);
-                answers.push(Rows::new(&rows, takes_a_part(&text)));
+                let partial = takes_a_part(&text) && !ends_without_ties(connection, &text, rows.len()).await?;
+                answers.push(Rows::new(&rows, partial));
             }
             Err(code) => {
                 counted.failed = Some(code);
@@ -311,6 +240,15 @@ pub(super) async fn steps<'v>(
         }
     }
     Ok((counted, answers))
+}
+
+/// Whether the order of a statement that takes the first rows says which they are: as many come with all that tie with the last.
+async fn ends_without_ties(connection: &mut PgConnection, text: &str, rows: usize) -> Result<bool, TrialError> {
+    let Some(text) = with_ties(text) else { return Ok(false) };
+    run(connection, "SAVEPOINT counted").await?;
+    let found = fetch(connection, &text).await?;
+    run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
+    Ok(found.is_ok_and(|found| found.len() == rows))
 }
 
 /// A statement executed and undone, with what it cost.
@@ -385,105 +323,12 @@ fn returning(text: &str) -> String {
     }
 }
 
-/// Whether a new plan alone may change the answer: the statement takes a part of what it finds, or gathers rows in whatever order
-/// they come.
-fn takes_a_part(text: &str) -> bool {
-    const WORDS: [&str; 13] = [
-        "limit",
-        "fetch",
-        "offset",
-        "array_agg",
-        "string_agg",
-        "json_agg",
-        "jsonb_agg",
-        "json_object_agg",
-        "jsonb_object_agg",
-        "xmlagg",
-        "over",
-        "distinct",
-        "tablesample",
-    ];
-    words(text).iter().any(|word| WORDS.contains(&word.as_str()))
-}
-
-fn words(text: &str) -> Vec<String> {
-    let words = sql::tokens(text).into_iter().filter(|token| token.kind == sql::Kind::Word);
-    words.map(|token| text[token.span].to_ascii_lowercase()).collect()
-}
-
 /// Gives slots the values of the first row of a result.
 fn take(step: &PlannedStep, rows: &[PgRow], values: &mut [Value<'_>]) {
     let Some(row) = rows.first().filter(|_| step.keep != Keep::Nothing) else { return };
     for (column, slot, _) in &step.captures {
         let text = row.try_get_raw(*column).ok().and_then(|raw| raw.as_str().ok().map(str::to_owned));
         values[*slot] = text.map_or(Value::Null, |text| Value::Text(text.into()));
-    }
-}
-
-/// Rows of a result with the names of their columns.
-#[derive(Clone)]
-pub(super) struct Rows {
-    of: Of,
-    columns: Vec<String>,
-    rows: Vec<Vec<Option<Vec<u8>>>>,
-    partial: bool,
-}
-
-/// Where rows come from.
-#[derive(Clone, PartialEq, Eq)]
-enum Of {
-    /// A statement gave them.
-    Answer,
-    /// They are left in a table.
-    Left(String),
-    /// They are no longer in a table.
-    Gone(String),
-}
-
-impl Rows {
-    fn new(found: &[PgRow], partial: bool) -> Self {
-        let mut columns: Vec<String> = Vec::new();
-        let mut inexact = false;
-        for column in found.first().map_or(&[][..], |row| row.columns()) {
-            // Names may come twice: the second is another column.
-            let same = |known: &&String| known.split('\0').next() == Some(column.name());
-            let nth = columns.iter().filter(same).count();
-            columns.push(format!("{}\0{nth}", column.name()));
-            // Sums of floating point depend on their order.
-            inexact |= ["FLOAT4", "FLOAT8"].contains(&column.type_info().name());
-        }
-        let partial = partial || inexact;
-        let value = |row: &PgRow, column: usize| row.try_get_raw(column).ok()?.as_bytes().ok().map(<[u8]>::to_vec);
-        let rows = found.iter().map(|row| (0..row.columns().len()).map(|column| value(row, column)).collect());
-        Self { of: Of::Answer, rows: rows.collect(), columns, partial }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    fn answer(&self, columns: &[String]) -> Answer {
-        let places: Vec<usize> =
-            columns.iter().filter_map(|column| self.columns.iter().position(|own| own == column)).collect();
-        if places.is_empty() && !self.rows.is_empty() {
-            return Answer { rows: self.rows.len() as u64, partial: self.partial, ..Answer::default() };
-        }
-        let (mut sum, mut ordered) = (0_u64, Sha256::new());
-        for row in &self.rows {
-            let mut hash = Sha256::new();
-            for value in places.iter().map(|place| &row[*place]) {
-                // The length keeps ("a", "b") and ("ab", "") apart, and NULL from the empty text.
-                hash.update(value.as_ref().map_or(u64::MAX, |value| value.len() as u64).to_le_bytes());
-                hash.update(value.as_deref().unwrap_or_default());
-            }
-            let digest = hash.finalize();
-            sum = sum.wrapping_add(u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes")));
-            ordered.update(digest);
-        }
-        // Rows in a table have no order.
-        let ordered = if self.of == Of::Answer { ordered } else { Sha256::new() };
-        let ordered: String = ordered.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Answer { rows: self.rows.len() as u64, checksum: format!("{sum:016x}"), ordered, partial: self.partial }
     }
 }
 
@@ -520,6 +365,5 @@ mod tests {
         {
             assert_eq!(returning(same), same);
         }
-        assert!(takes_a_part("SELECT 1 ORDER BY 1 LIMIT 3") && !takes_a_part("SELECT 'limit' AS \"limit\""));
     }
 }

@@ -4,6 +4,7 @@
 //! Must give no verdict: it hands evidence to whoever asks. Must leave no database behind but templates, and none changed.
 
 pub mod ablate;
+mod answer;
 mod clones;
 pub mod conduct;
 pub mod count;
@@ -14,6 +15,7 @@ mod focus;
 mod given;
 mod hypothetical;
 pub mod in_place;
+mod lossless;
 mod measure;
 pub mod order;
 mod prepare;
@@ -22,6 +24,7 @@ pub mod settings;
 pub mod sides;
 mod switch;
 pub mod template;
+mod trace;
 
 pub use conduct::prove;
 pub use error::TrialError;

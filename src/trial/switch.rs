@@ -10,15 +10,15 @@ use sqlx::{Connection, Row};
 
 use super::error::TrialError;
 use super::event::{Event, Listener};
+use super::lossless;
 use super::settings::InPlace;
 use super::sides::{analyze_tables, run};
 use crate::clock::Clock;
-use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::diagnostic::SourceFile;
 use crate::evidence::Side;
 use crate::migrate::{Applied, apply_and, in_transaction};
 use crate::postgres::sql_text::{literal, query};
 use crate::postgres::{Error, Target};
-use crate::sql;
 
 /// A migration and its reversal wait this long for a lock that somebody holds; queueing for longer would stop everybody behind it.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
@@ -60,7 +60,7 @@ impl Switch {
         listener: Listener,
     ) -> Result<Self, TrialError> {
         let files = read(place)?;
-        refuse(&files)?;
+        lossless::check(&files.iter().map(|files| (&files.up, &files.down)).collect::<Vec<_>>())?;
         let target = place.target.named(application);
         let mut lock = target.connect().await?;
         if !take_lock(&mut lock).await? {
@@ -366,135 +366,5 @@ impl Marker {
              hand: {}then DROP TABLE weighbridge.in_place; DROP SCHEMA weighbridge",
             downs.collect::<String>()
         )
-    }
-}
-
-/// Files that cannot be undone by reverting them, or that end the transaction in which it is written down that they ran.
-fn refuse(files: &[Files]) -> Result<(), TrialError> {
-    for files in files {
-        refuse_in(&files.up, |statement| control(statement).or_else(|| loses(statement)))?;
-        refuse_in(&files.down, control)?;
-    }
-    Ok(())
-}
-
-fn refuse_in(file: &SourceFile, wrong: impl Fn(&str) -> Option<&'static str>) -> Result<(), TrialError> {
-    let statements = sql::statements(&file.text).into_iter();
-    let found = statements.filter_map(|span| Some((wrong(&file.text[span.clone()])?, span)));
-    let problems: Vec<Diagnostic> = found
-        .map(|(what, span)| {
-            let line = file.text[span.clone()].lines().next().map_or(0, str::len);
-            Diagnostic::at(span.start..span.start + line, format!("{what}, so this cannot be weighed in place"))
-                .help("weigh it on clones (--url), or on two databases of your own (--before, --after)")
-        })
-        .collect();
-    if problems.is_empty() { Ok(()) } else { Err(TrialError::File(Box::new(file.clone().problems(problems)))) }
-}
-
-/// The words of a statement, folded; what is quoted keeps its quotes.
-fn words(statement: &str) -> Vec<String> {
-    let tokens = sql::tokens(statement).into_iter();
-    let words = tokens.filter(|token| matches!(token.kind, sql::Kind::Word | sql::Kind::Quoted));
-    words
-        .map(|token| match token.kind {
-            sql::Kind::Word => statement[token.span].to_ascii_lowercase(),
-            _ => statement[token.span].to_owned(),
-        })
-        .collect()
-}
-
-fn control(statement: &str) -> Option<&'static str> {
-    const CONTROL: [&str; 9] =
-        ["begin", "start", "commit", "end", "rollback", "abort", "prepare", "savepoint", "release"];
-    let first = words(statement).into_iter().next()?;
-    CONTROL.contains(&first.as_str()).then_some("this steers a transaction, and a file is one already")
-}
-
-/// What a statement may lose, or may not have made, by its words: better one refused too many.
-fn loses(statement: &str) -> Option<&'static str> {
-    const KNOWN: [&str; 11] =
-        ["create", "alter", "drop", "comment", "grant", "revoke", "set", "reset", "analyze", "vacuum", "reindex"];
-    const DROPPED: [&str; 9] =
-        ["index", "view", "trigger", "function", "procedure", "aggregate", "rule", "policy", "statistics"];
-    let words = words(statement);
-    let has = |sequence: &[&str]| words.windows(sequence.len()).any(|window| window == sequence);
-    let first = words.first().map(String::as_str)?;
-    let second = words.get(1).map_or("", String::as_str);
-    if !KNOWN.contains(&first) {
-        return Some("this may change rows, which reverting does not bring back");
-    }
-    if has(&["if", "not", "exists"]) || has(&["or", "replace"]) {
-        return Some("this does nothing, or something else, where there is one already, and reverting would drop that");
-    }
-    if first == "drop" && !DROPPED.contains(&second) {
-        return Some("this drops what may hold rows, which reverting does not bring back");
-    }
-    if first == "alter" && !["table", "index", "view", "function", "policy", "statistics"].contains(&second) {
-        return Some("this changes what reverting may not bring back");
-    }
-    if first == "alter" && second == "table" {
-        let drops = words.iter().enumerate().filter(|(_, word)| *word == "drop");
-        let of_column = |at: usize| words[..at].iter().rev().take(3).any(|word| word == "alter");
-        let harmless = |at: usize| match words.get(at + 1).map(String::as_str) {
-            Some("constraint") => words.get(at + 2).is_some(),
-            Some("not" | "default" | "expression") => of_column(at),
-            _ => false,
-        };
-        if drops.into_iter().any(|(at, _)| !harmless(at)) {
-            return Some("this drops what may hold values, which reverting does not bring back");
-        }
-        if words.iter().any(|word| word == "type") {
-            return Some("this changes the type of a column, and reverting does not bring its values back");
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{control, loses};
-
-    #[test]
-    fn what_reverting_would_not_bring_back_is_refused() {
-        for lost in [
-            "DROP TABLE t",
-            "ALTER TABLE t DROP c",
-            "ALTER TABLE t DROP COLUMN c",
-            "ALTER TABLE t DROP \"Meta\"",
-            "ALTER TABLE insurance DROP policy",
-            "ALTER TABLE t ALTER id DROP IDENTITY",
-            "alter table t alter c set data type int",
-            "ALTER TABLE t ALTER c TYPE int",
-            "DELETE FROM t",
-            "WITH a AS (DELETE FROM t RETURNING *) SELECT * FROM a",
-            "UPDATE t SET a = 1",
-            "TRUNCATE t",
-            "DO $$ BEGIN END $$",
-            "CALL backfill()",
-            "SELECT setval('s', 1)",
-            "INSERT INTO t VALUES (1)",
-            "ALTER SEQUENCE s RESTART",
-            "ALTER TYPE s ADD VALUE 'x'",
-            "ALTER TABLE t ADD COLUMN IF NOT EXISTS c int",
-            "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-        ] {
-            assert!(loses(lost).is_some(), "{lost}");
-        }
-        for kept in [
-            "CREATE INDEX i ON t (type)",
-            "CREATE INDEX CONCURRENTLY i ON t (a)",
-            "DROP INDEX i",
-            "ALTER TABLE t DROP CONSTRAINT c",
-            "ALTER TABLE t ALTER c DROP NOT NULL",
-            "ALTER TABLE t ALTER COLUMN c DROP DEFAULT",
-            "ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES b ON DELETE CASCADE ON UPDATE SET NULL",
-            "CREATE TRIGGER a BEFORE UPDATE OR DELETE ON t EXECUTE FUNCTION f()",
-            "ALTER TABLE t ADD COLUMN updated timestamptz",
-            "COMMENT ON TABLE t IS 'DROP TABLE t'",
-        ] {
-            assert_eq!(loses(kept), None, "{kept}");
-        }
-        assert!(control("COMMIT").is_some() && control("begin").is_some());
-        assert_eq!(control("CREATE TABLE begin (a int)"), None);
     }
 }

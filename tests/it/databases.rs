@@ -233,6 +233,22 @@ fn a_migration_that_cannot_be_undone_is_not_weighed_in_place() {
         .prove_in_place("0005", &[])
         .exits(2)
         .says(&["does not bring back the schema", "comment on table payments: what users paid` is gone"]);
+    // What is compared less often than columns is compared too; what its down file drops must be its own.
+    place.shop.write("migrations/0008_target.up.sql", "ALTER TABLE payments ALTER amount SET STATISTICS 500;\n");
+    place.shop.write("migrations/0008_target.down.sql", "SET LOCAL work_mem = '4MB';\n");
+    place.prove_in_place("0008", &[]).exits(2).says(&["does not bring back the schema", "STATISTICS 500"]);
+    place.execute("shop", "ALTER TABLE payments ALTER amount SET STATISTICS -1");
+    place.shop.write("migrations/0009_takes.up.sql", "CREATE INDEX a ON payments (amount);\n");
+    place
+        .shop
+        .write("migrations/0009_takes.down.sql", "DROP INDEX a;\nUPDATE users SET email = '';\nDROP TABLE payments;\n");
+    place.prove_in_place("0009", &[]).exits(2).says(&[
+        "0009_takes.down.sql:2:1",
+        "may change rows every time",
+        "0009_takes.down.sql:3:1",
+        "drops what the up file does not make",
+    ]);
+    assert!(place.has("payments") && !place.has("a"));
     // What is there already is not reverted, for that would drop it.
     place.execute("shop", "COMMENT ON TABLE payments IS 'what users paid'");
     place.prove_in_place("0002", &[]).exits(2).says(&["0002_changes_nothing changes nothing in this schema"]);

@@ -203,6 +203,9 @@ fn a_proof_goes_on_where_it_ended_and_its_verdicts_can_be_recomputed() {
     shop.change("scenario.toml", "ORDER BY id DESC", "ORDER BY id");
     let again = home.prove(&shop, "0002", &[&small[..], &["--chunks", "1"]].concat()).json();
     assert_eq!(again["evidence"]["design"]["attempt"], 2);
+    // Another seed is one more chance, and so is told.
+    let other = home.prove(&shop, "0002", &[&small[..], &["--chunks", "1", "--seed", "7"]].concat()).json();
+    assert_eq!(other["evidence"]["design"]["attempt"], 3);
 
     assert!(home.run(&["verify", &folder]).ok().stdout.starts_with("verified · "));
     let path = format!("{folder}/trial.json");

@@ -1,0 +1,308 @@
+//! What operations answer, and what their writes leave and take away, as far as it must be the same on every side. Must hand on no
+//! row: only numbers and checksums.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+use sqlx::postgres::PgRow;
+use sqlx::{Column, Row, TypeInfo};
+
+use crate::evidence::{Answer, CountedAction};
+use crate::sql;
+
+/// Columns of the tables of `before`, by names as the server writes them.
+pub(super) type Tables = BTreeMap<String, Vec<String>>;
+
+/// Adds the answers of all sides to one set, in the columns that all of them have: a migration may add one without changing what
+/// was there. Columns in which even the sides without it differ, such as a clock, are left out, and counted. The first side is
+/// `before`, that at `control` the control.
+pub(super) fn add_answers(
+    sides: &mut [Vec<CountedAction>],
+    control: usize,
+    (action, set): (usize, usize),
+    (answers, tables): (&[Vec<Rows>], &Tables),
+) {
+    let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.of == Of::Answer).count();
+    let steps = answers.iter().map(of_steps).min().unwrap_or(0);
+    let step = (0..steps).map(|step| -> Vec<Rows> { answers.iter().map(|side| side[step].clone()).collect() });
+    for of_sides in step.chain(changes_of_tables(answers, tables)) {
+        let mut columns = of_sides[0].columns.clone();
+        columns.retain(|column| of_sides.iter().all(|rows| rows.rows.is_empty() || rows.columns.contains(column)));
+        let common = columns.len();
+        columns.retain(|column| of_sides[0].values(column) == of_sides[control].values(column));
+        let left_out = (common - columns.len()) as u32;
+        for (found, rows) in sides.iter_mut().zip(of_sides) {
+            if let Some(set) = found[action].sets.get_mut(set) {
+                set.answers.push(Answer { left_out, ..rows.answer(&columns) });
+            }
+        }
+    }
+}
+
+/// For each table that `before` has and any side changed: what each side added to it, and what it took away. A row whose known
+/// columns are as they were did not change, whatever a new trigger keeps in a new column; tables of the migration's own are none
+/// that an application knew.
+fn changes_of_tables<'r>(answers: &'r [Vec<Rows>], tables: &'r Tables) -> impl Iterator<Item = Vec<Rows>> + 'r {
+    let touched = answers.iter().flatten().filter_map(|rows| match &rows.of {
+        Of::Answer => None,
+        Of::Left(table) | Of::Gone(table) => Some(table),
+    });
+    let touched: BTreeSet<&String> = touched.collect();
+    let known = touched.into_iter().filter_map(|table| Some((table, tables.get(table)?)));
+    let changes = known.flat_map(move |(table, columns)| {
+        let of = |side: &'r Vec<Rows>, of: Of| side.iter().find(|rows| rows.of == of);
+        let pairs: Vec<[Option<&Rows>; 2]> =
+            answers.iter().map(|side| [of(side, Of::Left(table.clone())), of(side, Of::Gone(table.clone()))]).collect();
+        let mut columns: Vec<String> = columns.iter().map(|column| first_of(column)).collect();
+        let has = |rows: &Rows, column: &String| rows.rows.is_empty() || rows.columns.contains(column);
+        columns.retain(|column| pairs.iter().flatten().flatten().all(|rows| has(rows, column)));
+        let (added, removed): (Vec<Rows>, Vec<Rows>) =
+            pairs.into_iter().map(|pair| net(table, pair, &columns)).map(|[added, removed]| (added, removed)).unzip();
+        [added, removed]
+    });
+    changes.filter(|of_sides| of_sides.iter().any(|rows| !rows.rows.is_empty()))
+}
+
+/// Rows of a table that are left and were not there, and those that were there and are gone, in these columns.
+fn net(table: &str, [left, gone]: [Option<&Rows>; 2], columns: &[String]) -> [Rows; 2] {
+    let mut balance: BTreeMap<Vec<Option<Vec<u8>>>, i64> = BTreeMap::new();
+    for (rows, by) in [(left, 1), (gone, -1)] {
+        rows.into_iter().flat_map(|rows| rows.project(columns)).for_each(|row| *balance.entry(row).or_default() += by);
+    }
+    let partial = [left, gone].into_iter().flatten().any(|rows| rows.partial);
+    let of = |of: Of, sign: i64| {
+        let times = |(row, by): (&Vec<Option<Vec<u8>>>, &i64)| {
+            std::iter::repeat_n(row.clone(), usize::try_from(by * sign).unwrap_or_default())
+        };
+        Rows { of, columns: columns.to_vec(), rows: balance.iter().flat_map(times).collect(), partial }
+    };
+    [of(Of::Left(table.to_owned()), 1), of(Of::Gone(table.to_owned()), -1)]
+}
+
+/// Rows of a result with the names of their columns.
+#[derive(Clone)]
+pub(super) struct Rows {
+    of: Of,
+    columns: Vec<String>,
+    rows: Vec<Vec<Option<Vec<u8>>>>,
+    partial: bool,
+}
+
+/// Where rows come from.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Of {
+    /// A statement gave them.
+    Answer,
+    /// They are left in a table.
+    Left(String),
+    /// They are no longer in a table.
+    Gone(String),
+}
+
+impl Rows {
+    /// The rows of a result, of which a new plan may choose others (`partial`).
+    pub(super) fn new(found: &[PgRow], partial: bool) -> Self {
+        let mut columns: Vec<String> = Vec::new();
+        let mut inexact = false;
+        for column in found.first().map_or(&[][..], |row| row.columns()) {
+            // Names may come twice: the second is another column.
+            let same = |known: &&String| known.split('\0').next() == Some(column.name());
+            let nth = columns.iter().filter(same).count();
+            columns.push(format!("{}\0{nth}", column.name()));
+            // Sums of floating point depend on their order.
+            inexact |= ["FLOAT4", "FLOAT8"].contains(&column.type_info().name());
+        }
+        let partial = partial || inexact;
+        let value = |row: &PgRow, column: usize| row.try_get_raw(column).ok()?.as_bytes().ok().map(<[u8]>::to_vec);
+        let rows = found.iter().map(|row| (0..row.columns().len()).map(|column| value(row, column)).collect());
+        Self { of: Of::Answer, rows: rows.collect(), columns, partial }
+    }
+
+    /// The same rows, from elsewhere.
+    pub(super) fn of(self, of: Of) -> Self {
+        Self { of, ..self }
+    }
+
+    /// What a column holds, whatever the order of the rows.
+    fn values(&self, column: &String) -> Option<Vec<&Option<Vec<u8>>>> {
+        let place = self.columns.iter().position(|own| own == column)?;
+        let mut values: Vec<_> = self.rows.iter().map(|row| &row[place]).collect();
+        values.sort();
+        Some(values)
+    }
+
+    /// The rows in some of their columns.
+    fn project(&self, columns: &[String]) -> impl Iterator<Item = Vec<Option<Vec<u8>>>> {
+        let place = |column: &String| self.columns.iter().position(|own| own == column);
+        let places: Vec<usize> = columns.iter().filter_map(place).collect();
+        self.rows.iter().map(move |row| places.iter().map(|place| row[*place].clone()).collect())
+    }
+
+    fn answer(&self, columns: &[String]) -> Answer {
+        let places: Vec<usize> =
+            columns.iter().filter_map(|column| self.columns.iter().position(|own| own == column)).collect();
+        if places.is_empty() && !self.rows.is_empty() {
+            return Answer { rows: self.rows.len() as u64, partial: self.partial, ..Answer::default() };
+        }
+        let (mut sum, mut ordered) = (0_u64, Sha256::new());
+        for row in &self.rows {
+            let mut hash = Sha256::new();
+            for value in places.iter().map(|place| &row[*place]) {
+                // The length keeps ("a", "b") and ("ab", "") apart, and NULL from the empty text.
+                hash.update(value.as_ref().map_or(u64::MAX, |value| value.len() as u64).to_le_bytes());
+                hash.update(value.as_deref().unwrap_or_default());
+            }
+            let digest = hash.finalize();
+            sum = sum.wrapping_add(u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes")));
+            ordered.update(digest);
+        }
+        // Rows in a table have no order.
+        let ordered = if self.of == Of::Answer { ordered } else { Sha256::new() };
+        let ordered: String = ordered.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Answer {
+            rows: self.rows.len() as u64,
+            checksum: format!("{sum:016x}"),
+            ordered,
+            partial: self.partial,
+            left_out: 0,
+        }
+    }
+}
+
+/// The first column of a name: names may come twice.
+fn first_of(column: &str) -> String {
+    format!("{column}\0{}", 0)
+}
+
+/// Words with which a new plan alone may change the answer.
+const GATHERING: [&str; 10] = [
+    "offset",
+    "array_agg",
+    "string_agg",
+    "json_agg",
+    "jsonb_agg",
+    "json_object_agg",
+    "jsonb_object_agg",
+    "xmlagg",
+    "over",
+    "tablesample",
+];
+
+/// Whether a new plan alone may change the answer: the statement takes a part of what it finds, or gathers rows in whatever order
+/// they come.
+pub(super) fn takes_a_part(text: &str) -> bool {
+    let words = words(text);
+    words.iter().any(|word| ["limit", "fetch"].contains(&word.as_str())) || gathers(&words)
+}
+
+fn gathers(words: &[String]) -> bool {
+    words.iter().any(|word| GATHERING.contains(&word.as_str()))
+        || words.windows(2).any(|pair| pair == ["distinct", "on"])
+}
+
+/// A statement that takes the first rows of an order, made to take all that tie with the last of them too; nothing where it does
+/// something else besides.
+pub(super) fn with_ties(text: &str) -> Option<String> {
+    let all = words(text);
+    if gathers(&all)
+        || all.iter().any(|word| word == "fetch")
+        || all.iter().filter(|word| *word == "limit").count() != 1
+    {
+        return None;
+    }
+    let (mut depth, mut ordered) = (0, false);
+    for token in sql::tokens(text) {
+        let word = text[token.span.clone()].to_ascii_lowercase();
+        match (token.kind, word.as_str()) {
+            (sql::Kind::Symbol, "(") => depth += 1,
+            (sql::Kind::Symbol, ")") => depth -= 1,
+            (sql::Kind::Word, "order") if depth == 0 => ordered = true,
+            (sql::Kind::Word, "limit") if depth == 0 && ordered => {
+                let (before, most) = (&text[..token.span.start], text[token.span.end..].trim().trim_end_matches(';'));
+                // What follows the number, such as FOR UPDATE.
+                let more = words(most).iter().any(|word| word == "for");
+                return (!more).then(|| format!("{before}FETCH FIRST ({most}) ROWS WITH TIES"));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+pub(super) fn words(text: &str) -> Vec<String> {
+    let words = sql::tokens(text).into_iter().filter(|token| token.kind == sql::Kind::Word);
+    words.map(|token| text[token.span].to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(of: Of, columns: &[&str], rows: &[&[&str]]) -> Rows {
+        let value = |value: &&str| Some(value.as_bytes().to_vec());
+        Rows {
+            of,
+            columns: columns.iter().map(|column| first_of(column)).collect(),
+            rows: rows.iter().map(|row| row.iter().map(value).collect()).collect(),
+            partial: false,
+        }
+    }
+
+    fn answers(sides: &[Vec<Rows>; 3], tables: &Tables) -> Vec<Vec<Answer>> {
+        let one =
+            || vec![CountedAction { sets: vec![crate::evidence::CountedSet::default()], ..CountedAction::default() }];
+        let mut counted = [one(), one(), one()];
+        add_answers(&mut counted, 1, (0, 0), (sides, tables));
+        counted.into_iter().map(|mut side| side.remove(0).sets.remove(0).answers).collect()
+    }
+
+    #[test]
+    fn what_only_one_side_takes_away_is_seen_and_a_new_column_is_no_change() {
+        let tables = Tables::from([("users".to_owned(), vec!["id".to_owned(), "name".to_owned()])]);
+        let none = Vec::new;
+        let gone = vec![
+            rows(Of::Left("users".into()), &[], &[]),
+            rows(Of::Gone("users".into()), &["id", "name"], &[&["1", "a"]]),
+        ];
+        let found = answers(&[none(), none(), gone.clone()], &tables);
+        let counted: Vec<Vec<u64>> = found.iter().map(|side| side.iter().map(|answer| answer.rows).collect()).collect();
+        assert_eq!(counted, [[0], [0], [1]]);
+        assert_eq!(
+            answers([none(), none(), gone], &Tables::new()),
+            [vec![], vec![], vec![]],
+            "the migration's own table"
+        );
+        let columns = ["id", "name", "payments"];
+        let kept = vec![
+            rows(Of::Left("users".into()), &columns, &[&["1", "a", "8"]]),
+            rows(Of::Gone("users".into()), &columns, &[&["1", "a", "7"]]),
+        ];
+        assert_eq!(answers(&[none(), none(), kept], &tables), [vec![], vec![], vec![]]);
+    }
+
+    #[test]
+    fn a_clock_is_left_out_and_what_stands_beside_it_is_compared() {
+        let answer = |clock: &str, amount: &str| vec![rows(Of::Answer, &["at", "amount"], &[&[clock, amount]])];
+        let found = answers(&[answer("1", "5"), answer("2", "5"), answer("3", "6")], &Tables::new());
+        assert_eq!((found[0][0].left_out, &found[0][0].checksum), (1, &found[1][0].checksum));
+        assert_ne!(found[0][0].checksum, found[2][0].checksum);
+    }
+
+    #[test]
+    fn the_first_rows_of_an_order_can_be_asked_with_their_ties() {
+        let text = "SELECT a FROM t WHERE b IN (SELECT 1) ORDER BY a DESC LIMIT 20;";
+        let ties = "SELECT a FROM t WHERE b IN (SELECT 1) ORDER BY a DESC FETCH FIRST (20) ROWS WITH TIES";
+        assert_eq!(with_ties(text).as_deref(), Some(ties));
+        for other in [
+            "SELECT a FROM t LIMIT 2",
+            "SELECT a FROM t ORDER BY a LIMIT 2 OFFSET 3",
+            "SELECT a FROM t ORDER BY a LIMIT 2 FOR UPDATE",
+            "SELECT a FROM (SELECT 1 AS a ORDER BY 1 LIMIT 1) b ORDER BY a",
+            "SELECT DISTINCT ON (a) a FROM t ORDER BY a LIMIT 2",
+        ] {
+            assert_eq!(with_ties(other), None, "{other}");
+        }
+        assert!(takes_a_part("SELECT 1 ORDER BY 1 LIMIT 3") && !takes_a_part("SELECT 'limit' AS \"limit\""));
+        assert!(!takes_a_part("SELECT DISTINCT a FROM t"));
+    }
+}

@@ -1,0 +1,143 @@
+//! What an operation that writes does to tables, seen before it is rolled back: the rows it leaves and those it takes away, through
+//! triggers and cascades too. Must be used only where nobody else writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::answer::{Of, Rows, Tables};
+use super::count::{fetch, quiet, run};
+use super::error::TrialError;
+use crate::postgres::{Error, Target};
+
+/// Watches one session from another.
+pub(super) struct Tracer {
+    /// Still sees what a transaction that has not ended takes away.
+    witness: PgConnection,
+    /// Rows written to each table when the operation began: the server counts earlier ones too until it has taken note of them.
+    written: BTreeMap<String, i64>,
+}
+
+/// Larger tables are not read whole, and named.
+const LARGEST: &str = "256 << 20";
+
+impl Tracer {
+    /// # Errors
+    /// When the server refuses.
+    pub(super) async fn new(target: &Target) -> Result<Self, Error> {
+        let mut witness = quiet(target).await?;
+        // What the counted session locks is not waited for.
+        run(&mut witness, "SET lock_timeout = '1s'").await?;
+        Ok(Self { witness, written: BTreeMap::new() })
+    }
+
+    /// An operation begins, in a transaction.
+    ///
+    /// # Errors
+    /// When the server is lost.
+    pub(super) async fn begin(&mut self, connection: &mut PgConnection) -> Result<(), TrialError> {
+        self.written = written(connection).await?.into_iter().map(|(table, rows, _)| (table, rows)).collect();
+        Ok(())
+    }
+
+    /// What the operation left and took away by now, table by table. Tables that are too large to be read whole, or cannot be read,
+    /// are added to `untraced`.
+    ///
+    /// # Errors
+    /// When the server is lost.
+    pub(super) async fn end(
+        &mut self,
+        connection: &mut PgConnection,
+        untraced: &mut BTreeSet<String>,
+    ) -> Result<Vec<Rows>, TrialError> {
+        let own = fetch(connection, "SELECT pg_current_xact_id_if_assigned()::xid::text").await?;
+        let Some(own) = own.ok().and_then(|rows| rows.first()?.try_get::<String, _>(0).ok()) else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for (table, rows, small) in written(connection).await? {
+            if self.written.get(&table) == Some(&rows) {
+                continue;
+            }
+            run(connection, "SAVEPOINT counted").await?;
+            let traced = if small { self.table(connection, &table, &own).await? } else { None };
+            run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
+            match traced {
+                Some(rows) => found.extend(rows),
+                None => drop(untraced.insert(table)),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn table(
+        &mut self,
+        connection: &mut PgConnection,
+        table: &str,
+        own: &str,
+    ) -> Result<Option<[Rows; 2]>, TrialError> {
+        // No older than the transaction: what follows a savepoint has a number of its own.
+        let left = format!("SELECT * FROM {table} WHERE age(xmin) <= age('{own}'::xid)");
+        let Ok(left) = fetch(connection, &left).await? else { return Ok(None) };
+        let Some(gone) = self.gone(connection, table, own).await? else { return Ok(None) };
+        Ok(Some([
+            Rows::new(&left, false).of(Of::Left(table.to_owned())),
+            Rows::new(&gone, false).of(Of::Gone(table.to_owned())),
+        ]))
+    }
+
+    /// The rows of a table as they were that the transaction `own` deletes or replaces: the witness still sees them, marked by it; a
+    /// row that it only locks is marked too, but is still there for it. A row that it locks first and deletes then in a block with
+    /// an exception handler is overlooked: the server gives such a mark a number of another kind.
+    async fn gone(
+        &mut self,
+        connection: &mut PgConnection,
+        table: &str,
+        own: &str,
+    ) -> Result<Option<Vec<PgRow>>, TrialError> {
+        let marked = format!("SELECT ctid::text FROM {table} WHERE age(xmax) <= age('{own}'::xid)");
+        let Ok(marked) = fetch(&mut self.witness, &marked).await? else { return Ok(None) };
+        let place = |row: &PgRow| row.try_get::<String, _>(0).unwrap_or_default();
+        let at = |places: &BTreeSet<String>| {
+            let places: Vec<String> = places.iter().map(|place| format!("'{place}'")).collect();
+            format!("ctid = ANY (ARRAY[{}]::tid[])", places.join(", "))
+        };
+        let mut places: BTreeSet<String> = marked.iter().map(place).collect();
+        let still_there = format!("SELECT ctid::text FROM {table} WHERE {}", at(&places));
+        let Ok(still_there) = fetch(connection, &still_there).await? else { return Ok(None) };
+        let still_there: BTreeSet<String> = still_there.iter().map(place).collect();
+        places.retain(|place| !still_there.contains(place));
+        Ok(fetch(&mut self.witness, &format!("SELECT * FROM {table} WHERE {}", at(&places))).await?.ok())
+    }
+}
+
+/// Rows written to each table as far as this session's transaction knows, and whether the table is small enough to be read whole.
+async fn written(connection: &mut PgConnection) -> Result<Vec<(String, i64, bool)>, TrialError> {
+    let sql = format!(
+        "SELECT relid::regclass::text, (n_tup_ins + n_tup_upd + n_tup_del)::text, (pg_table_size(relid) < {LARGEST})::text
+         FROM pg_stat_xact_user_tables WHERE 0 < n_tup_ins + n_tup_upd + n_tup_del ORDER BY 1"
+    );
+    let Ok(rows) = fetch(connection, &sql).await? else { return Ok(Vec::new()) };
+    let text = |row: &PgRow, at: usize| row.try_get::<String, _>(at).unwrap_or_default();
+    let of = |row: &PgRow| (text(row, 0), text(row, 1).parse().unwrap_or_default(), text(row, 2) == "true");
+    Ok(rows.iter().map(of).collect())
+}
+
+/// The columns of every table.
+///
+/// # Errors
+/// When the server is lost.
+pub(super) async fn columns_of_tables(connection: &mut PgConnection) -> Result<Tables, TrialError> {
+    let sql =
+        "SELECT a.attrelid::regclass::text, a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+               WHERE c.relkind = 'r' AND 0 < a.attnum AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum";
+    let mut tables = Tables::new();
+    let Ok(rows) = fetch(connection, sql).await? else { return Ok(tables) };
+    for row in rows {
+        let (Ok(table), Ok(column)) = (row.try_get(0), row.try_get(1)) else { continue };
+        let columns: &mut Vec<String> = tables.entry(table).or_default();
+        columns.push(column);
+    }
+    Ok(tables)
+}
