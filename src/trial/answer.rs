@@ -268,7 +268,7 @@ mod tests {
         let counted: Vec<Vec<u64>> = found.iter().map(|side| side.iter().map(|answer| answer.rows).collect()).collect();
         assert_eq!(counted, [[0], [0], [1]]);
         assert_eq!(
-            answers([none(), none(), gone], &Tables::new()),
+            answers(&[none(), none(), gone], &Tables::new()),
             [vec![], vec![], vec![]],
             "the migration's own table"
         );
