@@ -30,9 +30,9 @@ called = names("regressed", "improved")
 p50 = (actions[6]["p50"] or {}).get("change")
 p50 = f'p50 of action_07 {100*p50["change"]:+.1f} % [{100*p50["low"]:+.1f} … {100*p50["high"]:+.1f}]' if p50 else ""
 undecided = [a for a in actions if a["verdict"] == "inconclusive"]
-told = sum(1 for a in undecided if a["chunks_needed"] or a["reason"])
+told = sum(1 for a in undecided if a["chunks_needed"])
 print(f'{sys.argv[1]}, seed {sys.argv[2]:>2}: {trial["comparison"]["verdict"]} after {len(trial["evidence"]["chunks"])} chunks and {sys.argv[4]} s; '
-      f'called: {", ".join(called) or "none"}; same: {len(names("same"))}; not decided: {len(undecided)}, all with what is missing: {told == len(undecided)}; {p50}', flush=True)
+      f'called: {", ".join(called) or "none"}; same: {len(names("same"))}; not decided: {len(undecided)}, with how many chunks would decide: {told}; {p50}', flush=True)
 PY
 }
 for ((seed = 1; seed <= regressions; seed++)); do

@@ -168,6 +168,9 @@ impl Progress {
                     looks.join(", ")
                 ));
             }
+            Event::Primed { evidence, needed } => {
+                longest(evidence, needed, "as answers come on this machine").iter().for_each(|line| self.line(line));
+            }
             Event::Priming => self.status("priming: filling caches and settling plans".to_owned()),
             Event::Slice { chunk, chunks, done, total } => {
                 self.status(format!("measuring: chunk {chunk} of {chunks}, slice {done} of {total}"));
@@ -187,6 +190,18 @@ impl Progress {
             Event::Counting { done, total } => self.status(format!("counting: action {done} of {total}")),
         }
     }
+}
+
+/// The action that takes the longest to decide by sampling alone.
+fn longest(evidence: &Evidence, needed: &[f64], how: &str) -> Option<String> {
+    let (action, chunks) = evidence.actions.iter().zip(needed).max_by(|a, b| a.1.total_cmp(b.1))?;
+    Some(format!(
+        "plan: {how} {} of p95 takes about {} chunks ({}) for {}, the longest of all",
+        percent_text(action.margin),
+        chunks.ceil(),
+        duration_text(evidence.time_of(chunks.ceil())),
+        action.name
+    ))
 }
 
 /// How the sides take turns, who gets more operations than the mix gives, and how long sampling alone would take.
@@ -211,16 +226,7 @@ fn told_plan(evidence: &Evidence, needed: &[f64]) -> Vec<String> {
             focused.join(", ")
         ));
     }
-    let slowest = evidence.actions.iter().zip(needed).max_by(|a, b| a.1.total_cmp(b.1));
-    if let Some((action, chunks)) = slowest {
-        lines.push(format!(
-            "plan: on a quiet machine {} of p95 takes about {} chunks ({}) for {}, the longest of all",
-            percent_text(action.margin),
-            chunks.ceil(),
-            duration_text(evidence.time_of(chunks.ceil())),
-            action.name
-        ));
-    }
+    lines.extend(longest(evidence, needed, "on a quiet machine"));
     lines
 }
 

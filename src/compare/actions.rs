@@ -289,7 +289,10 @@ fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], marg
     if all().any(|m| margin < moved(m) && m.noise_floor.unwrap_or(0.0) < moved(m) && moved(m) <= m.driver_floor) {
         return "the change is no larger than the load driver's own lateness on this machine".to_owned();
     }
-    if evidence.design.replicates <= 1 && all().any(|m| looks_like_luck(m, margin)) {
+    if 1 < evidence.design.replicates && all().any(|m| looks_like_luck(m, margin)) {
+        return "sets of clones without the migration differ by as much; more sets (--replicates) tell".to_owned();
+    }
+    if all().any(|m| looks_like_luck(m, margin)) {
         if evidence.design.subject != Subject::Clones {
             return "the sides without the change differ too, so this may be how one of them lies, or its time; clones (--url) tell".to_owned();
         }
@@ -300,6 +303,10 @@ fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], marg
             "so few operations leave ±{:.1} % of p95 to chance of sampling alone; raise the rate or the action's weight",
             share * 100.0
         );
+    }
+    let certain = |m: &MetricComparison| m.change.is_some_and(|c| 0.0 < c.low * c.high);
+    if all().any(|m| margin <= moved(m) && floor < moved(m) && certain(m)) {
+        return "the change is not certain enough for one of so many comparisons and looks".to_owned();
     }
     if margin < floor {
         return format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0);

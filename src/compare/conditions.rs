@@ -1,7 +1,9 @@
 //! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before. Must say what to do.
 
 use super::checks::{Check, CheckName, Consequence};
-use crate::evidence::{ChunkFacts, ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts, Subject, WorkPerCall};
+use crate::evidence::{
+    ChunkFacts, ChunkSide, Evidence, Interleave, LoadFacts, ServerFacts, Side, SliceFacts, Subject, WorkPerCall,
+};
 use crate::stats::paired::effect;
 
 /// Adds what was found wanting.
@@ -275,23 +277,35 @@ pub(super) fn hit_share(evidence: &Evidence, side: Side) -> Option<f64> {
 }
 
 fn settings(evidence: &Evidence) -> Found {
-    let after = evidence.server_after.as_ref()?;
     let before = &evidence.server;
-    let names: std::collections::BTreeSet<&String> = before.settings.keys().chain(after.settings.keys()).collect();
-    let value = |settings: &std::collections::BTreeMap<String, String>, name: &String| {
-        settings.get(name).map_or_else(|| "the default".to_owned(), Clone::clone)
-    };
-    let mut differ: Vec<String> = names
-        .into_iter()
-        .filter(|name| before.settings.get(*name) != after.settings.get(*name))
-        .map(|name| format!("{name} {} → {}", value(&before.settings, name), value(&after.settings, name)))
-        .collect();
-    if before.version != after.version {
-        differ.insert(0, format!("version {} → {}", before.version, after.version));
+    let of_after = evidence.server_after.as_ref().map(|after| differences(before, after)).unwrap_or_default();
+    let of_control = evidence.server_control.as_ref().map(|control| differences(before, control)).unwrap_or_default();
+    let mut said = Vec::new();
+    if !of_after.is_empty() {
+        said.push(format!(
+            "the sides' servers are set differently: {}; what that does is part of the change",
+            of_after.join(", ")
+        ));
     }
-    let message =
-        format!("the sides' servers are set differently: {}; what that does is part of the change", differ.join(", "));
-    (!differ.is_empty()).then_some((CheckName::Settings, Consequence::Warning, message))
+    if !of_control.is_empty() {
+        said.push(format!(
+            "that of control is set differently: {}; what that does looks like noise",
+            of_control.join(", ")
+        ));
+    }
+    (!said.is_empty()).then(|| (CheckName::Settings, Consequence::Warning, said.join("; ")))
+}
+
+/// How a server's version and settings differ from another's.
+fn differences(one: &ServerFacts, other: &ServerFacts) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> = one.settings.keys().chain(other.settings.keys()).collect();
+    let value = |facts: &ServerFacts, name: &String| {
+        facts.settings.get(name).map_or_else(|| "the default".to_owned(), Clone::clone)
+    };
+    let version = (one.version != other.version).then(|| format!("version {} → {}", one.version, other.version));
+    let differ = names.into_iter().filter(|name| one.settings.get(*name) != other.settings.get(*name));
+    let told = differ.map(|name| format!("{name} {} → {}", value(one, name), value(other, name)));
+    version.into_iter().chain(told).collect()
 }
 
 fn priming(evidence: &Evidence) -> Found {

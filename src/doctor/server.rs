@@ -138,6 +138,9 @@ async fn rights(connection: &mut PgConnection) -> Result<Finding, Error> {
         .when(!may(0), Grade::Unfit, "ALTER ROLE … CREATEDB: a proof clones the database"))
 }
 
+/// Of what only adds a column to a report.
+const NOT_NEEDED: &str = "not needed";
+
 /// Extensions that show more; none is needed.
 async fn extensions(connection: &mut PgConnection) -> Result<Vec<Finding>, Error> {
     let known = [
@@ -146,7 +149,9 @@ async fn extensions(connection: &mut PgConnection) -> Result<Vec<Finding>, Error
             "work per call is not shown without it: shared_preload_libraries = 'pg_stat_statements', and a restart",
         ),
         ("pg_prewarm", "caches are filled by the load alone without it: install postgresql-contrib"),
-        ("hypopg", "not needed"),
+        ("hypopg", NOT_NEEDED),
+        ("pg_buffercache", NOT_NEEDED),
+        ("pgstattuple", NOT_NEEDED),
     ];
     let mut findings = Vec::new();
     for (name, advice) in known {
@@ -164,15 +169,17 @@ async fn extensions(connection: &mut PgConnection) -> Result<Vec<Finding>, Error
             (true, false) => "there, not loaded",
             (false, _) => "missing",
         };
-        let missed = name != "hypopg" && !(available && loaded);
+        let missed = advice != NOT_NEEDED && !(available && loaded);
         findings.push(Finding::new(name, said).when(missed, Grade::Warning, advice));
     }
     Ok(findings)
 }
 
-/// Room for the clones of this database.
+/// Room for the clones of this database, or of the largest dataset that was made here.
 async fn room(connection: &mut PgConnection, patient: &Patient) -> Result<Finding, Error> {
-    let size: i64 = query("SELECT pg_database_size(current_database())")
+    let largest = "SELECT max(pg_database_size(oid)) FROM pg_database
+                   WHERE datname = current_database() OR datname ~ '^weighbridge_template_' AND has_database_privilege(oid, 'CONNECT')";
+    let size: i64 = query(largest)
         .fetch_one(&mut *connection)
         .await
         .and_then(|row| row.try_get(0))
@@ -185,6 +192,6 @@ async fn room(connection: &mut PgConnection, patient: &Patient) -> Result<Findin
         ));
     };
     let free = free.f_bavail * free.f_frsize;
-    let found = format!("{} free, {} needed for clones of this database", bytes_text(free), bytes_text(needed as u64));
+    let found = format!("{} free, {} needed for clones of the largest", bytes_text(free), bytes_text(needed as u64));
     Ok(Finding::new("disk", found).when(free < needed as u64, Grade::Unfit, "free space, or use a smaller --scale"))
 }

@@ -70,6 +70,9 @@ pub struct Evidence {
     /// The server of `after`, where its version or a setting is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_after: Option<ServerFacts>,
+    /// The server of `control`, where that is a database of its own and its version or a setting is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_control: Option<ServerFacts>,
     /// What the machine took from it while chunks were measured.
     #[serde(default)]
     pub machine: MachineFacts,

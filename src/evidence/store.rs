@@ -92,6 +92,21 @@ impl ResultFolder {
         })
     }
 
+    /// Keeps the files that an experiment was made of, under `inputs/`.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn keep_inputs(&self, files: &[(PathBuf, String)]) -> Result<(), StoreError> {
+        for (name, text) in files {
+            let path = self.path.join("inputs").join(name);
+            let folder = path.parent().unwrap_or(&self.path);
+            let written = std::fs::create_dir_all(folder).and_then(|()| write_atomic(&path, text.as_bytes()));
+            let help = "results measured so far stay in the folder; free space there and run again";
+            written.map_err(|source| StoreError::Io { doing: "write", path, source, help })?;
+        }
+        Ok(())
+    }
+
     /// Writes the histograms of a trial.
     ///
     /// # Errors

@@ -52,6 +52,7 @@ pub(super) async fn begin(
 ) -> Result<Evidence, TrialError> {
     let server = server_facts(settings, sitting.target(Side::Before)).await?;
     let after = server_facts(settings, sitting.target(Side::After)).await?;
+    let control = server_facts(settings, sitting.target(Side::Control)).await?;
     let mut design = design(settings, sitting);
     if design.subject != evidence::Subject::Clones {
         for (_, target) in sitting.databases() {
@@ -64,6 +65,7 @@ pub(super) async fn begin(
         migration,
         dataset,
         // A migration may set something for its database, and two that are given may be anywhere.
+        server_control: (control != server).then_some(control),
         server_after: (after != server).then_some(after),
         server,
         machine: MachineFacts::default(),

@@ -67,6 +67,13 @@ pub enum Event<'e> {
     },
     /// Caches are being filled.
     Priming,
+    /// Caches are filled; how latencies spread here is known.
+    Primed {
+        /// How it will go.
+        evidence: &'e Evidence,
+        /// Chunks that sampling alone needs to decide each action's p95, as latencies spread here; none in a closed loop.
+        needed: &'e [f64],
+    },
     /// A slice was driven.
     Slice {
         /// Chunk under way, from 1.

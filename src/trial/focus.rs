@@ -1,8 +1,11 @@
 //! How many operations a margin needs, and which actions get more of them than the mix gives. Must be decided before anything is
 //! timed.
 
-use crate::evidence::{CountedAction, Evidence, LoadFacts, Side};
+use crate::drive::Recording;
+use crate::drive::recorder::ActionRecording;
+use crate::evidence::{ActionFacts, CountedAction, Evidence, LoadFacts, Side};
 use crate::scenario::Workload;
+use crate::stats::histogram::sampling_interval;
 
 /// Latencies spread like this, as the standard deviation of their logarithm, until something is measured (docs/method.md).
 const SPREAD: f64 = 0.7;
@@ -12,6 +15,9 @@ const P95: f64 = 2.11;
 
 /// Standard normal quantiles of the level of a look and of a power of 80 %, added.
 const CERTAINTY: f64 = 2.24 + 0.84;
+
+/// Standard errors on either side of an estimate that an interval of 95 % holds.
+const NORMAL_95: f64 = 1.96;
 
 /// Changed actions together get at most this share.
 const MOST: f64 = 0.5;
@@ -37,10 +43,25 @@ fn operations_per_chunk(evidence: &Evidence) -> Option<f64> {
 #[must_use]
 pub(super) fn chunks_needed(evidence: &Evidence) -> Option<Vec<f64>> {
     let all = operations_per_chunk(evidence)?;
-    let of = |action: &crate::evidence::ActionFacts| {
+    let of = |action: &ActionFacts| {
         operations_needed(action.margin) / (all * action.driven_share.unwrap_or(action.share)).max(1e-9)
     };
     Some(evidence.actions.iter().map(of).collect())
+}
+
+/// The same by what was seen while nothing counted: how latencies spread here, on this machine. An action that was asked too seldom
+/// keeps the estimate of [`chunks_needed`].
+#[must_use]
+pub(super) fn chunks_needed_here(evidence: &Evidence, seen: &Recording) -> Option<Vec<f64>> {
+    let estimated = chunks_needed(evidence)?;
+    let all = operations_per_chunk(evidence)?;
+    let of = |(action, (seen, estimated)): (&ActionFacts, (&ActionRecording, f64))| {
+        let Some((low, high)) = sampling_interval(&seen.latency, 0.95) else { return estimated };
+        let error = (high as f64 / low as f64).ln() / 2.0 / NORMAL_95;
+        let operations = 2.0 * (CERTAINTY * error / (1.0 + action.margin).ln()).powi(2) * seen.latency.len() as f64;
+        operations / (all * action.driven_share.unwrap_or(action.share)).max(1e-9)
+    };
+    Some(evidence.actions.iter().zip(seen.actions.iter().zip(estimated)).map(of).collect())
 }
 
 /// Gives actions that changed more of the operations, where the mix gives them too few for their margins: up to half of all
@@ -108,6 +129,22 @@ mod tests {
     fn five_per_cent_of_p95_takes_some_seventeen_thousand_operations() {
         assert!((15_000.0..20_000.0).contains(&operations_needed(0.05)), "{}", operations_needed(0.05));
         assert!((operations_needed(0.05) / operations_needed(0.10) - 3.8).abs() < 0.1);
+    }
+
+    #[test]
+    fn the_error_that_is_seen_is_the_one_that_is_estimated() {
+        // Latencies whose logarithm spreads by 0.35, half of what is estimated.
+        let mut steady = crate::stats::histogram::empty();
+        for n in 1..=4_000_u32 {
+            // The logistic distribution is near enough to the normal one at p95.
+            let p = f64::from(n) / 4_001.0;
+            let spread = 0.35 / 1.814 * (p / (1.0 - p)).ln();
+            steady.record((1e6 * spread.exp()) as u64).unwrap();
+        }
+        let seen = sampling_interval(&steady, 0.95).unwrap();
+        let error = (seen.1 as f64 / seen.0 as f64).ln() / 2.0 / NORMAL_95;
+        let estimated = P95 * 0.35 / 4_000_f64.sqrt();
+        assert!((0.7..1.4).contains(&(error / estimated)), "{error} {estimated}");
     }
 
     #[test]

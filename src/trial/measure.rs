@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnection;
 use super::counters::{Stretches, add_state, counters, snapshot, snapshots};
 use super::error::TrialError;
 use super::event::Event;
+use super::focus::chunks_needed_here;
 use super::order::order;
 use super::prepare::Sitting;
 use super::settings::{Settings, Subject};
@@ -116,9 +117,9 @@ impl<'t> Course<'t> {
                 break;
             }
         }
-        for index in 0..Side::ALL.len() {
-            self.crew.collect(index).await?;
-        }
+        let seen = self.collect().await?;
+        let needed = chunks_needed_here(evidence, &seen[&Side::Before]).unwrap_or_default();
+        (self.settings.listener)(Event::Primed { evidence, needed: &needed });
         Ok(())
     }
 

@@ -61,7 +61,17 @@ fn a_migration_that_drops_a_needed_index_regresses_and_its_evidence_is_whole() {
     assert!(!saved.contains("postgresql://") && !saved.contains("password"));
     let mut files: Vec<_> = std::fs::read_dir(&result).unwrap().flatten().map(|e| e.file_name()).collect();
     files.sort();
-    assert_eq!(files, ["chunks.hlog", "report.md", "trial.json"]);
+    assert_eq!(files, ["chunks.hlog", "inputs", "report.md", "trial.json"]);
+
+    // What the experiment was made of is beside it.
+    for (kept, own) in [
+        ("scenarios/scenario.toml", "scenario.toml"),
+        ("spec/dataset.toml", "dataset.toml"),
+        ("migrations/0003_drops_a_needed_index.up.sql", "migrations/0003_drops_a_needed_index.up.sql"),
+    ] {
+        let read = |path: std::path::PathBuf| std::fs::read_to_string(path).expect(kept);
+        assert_eq!(read(result.join("inputs").join(kept)), read(shop.folder.join(own)));
+    }
 
     // It validates against the published schema.
     let schema =

@@ -34,6 +34,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "migrate",
             "postgres",
             "evidence",
+            "stats",
             "sql",
         ],
     ),

@@ -49,6 +49,24 @@ impl Inputs {
         }
     }
 
+    /// The files it is made of, with their texts: what repeats it, besides the flags that its design holds.
+    pub(super) fn files(&self) -> Vec<(PathBuf, String)> {
+        let migrations = match &self.change {
+            Change::Dataset { directory, weighed, .. } => &directory.migrations[..=*weighed.end()],
+            Change::InPlace(migrations) => migrations,
+            Change::Given(_) => &[],
+        };
+        let paths = migrations.iter().flat_map(|migration| std::iter::once(&migration.up).chain(&migration.down));
+        let of_migration = |path: &PathBuf| Some(("migrations", path.clone(), std::fs::read_to_string(path).ok()?));
+        let texts = paths.filter_map(of_migration);
+        let texts = texts.chain(self.spec.iter().map(|file| ("spec", file.path.clone(), file.text.clone())));
+        let scenarios = self.scenarios[0].iter().map(|(file, _)| ("scenarios", file.path.clone(), file.text.clone()));
+        let named = texts
+            .chain(scenarios)
+            .filter_map(|(kind, path, text)| Some((Path::new(kind).join(path.file_name()?), text)));
+        named.collect()
+    }
+
     /// Whether it needs a server that makes clones.
     pub(super) fn needs_clones(&self) -> bool {
         matches!(self.change, Change::Dataset { .. })

@@ -204,7 +204,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     // Made before the work, so that a place that cannot be written fails early.
     let folder = ResultFolder::create(&arguments.results, &time, &label).map_err(Failure::environment)?;
-    let saver = Arc::new(Saver::new(folder));
+    let saver = Arc::new(Saver::new(folder, inputs.files()));
 
     let work = measure(&arguments, &project, embedded, (inputs, length, resumed), &progress, &saver);
     let outcome = work.await;
@@ -214,7 +214,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let (Some(evidence), false) = (evidence, interrupted) else { return Ok(ExitStatus::Interrupted) };
     report::print(&evidence, arguments.format)?;
     if arguments.format == Format::Text {
-        let files = "report.md · trial.json · chunks.hlog";
+        let files = "report.md · trial.json · chunks.hlog · inputs/";
         report::say(&format!("  evidence  {}/   {files}\n", saver.folder.path.display()))?;
     }
     saver.failed()?;

@@ -1,5 +1,6 @@
 //! Keeps what was measured, chunk by chunk. Must lose nothing, however the program ends.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use crate::cli::exit::Failure;
@@ -11,12 +12,14 @@ use crate::evidence::store::{ResultFolder, StoreError};
 /// The folder of a result while it grows, and the last failure to write it.
 pub(super) struct Saver {
     pub(super) folder: ResultFolder,
+    /// The files the experiment is made of, until they are kept.
+    inputs: Mutex<Vec<(PathBuf, String)>>,
     error: Mutex<Option<StoreError>>,
 }
 
 impl Saver {
-    pub(super) fn new(folder: ResultFolder) -> Self {
-        Self { folder, error: Mutex::new(None) }
+    pub(super) fn new(folder: ResultFolder, inputs: Vec<(PathBuf, String)>) -> Self {
+        Self { folder, inputs: Mutex::new(inputs), error: Mutex::new(None) }
     }
 
     pub(super) fn keep(&self, evidence: &Evidence) {
@@ -26,6 +29,7 @@ impl Saver {
     /// `chunks.hlog` first: a `trial.json` always finds its histograms.
     fn save(&self, evidence: &Evidence) -> Result<(), StoreError> {
         let comparison = compare(evidence);
+        self.folder.keep_inputs(&std::mem::take(&mut *self.inputs.lock().expect("no holder panics")))?;
         self.folder.write_histograms(evidence)?;
         self.folder.write("trial.json", &report::render(evidence, &comparison, Format::Json))?;
         self.folder.write("report.md", &report::render(evidence, &comparison, Format::Markdown))
