@@ -6,7 +6,7 @@
 #
 # By default 40 and 10 trials; each takes a quarter of a minute. Flags such as `--interleave op` or `--replicates 4` calibrate those.
 # Prints a line for each trial, then false verdicts, how often each effect was found, and how often the interval of 95 % of p50
-# held the truth: 0 for the null, else the median estimate of all trials of that effect. Needs a release build and python3.
+# held the truth: 0 for the null, else the median estimate of the other trials of that effect, so that none is its own witness. Needs a release build and python3.
 source "$(dirname "$0")/project.sh"
 nulls=${1:-40} each=${2:-10}
 began=$(date +%s)
@@ -45,8 +45,10 @@ for effect, list_ in sorted(trials.items()):
         other += any(a["verdict"] in claims for a in t["actions"] if a["name"] != "work")
         if work["p50"] and work["p50"]["change"]:
             changes.append(work["p50"]["change"])
-    truth = 0.0 if effect == 0 else statistics.median(c["change"] for c in changes)
-    held = sum(c["low"] <= truth <= c["high"] for c in changes)
+    of_others = lambda n: statistics.median(c["change"] for m, c in enumerate(changes) if m != n)
+    truths = [0.0 if effect == 0 or len(changes) < 2 else of_others(n) for n in range(len(changes))]
+    truth = statistics.median(c["change"] for c in changes)
+    held = sum(c["low"] <= of <= c["high"] for c, of in zip(changes, truths))
     if effect == 0:
         false = sum(any(a["verdict"] in claims for a in t["actions"]) for t in list_)
         print(f"null: {len(list_)} trials, {false} with a false verdict; interval of p50 held 0 in {held} of {len(changes)}")
