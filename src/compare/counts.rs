@@ -35,7 +35,7 @@ pub struct CountComparison {
     pub answers: Answers,
     /// Columns of an answer that differ between the sides without the migration too, such as a clock, and were not compared.
     pub columns_left_out: u32,
-    /// Tables that its writes touch and that were not compared: too large, or not to be read.
+    /// Tables that its writes touch and that were not compared: too large, not to be read, or no tables on both sides.
     pub untraced: BTreeSet<String>,
     /// Of the counts alone: regressed when blocks or temporary files grow, improved when they shrink, by the margin and at least
     /// [`FEWEST_BLOCKS`] an operation; invalid when the answers differ, inconclusive when no operation could be counted.

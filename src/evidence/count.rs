@@ -17,7 +17,7 @@ pub struct CountedAction {
     pub sets: Vec<CountedSet>,
     /// The plan that fits any parameters, of each step that has one.
     pub generic: Vec<u32>,
-    /// Tables that its writes touched and that were not looked into: too large, or not to be read.
+    /// Tables that its writes touched and that were not looked into: too large, not to be read, or no tables on both sides.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub untraced: BTreeSet<String>,
 }

@@ -17,7 +17,7 @@ pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, E
                       WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'weighbridge')),
               relations AS (SELECT c.oid, c.relkind, format('%I.%I', own.nspname, c.relname) AS name
                             FROM pg_class c JOIN own ON own.oid = c.relnamespace)
-         SELECT format('schema %I%s', own.nspname, coalesce(' ' || n.nspacl::text, '')) FROM own JOIN pg_namespace n ON n.oid = own.oid
+         SELECT format('schema %I %s', own.nspname, coalesce(n.nspacl, acldefault('n', n.nspowner))) FROM own JOIN pg_namespace n ON n.oid = own.oid
          UNION ALL
          SELECT format('%s %s', CASE relkind WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type' ELSE 'relation' END, name)
          FROM relations WHERE relkind NOT IN ('i', 'I', 't')
@@ -28,7 +28,7 @@ pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, E
                        CASE a.attgenerated::text WHEN '' THEN '' ELSE ' GENERATED ' || a.attgenerated::text END,
                        coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), ''),
                        concat(' STORAGE ' || a.attstorage::text, ' STATISTICS ' || nullif(a.attstattarget::int, -1),
-                              ' COMPRESSION ' || nullif(a.attcompression::text, ''), ' ' || a.attoptions::text, ' ' || a.attacl::text))
+                              ' COMPRESSION ' || nullif(a.attcompression::text, ''), ' ' || a.attoptions::text, ' ' || nullif(a.attacl::text, '{}')))
          FROM pg_attribute a JOIN relations r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'v', 'm', 'c', 'f')
               LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
          WHERE a.attnum > 0 AND NOT a.attisdropped
@@ -47,15 +47,15 @@ pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, E
          SELECT format('rule %s %s', pg_get_ruledef(w.oid), w.ev_enabled) FROM pg_rewrite w JOIN relations r ON r.oid = w.ev_class
          WHERE w.rulename <> '_RETURN'
          UNION ALL
-         SELECT format('routine %s%s', pg_get_functiondef(p.oid), coalesce(' ' || p.proacl::text, ''))
+         SELECT format('routine %s %s', pg_get_functiondef(p.oid), coalesce(p.proacl, acldefault('f', p.proowner)))
          FROM pg_proc p JOIN own ON own.oid = p.pronamespace WHERE p.prokind IN ('f', 'p')
          UNION ALL
          SELECT format('comment on %s: %s', pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description)
          FROM pg_description d
          WHERE d.objoid >= 16384
          UNION ALL
-         SELECT format('privileges on %s: %s', r.name, c.relacl) FROM relations r JOIN pg_class c ON c.oid = r.oid
-         WHERE c.relacl IS NOT NULL
+         SELECT format('privileges on %s: %s', r.name, coalesce(c.relacl, CASE c.relkind WHEN 'S' THEN acldefault('s', c.relowner) ELSE acldefault('r', c.relowner) END)) FROM relations r JOIN pg_class c ON c.oid = r.oid
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
          UNION ALL
          SELECT format('options of %s: %s', r.name, c.reloptions) FROM relations r JOIN pg_class c ON c.oid = r.oid
          WHERE c.reloptions IS NOT NULL
@@ -67,7 +67,7 @@ pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, E
          SELECT format('sequence %s: %s', r.name, to_jsonb(s) - 'seqrelid') FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid
          UNION ALL
          SELECT format('type %I.%I %s %s %s%s%s', own.nspname, t.typname, t.typtype, format_type(t.typbasetype, t.typtypmod),
-                       t.typnotnull, coalesce(' DEFAULT ' || t.typdefault, ''), coalesce(' ' || t.typacl::text, ''))
+                       t.typnotnull, coalesce(' DEFAULT ' || t.typdefault, ''), ' ' || coalesce(t.typacl, acldefault('T', t.typowner))::text)
          FROM pg_type t JOIN own ON own.oid = t.typnamespace WHERE t.typtype IN ('d', 'e', 'r')
          UNION ALL
          SELECT format('constraint %I on domain %s %s', k.conname, k.contypid::regtype, pg_get_constraintdef(k.oid))

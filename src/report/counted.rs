@@ -190,7 +190,7 @@ fn answers(name: &str, counts: &CountComparison) -> Vec<String> {
     if !counts.untraced.is_empty() {
         let tables: Vec<&str> = counts.untraced.iter().map(String::as_str).collect();
         lines.push(format!(
-            "{name} · answers: what it writes to {} was not compared (above 256 MiB, or not to be read)",
+            "{name} · answers: what it writes to {} was not compared (above 256 MiB, not to be read, or no table with the migration)",
             tables.join(", ")
         ));
     }

@@ -25,7 +25,16 @@ pub(super) fn add_answers(
     let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.of == Of::Answer).count();
     let steps = answers.iter().map(of_steps).min().unwrap_or(0);
     let step = (0..steps).map(|step| -> Vec<Rows> { answers.iter().map(|side| side[step].clone()).collect() });
-    for of_sides in step.chain(changes_of_tables(answers, tables)) {
+    // What a migration made into something else than a table cannot be compared.
+    for rows in answers.first().into_iter().flatten() {
+        if let (Of::Left(table), Some(before)) = (&rows.of, sides.first_mut())
+            && !tables.contains_key(table)
+        {
+            before[action].untraced.insert(table.clone());
+        }
+    }
+    let untraced: BTreeSet<String> = sides.iter().flat_map(|side| side[action].untraced.clone()).collect();
+    for of_sides in step.chain(changes_of_tables(answers, tables, &untraced)) {
         let mut columns = of_sides[0].columns.clone();
         columns.retain(|column| of_sides.iter().all(|rows| rows.rows.is_empty() || rows.columns.contains(column)));
         let common = columns.len();
@@ -42,12 +51,16 @@ pub(super) fn add_answers(
 /// For each table that `before` has and any side changed: what each side added to it, and what it took away. A row whose known
 /// columns are as they were did not change, whatever a new trigger keeps in a new column; tables of the migration's own are none
 /// that an application knew.
-fn changes_of_tables<'r>(answers: &'r [Vec<Rows>], tables: &'r Tables) -> impl Iterator<Item = Vec<Rows>> + 'r {
+fn changes_of_tables<'r>(
+    answers: &'r [Vec<Rows>],
+    tables: &'r Tables,
+    untraced: &'r BTreeSet<String>,
+) -> impl Iterator<Item = Vec<Rows>> + 'r {
     let touched = answers.iter().flatten().filter_map(|rows| match &rows.of {
         Of::Answer => None,
         Of::Left(table) | Of::Gone(table) => Some(table),
     });
-    let touched: BTreeSet<&String> = touched.collect();
+    let touched: BTreeSet<&String> = touched.filter(|table| !untraced.contains(*table)).collect();
     let known = touched.into_iter().filter_map(|table| Some((table, tables.get(table)?)));
     let changes = known.flat_map(move |(table, columns)| {
         let of = |side: &'r Vec<Rows>, of: Of| side.iter().find(|rows| rows.of == of);

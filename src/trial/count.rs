@@ -49,7 +49,15 @@ pub async fn count<'w>(
         sides.push(Asked { connection: quiet(target).await?, workload: of(*side), tracer });
     }
     let control = targets.iter().position(|(side, _)| *side == Side::Control).unwrap_or_default();
-    let tables = if alone { columns_of_tables(&mut sides[0].connection).await? } else { Tables::new() };
+    let mut tables = Tables::new();
+    if alone {
+        tables = columns_of_tables(&mut sides[0].connection).await?;
+        if let Some(after) = targets.iter().position(|(side, _)| *side == Side::After) {
+            // What a migration turns into something else is found elsewhere.
+            let of_after = columns_of_tables(&mut sides[after].connection).await?;
+            tables.retain(|table, _| of_after.contains_key(table));
+        }
+    }
     let actions = &of(Side::Before).actions;
     let mut counted = vec![vec![CountedAction::default(); actions.len()]; targets.len()];
     for (done, action) in order(actions).into_iter().enumerate() {
@@ -245,10 +253,14 @@ pub(super) async fn steps<'v>(
 /// Whether the order of a statement that takes the first rows says which they are: as many come with all that tie with the last.
 async fn ends_without_ties(connection: &mut PgConnection, text: &str, rows: usize) -> Result<bool, TrialError> {
     let Some(text) = with_ties(text) else { return Ok(false) };
+    let more = rows + 1;
+    let sql =
+        format!("SELECT count(*)::text FROM (SELECT 1 FROM ({text}) all_of_them LIMIT {more}) no_more_than_needed");
     run(connection, "SAVEPOINT counted").await?;
-    let found = fetch(connection, &text).await?;
+    let found = fetch(connection, &sql).await?;
     run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
-    Ok(found.is_ok_and(|found| found.len() == rows))
+    let found = found.ok().and_then(|found| found.first()?.try_get::<String, _>(0).ok()?.parse::<usize>().ok());
+    Ok(found == Some(rows))
 }
 
 /// A statement executed and undone, with what it cost.

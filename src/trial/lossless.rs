@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::error::TrialError;
 use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::migrate::in_transaction;
 use crate::sql;
 
 /// Checks up files and the files that revert them: neither may change rows or steer a transaction, the first must be undone by the
@@ -13,12 +14,20 @@ use crate::sql;
 /// # Errors
 /// When a statement is not known to be harmless, with its place.
 pub(super) fn check(files: &[(&SourceFile, &SourceFile)]) -> Result<(), TrialError> {
-    let of_file = |file: &SourceFile| -> Vec<(String, String)> {
-        sql::statements(&file.text).into_iter().flat_map(|span| made_by(&file.text[span])).collect()
+    let statements = |file: &SourceFile| -> Vec<String> {
+        sql::statements(&file.text).into_iter().map(|span| file.text[span].to_owned()).collect()
     };
-    let made: BTreeSet<(String, String)> = files.iter().flat_map(|(up, _)| of_file(up)).collect();
+    let ups: Vec<String> = files.iter().flat_map(|(up, _)| statements(up)).collect();
+    // Under another name something else may stand where something was made.
+    let renamed = ups.iter().any(|statement| words(statement).iter().any(|word| word == "rename"));
+    let made: BTreeSet<String> = ups.iter().filter(|_| !renamed).flat_map(|statement| made_by(statement)).collect();
     for (up, down) in files {
-        refuse_in(up, |statement| control(statement).or_else(|| loses(statement)))?;
+        let alone = !in_transaction(up);
+        let left = |statement: &str| {
+            (alone && !made_by(statement).is_empty())
+                .then_some("this stays where a later statement fails, and what was there already would be taken for it")
+        };
+        refuse_in(up, |statement| control(statement).or_else(|| loses(statement)).or_else(|| left(statement)))?;
         refuse_in(down, |statement| control(statement).or_else(|| takes(statement, &made)))?;
     }
     Ok(())
@@ -58,19 +67,43 @@ const COMPARED: [&str; 6] = ["table", "type", "domain", "sequence", "schema", "e
 /// What is not compared after a reversal.
 const ELSEWHERE: [&str; 7] = ["database", "role", "tablespace", "language", "large", "parameter", "foreign"];
 
+/// What may be altered.
+const ALTERED: [&str; 6] = ["table", "index", "view", "function", "policy", "statistics"];
+
+/// What may not be done in either direction.
+fn harms(words: &[String]) -> Option<&'static str> {
+    let has = |sequence: &[&str]| words.windows(sequence.len()).any(|window| window == sequence);
+    let first = words.first().map(String::as_str)?;
+    let second = words.get(1).map_or("", String::as_str);
+    if !KNOWN.contains(&first) {
+        return Some("this may change rows, and does so every time");
+    }
+    if first == "create" && kind_of(words) == "table" && has(&["as", "with"]) {
+        return Some("this may change rows while it makes a table");
+    }
+    if first == "alter" && !ALTERED.contains(&second) {
+        return Some("this changes what cannot be brought back for certain");
+    }
+    if first == "alter" && words.iter().any(|word| word == "restart") {
+        return Some("this starts a sequence anew, under keys that are there");
+    }
+    None
+}
+
 /// What an up file's statement may lose, or may not have made.
 fn loses(statement: &str) -> Option<&'static str> {
     let words = words(statement);
     let has = |sequence: &[&str]| words.windows(sequence.len()).any(|window| window == sequence);
     let first = words.first().map(String::as_str)?;
     let second = words.get(1).map_or("", String::as_str);
-    if !KNOWN.contains(&first) {
-        return Some("this may change rows, which reverting does not bring back");
+    if let Some(harm) = harms(&words) {
+        return Some(harm);
     }
     if has(&["if", "not", "exists"]) || has(&["or", "replace"]) {
         return Some("this does nothing, or something else, where there is one already, and reverting would drop that");
     }
-    if first == "create" && !ROWLESS.iter().chain(&COMPARED).any(|kind| *kind == kind_of(&words)) {
+    let temporary = words.iter().take(4).any(|word| ["temp", "temporary"].contains(&word.as_str()));
+    if first == "create" && (temporary || !ROWLESS.iter().chain(&COMPARED).any(|kind| *kind == kind_of(&words))) {
         return Some("whether reverting takes this away again is not known");
     }
     let on = words.iter().position(|word| word == "on").map(|at| words.get(at + 1).map_or("", String::as_str));
@@ -80,10 +113,10 @@ fn loses(statement: &str) -> Option<&'static str> {
     if first == "drop" && !ROWLESS.contains(&second) {
         return Some("this drops what may hold rows, which reverting does not bring back");
     }
-    if first == "alter" && !["table", "index", "view", "function", "policy", "statistics"].contains(&second) {
-        return Some("this changes what reverting may not bring back");
-    }
     if first == "alter" && second == "table" {
+        if has(&["set", "schema"]) || has(&["attach", "partition"]) || has(&["inherit"]) {
+            return Some("this moves rows to where reverting may drop them");
+        }
         if !dropped_columns(statement).is_empty() {
             return Some("this drops what may hold values, which reverting does not bring back");
         }
@@ -95,25 +128,23 @@ fn loses(statement: &str) -> Option<&'static str> {
 }
 
 /// What a reversal takes that its up files did not make.
-fn takes(statement: &str, made: &BTreeSet<(String, String)>) -> Option<&'static str> {
-    const TAKEN: &str = "this drops what the up file does not make, and rows with it";
+fn takes(statement: &str, made: &BTreeSet<String>) -> Option<&'static str> {
+    const TAKEN: &str = "this drops what the up file does not make under this name, and rows with it";
     let words = words(statement);
     let first = words.first().map(String::as_str)?;
     let second = words.get(1).map_or("", String::as_str);
-    if !KNOWN.contains(&first) {
-        return Some("this may change rows every time the migration is reverted");
+    if let Some(harm) = harms(&words) {
+        return Some(harm);
     }
-    if first == "drop" && !ROWLESS.contains(&second) {
-        let kind = kind_of(&words);
-        let all_made = dropped(statement).into_iter().all(|name| made.contains(&(kind.to_owned(), name)));
-        return (!all_made).then_some(TAKEN);
+    if first == "drop" && !ROWLESS.contains(&second) && !dropped(statement).iter().all(|name| made.contains(name)) {
+        return Some(TAKEN);
     }
     if first == "alter" && second == "table" {
-        let of_column = |name: String| made.contains(&("column".to_owned(), name));
-        if !dropped_columns(statement).into_iter().all(of_column) {
+        if !dropped_columns(statement).iter().all(|name| made.contains(name)) {
             return Some(TAKEN);
         }
-        if (0..words.len()).any(|at| words[at] == "type" && of_alter(&words, at)) {
+        let pieces = pieces(statement);
+        if (0..pieces.len()).any(|at| pieces[at] == "type" && of_alter(&pieces, at)) {
             return Some("this changes the type of a column, and its values with it");
         }
     }
@@ -128,37 +159,40 @@ fn kind_of(words: &[String]) -> &str {
     kind.map_or("", String::as_str)
 }
 
-/// What a statement makes that may hold rows or values: kinds and names, without their schema.
-fn made_by(statement: &str) -> Vec<(String, String)> {
+/// What a statement makes that may hold rows or values: kinds and names, as they are written.
+fn made_by(statement: &str) -> Vec<String> {
     let pieces = pieces(statement);
     let words = words(statement);
     match words.first().map(String::as_str) {
-        Some("create") => {
+        Some("create") if COMPARED.contains(&kind_of(&words)) => {
             let kind = kind_of(&words);
-            let Some(at) = pieces.iter().position(|piece| piece == kind) else { return Vec::new() };
-            name_at(&pieces, at + 1).map(|name| (kind.to_owned(), name)).into_iter().collect()
+            let at = pieces.iter().position(|piece| piece == kind).unwrap_or(pieces.len());
+            name_at(&pieces, at + 1).map(|name| format!("{kind} {name}")).into_iter().collect()
         }
         Some("alter") if words.get(1).is_some_and(|second| second == "table") => {
             const OTHER: [&str; 7] = ["constraint", "foreign", "primary", "unique", "check", "exclude", "generated"];
+            let table = name_at(&pieces, 2).unwrap_or_default();
             let adds = pieces.iter().enumerate().filter(|(_, piece)| *piece == "add");
             let names = adds.filter_map(|(at, _)| name_at(&pieces, at + 1));
-            names.filter(|name| !OTHER.contains(&name.as_str())).map(|name| ("column".to_owned(), name)).collect()
+            names.filter(|name| !OTHER.contains(&name.as_str())).map(|name| format!("column {table}.{name}")).collect()
         }
         _ => Vec::new(),
     }
 }
 
-/// The names that a DROP drops, without their schemas.
+/// What a DROP drops: kinds and names, as they are written.
 fn dropped(statement: &str) -> Vec<String> {
     let pieces = pieces(statement);
     let kind = kind_of(&words(statement)).to_owned();
-    let Some(at) = pieces.iter().position(|piece| *piece == kind) else { return Vec::new() };
-    pieces[at + 1..].split(|piece| piece == ",").filter_map(|names| name_at(names, 0)).collect()
+    let at = pieces.iter().position(|piece| *piece == kind).unwrap_or_default();
+    let names = pieces[at + 1..].split(|piece| piece == ",");
+    names.map(|names| format!("{kind} {}", name_at(names, 0).unwrap_or_default())).collect()
 }
 
 /// The columns that an ALTER TABLE drops.
 fn dropped_columns(statement: &str) -> Vec<String> {
     let (pieces, mut found) = (pieces(statement), Vec::new());
+    let table = name_at(&pieces, 2).unwrap_or_default();
     for (at, _) in pieces.iter().enumerate().filter(|(_, piece)| *piece == "drop") {
         let harmless = match pieces.get(at + 1).map(String::as_str) {
             Some("constraint") => pieces.get(at + 2).is_some_and(|piece| piece != ","),
@@ -166,26 +200,27 @@ fn dropped_columns(statement: &str) -> Vec<String> {
             _ => false,
         };
         if !harmless {
-            found.push(name_at(&pieces, at + 1).unwrap_or_default());
+            found.push(format!("column {table}.{}", name_at(&pieces, at + 1).unwrap_or_default()));
         }
     }
     found
 }
 
-/// Whether the word at this place belongs to an ALTER COLUMN.
-fn of_alter(words: &[String], at: usize) -> bool {
-    words[..at].iter().rev().take(5).any(|word| word == "alter")
+/// Whether the word at this place belongs to an ALTER COLUMN: the first ALTER is that of the table, and a comma ends one.
+fn of_alter(pieces: &[String], at: usize) -> bool {
+    let before = pieces[1..at.max(1)].iter().rev().take_while(|piece| *piece != ",");
+    before.into_iter().any(|piece| piece == "alter")
 }
 
-/// The last part of the name that stands at a place, behind words that are none.
+/// The name that stands at a place, behind words that are none.
 fn name_at(pieces: &[String], at: usize) -> Option<String> {
     const NOT_NAMES: [&str; 6] = ["if", "not", "exists", "column", "only", "concurrently"];
     let mut rest = pieces.get(at..)?.iter().skip_while(|piece| NOT_NAMES.contains(&piece.as_str()));
-    let mut name = rest.next()?;
+    let mut name = rest.next()?.trim_matches('"').to_owned();
     while rest.next().is_some_and(|piece| piece == ".") {
-        name = rest.next()?;
+        name = format!("{name}.{}", rest.next()?.trim_matches('"'));
     }
-    Some(name.trim_matches('"').to_owned())
+    Some(name)
 }
 
 /// Words, names and symbols of a statement, folded; what is quoted keeps its quotes.
@@ -241,6 +276,14 @@ mod tests {
             "GRANT anna TO otto",
             "GRANT CONNECT ON DATABASE d TO anna",
             "COMMENT ON DATABASE d IS 'x'",
+            "CREATE TEMP TABLE users (id int)",
+            "CREATE TABLE x AS WITH d AS (DELETE FROM orders RETURNING *) SELECT * FROM d",
+            "ALTER TABLE users SET SCHEMA app",
+            "ALTER TABLE p ATTACH PARTITION orders DEFAULT",
+            "ALTER TABLE orders INHERIT p",
+            "ALTER TABLE rules DROP expression",
+            "ALTER TABLE rules ALTER a DROP DEFAULT, DROP expression",
+            "ALTER TABLE t ALTER id RESTART",
         ] {
             assert!(loses(lost).is_some(), "{lost}");
         }
@@ -274,7 +317,7 @@ mod tests {
         let made: BTreeSet<_> = up.iter().flat_map(|statement| made_by(statement)).collect();
         for fine in [
             "DROP TABLE app.notes",
-            "drop table if exists \"notes\" CASCADE",
+            "drop table if exists app.\"notes\" CASCADE",
             "ALTER TABLE users DROP COLUMN IF EXISTS nick, DROP \"Age\", DROP CONSTRAINT c",
             "DROP SEQUENCE s",
             "DROP INDEX CONCURRENTLY i",
@@ -284,7 +327,11 @@ mod tests {
         }
         for taken in [
             "DROP TABLE users",
-            "DROP TABLE notes, users",
+            "DROP TABLE notes",
+            "DROP TABLE app.notes, users",
+            "ALTER TABLE orders DROP nick",
+            "ALTER TYPE address DROP ATTRIBUTE zip CASCADE",
+            "ALTER SEQUENCE s RESTART",
             "ALTER TABLE users DROP email",
             "ALTER TABLE users DROP COLUMN nick, DROP COLUMN email",
             "DROP SCHEMA app CASCADE",
@@ -293,6 +340,13 @@ mod tests {
             "ALTER TABLE users ALTER COLUMN nick SET DATA TYPE int",
         ] {
             assert!(takes(taken, &made).is_some(), "{taken}");
+        }
+        let file = |text: &str| SourceFile { path: "m.sql".into(), text: text.to_owned() };
+        let up = file("ALTER TABLE users ADD nick text;\nCREATE INDEX i ON users (nick);\n");
+        let down = file("ALTER TABLE users DROP nick;\n");
+        check(&[(&up, &down)]).unwrap();
+        for up in [format!("-- no-transaction\n{}", up.text), format!("{}ALTER TABLE a RENAME TO b;\n", up.text)] {
+            assert!(check(&[(&file(&up), &down)]).is_err(), "{up}");
         }
     }
 }

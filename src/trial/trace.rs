@@ -78,25 +78,19 @@ impl Tracer {
         own: &str,
     ) -> Result<Option<[Rows; 2]>, TrialError> {
         // No older than the transaction: what follows a savepoint has a number of its own.
-        let left = format!("SELECT * FROM {table} WHERE age(xmin) <= age('{own}'::xid)");
+        let left = format!("SELECT * FROM ONLY {table} WHERE age(xmin) <= age('{own}'::xid)");
         let Ok(left) = fetch(connection, &left).await? else { return Ok(None) };
-        let Some(gone) = self.gone(connection, table, own).await? else { return Ok(None) };
+        let Some(gone) = self.gone(connection, table).await? else { return Ok(None) };
         Ok(Some([
             Rows::new(&left, false).of(Of::Left(table.to_owned())),
             Rows::new(&gone, false).of(Of::Gone(table.to_owned())),
         ]))
     }
 
-    /// The rows of a table as they were that the transaction `own` deletes or replaces: the witness still sees them, marked by it; a
-    /// row that it only locks is marked too, but is still there for it. A row that it locks first and deletes then in a block with
-    /// an exception handler is overlooked: the server gives such a mark a number of another kind.
-    async fn gone(
-        &mut self,
-        connection: &mut PgConnection,
-        table: &str,
-        own: &str,
-    ) -> Result<Option<Vec<PgRow>>, TrialError> {
-        let marked = format!("SELECT ctid::text FROM {table} WHERE age(xmax) <= age('{own}'::xid)");
+    /// The rows of a table as they were that the transaction deletes or replaces: the witness still sees them, marked. Rows that it
+    /// only locks are marked too, as are some from earlier transactions, but they are still there for it.
+    async fn gone(&mut self, connection: &mut PgConnection, table: &str) -> Result<Option<Vec<PgRow>>, TrialError> {
+        let marked = format!("SELECT ctid::text FROM ONLY {table} WHERE xmax <> '0'::xid");
         let Ok(marked) = fetch(&mut self.witness, &marked).await? else { return Ok(None) };
         let place = |row: &PgRow| row.try_get::<String, _>(0).unwrap_or_default();
         let at = |places: &BTreeSet<String>| {
@@ -104,11 +98,11 @@ impl Tracer {
             format!("ctid = ANY (ARRAY[{}]::tid[])", places.join(", "))
         };
         let mut places: BTreeSet<String> = marked.iter().map(place).collect();
-        let still_there = format!("SELECT ctid::text FROM {table} WHERE {}", at(&places));
+        let still_there = format!("SELECT ctid::text FROM ONLY {table} WHERE {}", at(&places));
         let Ok(still_there) = fetch(connection, &still_there).await? else { return Ok(None) };
         let still_there: BTreeSet<String> = still_there.iter().map(place).collect();
         places.retain(|place| !still_there.contains(place));
-        Ok(fetch(&mut self.witness, &format!("SELECT * FROM {table} WHERE {}", at(&places))).await?.ok())
+        Ok(fetch(&mut self.witness, &format!("SELECT * FROM ONLY {table} WHERE {}", at(&places))).await?.ok())
     }
 }
 
@@ -124,7 +118,7 @@ async fn written(connection: &mut PgConnection) -> Result<Vec<(String, i64, bool
     Ok(rows.iter().map(of).collect())
 }
 
-/// The columns of every table.
+/// The columns of every table that is not partitioned.
 ///
 /// # Errors
 /// When the server is lost.

@@ -189,14 +189,15 @@ fn what_a_write_takes_away_from_other_tables_is_compared_and_what_it_locks_is_no
     let home = Home::new();
     let shop = Shop::new(&home);
     shop.change("migrations/0001_shop.up.sql", "REFERENCES courses,", "REFERENCES courses ON DELETE CASCADE,");
-    // The second action locks the row of one user and changes that of another.
+    // The second action locks the row of one user and changes that of another, and then its own.
     shop.write(
         "scenario.toml",
         "name = 'shop'\n[load]\nrate = 10\n\
          [[action]]\nname = 'close'\nsql = 'DELETE FROM courses WHERE id = :course'\nwith = { course = 'pick(enrollments.course_id)' }\n\
          [[action]]\nname = 'pay'\ntransaction = true\nwith = { user = 'uniform(1, 100)' }\n\
          [[action.step]]\nsql = \"INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, 5, 'pending', '2026-01-01')\"\n\
-         [[action.step]]\nsql = \"UPDATE users SET created_at = '2026-01-01' WHERE id = :user + 1\"\n",
+         [[action.step]]\nsql = \"UPDATE users SET created_at = '2026-01-01' WHERE id = :user + 1\"\n\
+         [[action.step]]\nsql = \"UPDATE users SET created_at = '2026-01-02' WHERE id = :user\"\n",
     );
     let no_keys = "ALTER TABLE enrollments DROP CONSTRAINT enrollments_course_id_fkey;\n\
                    ALTER TABLE payments DROP CONSTRAINT payments_user_id_fkey;\n";

@@ -244,11 +244,15 @@ fn a_migration_that_cannot_be_undone_is_not_weighed_in_place() {
         .write("migrations/0009_takes.down.sql", "DROP INDEX a;\nUPDATE users SET email = '';\nDROP TABLE payments;\n");
     place.prove_in_place("0009", &[]).exits(2).says(&[
         "0009_takes.down.sql:2:1",
-        "may change rows every time",
+        "may change rows, and does so every time",
         "0009_takes.down.sql:3:1",
         "drops what the up file does not make",
     ]);
     assert!(place.has("payments") && !place.has("a"));
+    // Granted and taken back, nobody may do more than before.
+    place.shop.write("migrations/0010_grants.up.sql", "GRANT SELECT ON payments TO PUBLIC;\n");
+    place.shop.write("migrations/0010_grants.down.sql", "REVOKE SELECT ON payments FROM PUBLIC;\n");
+    place.prove_in_place("0010", &["--counts-only"]).ok();
     // What is there already is not reverted, for that would drop it.
     place.execute("shop", "COMMENT ON TABLE payments IS 'what users paid'");
     place.prove_in_place("0002", &[]).exits(2).says(&["0002_changes_nothing changes nothing in this schema"]);

@@ -61,10 +61,16 @@ impl Inputs {
         let texts = paths.filter_map(of_migration);
         let texts = texts.chain(self.spec.iter().map(|file| ("spec", file.path.clone(), file.text.clone())));
         let scenarios = self.scenarios[0].iter().map(|(file, _)| ("scenarios", file.path.clone(), file.text.clone()));
-        let named = texts
-            .chain(scenarios)
-            .filter_map(|(kind, path, text)| Some((Path::new(kind).join(path.file_name()?), text)));
-        named.collect()
+        let mut named: Vec<(PathBuf, String)> = Vec::new();
+        for (number, (kind, path, text)) in texts.chain(scenarios).enumerate() {
+            let name = path.file_name().unwrap_or_default();
+            let plain = Path::new(kind).join(name);
+            // Files of different folders may have one name.
+            let known = named.iter().any(|(known, _)| *known == plain);
+            let own = if known { Path::new(kind).join(number.to_string()).join(name) } else { plain };
+            named.push((own, text));
+        }
+        named
     }
 
     /// Whether it needs a server that makes clones.
