@@ -6,7 +6,8 @@
 #
 # By default 40 and 10 trials; each takes a quarter of a minute. Flags such as `--interleave op` or `--replicates 4` calibrate those.
 # Prints a line for each trial, then false verdicts, how often each effect was found, and how often the interval of 95 % of p50
-# held the truth: 0 for the null, else the median estimate of the other trials of that effect, so that none is its own witness. Needs a release build and python3.
+# held the truth: 0 for the null, else the median estimate of the other trials of that effect, so that none is its own witness.
+# The share that was expected to be found is that of the nulls whose p50 or p95 would have been called with the effect added. Needs a release build and python3.
 source "$(dirname "$0")/project.sh"
 nulls=${1:-40} each=${2:-10}
 began=$(date +%s)
@@ -34,6 +35,15 @@ for path in sorted(glob.glob(sys.argv[1] + "/trial-*.json")):
     effect = int(path.split("/")[-1].split("-")[1])
     trials.setdefault(effect, []).append(json.load(open(path))["comparison"])
 claims = ("improved", "regressed")
+MARGIN = 0.05
+
+def would_be_called(null, effect):
+    """Whether a null, made slower by the effect, would have been called so: certain, beyond the margin and beyond its noise floor."""
+    work = next(a for a in null["actions"] if a["name"] == "work")
+    metrics = [m for m in (work["p50"], work["p95"]) if m and m["change"] and m["noise_floor"] is not None]
+    shifted = lambda share: (1 + share) * (1 + effect) - 1
+    return any(max(MARGIN, m["noise_floor"]) < shifted(m["change"]["change"]) and 0 < shifted(m["change"]["low"]) for m in metrics)
+
 print()
 for effect, list_ in sorted(trials.items()):
     found = other = wrong = 0
@@ -49,10 +59,11 @@ for effect, list_ in sorted(trials.items()):
     truths = [0.0 if effect == 0 or len(changes) < 2 else of_others(n) for n in range(len(changes))]
     truth = statistics.median(c["change"] for c in changes)
     held = sum(c["low"] <= of <= c["high"] for c, of in zip(changes, truths))
+    expected = statistics.fmean(would_be_called(null, truth) for null in trials[0])
     if effect == 0:
         false = sum(any(a["verdict"] in claims for a in t["actions"]) for t in list_)
         print(f"null: {len(list_)} trials, {false} with a false verdict; interval of p50 held 0 in {held} of {len(changes)}")
     else:
-        print(f"{effect} % more work: p50 {100*truth:+.1f} %; called slower in {found} of {len(list_)} trials, faster in {wrong}; another action called in {other}; interval held the truth in {held} of {len(changes)}")
+        print(f"{effect} % more work: p50 {100*truth:+.1f} %; called slower in {found} of {len(list_)} trials, where {100*expected:.0f} % were expected, faster in {wrong}; another action called in {other}; interval held the truth in {held} of {len(changes)}")
 print(f"{sum(map(len, trials.values()))} trials in {sys.argv[2]} minutes")
 PY

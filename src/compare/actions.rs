@@ -104,6 +104,10 @@ const DECIDING: usize = 2;
 /// Share of false finds accepted among all claims (Benjamini-Hochberg).
 const FALSE_DISCOVERY: f64 = 0.05;
 
+/// Clones of one template were seen to differ by up to this share for no other reason than how each lies (docs/method.md). Where single
+/// operations do exactly what they did, no smaller change is called on one set of clones.
+const SIBLINGS: f64 = 0.08;
+
 struct Measured {
     before_us: f64,
     after_us: f64,
@@ -133,8 +137,11 @@ pub fn compare_all(
         .map(|(a, metrics)| {
             let scope = checks::for_action(checks, &evidence.actions[a].name);
             let p = |of: &BTreeMap<(usize, usize), f64>, m: usize| of.get(&(a, m)).copied();
-            assemble(evidence, a, metrics, &scope, |m| (p(&adjusted, m), p(&control_adjusted, m)))
+            let least = least_change(evidence, counts[a].as_ref());
+            assemble(evidence, a, metrics, (&scope, least), |m| (p(&adjusted, m), p(&control_adjusted, m)))
         })
+        .collect::<Vec<_>>()
+        .into_iter()
         .zip(counts)
         .map(|(compared, counts)| {
             let (verdict, reason) = match &counts {
@@ -181,7 +188,7 @@ fn assemble(
     evidence: &Evidence,
     a: usize,
     metrics: Vec<Option<Measured>>,
-    scope: &Effectiveness<'_>,
+    (scope, least): (&Effectiveness<'_>, f64),
     adjusted: impl Fn(usize) -> (Option<f64>, Option<f64>),
 ) -> ActionComparison {
     let facts = &evidence.actions[a];
@@ -191,12 +198,13 @@ fn assemble(
     let mut compared: Vec<Option<MetricComparison>> = metrics
         .into_iter()
         .enumerate()
-        .map(|(m, metric)| metric.map(|metric| judge(&metric, margin, adjusted(m), level, scope)))
+        .map(|(m, metric)| metric.map(|metric| judge(&metric, (margin, least), adjusted(m), level, scope)))
         .collect();
     let deciding: Vec<Verdict> = compared[..DECIDING].iter().flatten().map(|m| m.verdict).collect();
     let (verdict, reason) = combine(&deciding, scope);
-    let reason = reason
-        .or_else(|| (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], margin)));
+    let reason = reason.or_else(|| {
+        (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], (margin, least)))
+    });
     let work = |side: Side| evidence.counters.get(&side).filter(|c| !c.reset).and_then(|c| *c.work.as_ref()?.get(a)?);
     let plan = |side: Side| evidence.plans.get(&side).and_then(|plans| plans.get(a));
     let indexes = |side: Side| plan(side).map(|p| p.indexes.clone()).unwrap_or_default();
@@ -212,7 +220,10 @@ fn assemble(
         // More chunks on the same clones say nothing of the clones.
         chunks_needed: needed
             .filter(|_| verdict == Verdict::Inconclusive && evidence.design.replicates <= 1)
-            .filter(|_| !compared.iter().take(DECIDING).flatten().any(|metric| looks_like_luck(metric, margin)))
+            .filter(|_| {
+                let mut deciding = compared.iter().take(DECIDING).flatten();
+                !deciding.any(|metric| looks_like_luck(metric, margin) || may_be_siblings(metric, margin, least))
+            })
             .map(|n| n as u32),
         p99: compared.pop().flatten(),
         p95: compared.pop().flatten(),
@@ -273,7 +284,20 @@ fn looks_like_luck(metric: &MetricComparison, margin: f64) -> bool {
     both.is_some_and(|(change, control)| margin < change.change.abs() && 0.0 < control.low * control.high)
 }
 
-fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], margin: f64) -> String {
+/// The least change that may be called, whatever the margin.
+fn least_change(evidence: &Evidence, counts: Option<&CountComparison>) -> f64 {
+    let design = &evidence.design;
+    // In place the sides without the change are the same files as the one with it.
+    let one_set = design.replicates <= 1 && design.subject != Subject::InPlace;
+    if one_set && counts.is_some_and(CountComparison::is_unchanged) { SIBLINGS } else { 0.0 }
+}
+
+/// A change beyond the margin and beside zero that is no larger than what siblings differ by.
+fn may_be_siblings(metric: &MetricComparison, margin: f64, least: f64) -> bool {
+    metric.change.is_some_and(|c| margin <= c.change.abs() && c.change.abs() <= least && 0.0 < c.low * c.high)
+}
+
+fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], (margin, least): (f64, f64)) -> String {
     let fewest = crate::stats::paired::FEWEST_PAIRS;
     if evidence.chunks.len() < fewest {
         return format!("{} of at least {fewest} chunks", evidence.chunks.len());
@@ -297,6 +321,9 @@ fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], marg
             return "the sides without the change differ too, so this may be how one of them lies, or its time; clones (--url) tell".to_owned();
         }
         return "clones without the migration differ too, so the change may be the luck of how one clone lies; --replicates 4 tells".to_owned();
+    }
+    if all().any(|m| may_be_siblings(m, margin, least)) {
+        return "single operations do exactly what they did, and clones differ by as much for how they lie; --replicates 4 tells".to_owned();
     }
     if let Some(share) = sampling_alone(metrics).filter(|share| margin < *share) {
         return format!(
@@ -324,7 +351,7 @@ fn sampling_alone(metrics: &[Option<MetricComparison>]) -> Option<f64> {
 
 fn judge(
     metric: &Measured,
-    margin: f64,
+    (margin, least): (f64, f64),
     (p_adjusted, control_p): (Option<f64>, Option<f64>),
     level: f64,
     scope: &Effectiveness<'_>,
@@ -341,7 +368,7 @@ fn judge(
         (Some(effect), Some(control)) => {
             // The share of false finds is divided among the looks, as the level is.
             let p_adjusted = p_adjusted.map(|p| p * 0.05 / level);
-            let floor = noise_floor.unwrap_or(0.0).max(driver_floor);
+            let floor = noise_floor.unwrap_or(0.0).max(driver_floor).max(least);
             match verdict(effect, margin, p_adjusted, floor, scope) {
                 Verdict::Improved | Verdict::Regressed if may_be_luck(effect, control) => Verdict::Inconclusive,
                 other => other,
@@ -482,6 +509,10 @@ mod tests {
     }
 
     fn judged(center: f64, spread: f64, control: f64) -> Verdict {
+        judged_from(0.0, center, spread, control)
+    }
+
+    fn judged_from(least: f64, center: f64, spread: f64, control: f64) -> Verdict {
         let metric = Measured {
             before_us: 1.0,
             after_us: 1.0,
@@ -492,7 +523,7 @@ mod tests {
             control: Some(effect_of(control, 0.01)),
         };
         let p = |effect: &Option<Effect>| effect.map(|e| e.p_value);
-        judge(&metric, 0.05, (p(&metric.effect), p(&metric.control)), 0.05, &Effectiveness::default()).verdict
+        judge(&metric, (0.05, least), (p(&metric.effect), p(&metric.control)), 0.05, &Effectiveness::default()).verdict
     }
 
     #[test]
@@ -513,6 +544,14 @@ mod tests {
         // The control differs by less than half the margin, but certainly: a change of that order may be a clone's luck.
         assert_eq!(judged(0.08, 0.005, 0.02), Verdict::Inconclusive);
         assert_eq!(judged(0.20, 0.005, 0.02), Verdict::Regressed);
+    }
+
+    #[test]
+    fn operations_that_do_what_they_did_must_move_by_more_than_siblings_differ() {
+        assert_eq!(judged(0.06, 0.01, 0.0), Verdict::Regressed);
+        assert_eq!(judged_from(SIBLINGS, 0.06, 0.01, 0.0), Verdict::Inconclusive);
+        assert_eq!(judged_from(SIBLINGS, 0.10, 0.01, 0.0), Verdict::Regressed);
+        assert_eq!(judged_from(SIBLINGS, 0.0, 0.01, 0.0), Verdict::Same);
     }
 
     #[test]
