@@ -85,11 +85,17 @@ pub fn may_write(sql: &str) -> bool {
         ["select", "with", "values", "table", "show", "begin", "start", "commit", "end", "rollback", "abort"];
     // `write` as in BEGIN READ WRITE; `into` as in SELECT INTO; set_config can turn a read-only session off.
     const WRITE: [&str; 8] = ["insert", "update", "delete", "merge", "truncate", "into", "write", "set_config"];
-    let words = tokens(sql).into_iter().filter(|t| t.kind == Kind::Word).map(|t| sql[t.span].to_ascii_lowercase());
-    let words: Vec<String> = words.collect();
+    let words = words(sql);
     let Some(first) = words.first() else { return false };
     // FOR UPDATE locks rows, which writes to them.
     !READ.contains(&first.as_str()) || words.iter().any(|word| WRITE.contains(&word.as_str()))
+}
+
+/// The keywords and unquoted identifiers of SQL text, folded.
+#[must_use]
+pub fn words(sql: &str) -> Vec<String> {
+    let words = tokens(sql).into_iter().filter(|token| token.kind == Kind::Word);
+    words.map(|token| sql[token.span].to_ascii_lowercase()).collect()
 }
 
 struct Lexer<'s> {

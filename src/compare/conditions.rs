@@ -466,15 +466,8 @@ mod tests {
         let mut gains = evidence_of(16, |chunk, side, facts| {
             let first = chunk % 2 == 0;
             let slice = &mut facts["slices"][0];
-            slice["place"] = json!(match side {
-                "after" => 1,
-                _ =>
-                    if (side == "before") == first {
-                        0
-                    } else {
-                        2
-                    },
-            });
+            let order = if first { ["before", "after", "control"] } else { ["control", "after", "before"] };
+            slice["place"] = json!(order.iter().position(|of| *of == side));
             if first && side == "after" {
                 (slice["service_us_mean"], slice["early_us_mean"]) = (json!(120.0 + chunk as f64 / 10.0), json!(120.0));
             }

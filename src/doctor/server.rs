@@ -192,6 +192,10 @@ async fn room(connection: &mut PgConnection, patient: &Patient) -> Result<Findin
         ));
     };
     let free = free.f_bavail * free.f_frsize;
-    let found = format!("{} free, {} needed for clones of the largest", bytes_text(free), bytes_text(needed as u64));
+    let found = format!(
+        "{} free, {} needed for clones of the largest database here",
+        bytes_text(free),
+        bytes_text(needed as u64)
+    );
     Ok(Finding::new("disk", found).when(free < needed as u64, Grade::Unfit, "free space, or use a smaller --scale"))
 }

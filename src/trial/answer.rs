@@ -184,7 +184,7 @@ impl Rows {
 
 /// The first column of a name: names may come twice.
 fn first_of(column: &str) -> String {
-    format!("{column}\0{}", 0)
+    [column, "0"].join("\0")
 }
 
 /// Words with which a new plan alone may change the answer.
@@ -204,7 +204,7 @@ const GATHERING: [&str; 10] = [
 /// Whether a new plan alone may change the answer: the statement takes a part of what it finds, or gathers rows in whatever order
 /// they come.
 pub(super) fn takes_a_part(text: &str) -> bool {
-    let words = words(text);
+    let words = sql::words(text);
     words.iter().any(|word| ["limit", "fetch"].contains(&word.as_str())) || gathers(&words)
 }
 
@@ -216,7 +216,7 @@ fn gathers(words: &[String]) -> bool {
 /// A statement that takes the first rows of an order, made to take all that tie with the last of them too; nothing where it does
 /// something else besides.
 pub(super) fn with_ties(text: &str) -> Option<String> {
-    let all = words(text);
+    let all = sql::words(text);
     if gathers(&all)
         || all.iter().any(|word| word == "fetch")
         || all.iter().filter(|word| *word == "limit").count() != 1
@@ -233,18 +233,13 @@ pub(super) fn with_ties(text: &str) -> Option<String> {
             (sql::Kind::Word, "limit") if depth == 0 && ordered => {
                 let (before, most) = (&text[..token.span.start], text[token.span.end..].trim().trim_end_matches(';'));
                 // What follows the number, such as FOR UPDATE.
-                let more = words(most).iter().any(|word| word == "for");
+                let more = sql::words(most).iter().any(|word| word == "for");
                 return (!more).then(|| format!("{before}FETCH FIRST ({most}) ROWS WITH TIES"));
             }
             _ => {}
         }
     }
     None
-}
-
-pub(super) fn words(text: &str) -> Vec<String> {
-    let words = sql::tokens(text).into_iter().filter(|token| token.kind == sql::Kind::Word);
-    words.map(|token| text[token.span].to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]

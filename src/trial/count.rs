@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Executor, Row};
 
-use super::answer::{Rows, Tables, add_answers, takes_a_part, with_ties, words};
+use super::answer::{Rows, Tables, add_answers, takes_a_part, with_ties};
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use super::trace::{Tracer, columns_of_tables};
@@ -326,7 +326,7 @@ async fn generic(asked: &mut Asked<'_>, action: usize, found: &mut CountedAction
 
 /// A statement that writes without saying what it wrote, made to say it.
 fn returning(text: &str) -> String {
-    let words: Vec<String> = words(text);
+    let words = sql::words(text);
     let writes = words.first().is_some_and(|first| ["insert", "update", "delete"].contains(&first.as_str()));
     if writes && !words.iter().any(|word| word == "returning") {
         format!("{text}\nRETURNING *")

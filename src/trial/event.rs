@@ -56,7 +56,7 @@ pub enum Event<'e> {
         /// Of how many.
         total: u32,
     },
-    /// How long it will be measured: seconds of a chunk, and the looks.
+    /// How long it will be measured: the looks, and what the margins need.
     Planned {
         /// After how many chunks it may end; the last is the end.
         looks: &'e [u32],

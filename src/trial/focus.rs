@@ -1,8 +1,9 @@
 //! How many operations a margin needs, and which actions get more of them than the mix gives. Must be decided before anything is
 //! timed.
 
+use hdrhistogram::Histogram;
+
 use crate::drive::Recording;
-use crate::drive::recorder::ActionRecording;
 use crate::evidence::{ActionFacts, CountedAction, Evidence, LoadFacts, Side};
 use crate::scenario::Workload;
 use crate::stats::histogram::sampling_interval;
@@ -25,11 +26,20 @@ const MOST: f64 = 0.5;
 /// Less more than this is not worth another mix.
 const WORTH_IT: f64 = 1.2;
 
-/// Operations of a side that tell a change of p95 by `margin` from none, by sampling alone.
-#[must_use]
-pub(super) fn operations_needed(margin: f64) -> f64 {
+/// The standard error of ln p95 over one operation, until something is measured.
+const ERROR: f64 = P95 * SPREAD;
+
+/// Operations of a side that tell a change of p95 by `margin` from none, by sampling alone; `error` is that of ln p95 over one
+/// operation, and shrinks with √n.
+fn operations_needed(margin: f64, error: f64) -> f64 {
     // Both sides have their error.
-    2.0 * (CERTAINTY * P95 * SPREAD / (1.0 + margin).ln()).powi(2)
+    2.0 * (CERTAINTY * error / (1.0 + margin).ln()).powi(2)
+}
+
+/// The standard error of ln p95 over one operation, as it was seen; nothing with too few operations.
+fn error_seen(latency: &Histogram<u64>) -> Option<f64> {
+    let (low, high) = sampling_interval(latency, 0.95)?;
+    Some((high as f64 / low as f64).ln() / 2.0 / NORMAL_95 * (latency.len() as f64).sqrt())
 }
 
 /// Operations of a side in a chunk; nothing in a closed loop, where only the server knows.
@@ -42,26 +52,25 @@ fn operations_per_chunk(evidence: &Evidence) -> Option<f64> {
 /// Chunks until sampling alone decides each action's p95, by the share of the operations it gets.
 #[must_use]
 pub(super) fn chunks_needed(evidence: &Evidence) -> Option<Vec<f64>> {
-    let all = operations_per_chunk(evidence)?;
-    let of = |action: &ActionFacts| {
-        operations_needed(action.margin) / (all * action.driven_share.unwrap_or(action.share)).max(1e-9)
-    };
-    Some(evidence.actions.iter().map(of).collect())
+    chunks_with(evidence, |_| ERROR)
 }
 
 /// The same by what was seen while nothing counted: how latencies spread here, on this machine. An action that was asked too seldom
 /// keeps the estimate of [`chunks_needed`].
 #[must_use]
 pub(super) fn chunks_needed_here(evidence: &Evidence, seen: &Recording) -> Option<Vec<f64>> {
-    let estimated = chunks_needed(evidence)?;
+    chunks_with(evidence, |action| {
+        seen.actions.get(action).and_then(|action| error_seen(&action.latency)).unwrap_or(ERROR)
+    })
+}
+
+fn chunks_with(evidence: &Evidence, error: impl Fn(usize) -> f64) -> Option<Vec<f64>> {
     let all = operations_per_chunk(evidence)?;
-    let of = |(action, (seen, estimated)): (&ActionFacts, (&ActionRecording, f64))| {
-        let Some((low, high)) = sampling_interval(&seen.latency, 0.95) else { return estimated };
-        let error = (high as f64 / low as f64).ln() / 2.0 / NORMAL_95;
-        let operations = 2.0 * (CERTAINTY * error / (1.0 + action.margin).ln()).powi(2) * seen.latency.len() as f64;
-        operations / (all * action.driven_share.unwrap_or(action.share)).max(1e-9)
+    let of = |(position, action): (usize, &ActionFacts)| {
+        let share = action.driven_share.unwrap_or(action.share);
+        operations_needed(action.margin, error(position)) / (all * share).max(1e-9)
     };
-    Some(evidence.actions.iter().zip(seen.actions.iter().zip(estimated)).map(of).collect())
+    Some(evidence.actions.iter().enumerate().map(of).collect())
 }
 
 /// Gives actions that changed more of the operations, where the mix gives them too few for their margins: up to half of all
@@ -76,7 +85,7 @@ pub(super) fn focus(evidence: &mut Evidence, workloads: [&mut Workload; 2]) {
         .iter()
         .enumerate()
         .map(|(position, action)| match changed(evidence, position) {
-            true => action.share.max(operations_needed(action.margin) / all),
+            true => action.share.max(operations_needed(action.margin, ERROR) / all),
             false => 0.0,
         })
         .collect();
@@ -127,8 +136,8 @@ mod tests {
 
     #[test]
     fn five_per_cent_of_p95_takes_some_seventeen_thousand_operations() {
-        assert!((15_000.0..20_000.0).contains(&operations_needed(0.05)), "{}", operations_needed(0.05));
-        assert!((operations_needed(0.05) / operations_needed(0.10) - 3.8).abs() < 0.1);
+        assert!((15_000.0..20_000.0).contains(&operations_needed(0.05, ERROR)), "{}", operations_needed(0.05, ERROR));
+        assert!((operations_needed(0.05, ERROR) / operations_needed(0.10, ERROR) - 3.8).abs() < 0.1);
     }
 
     #[test]
@@ -141,10 +150,9 @@ mod tests {
             let spread = 0.35 / 1.814 * (p / (1.0 - p)).ln();
             steady.record((1e6 * spread.exp()) as u64).unwrap();
         }
-        let seen = sampling_interval(&steady, 0.95).unwrap();
-        let error = (seen.1 as f64 / seen.0 as f64).ln() / 2.0 / NORMAL_95;
-        let estimated = P95 * 0.35 / 4_000_f64.sqrt();
-        assert!((0.7..1.4).contains(&(error / estimated)), "{error} {estimated}");
+        let (seen, estimated) = (error_seen(&steady).unwrap(), P95 * 0.35);
+        assert!((0.7..1.4).contains(&(seen / estimated)), "{seen} {estimated}");
+        assert_eq!(error_seen(&crate::stats::histogram::empty()), None);
     }
 
     #[test]

@@ -225,23 +225,21 @@ fn name_at(pieces: &[String], at: usize) -> Option<String> {
 
 /// Words, names and symbols of a statement, folded; what is quoted keeps its quotes.
 fn pieces(statement: &str) -> Vec<String> {
-    let tokens = sql::tokens(statement).into_iter().filter(|token| token.kind != sql::Kind::Space);
+    folded(statement, |kind| kind != sql::Kind::Space)
+}
+
+/// The same without symbols.
+fn words(statement: &str) -> Vec<String> {
+    folded(statement, |kind| matches!(kind, sql::Kind::Word | sql::Kind::Quoted))
+}
+
+fn folded(statement: &str, keep: impl Fn(sql::Kind) -> bool) -> Vec<String> {
+    let tokens = sql::tokens(statement).into_iter().filter(|token| keep(token.kind));
     let fold = |token: sql::Token| match token.kind {
         sql::Kind::Word => statement[token.span].to_ascii_lowercase(),
         _ => statement[token.span].to_owned(),
     };
     tokens.map(fold).collect()
-}
-
-/// The same without symbols.
-fn words(statement: &str) -> Vec<String> {
-    let tokens = sql::tokens(statement).into_iter();
-    let words = tokens.filter(|token| matches!(token.kind, sql::Kind::Word | sql::Kind::Quoted));
-    let fold = |token: sql::Token| match token.kind {
-        sql::Kind::Word => statement[token.span].to_ascii_lowercase(),
-        _ => statement[token.span].to_owned(),
-    };
-    words.map(fold).collect()
 }
 
 #[cfg(test)]

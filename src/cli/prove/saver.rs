@@ -29,10 +29,14 @@ impl Saver {
     /// `chunks.hlog` first: a `trial.json` always finds its histograms.
     fn save(&self, evidence: &Evidence) -> Result<(), StoreError> {
         let comparison = compare(evidence);
-        self.folder.keep_inputs(&std::mem::take(&mut *self.inputs.lock().expect("no holder panics")))?;
         self.folder.write_histograms(evidence)?;
         self.folder.write("trial.json", &report::render(evidence, &comparison, Format::Json))?;
-        self.folder.write("report.md", &report::render(evidence, &comparison, Format::Markdown))
+        self.folder.write("report.md", &report::render(evidence, &comparison, Format::Markdown))?;
+        // After what was measured; where it fails it is tried again with the next chunk.
+        let mut inputs = self.inputs.lock().expect("no holder panics");
+        self.folder.keep_inputs(&inputs)?;
+        inputs.clear();
+        Ok(())
     }
 
     /// The failure to write the result, if the last attempt was one.
