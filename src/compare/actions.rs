@@ -12,6 +12,7 @@ use crate::evidence::{ActionHistograms, Evidence, Histograms, Side, Subject, Wor
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::histogram::{empty, quantile, sampling_interval};
 use crate::stats::paired::{Effect, pairs_needed};
+use crate::stats::prediction::prediction_interval;
 
 /// One action.
 #[derive(Debug, Clone, Serialize)]
@@ -88,6 +89,9 @@ pub struct MetricComparison {
     /// How much of the change the load driver's own lateness could make, as a share of `before`: twice
     /// the difference of its lag between the sides at this quantile, once for sending, once for receiving.
     pub driver_floor: f64,
+    /// The largest change that another set of clones may make, as a share, where single operations do exactly what they did on one set;
+    /// absent where they do not, or the sets are several.
+    pub sibling_floor: Option<f64>,
     /// p of the paired t test, corrected for all actions and metrics (Benjamini-Hochberg), not for the looks.
     pub p_adjusted: Option<f64>,
     /// The look's one-sided interval lies below the margin.
@@ -105,8 +109,12 @@ const DECIDING: usize = 2;
 const FALSE_DISCOVERY: f64 = 0.05;
 
 /// One set of clones tells a change of p50 with a standard deviation of about 5 % from set to set (docs/adr/0003); this is 1.6 of them.
-/// Where single operations do exactly what they did, no smaller change is called on one set.
+/// Where single operations do exactly what they did, no smaller change is called on one set, unless enough others tell how far sets
+/// differ here.
 const SIBLINGS: f64 = 0.08;
+
+/// So many other actions whose operations do exactly what they did tell how far sets of clones differ here.
+const WITNESSES: usize = 10;
 
 struct Measured {
     before_us: f64,
@@ -131,6 +139,10 @@ pub fn compare_all(
     let adjusted = corrected(&measured, |metric| metric.effect.as_ref());
     // The control is looked at as often as the effect, and would by chance differ somewhere as often.
     let control_adjusted = corrected(&measured, |metric| metric.control.as_ref());
+    let unchanged = unchanged(evidence, &counts);
+    let floors: Vec<Vec<Option<f64>>> = (0..count)
+        .map(|a| (0..QUANTILES.len()).map(|m| sibling_floor(&measured, &unchanged, a, m)).collect())
+        .collect();
     measured
         .into_iter()
         .zip(counts)
@@ -138,9 +150,12 @@ pub fn compare_all(
         .map(|(a, (metrics, counts))| {
             let scope = checks::for_action(checks, &evidence.actions[a].name);
             let p = |of: &BTreeMap<(usize, usize), f64>, m: usize| of.get(&(a, m)).copied();
-            let least = least_change(evidence, counts.as_ref());
-            let p_values = |m| (p(&adjusted, m), p(&control_adjusted, m));
-            let compared = assemble(evidence, a, metrics, (&scope, least), p_values);
+            let beside = |m: usize| Beside {
+                p_adjusted: p(&adjusted, m),
+                control_p: p(&control_adjusted, m),
+                sibling_floor: floors[a][m],
+            };
+            let compared = assemble(evidence, a, metrics, &scope, beside);
             let (verdict, reason) = match &counts {
                 // Nothing was timed: the counts are all there is.
                 Some(counts) if evidence.design.chunks_planned == 0 => (counts.verdict, None),
@@ -185,8 +200,8 @@ fn assemble(
     evidence: &Evidence,
     a: usize,
     metrics: Vec<Option<Measured>>,
-    (scope, least): (&Effectiveness<'_>, f64),
-    adjusted: impl Fn(usize) -> (Option<f64>, Option<f64>),
+    scope: &Effectiveness<'_>,
+    beside: impl Fn(usize) -> Beside,
 ) -> ActionComparison {
     let facts = &evidence.actions[a];
     let margin = facts.margin;
@@ -195,13 +210,12 @@ fn assemble(
     let mut compared: Vec<Option<MetricComparison>> = metrics
         .into_iter()
         .enumerate()
-        .map(|(m, metric)| metric.map(|metric| judge(&metric, (margin, least), adjusted(m), level, scope)))
+        .map(|(m, metric)| metric.map(|metric| judge(&metric, margin, &beside(m), level, scope)))
         .collect();
     let deciding: Vec<Verdict> = compared[..DECIDING].iter().flatten().map(|m| m.verdict).collect();
     let (verdict, reason) = combine(&deciding, scope);
-    let reason = reason.or_else(|| {
-        (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], (margin, least)))
-    });
+    let reason = reason
+        .or_else(|| (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], margin)));
     let work = |side: Side| evidence.counters.get(&side).filter(|c| !c.reset).and_then(|c| *c.work.as_ref()?.get(a)?);
     let plan = |side: Side| evidence.plans.get(&side).and_then(|plans| plans.get(a));
     let indexes = |side: Side| plan(side).map(|p| p.indexes.clone()).unwrap_or_default();
@@ -219,7 +233,7 @@ fn assemble(
             .filter(|_| verdict == Verdict::Inconclusive && evidence.design.replicates <= 1)
             .filter(|_| {
                 let mut deciding = compared.iter().take(DECIDING).flatten();
-                !deciding.any(|metric| looks_like_luck(metric, margin) || may_be_siblings(metric, margin, least))
+                !deciding.any(|metric| looks_like_luck(metric, margin) || may_be_siblings(metric, margin))
             })
             .map(|n| n as u32),
         p99: compared.pop().flatten(),
@@ -281,20 +295,35 @@ fn looks_like_luck(metric: &MetricComparison, margin: f64) -> bool {
     both.is_some_and(|(change, control)| margin < change.change.abs() && 0.0 < control.low * control.high)
 }
 
-/// The least change that may be called, whatever the margin.
-fn least_change(evidence: &Evidence, counts: Option<&CountComparison>) -> f64 {
+/// Positions of actions whose single operations do exactly what they did, where one set of clones alone tells of them.
+fn unchanged(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<usize> {
     let design = &evidence.design;
     // In place the sides without the change are the same files as the one with it.
-    let one_set = design.replicates <= 1 && design.subject != Subject::InPlace;
-    if one_set && counts.is_some_and(CountComparison::is_unchanged) { SIBLINGS } else { 0.0 }
+    if 1 < design.replicates || design.subject == Subject::InPlace {
+        return Vec::new();
+    }
+    let is_unchanged = |counts: &Option<CountComparison>| counts.as_ref().is_some_and(CountComparison::is_unchanged);
+    (0..counts.len()).filter(|a| is_unchanged(&counts[*a])).collect()
+}
+
+/// The largest change of a metric that another set of clones may make where operations do exactly what they did: [`SIBLINGS`], or
+/// less where the others of this trial that do so lie closer together.
+fn sibling_floor(measured: &[Vec<Option<Measured>>], unchanged: &[usize], a: usize, m: usize) -> Option<f64> {
+    unchanged.contains(&a).then(|| {
+        let effect = |other: &usize| Some(measured[*other][m].as_ref()?.effect?.estimate);
+        let others: Vec<f64> = unchanged.iter().filter(|other| **other != a).filter_map(effect).collect();
+        let seen = (WITNESSES <= others.len()).then(|| prediction_interval(&others, unchanged.len())).flatten();
+        seen.map_or(SIBLINGS, |(low, high)| low.abs().max(high.abs()).exp_m1().min(SIBLINGS))
+    })
 }
 
 /// A change beyond the margin and beside zero that is no larger than what siblings differ by.
-fn may_be_siblings(metric: &MetricComparison, margin: f64, least: f64) -> bool {
-    metric.change.is_some_and(|c| margin <= c.change.abs() && c.change.abs() <= least && 0.0 < c.low * c.high)
+fn may_be_siblings(metric: &MetricComparison, margin: f64) -> bool {
+    let floor = metric.sibling_floor.unwrap_or_default();
+    metric.change.is_some_and(|c| margin <= c.change.abs() && c.change.abs() <= floor && 0.0 < c.low * c.high)
 }
 
-fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], (margin, least): (f64, f64)) -> String {
+fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], margin: f64) -> String {
     let fewest = crate::stats::paired::FEWEST_PAIRS;
     if evidence.chunks.len() < fewest {
         return format!("{} of at least {fewest} chunks", evidence.chunks.len());
@@ -319,7 +348,7 @@ fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], (mar
         }
         return "clones without the migration differ too, so the change may be the luck of how one clone lies; --replicates 4 tells".to_owned();
     }
-    if all().any(|m| may_be_siblings(m, margin, least)) {
+    if all().any(|m| may_be_siblings(m, margin)) {
         return "single operations do exactly what they did, and another set of clones may differ by as much; --replicates 4 tells".to_owned();
     }
     if let Some(share) = sampling_alone(metrics).filter(|share| margin < *share) {
@@ -346,26 +375,27 @@ fn sampling_alone(metrics: &[Option<MetricComparison>]) -> Option<f64> {
     Some(before.hypot(after).exp_m1())
 }
 
-fn judge(
-    metric: &Measured,
-    (margin, least): (f64, f64),
-    (p_adjusted, control_p): (Option<f64>, Option<f64>),
-    level: f64,
-    scope: &Effectiveness<'_>,
-) -> MetricComparison {
+/// What the other metrics and actions say of one.
+struct Beside {
+    p_adjusted: Option<f64>,
+    control_p: Option<f64>,
+    sibling_floor: Option<f64>,
+}
+
+fn judge(metric: &Measured, margin: f64, beside: &Beside, level: f64, scope: &Effectiveness<'_>) -> MetricComparison {
     let change = metric.effect.as_ref().map(Change::from);
     let control = metric.control.as_ref().map(Change::from);
     let noise_floor = control.map(|c| c.low.abs().max(c.high.abs()));
     let driver_floor = 2.0 * metric.lag_difference_us / metric.before_us;
     let verdict = match (&metric.effect, &metric.control) {
         _ if scope.invalid.is_some() => Verdict::Invalid,
-        (Some(effect), Some(control)) if differs(control, margin, control_p) && !dwarfs(effect, control) => {
+        (Some(effect), Some(control)) if differs(control, margin, beside.control_p) && !dwarfs(effect, control) => {
             Verdict::Invalid
         }
         (Some(effect), Some(control)) => {
             // The share of false finds is divided among the looks, as the level is.
-            let p_adjusted = p_adjusted.map(|p| p * 0.05 / level);
-            let floor = noise_floor.unwrap_or(0.0).max(driver_floor).max(least);
+            let p_adjusted = beside.p_adjusted.map(|p| p * 0.05 / level);
+            let floor = noise_floor.unwrap_or(0.0).max(driver_floor).max(beside.sibling_floor.unwrap_or(0.0));
             match verdict(effect, margin, p_adjusted, floor, scope) {
                 Verdict::Improved | Verdict::Regressed if may_be_luck(effect, control) => Verdict::Inconclusive,
                 other => other,
@@ -382,7 +412,8 @@ fn judge(
         control,
         noise_floor,
         driver_floor,
-        p_adjusted,
+        sibling_floor: beside.sibling_floor,
+        p_adjusted: beside.p_adjusted,
         not_slower: verdict != Verdict::Invalid && scope.one_sided.is_none() && below(metric, margin),
         verdict,
     }
@@ -506,21 +537,20 @@ mod tests {
     }
 
     fn judged(center: f64, spread: f64, control: f64) -> Verdict {
-        judged_from(0.0, center, spread, control)
+        judged_from(None, center, spread, control)
     }
 
-    fn judged_from(least: f64, center: f64, spread: f64, control: f64) -> Verdict {
-        let metric = Measured {
-            before_us: 1.0,
-            after_us: 1.0,
-            sampling_us: [None, None],
-            lag_difference_us: 0.0,
-            ratios: Vec::new(),
-            effect: Some(effect_of(center, spread)),
-            control: Some(effect_of(control, 0.01)),
-        };
+    fn measured(effect: Effect, control: Effect) -> Measured {
+        let (sampling_us, lag_difference_us, ratios) = ([None, None], 0.0, Vec::new());
+        let (effect, control) = (Some(effect), Some(control));
+        Measured { before_us: 1.0, after_us: 1.0, sampling_us, lag_difference_us, ratios, effect, control }
+    }
+
+    fn judged_from(sibling_floor: Option<f64>, center: f64, spread: f64, control: f64) -> Verdict {
+        let metric = measured(effect_of(center, spread), effect_of(control, 0.01));
         let p = |effect: &Option<Effect>| effect.map(|e| e.p_value);
-        judge(&metric, (0.05, least), (p(&metric.effect), p(&metric.control)), 0.05, &Effectiveness::default()).verdict
+        let beside = Beside { p_adjusted: p(&metric.effect), control_p: p(&metric.control), sibling_floor };
+        judge(&metric, 0.05, &beside, 0.05, &Effectiveness::default()).verdict
     }
 
     #[test]
@@ -546,9 +576,27 @@ mod tests {
     #[test]
     fn operations_that_do_what_they_did_must_move_by_more_than_siblings_differ() {
         assert_eq!(judged(0.06, 0.01, 0.0), Verdict::Regressed);
-        assert_eq!(judged_from(SIBLINGS, 0.06, 0.01, 0.0), Verdict::Inconclusive);
-        assert_eq!(judged_from(SIBLINGS, 0.10, 0.01, 0.0), Verdict::Regressed);
-        assert_eq!(judged_from(SIBLINGS, 0.0, 0.01, 0.0), Verdict::Same);
+        assert_eq!(judged_from(Some(SIBLINGS), 0.06, 0.01, 0.0), Verdict::Inconclusive);
+        assert_eq!(judged_from(Some(SIBLINGS), 0.10, 0.01, 0.0), Verdict::Regressed);
+        assert_eq!(judged_from(Some(SIBLINGS), 0.0, 0.01, 0.0), Verdict::Same);
+    }
+
+    #[test]
+    fn enough_others_that_do_what_they_did_tell_how_far_siblings_differ() {
+        let with = |centers: &[f64]| -> Vec<Vec<Option<Measured>>> {
+            centers.iter().map(|c| vec![Some(measured(effect_of(*c, 0.02), effect_of(0.0, 0.01)))]).collect()
+        };
+        let quiet: Vec<f64> = (0..11).map(|n| if n == 3 { 0.07 } else { 0.01 * (f64::from(n % 3) - 1.0) }).collect();
+        let all: Vec<usize> = (0..11).collect();
+        let floor = sibling_floor(&with(&quiet), &all, 3, 0).unwrap();
+        assert!((0.02..0.05).contains(&floor), "{floor}");
+        // Among the others it is itself a witness that they differ by more.
+        assert!(0.06 < sibling_floor(&with(&quiet), &all, 4, 0).unwrap());
+        // Nine are too few, a trial in which they lie far apart has the bound of every trial, and what changed has none.
+        assert_eq!(sibling_floor(&with(&quiet), &all[..10], 3, 0), Some(SIBLINGS));
+        let loud: Vec<f64> = quiet.iter().map(|c| c * 5.0).collect();
+        assert_eq!(sibling_floor(&with(&loud), &all, 3, 0), Some(SIBLINGS));
+        assert_eq!(sibling_floor(&with(&quiet), &all[4..], 3, 0), None);
     }
 
     #[test]

@@ -167,11 +167,21 @@ impl Admin {
     /// # Errors
     /// When the server refuses.
     pub async fn drop_database(&mut self, name: &str) -> Result<(), Error> {
-        if !self.exists(name).await? {
-            return Ok(());
+        let is_template: Option<bool> = query("SELECT datistemplate FROM pg_database WHERE datname = $1")
+            .bind(name.to_owned())
+            .fetch_optional(&mut self.connection)
+            .await
+            .and_then(|row| row.map(|row| row.try_get(0)).transpose())
+            .map_err(|e| Error::doing("look for a database", e))?;
+        // What a dropping that was cut off has left is invalid: it can be dropped and not altered.
+        match is_template {
+            None => return Ok(()),
+            Some(true) => {
+                let open = format!("ALTER DATABASE {} IS_TEMPLATE false", identifier(name));
+                self.run(&open, "open a database for dropping").await?;
+            }
+            Some(false) => {}
         }
-        self.run(&format!("ALTER DATABASE {} IS_TEMPLATE false", identifier(name)), "open a database for dropping")
-            .await?;
         self.run(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(name)), "drop a database").await
     }
 
@@ -184,7 +194,7 @@ impl Admin {
         Ok(mine.into_iter().filter(|(_, of)| *of == token.0).map(|(name, _)| name).collect())
     }
 
-    /// The databases whose program is no longer connected.
+    /// The databases whose program is no longer connected, and templates whose dropping was cut off.
     ///
     /// # Errors
     /// When the catalog cannot be read.
@@ -196,11 +206,21 @@ impl Admin {
                 .map_err(|e| Error::doing("list sessions", e))?;
         let alive: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
         let all = self.work_databases().await?;
-        Ok(all
-            .into_iter()
-            .filter(|(_, token)| !alive.contains(&Token(token.clone()).application()))
-            .map(|(name, _)| name)
-            .collect())
+        let orphans = all.into_iter().filter(|(_, token)| !alive.contains(&Token(token.clone()).application()));
+        Ok(orphans.map(|(name, _)| name).chain(self.broken_templates().await?).collect())
+    }
+
+    /// Templates that the server calls invalid (`datconnlimit` of −2, from the minor versions of August 2023 on).
+    async fn broken_templates(&mut self) -> Result<Vec<String>, Error> {
+        let rows = query(
+            "SELECT datname::text FROM pg_database
+             WHERE datname LIKE $1 AND datconnlimit = -2 AND pg_get_userbyid(datdba) = current_user",
+        )
+        .bind(format!("{}%", TEMPLATE.replace('_', "\\_")))
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(|e| Error::doing("list templates", e))?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(|e| Error::doing("read templates", e))
     }
 
     /// Ends every session of this program but this connection's own, except those called `keep`.

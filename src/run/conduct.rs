@@ -160,7 +160,7 @@ impl RunError {
 const WARM_UP_PART: u64 = 1 << 20;
 
 /// The warm-up is looked at this often, in seconds.
-const WARM_UP_INTERVAL_S: f64 = 0.25;
+const WARM_UP_INTERVAL_S: f64 = 0.1;
 
 /// Due operations may still be sent this long after the end.
 const GRACE_NS: u64 = 10_000_000_000;
@@ -327,7 +327,8 @@ async fn warm_up(settings: &Settings, crew: &Crew, workload: &Workload) -> Resul
     let ended = drive(crew, order, |interval| {
         if tally.take(interval).is_some() {
             let last = tally.intervals.last().expect("one was just closed");
-            means.push(last.latency.us_mean);
+            // Where operations are rare, most intervals have none.
+            means.extend((0 < last.latency.count).then_some(last.latency.us_mean));
             (settings.listener)(Event::WarmingUp(tally.seconds()));
             steady = !fixed && is_steady(&means);
             if steady || settings.interrupt.load(Ordering::Relaxed) {

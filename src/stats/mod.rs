@@ -5,6 +5,7 @@
 pub mod discovery;
 pub mod histogram;
 pub mod paired;
+pub mod prediction;
 pub mod ranks;
 #[cfg(test)]
 mod reference;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::discovery::benjamini_hochberg;
 use super::paired::{LOOKS, effect, level};
+use super::prediction::prediction_interval;
 use super::ranks::ranks;
 use super::steady::truncation;
 
@@ -66,6 +67,17 @@ fn ranks_of_quantiles_are_those_of_scipys_binomial_distribution() {
         });
         assert_eq!(ranks(n, quantile, 0.95), expected, "{known}");
     }
+}
+
+#[test]
+fn prediction_intervals_are_those_of_scipys_t_distribution() {
+    for known in reference()["prediction"].as_array().expect("samples") {
+        let family = known["family"].as_u64().expect("a number") as usize;
+        let (low, high) = prediction_interval(&numbers(&known["values"]), family).expect("values enough");
+        close(low, known["low"].as_f64().expect("a number"));
+        close(high, known["high"].as_f64().expect("a number"));
+    }
+    assert_eq!(prediction_interval(&[0.1], 1), None);
 }
 
 /// A stream of numbers that is the same on every machine (SplitMix64).

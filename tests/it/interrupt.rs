@@ -120,7 +120,13 @@ fn what_kill_9_leaves_the_next_command_removes() {
     started.wait();
     let [result] = shop.results().try_into().expect("one result");
     assert!(result.join("trial.json").exists(), "measured chunks are kept");
+    // What a dropping that is cut off leaves is no database any more, and no template.
+    home.run(&["server", "start"]).ok();
+    let cut_off = "UPDATE pg_database SET datconnlimit = -2, datistemplate = false
+        WHERE datname ~ '^weighbridge_(clone_.*_control|template_.*)$' RETURNING datname::text";
+    assert_eq!(home.query(cut_off).len(), 2);
     let cleaned = home.run(&["server", "clean"]).ok().stdout;
+    assert!(cleaned.contains("dropped weighbridge_template_"), "{cleaned}");
     for side in ["before", "control", "after"] {
         assert!(
             cleaned.lines().any(|line| line.starts_with("dropped weighbridge_clone_") && line.ends_with(side)),

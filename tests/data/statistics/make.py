@@ -46,12 +46,14 @@ def check(values, alpha):
         assert (p > alpha) == kept, (values, alpha, shift, p)
 
 
-def mser(values):
+def mser5(values):
+    means = [statistics.fmean(values[i:i + 5]) for i in range(0, len(values) - 4, 5)]
+
     def error(cut):
-        rest = values[cut:]
+        rest = means[cut:]
         mean = statistics.fmean(rest)
         return sum((x - mean) ** 2 for x in rest) / len(rest) ** 2
-    return min(range(len(values) // 2 + 1), key=error)
+    return 5 * min(range(len(means) // 2 + 1), key=error)
 
 
 def main():
@@ -70,9 +72,9 @@ def main():
         p_values = [round(draw.random() ** 2, 6) for _ in range(n)]
         families.append({"p": p_values, "adjusted": list(stats.false_discovery_control(p_values, method="bh"))})
     series = []
-    for decay in (0.0, 2.0, 6.0):
-        values = [round(10 + (50 * 2.718281828 ** (-i / decay) if decay else 0) + draw.random(), 6) for i in range(40)]
-        series.append({"values": values, "cut": mser(values)})
+    for decay, n in ((0.0, 60), (4.0, 83), (12.0, 120), (90.0, 101)):
+        values = [round(10 + (50 * 2.718281828 ** (-i / decay) if decay else 0) + draw.random(), 6) for i in range(n)]
+        series.append({"values": values, "cut": mser5(values)})
     ranks = []
     for n in (6, 71, 72, 100, 367, 368, 1000, 5000, 123456):
         for q in (0.5, 0.95, 0.99, 0.999):
@@ -81,7 +83,14 @@ def main():
             low = max((r for r in range(n + 1) if below.cdf(r - 1) <= 0.025), default=0) if n < 10000 else int(below.ppf(0.025))
             high = min((r for r in range(1, n + 2) if below.sf(r - 1) <= 0.025)) if n < 10000 else int(below.ppf(0.975)) + 1
             ranks.append({"n": n, "quantile": q, "ranks": [low, high] if 0 < low and high <= n else None})
-    print(json.dumps({"scipy": scipy.__version__, "samples": samples, "families": families, "series": series, "ranks": ranks}, indent=1))
+    prediction = []
+    for others, family in ((10, 11), (12, 13), (19, 20), (39, 40)):
+        values = [round(draw.gauss(0.01, 0.02), 6) for _ in range(others)]
+        t = stats.t.ppf(1 - 0.05 / (2 * family), others - 1)
+        reach = t * statistics.stdev(values) * (1 + 1 / others) ** 0.5
+        prediction.append({"values": values, "family": family, "low": statistics.fmean(values) - reach, "high": statistics.fmean(values) + reach})
+    print(json.dumps({"scipy": scipy.__version__, "samples": samples, "families": families, "series": series, "ranks": ranks,
+                      "prediction": prediction}, indent=1))
 
 
 main()
