@@ -10,6 +10,8 @@ pub struct Counters {
     ticks: Option<(u64, u64)>,
     /// How often this control group was throttled.
     throttled: Option<u64>,
+    /// Microseconds in which something waited for a processor, and for how many seconds the machine has run.
+    waiting: Option<(u64, f64)>,
 }
 
 impl Counters {
@@ -26,7 +28,11 @@ impl Counters {
         let throttled = read_to_string("/sys/fs/cgroup/cpu.stat")
             .ok()
             .and_then(|text| text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.trim().parse().ok()));
-        Self { ticks, throttled }
+        // "PSI - Pressure Stall Information": total=, in microseconds.
+        let waiting = cpu_pressure().and_then(|some| some.split("total=").nth(1)?.trim().parse().ok());
+        let uptime = read_to_string("/proc/uptime").ok();
+        let uptime_s = uptime.and_then(|text| text.split_whitespace().next()?.parse().ok());
+        Self { ticks, throttled, waiting: waiting.zip(uptime_s) }
     }
 
     /// Share of all processor time that other guests of the host took since these were read.
@@ -34,6 +40,14 @@ impl Counters {
     pub fn stolen_since(&self, now: &Self) -> Option<f64> {
         let ((all, stolen), (all_now, stolen_now)) = (self.ticks?, now.ticks?);
         Some(stolen_now.saturating_sub(stolen) as f64 / all_now.saturating_sub(all).max(1) as f64)
+    }
+
+    /// Share of the time since these were read in which something waited for a processor.
+    #[must_use]
+    pub fn waiting_since(&self, now: &Self) -> Option<f64> {
+        let ((total, uptime_s), (total_now, uptime_s_now)) = (self.waiting?, now.waiting?);
+        let elapsed_us = (uptime_s_now - uptime_s) * 1e6;
+        (0.0 < elapsed_us).then(|| total_now.saturating_sub(total) as f64 / elapsed_us)
     }
 
     /// How often this program's control group was throttled since these were read.
@@ -46,8 +60,13 @@ impl Counters {
 /// Share of the last ten seconds in which something waited for a processor. "PSI - Pressure Stall Information".
 #[must_use]
 pub fn pressure() -> Option<f64> {
-    let text = read_to_string("/proc/pressure/cpu").ok()?;
-    let value =
-        text.lines().find(|line| line.starts_with("some"))?.split("avg10=").nth(1)?.split_whitespace().next()?;
+    let some = cpu_pressure()?;
+    let value = some.split("avg10=").nth(1)?.split_whitespace().next()?;
     value.parse::<f64>().ok().map(|percent| percent / 100.0)
+}
+
+/// The line about tasks that wait for a processor.
+fn cpu_pressure() -> Option<String> {
+    let text = read_to_string("/proc/pressure/cpu").ok()?;
+    text.lines().find(|line| line.starts_with("some")).map(str::to_owned)
 }

@@ -62,6 +62,8 @@ pub enum CheckName {
     CarryOver,
     /// The sides' servers are set alike.
     Settings,
+    /// The tables of given databases lie alike.
+    Tables,
     /// Answers had stopped becoming faster before anything was counted.
     Priming,
     /// Counters only grew.
@@ -333,12 +335,11 @@ fn timer_lag(evidence: &Evidence, checks: &mut Vec<Check>) {
     checks.push(Check { name: CheckName::TimerLag, consequence, action: None, message });
 }
 
-/// Equal parameters must give equally many rows; a fast wrong answer is no improvement.
-///
-/// Only where the sides answered nearly the same operations: a closed loop gets further on the faster
-/// side. What control and before differ by is allowed to after too.
 /// Processor time taken by others of the same host, as a share, that is worth a word.
 const STOLEN_MOST: f64 = 0.01;
+
+/// Share of the time in which something waits for a processor that is worth a word.
+const WAITING_MOST: f64 = 0.1;
 
 fn machine(evidence: &Evidence, checks: &mut Vec<Check>) {
     let mut found = |consequence, message| {
@@ -353,6 +354,14 @@ fn machine(evidence: &Evidence, checks: &mut Vec<Check>) {
     if let Some(share) = evidence.machine.stolen_share.filter(|share| STOLEN_MOST < *share) {
         let message = format!(
             "other guests of this host took {} of the processor time: expect to need more chunks",
+            percent_text(share)
+        );
+        found(Consequence::Warning, message);
+    }
+    if let Some(share) = evidence.machine.waiting_share.filter(|share| WAITING_MOST < *share) {
+        let message = format!(
+            "something waited for a processor in {} of the time, the load's own server and driver included: latencies are partly those of that queue; \
+             lower the rate, or leave the machine to the proof",
             percent_text(share)
         );
         found(Consequence::Warning, message);
@@ -374,6 +383,10 @@ fn same_answers(evidence: &Evidence, counts: &[Option<CountComparison>], checks:
     }
 }
 
+/// Equal parameters must give equally many rows; a fast wrong answer is no improvement.
+///
+/// Only where the sides answered nearly the same operations: a closed loop gets further on the faster
+/// side. What control and before differ by is allowed to after too.
 fn same_work(evidence: &Evidence, checks: &mut Vec<Check>) {
     for (position, action) in evidence.actions.iter().enumerate() {
         let [before, control, after] = Side::ALL.map(|side| {

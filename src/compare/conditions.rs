@@ -1,15 +1,14 @@
 //! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before. Must say what to do.
 
 use super::checks::{Check, CheckName, Consequence};
-use crate::evidence::{
-    ChunkFacts, ChunkSide, Evidence, Interleave, LoadFacts, ServerFacts, Side, SliceFacts, Subject, WorkPerCall,
-};
+use super::sides;
+use crate::evidence::{ChunkFacts, ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts, WorkPerCall};
 use crate::stats::paired::effect;
 
 /// Adds what was found wanting.
 pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
     let found = [
-        subject(evidence),
+        sides::subject(evidence),
         same_parameters(evidence),
         bookkeeping(evidence),
         background(evidence),
@@ -17,36 +16,15 @@ pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
         place(evidence),
         cache(evidence),
         saturation(evidence),
-        settings(evidence),
+        sides::settings(evidence),
+        sides::tables(evidence),
         priming(evidence),
     ];
     let found = found.into_iter().flatten();
     checks.extend(found.map(|(name, consequence, message)| Check { name, consequence, action: None, message }));
 }
 
-/// What sides that are no siblings cannot show.
-fn subject(evidence: &Evidence) -> Found {
-    let message = match evidence.design.subject {
-        Subject::Clones => return None,
-        Subject::Given { own_control } => {
-            let control = if own_control {
-                "the noise floor is that of two databases without the change"
-            } else {
-                "`control` is `before` asked again, so the noise floor knows nothing of how another database lies: give a second --before"
-            };
-            format!(
-                "the sides are databases that were given, not clones: rows, bloat, statistics and servers in which they differ are part of every \
-                 change; {control}"
-            )
-        }
-        Subject::InPlace => "the sides are one database, migrated and reverted in turns, not clones: they lie as far apart in time as a \
-                             migration takes, and what the load writes stays for the next turn"
-            .to_owned(),
-    };
-    Some((CheckName::Subject, Consequence::Warning, message))
-}
-
-type Found = Option<(CheckName, Consequence, String)>;
+pub(super) type Found = Option<(CheckName, Consequence, String)>;
 
 /// In an open loop all sides are sent the same, so the sums over what was sent are equal wherever nothing was given up or failed
 /// on the way.
@@ -276,38 +254,6 @@ pub(super) fn hit_share(evidence: &Evidence, side: Side) -> Option<f64> {
     (0.0 < touched).then(|| 1.0 - sum(|work| work.blocks_read) / touched)
 }
 
-fn settings(evidence: &Evidence) -> Found {
-    let before = &evidence.server;
-    let of_after = evidence.server_after.as_ref().map(|after| differences(before, after)).unwrap_or_default();
-    let of_control = evidence.server_control.as_ref().map(|control| differences(before, control)).unwrap_or_default();
-    let mut said = Vec::new();
-    if !of_after.is_empty() {
-        said.push(format!(
-            "the sides' servers are set differently: {}; what that does is part of the change",
-            of_after.join(", ")
-        ));
-    }
-    if !of_control.is_empty() {
-        said.push(format!(
-            "that of control is set differently: {}; what that does looks like noise",
-            of_control.join(", ")
-        ));
-    }
-    (!said.is_empty()).then(|| (CheckName::Settings, Consequence::Warning, said.join("; ")))
-}
-
-/// How a server's version and settings differ from another's.
-fn differences(one: &ServerFacts, other: &ServerFacts) -> Vec<String> {
-    let names: std::collections::BTreeSet<&String> = one.settings.keys().chain(other.settings.keys()).collect();
-    let value = |facts: &ServerFacts, name: &String| {
-        facts.settings.get(name).map_or_else(|| "the default".to_owned(), Clone::clone)
-    };
-    let version = (one.version != other.version).then(|| format!("version {} → {}", one.version, other.version));
-    let differ = names.into_iter().filter(|name| one.settings.get(*name) != other.settings.get(*name));
-    let told = differ.map(|name| format!("{name} {} → {}", value(one, name), value(other, name)));
-    version.into_iter().chain(told).collect()
-}
-
 fn priming(evidence: &Evidence) -> Found {
     (!evidence.design.primed && !evidence.chunks.is_empty()).then(|| {
         let rounds = evidence.design.priming_rounds;
@@ -489,14 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_and_priming_are_told() {
-        let mut other = evidence(|_, _, _| {});
-        let mut after = other.server.clone();
-        after.settings.insert("work_mem".to_owned(), "64MB".to_owned());
-        after.settings.insert("jit".to_owned(), "off".to_owned());
-        other.server_after = Some(after);
-        let message = only(&other, CheckName::Settings, Consequence::Warning);
-        assert!(message.contains("jit the default → off, work_mem 4MB → 64MB"), "{message}");
+    fn a_cold_cache_is_told() {
         let mut cold = evidence(|_, _, _| {});
         cold.design.primed = false;
         only(&cold, CheckName::Priming, Consequence::Warning);

@@ -10,6 +10,7 @@ mod conditions;
 pub mod counts;
 pub mod indexes;
 pub mod plan_change;
+mod sides;
 
 use serde::Serialize;
 

@@ -73,6 +73,9 @@ pub struct Evidence {
     /// The server of `control`, where that is a database of its own and its version or a setting is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_control: Option<ServerFacts>,
+    /// How the tables of given databases lay when it began, by side; clones lie alike.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<Side, BTreeMap<String, TableFacts>>,
     /// What the machine took from it while chunks were measured.
     #[serde(default)]
     pub machine: MachineFacts,
@@ -171,6 +174,26 @@ pub struct ServerFacts {
     pub embedded: bool,
     /// Settings that can change a measurement.
     pub settings: BTreeMap<String, String>,
+    /// Extensions of the database and their versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extensions: BTreeMap<String, String>,
+}
+
+/// How a table of a given database lay when the trial began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TableFacts {
+    /// Bytes with TOAST, without indexes.
+    pub bytes: i64,
+    /// Rows, as the planner believes.
+    pub rows: i64,
+    /// Rows that are dead and not yet removed.
+    pub dead_rows: i64,
+    /// Rows changed since the planner last looked.
+    pub modified_rows: i64,
+    /// The planner has statistics of it.
+    pub analyzed: bool,
 }
 
 /// What a machine took from a measurement.
@@ -182,6 +205,9 @@ pub struct MachineFacts {
     pub stolen_share: Option<f64>,
     /// How often the program's control group was throttled; absent where that is not seen.
     pub throttled: Option<u64>,
+    /// Share of the time in which something waited for a processor; absent where that is not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_share: Option<f64>,
 }
 
 /// One action of the mix.

@@ -15,6 +15,7 @@ pub mod pooler;
 pub mod server;
 pub mod settings;
 pub mod sql_text;
+pub mod tables;
 pub mod wire;
 
 pub use connect::Target;

@@ -29,3 +29,15 @@ pub async fn read(connection: &mut PgConnection) -> Result<BTreeMap<String, Stri
     .map_err(|e| Error::doing("read settings", e))?;
     Ok(rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get::<Option<String>, _>(1).ok()??))).collect())
 }
+
+/// Extensions of a database and their versions.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn extensions(connection: &mut PgConnection) -> Result<BTreeMap<String, String>, Error> {
+    let rows = query("SELECT extname::text, extversion FROM pg_extension")
+        .fetch_all(connection)
+        .await
+        .map_err(|e| Error::doing("list extensions", e))?;
+    Ok(rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect())
+}

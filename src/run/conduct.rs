@@ -263,6 +263,7 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
         version: connection.server_version_num().map_or_else(|| "unknown".to_owned(), version_text),
         embedded: settings.embedded,
         settings: settings::read(&mut connection).await?,
+        extensions: settings::extensions(&mut connection).await?,
     };
     connection.clear_cached_statements().await.map_err(whole)?;
     connection.execute(sqlx::raw_sql("ROLLBACK")).await.map_err(whole)?;

@@ -68,6 +68,7 @@ pub(super) async fn begin(
         server_control: (control != server).then_some(control),
         server_after: (after != server).then_some(after),
         server,
+        tables: BTreeMap::new(),
         machine: MachineFacts::default(),
         design,
         actions: action_facts(settings, sitting),
@@ -90,9 +91,10 @@ pub(super) async fn server_facts(settings: &Settings, target: &Target) -> Result
     let mut connection = target.connect().await?;
     let version = version_text(connection.server_version_num().unwrap_or_default());
     let read = settings::read(&mut connection).await?;
+    let extensions = settings::extensions(&mut connection).await?;
     let _ = connection.close().await;
     let embedded = matches!(&settings.subject, Subject::Clones(dataset) if dataset.embedded);
-    Ok(ServerFacts { version, embedded, settings: read })
+    Ok(ServerFacts { version, embedded, settings: read, extensions })
 }
 
 /// Counts single operations on sides that are there at the same time, and reads what their catalogs say about indexes.

@@ -2,6 +2,8 @@
 //!
 //! It can claim less than one on clones: rows, bloat, statistics and servers of the two may differ as well as their schemas.
 
+use std::collections::BTreeMap;
+
 use sqlx::Connection;
 
 use super::conduct::{begin, check_connections, look_ahead, look_at_operations};
@@ -11,8 +13,9 @@ use super::prepare::{Sitting, load};
 use super::settings::{Given, Settings};
 use super::sides::size;
 use crate::clock::{self, Clock};
-use crate::evidence::{Evidence, MigrationFacts, Side};
+use crate::evidence::{Evidence, MigrationFacts, Side, TableFacts};
 use crate::postgres::database::Token;
+use crate::postgres::tables::{self, TableState};
 use crate::postgres::{Error, Target};
 
 /// Holds a trial on given databases.
@@ -46,6 +49,9 @@ pub(super) async fn prove(settings: &Settings, given: &Given, token: &Token) -> 
         size_bytes_after: size_of(sitting.target(Side::After)).await?,
     };
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
+    for (side, target) in &sitting.targets {
+        evidence.tables.insert(*side, tables_of(target).await?);
+    }
     look_at_operations(settings, &sitting, &mut evidence).await?;
     look_ahead(settings, &mut sitting, &mut evidence).await?;
     if settings.chunks != 0 {
@@ -56,6 +62,18 @@ pub(super) async fn prove(settings: &Settings, given: &Given, token: &Token) -> 
     }
     evidence.complete = true;
     Ok(evidence)
+}
+
+/// How the tables lie.
+async fn tables_of(target: &Target) -> Result<BTreeMap<String, TableFacts>, Error> {
+    let mut connection = target.connect().await?;
+    let read = tables::read(&mut connection).await?;
+    let _ = connection.close().await;
+    let facts = |table: TableState| {
+        let TableState { bytes, rows, dead_rows, modified_rows, analyzed } = table;
+        TableFacts { bytes, rows, dead_rows, modified_rows, analyzed }
+    };
+    Ok(read.into_iter().map(|(name, table)| (name, facts(table))).collect())
 }
 
 async fn size_of(target: &Target) -> Result<i64, Error> {

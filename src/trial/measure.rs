@@ -189,9 +189,11 @@ impl<'t> Course<'t> {
     fn machine_since(&self) -> MachineFacts {
         let now = Counters::read();
         let (stolen, throttled) = (self.machine.stolen_since(&now), self.machine.throttled_since(&now));
+        let waiting = self.machine.waiting_since(&now);
         MachineFacts {
             stolen_share: [self.earlier.stolen_share, stolen].into_iter().flatten().reduce(f64::max),
             throttled: [self.earlier.throttled, throttled].into_iter().flatten().max(),
+            waiting_share: [self.earlier.waiting_share, waiting].into_iter().flatten().reduce(f64::max),
         }
     }
 

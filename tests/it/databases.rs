@@ -110,10 +110,15 @@ fn verdict_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j str {
     found["verdict"].as_str().expect("a word")
 }
 
-fn subject_check(trial: &serde_json::Value) -> String {
+/// What the check of this name found.
+fn check(trial: &serde_json::Value, name: &str) -> Option<String> {
     let checks = trial["comparison"]["checks"].as_array().expect("a list of checks");
-    let found = checks.iter().find(|check| check["name"] == "subject").expect("what cannot be claimed is said");
-    found["message"].as_str().expect("a sentence").to_owned()
+    let found = checks.iter().find(|check| check["name"] == name)?;
+    Some(found["message"].as_str().expect("a sentence").to_owned())
+}
+
+fn subject_check(trial: &serde_json::Value) -> String {
+    check(trial, "subject").expect("what cannot be claimed is said")
 }
 
 const READS: &str = "name = \"reads\"\n[load]\nrate = 120\nconnections = 4\n[[action]]\nname = \"payments_of_user\"\n\
@@ -141,7 +146,16 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     assert_eq!(trial["evidence"]["design"]["subject"], serde_json::json!({ "given": { "own_control": true } }));
     assert!(subject_check(&trial).contains("not clones"), "{}", subject_check(&trial));
     assert!(trial["evidence"].get("dataset").is_none(), "nobody made their rows");
+    assert_eq!(check(&trial, "tables"), None, "they lie alike");
     assert!(!trial.to_string().contains("postgresql://"), "no URL is kept");
+
+    // What differs beside the schema is named.
+    place.execute("without", "DROP EXTENSION plpgsql; UPDATE payments SET amount = amount");
+    let ran = place.prove(&["--before", &shop, "--after", &without, "--counts-only", "--format", "json"]);
+    let trial = ran.exits(1).json();
+    let (tables, set) = (check(&trial, "tables").unwrap(), check(&trial, "settings").unwrap());
+    assert!(tables.contains("on after public.payments (") && tables.contains("VACUUM (ANALYZE)"), "{tables}");
+    assert!(set.contains("extension plpgsql 1.0 → none"), "{set}");
 
     // Asked for both sides in turn, `before` counts the operations of both.
     let short = ["--rounds", "2", "--format", "json", "--slice", "250ms", "--chunks", "2"];

@@ -1,0 +1,177 @@
+//! Where the sides themselves differ in more than the change: servers, settings, extensions, how tables lie. Must say what that does to a
+//! claim.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::checks::{CheckName, Consequence};
+use super::conditions::Found;
+use crate::evidence::{Evidence, ServerFacts, Side, Subject, TableFacts};
+
+/// What sides that are no siblings cannot show.
+pub(super) fn subject(evidence: &Evidence) -> Found {
+    let message = match evidence.design.subject {
+        Subject::Clones => return None,
+        Subject::Given { own_control } => {
+            let control = if own_control {
+                "the noise floor is that of two databases without the change"
+            } else {
+                "`control` is `before` asked again, so the noise floor knows nothing of how another database lies: give a second --before"
+            };
+            format!(
+                "the sides are databases that were given, not clones: rows, bloat, statistics and servers in which they differ are part of every \
+                 change; {control}"
+            )
+        }
+        Subject::InPlace => "the sides are one database, migrated and reverted in turns, not clones: they lie as far apart in time as a \
+                             migration takes, and what the load writes stays for the next turn"
+            .to_owned(),
+    };
+    Some((CheckName::Subject, Consequence::Warning, message))
+}
+
+/// Servers that are not set alike, or are not the same.
+pub(super) fn settings(evidence: &Evidence) -> Found {
+    let before = &evidence.server;
+    let of_after = evidence.server_after.as_ref().map(|after| differences(before, after)).unwrap_or_default();
+    let of_control = evidence.server_control.as_ref().map(|control| differences(before, control)).unwrap_or_default();
+    let mut said = Vec::new();
+    if !of_after.is_empty() {
+        said.push(format!(
+            "the sides' servers are set differently: {}; what that does is part of the change",
+            of_after.join(", ")
+        ));
+    }
+    if !of_control.is_empty() {
+        said.push(format!(
+            "that of control is set differently: {}; what that does looks like noise",
+            of_control.join(", ")
+        ));
+    }
+    (!said.is_empty()).then(|| (CheckName::Settings, Consequence::Warning, said.join("; ")))
+}
+
+/// How a server's version, settings and extensions differ from another's.
+fn differences(one: &ServerFacts, other: &ServerFacts) -> Vec<String> {
+    let names: BTreeSet<&String> = one.settings.keys().chain(other.settings.keys()).collect();
+    let value = |facts: &ServerFacts, name: &String| {
+        facts.settings.get(name).map_or_else(|| "the default".to_owned(), Clone::clone)
+    };
+    let version = (one.version != other.version).then(|| format!("version {} → {}", one.version, other.version));
+    let differ = names.into_iter().filter(|name| one.settings.get(*name) != other.settings.get(*name));
+    let told = differ.map(|name| format!("{name} {} → {}", value(one, name), value(other, name)));
+    version.into_iter().chain(told).chain(other_extensions(one, other)).collect()
+}
+
+/// Extensions that one database has and the other has not, or in another version.
+fn other_extensions(one: &ServerFacts, other: &ServerFacts) -> Vec<String> {
+    let names: BTreeSet<&String> = one.extensions.keys().chain(other.extensions.keys()).collect();
+    let version =
+        |facts: &ServerFacts, name: &String| facts.extensions.get(name).map_or_else(|| "none".to_owned(), Clone::clone);
+    let differ = names.into_iter().filter(|name| one.extensions.get(*name) != other.extensions.get(*name));
+    differ.map(|name| format!("extension {name} {} → {}", version(one, name), version(other, name))).collect()
+}
+
+/// So many tables are named; of more their number.
+const NAMED: usize = 4;
+
+/// Given databases whose tables differ in size, dead rows or statistics: what that costs is part of every change.
+pub(super) fn tables(evidence: &Evidence) -> Found {
+    let before = evidence.tables.get(&Side::Before)?;
+    let said = [Side::Control, Side::After].into_iter().filter_map(|side| {
+        let differ = other_tables(before, evidence.tables.get(&side)?);
+        let more = differ.len().saturating_sub(NAMED);
+        let more = if 0 < more { format!(" and {more} more") } else { String::new() };
+        let first = differ.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        (!differ.is_empty()).then(|| format!("on {} {first}{more}", side.name()))
+    });
+    let said: Vec<String> = said.collect();
+    (!said.is_empty()).then(|| {
+        let message = format!(
+            "tables lie otherwise than on before: {}; VACUUM (ANALYZE) all sides, or make them clones of one, so that the change is the schema's",
+            said.join("; ")
+        );
+        (CheckName::Tables, Consequence::Warning, message)
+    })
+}
+
+/// What is worth a word of the tables that both have.
+fn other_tables(one: &BTreeMap<String, TableFacts>, other: &BTreeMap<String, TableFacts>) -> Vec<String> {
+    let both = one.iter().filter_map(|(name, table)| Some((name, table, other.get(name)?)));
+    both.filter_map(|(name, one, other)| otherwise(one, other).map(|how| format!("{name} ({how})"))).collect()
+}
+
+/// Below this a table's size is that of its last pages.
+const SMALL_BYTES: i64 = 128 << 10;
+
+fn otherwise(one: &TableFacts, other: &TableFacts) -> Option<String> {
+    let apart = |one: i64, other: i64| one.abs_diff(other) as f64 / one.min(other).max(1) as f64;
+    let share = |part: i64, of: &TableFacts| part as f64 / (of.rows + of.dead_rows).max(1) as f64;
+    let percent = crate::units::percent_text;
+    let mut said = Vec::new();
+    if 0.05 < apart(one.rows, other.rows) {
+        said.push(format!("{} → {} rows", one.rows, other.rows));
+    }
+    if 0.1 < apart(one.bytes, other.bytes) && SMALL_BYTES < one.bytes.max(other.bytes) {
+        let [one, other] = [one, other].map(|table| crate::units::bytes_text(table.bytes.unsigned_abs()));
+        said.push(format!("{one} → {other}"));
+    }
+    let dead = [one, other].map(|table| share(table.dead_rows, table));
+    if 0.05 < (dead[0] - dead[1]).abs() {
+        said.push(format!("{} → {} of its rows dead", percent(dead[0]), percent(dead[1])));
+    }
+    if one.analyzed != other.analyzed {
+        let of = |table: &TableFacts| if table.analyzed { "statistics" } else { "no statistics" };
+        said.push(format!("{} → {} of the planner", of(one), of(other)));
+    } else {
+        let stale = [one, other].map(|table| share(table.modified_rows, table));
+        if 0.1 < (stale[0] - stale[1]).abs() {
+            said.push(format!("{} → {} of its rows changed since ANALYZE", percent(stale[0]), percent(stale[1])));
+        }
+    }
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: TableFacts =
+        TableFacts { bytes: 1 << 20, rows: 10_000, dead_rows: 0, modified_rows: 0, analyzed: true };
+
+    #[test]
+    fn a_server_that_is_set_otherwise_is_told() {
+        let facts = |settings: &[(&str, &str)], extensions: &[(&str, &str)]| {
+            let map = |of: &[(&str, &str)]| of.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            ServerFacts {
+                version: "15.18".to_owned(),
+                embedded: true,
+                settings: map(settings),
+                extensions: map(extensions),
+            }
+        };
+        let one = facts(&[("work_mem", "4MB")], &[("plpgsql", "1.0"), ("pg_trgm", "1.5")]);
+        assert_eq!(differences(&one, &one), [""; 0]);
+        let other = facts(&[("work_mem", "64MB"), ("jit", "off")], &[("plpgsql", "1.0"), ("hstore", "1.8")]);
+        let expected = [
+            "jit the default → off",
+            "work_mem 4MB → 64MB",
+            "extension hstore none → 1.8",
+            "extension pg_trgm 1.5 → none",
+        ];
+        assert_eq!(differences(&one, &other), expected);
+    }
+
+    #[test]
+    fn tables_that_lie_otherwise_are_told() {
+        assert_eq!(otherwise(&TABLE, &TableFacts { bytes: 1_100_000, rows: 10_300, dead_rows: 300, ..TABLE }), None);
+        let bloated = TableFacts { bytes: 2 << 20, dead_rows: 10_000, ..TABLE };
+        let told = otherwise(&TABLE, &bloated).unwrap();
+        assert!(told.contains("1.00 MiB → 2.00 MiB") && told.contains("0.0 % → 50.0 % of its rows dead"), "{told}");
+        let fresh = otherwise(&TABLE, &TableFacts { analyzed: false, ..TABLE });
+        assert_eq!(fresh.as_deref(), Some("statistics → no statistics of the planner"));
+        let stale = otherwise(&TABLE, &TableFacts { modified_rows: 2_000, ..TABLE });
+        assert_eq!(stale.as_deref(), Some("0.0 % → 20.0 % of its rows changed since ANALYZE"));
+        let small = TableFacts { bytes: 8_192, rows: 100, ..TABLE };
+        assert_eq!(otherwise(&small, &TableFacts { bytes: 65_536, ..small }), None);
+    }
+}
