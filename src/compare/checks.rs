@@ -64,6 +64,8 @@ pub enum CheckName {
     Settings,
     /// The tables of given databases lie alike.
     Tables,
+    /// The server planned each action for all values, or for its own, as often on every side.
+    PlanKinds,
     /// Answers had stopped becoming faster before anything was counted.
     Priming,
     /// Counters only grew.

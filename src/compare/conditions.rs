@@ -18,6 +18,7 @@ pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
         saturation(evidence),
         sides::settings(evidence),
         sides::tables(evidence),
+        sides::plan_kinds(evidence),
         priming(evidence),
     ];
     let found = found.into_iter().flatten();

@@ -131,6 +131,36 @@ fn otherwise(one: &TableFacts, other: &TableFacts) -> Option<String> {
     (!said.is_empty()).then(|| said.join(", "))
 }
 
+/// Shares of executions by plans for all values that differ by more than this between sides.
+const SAME_KIND: f64 = 0.1;
+
+/// Prepared statements that the server plans for all values on one side, and for each execution on another.
+pub(super) fn plan_kinds(evidence: &Evidence) -> Found {
+    let generic = |side: Side, position: usize| -> Option<f64> {
+        let counts = evidence.counters.get(&side)?.plan_counts.as_ref()?.get(position)?;
+        let all = counts.generic + counts.custom;
+        (0 < all).then(|| counts.generic as f64 / all as f64)
+    };
+    let percent = crate::units::percent_text;
+    let mut said = Vec::new();
+    for side in [Side::Control, Side::After] {
+        for (position, action) in evidence.actions.iter().enumerate() {
+            let Some((before, other)) = generic(Side::Before, position).zip(generic(side, position)) else { continue };
+            if SAME_KIND < (before - other).abs() {
+                said.push(format!("`{}` {} → {} on {}", action.name, percent(before), percent(other), side.name()));
+            }
+        }
+    }
+    (!said.is_empty()).then(|| {
+        let message = format!(
+            "the share of executions by a generic plan differs: {}; planning each execution costs time too: see plan_cache_mode, and --counts-only \
+             for both plans",
+            said.join(", ")
+        );
+        (CheckName::PlanKinds, Consequence::Warning, message)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,10 +7,12 @@ use super::replicas::Replicas;
 use super::sqlx_client::SqlxClient;
 use super::wire_client::WireClient;
 use crate::clock::Clock;
+use crate::evidence::PlanCounts;
 use crate::expression::Value;
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
 use crate::scenario::program::Role;
+use crate::scenario::workload::PlannedAction;
 
 /// The servers a side is made of.
 #[derive(Debug, Clone)]
@@ -163,6 +165,31 @@ impl Client {
             self.broken = false;
         }
         Ok(())
+    }
+
+    /// How each action's prepared statements were planned in this session.
+    ///
+    /// # Errors
+    /// When the server refuses or is lost.
+    pub async fn plan_counts(&mut self, workload: &Workload) -> Result<Vec<PlanCounts>, Error> {
+        let told = match &mut self.session {
+            Session::Wire(client) => client.plan_counts().await?,
+            Session::Sqlx(client) => client.plan_counts().await?,
+            Session::Simulated { .. } => Vec::new(),
+        };
+        let mut counts = vec![PlanCounts::default(); workload.actions.len()];
+        for line in &told {
+            let mut words = line.rsplitn(3, ' ');
+            let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+            let (custom, generic): (u64, u64) = (number(), number());
+            let tag = words.next().unwrap_or_default();
+            let of = |action: &PlannedAction| action.steps.iter().any(|step| step.tag == tag);
+            if let Some(position) = workload.actions.iter().position(of) {
+                counts[position].generic += generic;
+                counts[position].custom += custom;
+            }
+        }
+        Ok(counts)
     }
 
     /// Makes this session's counters visible: itself from 15 on, by ending the session before.

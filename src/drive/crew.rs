@@ -16,6 +16,7 @@ use super::timer::Timer;
 use super::together::{Partner, drive_together};
 use super::worker::{DriveError, Rules, Seat, Slice, drive};
 use crate::clock::Clock;
+use crate::evidence::PlanCounts;
 use crate::postgres::Error;
 use crate::scenario::shape::Shape;
 use crate::scenario::{Load, Stream, Workload};
@@ -112,6 +113,7 @@ enum Order {
     Together { slice: Box<Slice>, reply: Reply<Vec<Pace>> },
     Run { side: usize, slice: Box<Slice>, interval_ns: (u64, mpsc::UnboundedSender<Interval>), reply: Reply<u64> },
     Flush { reply: Reply<()> },
+    PlanCounts { side: usize, reply: Reply<Vec<PlanCounts>> },
     Collect { side: usize, reply: Reply<Recording> },
 }
 
@@ -232,6 +234,15 @@ impl Crew {
         self.all(|_, reply| Order::Flush { reply }).await.map(drop)
     }
 
+    /// How each action's prepared statements were planned in the sessions of a side.
+    ///
+    /// # Errors
+    /// When the server refuses, or a connection is lost.
+    pub async fn plan_counts(&self, side: usize) -> Result<Vec<PlanCounts>, CrewError> {
+        let parts = self.all(|_, reply| Order::PlanCounts { side, reply }).await?;
+        Ok(parts.into_iter().reduce(added).unwrap_or_default())
+    }
+
     /// Takes what was recorded on a side since the last time, of all threads together.
     ///
     /// # Errors
@@ -329,6 +340,7 @@ impl Thread {
                     drop(reply.send(self.run(side, &slice, every, &intervals).await));
                 }
                 Order::Flush { reply } => drop(reply.send(self.flush().await)),
+                Order::PlanCounts { side, reply } => drop(reply.send(self.plan_counts(side).await)),
                 Order::Collect { side, reply } => drop(reply.send(self.collect(side))),
             }
         }
@@ -447,6 +459,17 @@ impl Thread {
         Ok(())
     }
 
+    async fn plan_counts(&mut self, side: usize) -> Result<Vec<PlanCounts>, CrewError> {
+        let station = self.sides.get_mut(&side).ok_or(CrewError::Gone)?;
+        let mut sum = vec![PlanCounts::default(); station.workload.actions.len()];
+        let own = station.seats.iter_mut().filter_map(|seat| seat.client.as_mut());
+        let pooled = station.pool.iter_mut().flat_map(Pool::clients);
+        for client in own.chain(pooled) {
+            sum = added(sum, client.plan_counts(&station.workload).await?);
+        }
+        Ok(sum)
+    }
+
     fn collect(&mut self, side: usize) -> Result<Recording, CrewError> {
         let station = self.sides.get_mut(&side).ok_or(CrewError::Gone)?;
         station.cpu_ns = 0;
@@ -454,6 +477,14 @@ impl Thread {
         recording.counts().check();
         Ok(recording)
     }
+}
+
+fn added(mut one: Vec<PlanCounts>, other: Vec<PlanCounts>) -> Vec<PlanCounts> {
+    for (sum, more) in one.iter_mut().zip(other) {
+        sum.generic += more.generic;
+        sum.custom += more.custom;
+    }
+    one
 }
 
 /// Processor time this thread has used, in nanoseconds.

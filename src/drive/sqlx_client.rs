@@ -9,7 +9,7 @@ use super::client::Kept;
 use super::failure::Failure;
 use super::prepared::Prepared;
 use crate::expression::Value;
-use crate::postgres::observe::tagged;
+use crate::postgres::observe::{PLAN_COUNTS, tagged};
 use crate::postgres::sql_text::{trusted, trusted_shared};
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
@@ -66,6 +66,16 @@ impl SqlxClient {
         }
         let flushed = self.connection.execute(sqlx::raw_sql("SELECT pg_stat_force_next_flush()")).await;
         flushed.map(|_| true).map_err(|e| Error::doing("make the counters visible", e))
+    }
+
+    /// What the server tells of this session's plans; see [`PLAN_COUNTS`].
+    ///
+    /// # Errors
+    /// When the server refuses or is lost.
+    pub(super) async fn plan_counts(&mut self) -> Result<Vec<String>, Error> {
+        let asked = self.connection.fetch_all(sqlx::raw_sql(PLAN_COUNTS)).await;
+        let told = asked.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
+        told.map_err(|e| Error::doing("ask how statements were planned", e))
     }
 
     /// Sends a step; see [`super::Client::send`].

@@ -4,7 +4,7 @@
 use super::client::Kept;
 use super::failure::Failure;
 use crate::expression::Value;
-use crate::postgres::observe::tagged;
+use crate::postgres::observe::{PLAN_COUNTS, tagged};
 use crate::postgres::wire::{Values, Wire, WireError};
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
@@ -61,6 +61,20 @@ impl WireClient {
         self.wire.query(b"SELECT pg_stat_force_next_flush()");
         let flushed = self.wire.exchange(|_| {}).await;
         flushed.map(|_| true).map_err(|e| Error::wire("make the counters visible", &e))
+    }
+
+    /// What the server tells of this session's plans; see [`PLAN_COUNTS`].
+    ///
+    /// # Errors
+    /// When the server refuses or is lost.
+    pub(super) async fn plan_counts(&mut self) -> Result<Vec<String>, Error> {
+        let mut told = Vec::new();
+        self.wire.query(PLAN_COUNTS.as_bytes());
+        let asked = self
+            .wire
+            .exchange(|row| told.extend(row.flatten().map(|text| String::from_utf8_lossy(text).into_owned())))
+            .await;
+        asked.map(|_| told).map_err(|e| Error::wire("ask how statements were planned", &e))
     }
 
     /// Sends a step; see [`super::Client::send`].

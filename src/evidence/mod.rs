@@ -346,8 +346,23 @@ pub struct SideCounters {
     /// By position of the action; absent without `pg_stat_statements`. An action whose statement another
     /// action has too is null: the server counts the two as one.
     pub work: Option<Vec<Option<WorkPerCall>>>,
+    /// Plans of each action's prepared statements in the driver's sessions, priming included; absent before format 4 and where sessions
+    /// are a pooler's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_counts: Option<Vec<PlanCounts>>,
     /// Counters went backwards, so a reset or a crash fell into the window and nothing above can be trusted.
     pub reset: bool,
+}
+
+/// How often the server executed an action by a plan for all values, and by one for its own values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PlanCounts {
+    /// By a plan for all values.
+    pub generic: u64,
+    /// By a plan for its own.
+    pub custom: u64,
 }
 
 /// What the catalog says about indexes, without any load.

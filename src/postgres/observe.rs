@@ -158,6 +158,12 @@ pub fn tagged(sql: &str, tag: &str) -> String {
     format!("{sql}\n/* weighbridge:{tag} */")
 }
 
+/// How often each prepared statement of ours was planned for all values and for its own, in this session: the tag and two numbers,
+/// separated by blanks. The columns are there from 14 on.
+pub const PLAN_COUNTS: &str =
+    "SELECT substring(statement FROM '/\\* weighbridge:(.*) \\*/$') || ' ' || generic_plans || ' ' || custom_plans
+     FROM pg_prepared_statements WHERE statement LIKE '%/* weighbridge:% */'";
+
 /// Waits until counters of sessions that have ended are visible: before 15 a collector process takes
 /// up to half a second to show them, from 15 on they are in shared memory at once.
 pub async fn settle(connection: &PgConnection) {

@@ -157,6 +157,12 @@ impl<'t> Course<'t> {
                 break;
             }
         }
+        // Before the sessions are asked for their counters, for which those of 14 end.
+        let mut plan_counts = Vec::new();
+        for index in 0..Side::ALL.len() {
+            // A pooler's sessions are not ours to ask.
+            plan_counts.push(self.crew.plan_counts(index).await.ok());
+        }
         let last = snapshots(&self.crew, targets).await?;
         if replicate == 0 {
             evidence.counters = match self.switch {
@@ -165,6 +171,8 @@ impl<'t> Course<'t> {
             };
             for (side, counters) in &mut evidence.counters {
                 counters.operations = Some(self.operations_in(*side));
+                let position = Side::ALL.iter().position(|of| of == side);
+                counters.plan_counts = position.and_then(|position| plan_counts[position].take());
                 // In place the state of the last side alone is still there, and given databases are not read whole without need.
                 if let Subject::Clones(_) = self.settings.subject {
                     add_state(self.sitting.target(*side), counters).await?;

@@ -1,5 +1,6 @@
 //! `weighbridge prove` on a small shop: the verdicts a sceptic would try first.
 
+use crate::run::Going;
 use crate::support::{Home, Shop, measuring};
 
 fn verdict_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j str {
@@ -308,16 +309,86 @@ fn a_migration_that_sets_something_for_its_database_is_told_as_such() {
     let _machine = measuring();
     let home = Home::new();
     let shop = Shop::new(&home);
-    let set = |value: &str| {
-        format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = {value}', current_database()); END $$;\n")
+    let set = |name: &str, value: &str| {
+        format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {name} = {value}', current_database()); END $$;\n")
     };
-    shop.write("migrations/0002_changes_nothing.up.sql", set("''64MB''"));
-    shop.write("migrations/0002_changes_nothing.down.sql", set("DEFAULT"));
+    let sets = set("work_mem", "''64MB''") + &set("plan_cache_mode", "''force_custom_plan''");
+    shop.write("migrations/0002_changes_nothing.up.sql", sets);
+    shop.write(
+        "migrations/0002_changes_nothing.down.sql",
+        set("work_mem", "DEFAULT") + &set("plan_cache_mode", "DEFAULT"),
+    );
     let trial = home.prove(&shop, "0002", &["--format", "json", "--scale", "0.2", "--chunks", "1"]).exits(3).json();
     let checks = trial["comparison"]["checks"].as_array().unwrap();
     let found = checks.iter().find(|check| check["name"] == "settings").expect("the sides are set differently");
     assert!(found["message"].as_str().unwrap().contains("→ 64MB"), "{found}");
     assert_eq!(trial["evidence"]["server_after"]["settings"]["work_mem"], "64MB");
+    // A plan for every execution, where the other sides have one for all.
+    let found = checks.iter().find(|check| check["name"] == "plan_kinds").expect("plans are made otherwise");
+    assert!(found["message"].as_str().unwrap().contains("% → 0.0 % on after"), "{found}");
+    let plans = |side: &str| trial["evidence"]["counters"][side]["plan_counts"][0].clone();
+    assert_eq!(plans("after")["generic"], 0);
+    assert!(0 < plans("before")["generic"].as_u64().unwrap() && 0 < plans("after")["custom"].as_u64().unwrap());
+}
+
+#[test]
+fn nothing_but_the_standard_catalog_is_needed_on_the_target() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    home.run(&["server", "start"]).ok();
+    for sql in ["CREATE ROLE plain LOGIN CREATEDB", "ALTER SYSTEM SET shared_preload_libraries = 'plpgsql'"] {
+        home.query(sql);
+    }
+    home.run(&["server", "stop"]).ok();
+    home.run(&["server", "start"]).ok();
+    assert_eq!(home.query("SELECT current_setting('shared_preload_libraries')"), ["plpgsql"]);
+    let url = home.run(&["server", "url"]).ok().stdout.trim().replace("weighbridge@", "plain@");
+    let ran = home.prove(&shop, "0003", &["--url", &url, "--chunks", "2"]).exits(3);
+    assert!(ran.stdout.contains("2 of at least 8 chunks were measured"), "{}", ran.stdout);
+    assert!(!ran.stderr.contains("error") && !ran.stdout.contains("SQLSTATE"), "{}\n{}", ran.stderr, ran.stdout);
+    let [result] = shop.results().try_into().expect("one result");
+    let kept = home.run(&["report", &result.display().to_string(), "--format", "json"]).ok().json();
+    let counted = &kept["comparison"]["actions"][0]["counts"];
+    assert_eq!(
+        (counted["verdict"].as_str(), counted["answers"].as_str()),
+        (Some("regressed"), Some("same")),
+        "{counted}"
+    );
+    let counters = &kept["evidence"]["counters"]["before"];
+    assert!(counters["work"].is_null(), "{counters}");
+    let index = &counters["indexes"]["public.payments_user_id_idx"];
+    assert!(0 < index["scans"].as_i64().unwrap(), "{index}");
+    assert!(index["cached_blocks"].is_null() && index["leaf_density"].is_null(), "{index}");
+}
+
+#[test]
+fn what_a_migration_leaves_alone_keeps_its_statistics_and_the_rest_is_maintained_on_every_side() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    shop.write(
+        "migrations/0004_touches.up.sql",
+        "UPDATE enrollments SET enrolled_at = enrolled_at WHERE id % 3 = 0;\n",
+    );
+    shop.write("migrations/0004_touches.down.sql", "SELECT 1;\n");
+    home.run(&["server", "start"]).ok();
+    let arguments = shop.prove("0004", &["--scale", "0.2", "--chunks", "64"]);
+    let mut going = Going::start(&home, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    going.until("measured chunk 1 of");
+    let of = |side: &str, sql: &str| {
+        let [clone] = home.databases(&format!("weighbridge_clone_%_{side}")).try_into().expect("one clone");
+        crate::support::query(&home.target().database(&clone), sql)
+    };
+    let maintained = "SELECT relname || ' ' || vacuum_count || ' ' || analyze_count FROM pg_stat_user_tables
+                      WHERE relname <> 'payments' ORDER BY 1";
+    let kept = "SELECT md5(string_agg(s::text, ' ' ORDER BY s.tablename, s.attname)) FROM pg_stats s
+                WHERE schemaname = 'public' AND tablename <> 'enrollments'";
+    let [before, control, after] = ["before", "control", "after"].map(|side| (of(side, maintained), of(side, kept)));
+    assert_eq!(before.0, ["courses 0 0", "enrollments 1 1", "users 0 0"]);
+    assert_eq!((&control, &after), (&before, &before));
+    going.child.kill().unwrap();
+    going.end();
 }
 
 #[test]
