@@ -230,7 +230,7 @@ fn assemble(
         reason,
         // More chunks on the same clones say nothing of the clones.
         chunks_needed: needed
-            .filter(|_| verdict == Verdict::Inconclusive && evidence.design.replicates <= 1)
+            .filter(|_| verdict == Verdict::Inconclusive && evidence.design.replicates <= 1 && scope.beyond.is_none())
             .filter(|_| {
                 let mut deciding = compared.iter().take(DECIDING).flatten();
                 !deciding.any(|metric| looks_like_luck(metric, margin) || may_be_siblings(metric, margin))
@@ -285,7 +285,8 @@ fn combine(deciding: &[Verdict], scope: &Effectiveness<'_>) -> (Verdict, Option<
     } else if deciding.len() == DECIDING && deciding.iter().all(|v| *v == Verdict::Same) {
         (Verdict::Same, None)
     } else {
-        (Verdict::Inconclusive, scope.one_sided.map(str::to_owned))
+        let beyond = scope.beyond.map(|(message, _)| message);
+        (Verdict::Inconclusive, scope.one_sided.or(beyond).map(str::to_owned))
     }
 }
 
@@ -395,7 +396,8 @@ fn judge(metric: &Measured, margin: f64, beside: &Beside, level: f64, scope: &Ef
         (Some(effect), Some(control)) => {
             // The share of false finds is divided among the looks, as the level is.
             let p_adjusted = beside.p_adjusted.map(|p| p * 0.05 / level);
-            let floor = noise_floor.unwrap_or(0.0).max(driver_floor).max(beside.sibling_floor.unwrap_or(0.0));
+            let bounds = [noise_floor, Some(driver_floor), beside.sibling_floor, scope.beyond.map(|(_, bound)| bound)];
+            let floor = bounds.into_iter().flatten().fold(0.0, f64::max);
             match verdict(effect, margin, p_adjusted, floor, scope) {
                 Verdict::Improved | Verdict::Regressed if may_be_luck(effect, control) => Verdict::Inconclusive,
                 other => other,
@@ -414,7 +416,10 @@ fn judge(metric: &Measured, margin: f64, beside: &Beside, level: f64, scope: &Ef
         driver_floor,
         sibling_floor: beside.sibling_floor,
         p_adjusted: beside.p_adjusted,
-        not_slower: verdict != Verdict::Invalid && scope.one_sided.is_none() && below(metric, margin),
+        not_slower: verdict != Verdict::Invalid
+            && scope.one_sided.is_none()
+            && scope.beyond.is_none()
+            && below(metric, margin),
         verdict,
     }
 }
@@ -434,6 +439,7 @@ fn verdict(effect: &Effect, margin: f64, p_adjusted: Option<f64>, floor: f64, sc
     } else if -margin < share(effect.of_equivalence.0)
         && share(effect.of_equivalence.1) < margin
         && scope.one_sided.is_none()
+        && scope.beyond.is_none()
     {
         Verdict::Same
     } else {
@@ -615,6 +621,16 @@ mod tests {
         assert!(Some(alone) < noisy_alone, "{noisy_alone:?}");
         assert_eq!(needed(&[quiet, metric(0.0, 0.6)], 0.05, 0.0125), noisy_alone);
         assert_eq!(needed(&[None, metric(0.0, 0.06)], 0.05, 0.0125), None);
+    }
+
+    #[test]
+    fn what_slices_carry_over_bounds_what_is_called() {
+        let scope = Effectiveness { beyond: Some(("order", 0.06)), ..Effectiveness::default() };
+        let called = |center: f64| verdict(&effect_of(center, 0.001), 0.05, Some(0.0), 0.06, &scope);
+        assert_eq!(called(0.0), Verdict::Inconclusive);
+        assert_eq!(called(0.055), Verdict::Inconclusive);
+        assert_eq!(called(0.10), Verdict::Regressed);
+        assert_eq!(combine(&[Verdict::Inconclusive, Verdict::Same], &scope).1.as_deref(), Some("order"));
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct Check {
     pub action: Option<String>,
     /// What was found, and what to do.
     pub message: String,
+    /// The largest change that is not called because of it, as a share; absent where it bounds nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<f64>,
 }
 
 /// The checks.
@@ -83,6 +86,8 @@ pub enum Consequence {
     OnlyRegressions,
     /// Only the sides without the migration could not keep up: `after` can be called faster, no more.
     OnlyImprovements,
+    /// Nothing is called the same, and no change up to its bound.
+    OnlyBeyond,
     /// Printed beside the verdict.
     Warning,
 }
@@ -102,6 +107,8 @@ pub struct Effectiveness<'c> {
     pub invalid: Option<&'c str>,
     /// Why it can only have one of two.
     pub one_sided: Option<&'c str>,
+    /// Why it cannot be called the same, and nothing up to a change of this share.
+    pub beyond: Option<(&'c str, f64)>,
     /// May be called slower.
     pub may_regress: bool,
     /// May be called faster.
@@ -110,7 +117,7 @@ pub struct Effectiveness<'c> {
 
 impl Default for Effectiveness<'_> {
     fn default() -> Self {
-        Self { invalid: None, one_sided: None, may_regress: true, may_improve: true }
+        Self { invalid: None, one_sided: None, beyond: None, may_regress: true, may_improve: true }
     }
 }
 
@@ -128,6 +135,10 @@ pub fn for_action<'c>(checks: &'c [Check], action: &str) -> Effectiveness<'c> {
             Consequence::OnlyImprovements => {
                 scope.one_sided = Some(&check.message);
                 scope.may_regress = false;
+            }
+            Consequence::OnlyBeyond => {
+                let bound = check.bound.unwrap_or_default().max(scope.beyond.map_or(0.0, |(_, bound)| bound));
+                scope.beyond = Some((&check.message, bound));
             }
             Consequence::Warning => {}
         }
@@ -168,7 +179,13 @@ pub fn run(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<Check
         let message = "counters of the server went backwards during the trial (a reset, or a crash): index use and \
                        work per call are not shown"
             .to_owned();
-        checks.push(Check { name: CheckName::CountersReset, consequence: Consequence::Warning, action: None, message });
+        checks.push(Check {
+            name: CheckName::CountersReset,
+            consequence: Consequence::Warning,
+            action: None,
+            message,
+            bound: None,
+        });
     }
     checks
 }
@@ -219,7 +236,7 @@ fn achieved_rate(evidence: &Evidence, checks: &mut Vec<Check>) {
             ),
         ),
     };
-    checks.push(Check { name: CheckName::AchievedRate, consequence, action: None, message });
+    checks.push(Check { name: CheckName::AchievedRate, consequence, action: None, message, bound: None });
 }
 
 /// A closed loop asks again as soon as it was answered: the side that answers faster carries more, and there the
@@ -240,7 +257,7 @@ fn same_load(evidence: &Evidence, checks: &mut Vec<Check>) {
         "the loop is closed, and {side} the migration it got through {more:.1} times as many operations: latencies there are \
          those of a higher load, so {claim}; give the scenario a `rate` to compare at the same load"
     );
-    checks.push(Check { name: CheckName::SameLoad, consequence, action: None, message });
+    checks.push(Check { name: CheckName::SameLoad, consequence, action: None, message, bound: None });
 }
 
 /// Over the whole mix and for each action: an action that seldom runs must not hide its failures in the mix.
@@ -262,7 +279,13 @@ fn failures(evidence: &Evidence, checks: &mut Vec<Check>) {
                     side.name()
                 );
                 let action = action.map(str::to_owned);
-                checks.push(Check { name: CheckName::Failures, consequence: Consequence::Invalid, action, message });
+                checks.push(Check {
+                    name: CheckName::Failures,
+                    consequence: Consequence::Invalid,
+                    action,
+                    message,
+                    bound: None,
+                });
             }
         };
         let all = total(evidence, side, |c| c.failed);
@@ -285,7 +308,13 @@ fn driver_cpu(evidence: &Evidence, checks: &mut Vec<Check>) {
             "a thread of the load driver used {} of a processor, so the driver was the limit; lower the rate or raise --threads",
             percent_text(busiest)
         );
-        checks.push(Check { name: CheckName::DriverCpu, consequence: Consequence::Invalid, action: None, message });
+        checks.push(Check {
+            name: CheckName::DriverCpu,
+            consequence: Consequence::Invalid,
+            action: None,
+            message,
+            bound: None,
+        });
     }
 }
 
@@ -334,7 +363,7 @@ fn timer_lag(evidence: &Evidence, checks: &mut Vec<Check>) {
         (Consequence::Warning, "processors are scarce here, and smaller changes than that were not called")
     };
     let message = format!("{found}; {advice}");
-    checks.push(Check { name: CheckName::TimerLag, consequence, action: None, message });
+    checks.push(Check { name: CheckName::TimerLag, consequence, action: None, message, bound: None });
 }
 
 /// Processor time taken by others of the same host, as a share, that is worth a word.
@@ -345,7 +374,7 @@ const WAITING_MOST: f64 = 0.1;
 
 fn machine(evidence: &Evidence, checks: &mut Vec<Check>) {
     let mut found = |consequence, message| {
-        checks.push(Check { name: CheckName::Machine, consequence, action: None, message });
+        checks.push(Check { name: CheckName::Machine, consequence, action: None, message, bound: None });
     };
     if let Some(times) = evidence.machine.throttled.filter(|times| 0 < *times) {
         let message = format!(
@@ -381,7 +410,13 @@ fn same_answers(evidence: &Evidence, counts: &[Option<CountComparison>], checks:
             _ => continue,
         };
         let message = format!("`{}`, asked with the same parameters on both sides, gives {what}", action.name);
-        checks.push(Check { name: CheckName::SameAnswers, consequence, action: Some(action.name.clone()), message });
+        checks.push(Check {
+            name: CheckName::SameAnswers,
+            consequence,
+            action: Some(action.name.clone()),
+            message,
+            bound: None,
+        });
     }
 }
 
@@ -408,7 +443,13 @@ fn same_work(evidence: &Evidence, checks: &mut Vec<Check>) {
                 action.name
             );
             let action = Some(action.name.clone());
-            checks.push(Check { name: CheckName::SameWork, consequence: Consequence::Invalid, action, message });
+            checks.push(Check {
+                name: CheckName::SameWork,
+                consequence: Consequence::Invalid,
+                action,
+                message,
+                bound: None,
+            });
         }
     }
 }

@@ -7,13 +7,16 @@ use crate::stats::paired::effect;
 
 /// Adds what was found wanting.
 pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
+    let carried = [carry_over(evidence), place(evidence)].into_iter().flatten();
+    checks.extend(carried.map(|(message, bound)| {
+        let (name, consequence) = (CheckName::CarryOver, Consequence::OnlyBeyond);
+        Check { name, consequence, action: None, message, bound: Some(bound) }
+    }));
     let found = [
         sides::subject(evidence),
         same_parameters(evidence),
         bookkeeping(evidence),
         background(evidence),
-        carry_over(evidence),
-        place(evidence),
         cache(evidence),
         saturation(evidence),
         sides::settings(evidence),
@@ -22,7 +25,13 @@ pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
         priming(evidence),
     ];
     let found = found.into_iter().flatten();
-    checks.extend(found.map(|(name, consequence, message)| Check { name, consequence, action: None, message }));
+    checks.extend(found.map(|(name, consequence, message)| Check {
+        name,
+        consequence,
+        action: None,
+        message,
+        bound: None,
+    }));
 }
 
 pub(super) type Found = Option<(CheckName, Consequence, String)>;
@@ -125,8 +134,8 @@ fn background(evidence: &Evidence) -> Found {
 }
 
 /// The first tenth of a slice must not be slower than the slice: else a side is still warming up after the others' turn. Of the
-/// worst side, by the mean over all actions.
-fn carry_over(evidence: &Evidence) -> Found {
+/// worst side, by the mean over all actions; with by how much.
+fn carry_over(evidence: &Evidence) -> Option<(String, f64)> {
     if evidence.design.interleave == Interleave::Op {
         return None;
     }
@@ -155,7 +164,7 @@ fn carry_over(evidence: &Evidence) -> Found {
             crate::units::percent_text(share),
             longer_turns(evidence)
         );
-        (CheckName::CarryOver, Consequence::Warning, message)
+        (message, share.abs())
     })
 }
 
@@ -168,8 +177,8 @@ fn longer_turns(evidence: &Evidence) -> &'static str {
 }
 
 /// A side's advantage of coming first in a round must be small: of `after` over `before` where it came first, against where it came
-/// last.
-fn place(evidence: &Evidence) -> Found {
+/// last; with how large it is.
+fn place(evidence: &Evidence) -> Option<(String, f64)> {
     if evidence.design.interleave == Interleave::Op {
         return None;
     }
@@ -199,7 +208,7 @@ fn place(evidence: &Evidence) -> Found {
             crate::units::change_text(found.estimate.exp_m1()),
             longer_turns(evidence)
         );
-        (CheckName::CarryOver, Consequence::Warning, message)
+        (message, found.estimate.abs().exp_m1())
     })
 }
 
@@ -374,7 +383,7 @@ mod tests {
                 }
             }
         });
-        let message = only(&cold, CheckName::CarryOver, Consequence::Warning);
+        let message = only(&cold, CheckName::CarryOver, Consequence::OnlyBeyond);
         assert!(message.contains("--interleave block"), "{message}");
     }
 
@@ -404,7 +413,7 @@ mod tests {
                 }
             }
         });
-        let message = only(&gains, CheckName::CarryOver, Consequence::Warning);
+        let message = only(&gains, CheckName::CarryOver, Consequence::OnlyBeyond);
         assert!(message.contains("comes first in a round") && message.contains("--interleave block"), "{message}");
     }
 
@@ -421,7 +430,7 @@ mod tests {
             facts["slices"].as_array_mut().unwrap().truncate(1);
         });
         (gains.design.rounds_per_chunk, gains.design.interleave) = (1, Interleave::Block);
-        let message = only(&gains, CheckName::CarryOver, Consequence::Warning);
+        let message = only(&gains, CheckName::CarryOver, Consequence::OnlyBeyond);
         assert!(message.contains("comes first in a round") && !message.contains("--interleave"), "{message}");
     }
 

@@ -212,6 +212,7 @@ fn independence(evidence: &Evidence) -> Option<Check> {
         consequence: checks::Consequence::Warning,
         action: Some(action.name.clone()),
         message,
+        bound: None,
     })
 }
 
@@ -250,7 +251,7 @@ fn without_disturbed(
         evidence.chunks.len()
     );
     let (name, consequence) = (checks::CheckName::WithoutDisturbed, checks::Consequence::Warning);
-    Some(Check { name, consequence, action: None, message })
+    Some(Check { name, consequence, action: None, message, bound: None })
 }
 
 fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionComparison]) -> (Verdict, String) {
