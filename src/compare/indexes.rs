@@ -68,7 +68,7 @@ pub enum Fate {
 /// Scans that differ by less than this share of the larger count are the same use.
 const SAME_USE: f64 = 0.02;
 
-/// Every index that is new, lost or changed, and every kept one whose scans differ; by name.
+/// Every index that is new, lost or changed, and every kept one whose scans differ, or whose users where nothing was driven; by name.
 #[must_use]
 pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<IndexComparison> {
     let (Some(before), Some(after)) = (evidence.counters.get(&Side::Before), evidence.counters.get(&Side::After))
@@ -79,12 +79,16 @@ pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<Ind
         return Vec::new();
     }
     let operations = [Side::Before, Side::After].map(|side| operations(evidence, side));
+    let loaded = evidence.design.chunks_planned != 0;
     let names: std::collections::BTreeSet<&String> = before.indexes.keys().chain(after.indexes.keys()).collect();
     let mut found: Vec<IndexComparison> = names
         .into_iter()
         .filter_map(|name| {
             let (old, new) = (before.indexes.get(name), after.indexes.get(name));
-            let fate = fate(old, new, operations)?;
+            let users = [Side::Before, Side::After].map(|side| users(evidence, side, name));
+            let fate =
+                fate(old, new, operations).or_else(|| (!loaded && users[0] != users[1]).then_some(Fate::Kept))?;
+            let [used_by_before, used_by_after] = users;
             Some(IndexComparison {
                 name: name.clone(),
                 fate,
@@ -92,9 +96,10 @@ pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<Ind
                 after: new.cloned(),
                 operations_before: operations[0],
                 operations_after: operations[1],
-                used_by_before: users(evidence, Side::Before, name),
-                used_by_after: users(evidence, Side::After, name),
-                build_ms: new.and_then(|_| build_ms(evidence, name)),
+                used_by_before,
+                used_by_after,
+                // Without a load everything is the same from run to run.
+                build_ms: new.filter(|_| loaded).and_then(|_| build_ms(evidence, name)),
                 writes: Vec::new(),
                 together_with: Vec::new(),
             })

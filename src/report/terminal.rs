@@ -24,11 +24,14 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         let planned = evidence.design.chunks_planned;
         writeln!(out, "  interrupted: {} of {planned} chunks were measured\n", evidence.chunks.len())?;
     }
-    if evidence.design.chunks_planned != 0 {
+    if evidence.design.chunks_planned == 0 {
+        counts(trial, out)?;
+        indexes(trial, out)?;
+    } else {
         actions(trial, out)?;
         indexes(trial, out)?;
+        counts(trial, out)?;
     }
-    counts(trial, out)?;
     notes(trial, out)
 }
 

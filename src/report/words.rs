@@ -247,7 +247,9 @@ pub(super) fn users(index: &IndexComparison) -> String {
 /// What an index was used for per operation of the mix, on both sides; none where it is not there.
 fn per_operation(index: &IndexComparison, of: fn(&IndexUse) -> i64) -> String {
     let side = |used: &Option<IndexUse>, operations: u64| {
-        used.as_ref().map_or("–".to_owned(), |used| per_call_text(of(used).max(0) as f64 / operations.max(1) as f64))
+        used.as_ref()
+            .filter(|_| 0 < operations)
+            .map_or("–".to_owned(), |used| per_call_text(of(used).max(0) as f64 / operations.max(1) as f64))
     };
     format!("{} → {}", side(&index.before, index.operations_before), side(&index.after, index.operations_after))
 }

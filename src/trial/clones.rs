@@ -3,6 +3,7 @@
 
 use super::ablate::ablate;
 use super::conduct::{begin, check_connections, look_ahead, look_at_operations};
+use super::counters::without_load;
 use super::error::TrialError;
 use super::event::Event;
 use super::measure::Course;
@@ -65,6 +66,8 @@ pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token)
             let mut course = Course::new(settings, &sitting, (target.connect().await?, None), clock, &evidence).await?;
             course.prime(&mut evidence).await?;
             course.measure(replicate, until, &mut evidence).await?;
+        } else {
+            evidence.counters = without_load(&sitting).await?;
         }
         if replicate + 1 == dataset.replicates && settings.ablate {
             // Last, for what it rolls back is left behind on one side only.

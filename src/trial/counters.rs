@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlx::Connection;
 
 use super::error::TrialError;
+use super::prepare::Sitting;
 use crate::drive::Crew;
 use crate::evidence::{IndexUse, Side, SideCounters, TableUse, WorkPerCall};
 use crate::postgres::Target;
@@ -46,6 +47,19 @@ pub(super) async fn snapshot(target: &Target) -> Result<Snapshot, TrialError> {
     let taken = observe::snapshot(&mut connection).await?;
     let _ = connection.close().await;
     Ok(taken)
+}
+
+/// The indexes and tables of both schemas where no load is driven: nothing was counted of them.
+pub(super) async fn without_load(sitting: &Sitting) -> Result<BTreeMap<Side, SideCounters>, TrialError> {
+    let mut counters = BTreeMap::new();
+    for side in [Side::Before, Side::After] {
+        let mut connection = sitting.target(side).connect().await?;
+        let now = Snapshot { statements: None, ..observe::snapshot(&mut connection).await? };
+        let _ = connection.close().await;
+        let nothing = side_counters(&now, &now, sitting.of(side));
+        counters.insert(side, SideCounters { operations: Some(0), ..nothing });
+    }
+    Ok(counters)
 }
 
 /// What was counted of one database in several stretches of time: index by index and table by table, added up.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use sqlx::Connection;
 
 use super::conduct::{begin, check_connections, look_ahead, look_at_operations};
+use super::counters::without_load;
 use super::error::TrialError;
 use super::measure::Course;
 use super::prepare::{Sitting, load};
@@ -59,6 +60,8 @@ pub(super) async fn prove(settings: &Settings, given: &Given, token: &Token) -> 
         let mut course = Course::new(settings, &sitting, (observer, None), clock, &evidence).await?;
         course.prime(&mut evidence).await?;
         course.measure(0, settings.chunks, &mut evidence).await?;
+    } else {
+        evidence.counters = without_load(&sitting).await?;
     }
     evidence.complete = true;
     Ok(evidence)

@@ -42,6 +42,10 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     );
     // The foreign key has lost its index.
     assert_eq!(first["comparison"]["balance"]["unindexed"], json!(["payments (user_id)"]));
+    // So its line says who used it; nothing was driven, so nothing is said of scans.
+    let [index] = &first["comparison"]["indexes"].as_array().unwrap()[..] else { panic!("one index") };
+    assert_eq!((&index["name"], &index["fate"]), (&json!("public.payments_user_id_idx"), &json!("lost")));
+    assert_eq!((&index["used_by_before"], &index["used_by_after"]), (&json!(["payments_of_user"]), &json!([])));
 
     let second = counted(&home, &shop, "0003", &["--format", "json"]).exits(1).json();
     assert_eq!(first["evidence"]["counts"], second["evidence"]["counts"]);
@@ -54,6 +58,8 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     assert_eq!(validator.iter_errors(&first).map(|e| e.to_string()).collect::<Vec<_>>(), Vec::<String>::new());
     let text = home.run(&["report", &shop.results()[0].display().to_string()]).ok().stdout;
     assert!(text.contains("payments_of_user · plan: payments: payments_user_id_idx → sequential scan"), "{text}");
+    let line = text.lines().find(|line| line.contains("payments_user_id_idx  was: payments_of_user")).expect(&text);
+    assert!(line.contains("– → –"), "{line}");
     let markdown = home.run(&["report", &shop.results()[0].display().to_string(), "--format", "markdown"]).ok().stdout;
     assert!(markdown.contains("| payments_of_user | 60 % |"), "{markdown}");
 }
