@@ -624,6 +624,20 @@ mod tests {
     }
 
     #[test]
+    fn one_find_among_many_comparisons_must_be_surer_than_one_alone() {
+        let alone =
+            |center: f64, spread: f64| vec![Some(measured(effect_of(center, spread), effect_of(0.0, 0.01))), None];
+        let p_of_first = |metrics: &[Vec<Option<Measured>>]| corrected(metrics, |m| m.effect.as_ref())[&(0, 0)];
+        let found = p_of_first(&[alone(0.06, 0.08)]);
+        assert!((0.001..0.05).contains(&found), "{found}");
+        let many: Vec<_> = (0..20).map(|n| alone(if n == 0 { 0.06 } else { 0.0 }, 0.08)).collect();
+        assert!((p_of_first(&many) - 20.0 * found).abs() < 1e-9);
+        // Many finds together allow each other more.
+        let all: Vec<_> = (0..20).map(|_| alone(0.06, 0.08)).collect();
+        assert!((p_of_first(&all) - found).abs() < 1e-9);
+    }
+
+    #[test]
     fn what_slices_carry_over_bounds_what_is_called() {
         let scope = Effectiveness { beyond: Some(("order", 0.06)), ..Effectiveness::default() };
         let called = |center: f64| verdict(&effect_of(center, 0.001), 0.05, Some(0.0), 0.06, &scope);

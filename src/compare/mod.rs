@@ -339,6 +339,22 @@ mod tests {
     use crate::evidence::store;
 
     #[test]
+    fn the_impact_of_an_action_is_its_time_weighted_by_how_often_it_is_asked() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-3");
+        let mut evidence = store::read(std::path::Path::new(path)).unwrap();
+        for (side, first_ms) in [(Side::Before, 2.0), (Side::After, 5.0)] {
+            let work = evidence.counters.get_mut(&side).unwrap().work.as_mut().unwrap();
+            for (position, work) in work.iter_mut().enumerate() {
+                work.as_mut().unwrap().exec_ms = if position == 0 { first_ms } else { 2.0 };
+            }
+        }
+        let compared = compare(&evidence).actions;
+        let impacts: Vec<f64> = compared.iter().map(|action| action.impact.unwrap()).collect();
+        assert!((impacts[0] - compared[0].share * 3.0 / 2.0).abs() < 1e-9, "{impacts:?}");
+        assert!(impacts[1..].iter().all(|impact| *impact == 0.0), "{impacts:?}");
+    }
+
+    #[test]
     fn what_is_cut_off_between_looks_is_judged_as_at_the_last_of_them() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-3");
         let mut evidence = store::read(std::path::Path::new(path)).unwrap();

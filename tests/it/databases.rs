@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 
 use weighbridge::postgres::Target;
 
-use crate::support::{Home, Ran, Shop, measuring, query};
+use crate::support::{Home, Ran, Shop, execute, measuring, query, sharing};
 
 /// A running server with the shop in the database `shop`, and whatever copies of it a test makes.
 struct Place {
@@ -38,12 +38,7 @@ impl Place {
     }
 
     fn execute(&self, database: &str, sql: &str) {
-        use sqlx::Executor;
-        let target = self.database(database);
-        crate::support::block_on(async {
-            let mut connection = target.connect().await.expect("the server answers");
-            connection.execute(sqlx::raw_sql(weighbridge::postgres::sql_text::trusted(sql))).await.expect(sql);
-        });
+        execute(&self.database(database), sql);
     }
 
     fn copy(&self, name: &str) {
@@ -123,6 +118,30 @@ fn subject_check(trial: &serde_json::Value) -> String {
 
 const READS: &str = "name = \"reads\"\n[load]\nrate = 120\nconnections = 4\n[[action]]\nname = \"payments_of_user\"\n\
                      sql = \"SELECT id, amount, status FROM payments WHERE user_id = :user ORDER BY id\"\nwith = { user = \"pick(users.id)\" }\n";
+
+#[test]
+fn a_small_clone_goes_through_the_wal_and_a_large_one_by_files() {
+    use weighbridge::postgres::database::Admin;
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    home.query("CREATE DATABASE large");
+    // Bytes that do not compress, kept as they are.
+    let fill = "CREATE TABLE t AS SELECT string_agg(md5(n::text || m::text), '') AS body
+                FROM generate_series(1, 2600) n, generate_series(1, 1600) m GROUP BY n";
+    execute(&home.target().database("large"), fill);
+    let ways = crate::support::block_on(async {
+        let mut admin = Admin::connect(&home.target()).await.unwrap();
+        let small = admin.clone_database("template1", "small_copy").await.unwrap();
+        let large = admin.clone_database("large", "large_copy").await.unwrap();
+        (admin.server_version(), small, large)
+    });
+    match ways {
+        (..150_000, small, large) => assert_eq!((small, large), (None, None)),
+        (_, small, large) => assert_eq!((small, large), (Some("wal_log"), Some("file_copy"))),
+    }
+    assert_eq!(query(&home.target().database("large_copy"), "SELECT count(*)::text FROM t"), ["2600"]);
+}
 
 #[test]
 fn databases_that_are_given_are_only_read_and_their_difference_is_found() {

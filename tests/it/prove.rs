@@ -332,6 +332,27 @@ fn a_migration_that_sets_something_for_its_database_is_told_as_such() {
 }
 
 #[test]
+fn what_changed_and_is_rare_gets_more_of_the_load() {
+    let _machine = measuring();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    shop.change("scenario.toml", "weight = 60", "weight = 1");
+    let shares = |more: &[&str]| {
+        let flags = [&["--format", "json", "--scale", "0.2", "--chunks", "1"], more].concat();
+        let trial = home.prove(&shop, "0003", &flags).exits(3).json();
+        let action = &trial["evidence"]["actions"][0];
+        assert_eq!(action["name"], "payments_of_user");
+        let sent = trial["evidence"]["chunks"][0]["sides"]["after"]["actions"][0]["due"].as_f64().unwrap();
+        (action["share"].as_f64().unwrap(), action["driven_share"].as_f64(), sent)
+    };
+    let (share, driven, sent) = shares(&[]);
+    assert!(driven.is_some_and(|driven| 4.0 * share < driven && driven <= 0.5), "{share} {driven:?}");
+    let (as_asked, none, few) = shares(&["--no-focus"]);
+    assert_eq!((as_asked, none), (share, None));
+    assert!(4.0 * few < sent, "{few} {sent}");
+}
+
+#[test]
 fn nothing_but_the_standard_catalog_is_needed_on_the_target() {
     let _machine = measuring();
     let home = Home::new();

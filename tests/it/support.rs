@@ -101,6 +101,15 @@ pub fn query(target: &weighbridge::postgres::Target, sql: &str) -> Vec<String> {
     })
 }
 
+/// Runs statements that return nothing worth reading.
+pub fn execute(target: &weighbridge::postgres::Target, sql: &str) {
+    block_on(async {
+        let mut connection = target.connect().await.expect("the server answers");
+        let statements = sqlx::raw_sql(weighbridge::postgres::sql_text::trusted(sql));
+        sqlx::Executor::execute(&mut connection, statements).await.expect(sql);
+    });
+}
+
 pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
 }

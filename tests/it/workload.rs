@@ -9,7 +9,7 @@ use weighbridge::evidence::interval_log;
 use crate::bouncer::Bouncer;
 use crate::input::Tmpfs;
 use crate::run::{Going, action, bank, file, number, one, run};
-use crate::support::{Home, block_on, measuring, query, sharing};
+use crate::support::{Home, execute, measuring, query, sharing};
 
 #[test]
 fn clients_share_a_pool_and_waits_for_it_are_told_apart() {
@@ -226,18 +226,11 @@ fn every_class_of_failure_is_counted_and_the_load_goes_on() {
     let found = run(&home, &[&long, "-n", "2"]).measured().json();
     assert_eq!(number(&found["evidence"]["failures"]["57014"], "count"), 2);
     // No connection is left: said before anything is measured.
-    made(&bank, "CREATE ROLE few LOGIN CONNECTION LIMIT 3; GRANT SELECT ON accounts TO few");
+    execute(&bank, "CREATE ROLE few LOGIN CONNECTION LIMIT 3; GRANT SELECT ON accounts TO few");
     let url =
         home.run(&["server", "url"]).ok().stdout.trim().replace("weighbridge@", "few@").replace("/postgres?", "/bank?");
     let read = file(&home, "read.sql", "SELECT count(*) FROM accounts;\n");
     home.run(&["run", "--url", &url, "-f", &read, "-c", "9"]).exits(4).says(&["53300", "fewer clients"]);
-}
-
-fn made(target: &weighbridge::postgres::Target, sql: &str) {
-    block_on(async {
-        let mut connection = target.connect().await.unwrap();
-        sqlx::Executor::execute(&mut connection, sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))).await.unwrap();
-    });
 }
 
 #[test]
@@ -249,8 +242,11 @@ fn a_disk_that_fills_up_in_the_middle_is_a_failure_like_others() {
     let small = Tmpfs::mount(&folder, "24m");
     let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(home.cluster().join("data")).unwrap());
     std::os::unix::fs::chown(&folder, Some(owner), None).unwrap();
-    made(&bank, &format!("CREATE TABLESPACE small LOCATION '{}'", folder.display()));
-    made(&bank, "CREATE TABLE filling (body text) TABLESPACE small; ALTER TABLE filling ALTER body SET STORAGE PLAIN");
+    execute(&bank, &format!("CREATE TABLESPACE small LOCATION '{}'", folder.display()));
+    execute(
+        &bank,
+        "CREATE TABLE filling (body text) TABLESPACE small; ALTER TABLE filling ALTER body SET STORAGE PLAIN",
+    );
     let fill = file(&home, "fill.sql", "INSERT INTO filling SELECT repeat('x', 7000) FROM generate_series(1, 64);\n");
     let read = file(&home, "read.sql", "SELECT count(*) FROM accounts;\n");
     let found = run(&home, &["-f", &fill, "-f", &read, "-c", "2", "-n", "400"]).measured().json();
@@ -259,8 +255,8 @@ fn a_disk_that_fills_up_in_the_middle_is_a_failure_like_others() {
     assert!(0 < number(action(&found, "fill"), "ok"), "at first there was room");
     assert_eq!(number(action(&found, "read"), "failed"), 0);
     assert_eq!(number(&found["evidence"]["all"], "due"), 400);
-    made(&bank, "DROP TABLE filling");
-    made(&bank, "DROP TABLESPACE small");
+    execute(&bank, "DROP TABLE filling");
+    execute(&bank, "DROP TABLESPACE small");
     drop(small);
 }
 
