@@ -100,6 +100,13 @@ pub struct MetricComparison {
     pub verdict: Verdict,
 }
 
+impl MetricComparison {
+    /// How far its estimate lies from no change, as a share; 0 where there is none.
+    fn moved(&self) -> f64 {
+        self.change.map_or(0.0, |change| change.change.abs())
+    }
+}
+
 const QUANTILES: [f64; 3] = [0.50, 0.95, 0.99];
 
 /// p99 is shown only: a chunk holds too few operations beyond it for a claim.
@@ -120,6 +127,8 @@ struct Measured {
     before_us: f64,
     after_us: f64,
     sampling_us: [Option<(f64, f64)>; 2],
+    /// How late the driver was on `before` at this quantile.
+    lag_us: f64,
     lag_difference_us: f64,
     ratios: Vec<f64>,
     effect: Option<Effect>,
@@ -214,8 +223,9 @@ fn assemble(
         .collect();
     let deciding: Vec<Verdict> = compared[..DECIDING].iter().flatten().map(|m| m.verdict).collect();
     let (verdict, reason) = combine(&deciding, scope);
-    let reason = reason
-        .or_else(|| (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], margin)));
+    let reason = reason.or_else(|| {
+        (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], margin, scope.beyond))
+    });
     let work = |side: Side| evidence.counters.get(&side).filter(|c| !c.reset).and_then(|c| *c.work.as_ref()?.get(a)?);
     let plan = |side: Side| evidence.plans.get(&side).and_then(|plans| plans.get(a));
     let indexes = |side: Side| plan(side).map(|p| p.indexes.clone()).unwrap_or_default();
@@ -230,7 +240,10 @@ fn assemble(
         reason,
         // More chunks on the same clones say nothing of the clones.
         chunks_needed: needed
-            .filter(|_| verdict == Verdict::Inconclusive && evidence.design.replicates <= 1 && scope.beyond.is_none())
+            .filter(|_| verdict == Verdict::Inconclusive && evidence.design.replicates <= 1)
+            .filter(|_| {
+                scope.beyond.is_none_or(|(_, bound)| compared[..DECIDING].iter().flatten().any(|m| bound < m.moved()))
+            })
             .filter(|_| {
                 let mut deciding = compared.iter().take(DECIDING).flatten();
                 !deciding.any(|metric| looks_like_luck(metric, margin) || may_be_siblings(metric, margin))
@@ -285,8 +298,7 @@ fn combine(deciding: &[Verdict], scope: &Effectiveness<'_>) -> (Verdict, Option<
     } else if deciding.len() == DECIDING && deciding.iter().all(|v| *v == Verdict::Same) {
         (Verdict::Same, None)
     } else {
-        let beyond = scope.beyond.map(|(message, _)| message);
-        (Verdict::Inconclusive, scope.one_sided.or(beyond).map(str::to_owned))
+        (Verdict::Inconclusive, scope.one_sided.map(str::to_owned))
     }
 }
 
@@ -308,12 +320,14 @@ fn unchanged(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<usi
 }
 
 /// The largest change of a metric that another set of clones may make where operations do exactly what they did: [`SIBLINGS`], or
-/// less where the others of this trial that do so lie closer together.
+/// the farther end of where one more of them would lie, where the others of this trial lie closer together. At every look the clones
+/// are the same, so that looks need no correction here.
 fn sibling_floor(measured: &[Vec<Option<Measured>>], unchanged: &[usize], a: usize, m: usize) -> Option<f64> {
     unchanged.contains(&a).then(|| {
         let effect = |other: &usize| Some(measured[*other][m].as_ref()?.effect?.estimate);
         let others: Vec<f64> = unchanged.iter().filter(|other| **other != a).filter_map(effect).collect();
-        let seen = (WITNESSES <= others.len()).then(|| prediction_interval(&others, unchanged.len())).flatten();
+        let family = DECIDING * unchanged.len();
+        let seen = (WITNESSES <= others.len()).then(|| prediction_interval(&others, family)).flatten();
         seen.map_or(SIBLINGS, |(low, high)| low.abs().max(high.abs()).exp_m1().min(SIBLINGS))
     })
 }
@@ -324,13 +338,23 @@ fn may_be_siblings(metric: &MetricComparison, margin: f64) -> bool {
     metric.change.is_some_and(|c| margin <= c.change.abs() && c.change.abs() <= floor && 0.0 < c.low * c.high)
 }
 
-fn why_undecided(evidence: &Evidence, metrics: &[Option<MetricComparison>], margin: f64) -> String {
+fn why_undecided(
+    evidence: &Evidence,
+    metrics: &[Option<MetricComparison>],
+    margin: f64,
+    beyond: Option<(&str, f64)>,
+) -> String {
     let fewest = crate::stats::paired::FEWEST_PAIRS;
     if evidence.chunks.len() < fewest {
         return format!("{} of at least {fewest} chunks", evidence.chunks.len());
     }
     let all = || metrics.iter().flatten();
-    let moved = |m: &MetricComparison| m.change.map_or(0.0, |c| c.change.abs());
+    let moved = MetricComparison::moved;
+    if let Some((message, bound)) = beyond
+        && all().all(|m| m.change.is_some() && moved(m) <= bound)
+    {
+        return message.to_owned();
+    }
     // A claim rests on one metric, equality on both.
     let may_be_claimed = all().any(|m| margin <= moved(m));
     if !may_be_claimed && metrics.iter().any(|m| m.as_ref().is_none_or(|m| m.change.is_none())) {
@@ -388,6 +412,10 @@ fn judge(metric: &Measured, margin: f64, beside: &Beside, level: f64, scope: &Ef
     let control = metric.control.as_ref().map(Change::from);
     let noise_floor = control.map(|c| c.low.abs().max(c.high.abs()));
     let driver_floor = 2.0 * metric.lag_difference_us / metric.before_us;
+    // Sides that differ by more without a change cannot be told to be the same, and what the driver adds to every side hides a
+    // part of a change.
+    let equal = margin * (1.0 - metric.lag_us / metric.before_us).max(0.0);
+    let equal = if noise_floor.is_some_and(|floor| floor <= margin) { equal } else { 0.0 };
     let verdict = match (&metric.effect, &metric.control) {
         _ if scope.invalid.is_some() => Verdict::Invalid,
         (Some(effect), Some(control)) if differs(control, margin, beside.control_p) && !dwarfs(effect, control) => {
@@ -398,7 +426,7 @@ fn judge(metric: &Measured, margin: f64, beside: &Beside, level: f64, scope: &Ef
             let p_adjusted = beside.p_adjusted.map(|p| p * 0.05 / level);
             let bounds = [noise_floor, Some(driver_floor), beside.sibling_floor, scope.beyond.map(|(_, bound)| bound)];
             let floor = bounds.into_iter().flatten().fold(0.0, f64::max);
-            match verdict(effect, margin, p_adjusted, floor, scope) {
+            match verdict(effect, (margin, equal), p_adjusted, floor, scope) {
                 Verdict::Improved | Verdict::Regressed if may_be_luck(effect, control) => Verdict::Inconclusive,
                 other => other,
             }
@@ -419,15 +447,21 @@ fn judge(metric: &Measured, margin: f64, beside: &Beside, level: f64, scope: &Ef
         not_slower: verdict != Verdict::Invalid
             && scope.one_sided.is_none()
             && scope.beyond.is_none()
-            && below(metric, margin),
+            && below(metric, equal),
         verdict,
     }
 }
 
 /// The rule, in one place. A claim needs all of: the look's interval of a difference beside zero, an estimate of at least
 /// the margin, more than the control's noise and the driver's lateness, and to survive the correction over all comparisons.
-/// Equality needs the look's interval of equivalence inside the margins (two one-sided tests).
-fn verdict(effect: &Effect, margin: f64, p_adjusted: Option<f64>, floor: f64, scope: &Effectiveness<'_>) -> Verdict {
+/// Equality needs the look's interval of equivalence inside the margins (two one-sided tests), as far as they are the server's.
+fn verdict(
+    effect: &Effect,
+    (margin, equal): (f64, f64),
+    p_adjusted: Option<f64>,
+    floor: f64,
+    scope: &Effectiveness<'_>,
+) -> Verdict {
     let share = |log: f64| log.exp() - 1.0;
     let change = share(effect.estimate);
     let beyond = margin <= change.abs() && floor < change.abs();
@@ -436,8 +470,8 @@ fn verdict(effect: &Effect, margin: f64, p_adjusted: Option<f64>, floor: f64, sc
         Verdict::Regressed
     } else if found && effect.of_difference.1 < 0.0 && scope.may_improve {
         Verdict::Improved
-    } else if -margin < share(effect.of_equivalence.0)
-        && share(effect.of_equivalence.1) < margin
+    } else if -equal < share(effect.of_equivalence.0)
+        && share(effect.of_equivalence.1) < equal
         && scope.one_sided.is_none()
         && scope.beyond.is_none()
     {
@@ -500,13 +534,13 @@ fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Measured> {
     let (before_us, after_us) = (us(quantile(&before, q)?), us(quantile(&after, q)?));
     let sampling_us = [sampling(&before), sampling(&after)];
     let after = ratios(evidence, Side::After, action, q).unwrap_or_default();
+    let lag_us = checks::timer_lag_us(evidence, Side::Before, q);
     Some(Measured {
         before_us,
         after_us,
         sampling_us,
-        lag_difference_us: (checks::timer_lag_us(evidence, Side::After, q)
-            - checks::timer_lag_us(evidence, Side::Before, q))
-        .abs(),
+        lag_us,
+        lag_difference_us: (checks::timer_lag_us(evidence, Side::After, q) - lag_us).abs(),
         effect: super::effect_of(evidence, &after),
         control: super::effect_of(evidence, &ratios(evidence, Side::Control, action, q).unwrap_or_default()),
         ratios: after,
@@ -547,9 +581,9 @@ mod tests {
     }
 
     fn measured(effect: Effect, control: Effect) -> Measured {
-        let (sampling_us, lag_difference_us, ratios) = ([None, None], 0.0, Vec::new());
-        let (effect, control) = (Some(effect), Some(control));
-        Measured { before_us: 1.0, after_us: 1.0, sampling_us, lag_difference_us, ratios, effect, control }
+        let (effect, control, ratios) = (Some(effect), Some(control), Vec::new());
+        let (sampling_us, lag_us, lag_difference_us) = ([None, None], 0.0, 0.0);
+        Measured { before_us: 100.0, after_us: 100.0, sampling_us, lag_us, lag_difference_us, ratios, effect, control }
     }
 
     fn judged_from(sibling_floor: Option<f64>, center: f64, spread: f64, control: f64) -> Verdict {
@@ -577,6 +611,21 @@ mod tests {
         // The control differs by less than half the margin, but certainly: a change of that order may be a clone's luck.
         assert_eq!(judged(0.08, 0.005, 0.02), Verdict::Inconclusive);
         assert_eq!(judged(0.20, 0.005, 0.02), Verdict::Regressed);
+    }
+
+    #[test]
+    fn what_the_driver_adds_and_what_the_control_leaves_open_is_not_called_the_same() {
+        let judged = |lag_us: f64, control_spread: f64| {
+            let metric = Measured { lag_us, ..measured(effect_of(0.01, 0.03), effect_of(0.0, control_spread)) };
+            let beside = Beside { p_adjusted: Some(0.5), control_p: Some(0.5), sibling_floor: None };
+            let judged = judge(&metric, 0.05, &beside, 0.05, &Effectiveness::default());
+            (judged.verdict, judged.not_slower)
+        };
+        assert_eq!(judged(0.0, 0.01), (Verdict::Same, true));
+        // Half of what is timed is the driver's lateness: 3 % of the whole are 6 % of the server's part.
+        assert_eq!(judged(50.0, 0.01), (Verdict::Inconclusive, false));
+        // The sides without the change may differ by more than the margin.
+        assert_eq!(judged(0.0, 0.2), (Verdict::Inconclusive, false));
     }
 
     #[test]
@@ -610,8 +659,7 @@ mod tests {
         let metric = |center: f64, spread: f64| {
             let ratios: Vec<f64> = (0..8).map(|i| center + spread * (f64::from(i) - 3.5) / 3.5).collect();
             let (effect, control) = (effect(&ratios, 0.0125), Some(effect_of(0.0, 0.001)));
-            let (sampling_us, lag_difference_us) = ([None, None], 0.0);
-            Some(Measured { before_us: 1.0, after_us: 1.0, sampling_us, lag_difference_us, ratios, effect, control })
+            Some(Measured { ratios, ..measured(effect.unwrap(), control.unwrap()) })
         };
         let (certain, noisy, quiet) = (metric(0.12, 0.06), metric(0.09, 0.6), metric(0.0, 0.06));
         let alone = needed(&[certain], 0.05, 0.0125).unwrap();
@@ -640,17 +688,16 @@ mod tests {
     #[test]
     fn what_slices_carry_over_bounds_what_is_called() {
         let scope = Effectiveness { beyond: Some(("order", 0.06)), ..Effectiveness::default() };
-        let called = |center: f64| verdict(&effect_of(center, 0.001), 0.05, Some(0.0), 0.06, &scope);
+        let called = |center: f64| verdict(&effect_of(center, 0.001), (0.05, 0.05), Some(0.0), 0.06, &scope);
         assert_eq!(called(0.0), Verdict::Inconclusive);
         assert_eq!(called(0.055), Verdict::Inconclusive);
         assert_eq!(called(0.10), Verdict::Regressed);
-        assert_eq!(combine(&[Verdict::Inconclusive, Verdict::Same], &scope).1.as_deref(), Some("order"));
     }
 
     #[test]
     fn an_effect_within_the_noise_is_no_claim() {
         let found = effect_of(0.06, 0.001);
-        let verdict = verdict(&found, 0.05, Some(0.0), 0.09, &Effectiveness::default());
+        let verdict = verdict(&found, (0.05, 0.05), Some(0.0), 0.09, &Effectiveness::default());
         assert_eq!(verdict, Verdict::Inconclusive);
     }
 }

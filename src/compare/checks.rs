@@ -137,8 +137,10 @@ pub fn for_action<'c>(checks: &'c [Check], action: &str) -> Effectiveness<'c> {
                 scope.may_regress = false;
             }
             Consequence::OnlyBeyond => {
-                let bound = check.bound.unwrap_or_default().max(scope.beyond.map_or(0.0, |(_, bound)| bound));
-                scope.beyond = Some((&check.message, bound));
+                let bound = check.bound.unwrap_or(f64::INFINITY);
+                if scope.beyond.is_none_or(|(_, other)| other < bound) {
+                    scope.beyond = Some((&check.message, bound));
+                }
             }
             Consequence::Warning => {}
         }

@@ -8,7 +8,9 @@ use crate::stats::paired::effect;
 /// Adds what was found wanting.
 pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
     let carried = [carry_over(evidence), place(evidence)].into_iter().flatten();
-    checks.extend(carried.map(|(message, bound)| {
+    checks.extend(carried.map(|(found, bound)| {
+        let message =
+            format!("{found}; nothing is called the same, and no change up to {}", crate::units::percent_text(bound));
         let (name, consequence) = (CheckName::CarryOver, Consequence::OnlyBeyond);
         Check { name, consequence, action: None, message, bound: Some(bound) }
     }));
@@ -155,16 +157,17 @@ fn carry_over(evidence: &Evidence) -> Option<(String, f64)> {
     let worst = Side::ALL
         .into_iter()
         .filter_map(|side| effect(&early(side)?, 0.01))
-        .max_by(|a, b| a.of_difference.0.total_cmp(&b.of_difference.0))?;
-    let share = worst.estimate.exp() - 1.0;
-    (evidence.design.margin / 2.0 < worst.of_difference.0.exp() - 1.0).then(|| {
+        .filter(|found| evidence.design.margin / 2.0 < found.of_difference.0.exp_m1())
+        .max_by(|a, b| a.estimate.total_cmp(&b.estimate));
+    worst.map(|worst| {
+        let share = worst.estimate.exp_m1();
         let message = format!(
             "the first tenth of a slice is {} slower than the slice as a whole: a side is still warming up after the others' turn; \
              try {}",
             crate::units::percent_text(share),
             longer_turns(evidence)
         );
-        (message, share.abs())
+        (message, share)
     })
 }
 

@@ -68,6 +68,13 @@ pub enum PlanChange {
         /// After.
         to: String,
     },
+    /// Other triggers fire, whose work no plan shows.
+    Triggers {
+        /// That fire before alone.
+        from: String,
+        /// That fire after alone.
+        to: String,
+    },
     /// Workers are planned.
     ParallelAdded,
     /// Workers are no longer planned.
@@ -90,6 +97,13 @@ impl PlanChange {
             Self::SortAdded => "sort added".to_owned(),
             Self::SortRemoved => "sort removed".to_owned(),
             Self::Aggregates { from, to } => format!("aggregates: {} → {}", or_none(from), or_none(to)),
+            Self::Triggers { from, to } => {
+                format!(
+                    "triggers and keys checked: {} → {}; their work is in no block count here",
+                    or_none(from),
+                    or_none(to)
+                )
+            }
             Self::ParallelAdded => "parallel workers added".to_owned(),
             Self::ParallelRemoved => "parallel workers removed".to_owned(),
             Self::Other => "another shape".to_owned(),
@@ -132,6 +146,12 @@ pub fn changes(before: &PlanShape, after: &PlanShape) -> Vec<PlanChange> {
     }
     if before.joins != after.joins {
         found.push(PlanChange::Joins { from: counted(&before.joins), to: counted(&after.joins) });
+    }
+    if before.triggers != after.triggers {
+        let only = |these: &PlanShape, those: &PlanShape| {
+            these.triggers.difference(&those.triggers).cloned().collect::<Vec<_>>().join(", ")
+        };
+        found.push(PlanChange::Triggers { from: only(before, after), to: only(after, before) });
     }
     match before.sorts.cmp(&after.sorts) {
         std::cmp::Ordering::Less => found.push(PlanChange::SortAdded),

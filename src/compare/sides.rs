@@ -47,10 +47,16 @@ pub(super) fn settings(evidence: &Evidence) -> Found {
             of_control.join(", ")
         ));
     }
+    for (side, other) in [(Side::Control, &evidence.server_control), (Side::After, &evidence.server_after)] {
+        let differ = other.as_ref().map(|other| other_extensions(before, other)).unwrap_or_default();
+        if !differ.is_empty() {
+            said.push(format!("{} has other extensions than before: {}", side.name(), differ.join(", ")));
+        }
+    }
     (!said.is_empty()).then(|| (CheckName::Settings, Consequence::Warning, said.join("; ")))
 }
 
-/// How a server's version, settings and extensions differ from another's.
+/// How a server's version and settings differ from another's.
 fn differences(one: &ServerFacts, other: &ServerFacts) -> Vec<String> {
     let names: BTreeSet<&String> = one.settings.keys().chain(other.settings.keys()).collect();
     let value = |facts: &ServerFacts, name: &String| {
@@ -59,7 +65,7 @@ fn differences(one: &ServerFacts, other: &ServerFacts) -> Vec<String> {
     let version = (one.version != other.version).then(|| format!("version {} → {}", one.version, other.version));
     let differ = names.into_iter().filter(|name| one.settings.get(*name) != other.settings.get(*name));
     let told = differ.map(|name| format!("{name} {} → {}", value(one, name), value(other, name)));
-    version.into_iter().chain(told).chain(other_extensions(one, other)).collect()
+    version.into_iter().chain(told).collect()
 }
 
 /// Extensions that one database has and the other has not, or in another version.
@@ -68,7 +74,7 @@ fn other_extensions(one: &ServerFacts, other: &ServerFacts) -> Vec<String> {
     let version =
         |facts: &ServerFacts, name: &String| facts.extensions.get(name).map_or_else(|| "none".to_owned(), Clone::clone);
     let differ = names.into_iter().filter(|name| one.extensions.get(*name) != other.extensions.get(*name));
-    differ.map(|name| format!("extension {name} {} → {}", version(one, name), version(other, name))).collect()
+    differ.map(|name| format!("{name} {} → {}", version(one, name), version(other, name))).collect()
 }
 
 /// So many tables are named; of more their number.
@@ -87,7 +93,7 @@ pub(super) fn tables(evidence: &Evidence) -> Found {
     let said: Vec<String> = said.collect();
     (!said.is_empty()).then(|| {
         let message = format!(
-            "tables lie otherwise than on before: {}; VACUUM (ANALYZE) all sides, or make them clones of one, so that the change is the schema's",
+            "tables differ from before's beside their schema: {}; VACUUM (ANALYZE) all sides, or make them clones of one",
             said.join("; ")
         );
         (CheckName::Tables, Consequence::Warning, message)
@@ -105,28 +111,28 @@ const SMALL_BYTES: i64 = 128 << 10;
 
 fn otherwise(one: &TableFacts, other: &TableFacts) -> Option<String> {
     let apart = |one: i64, other: i64| one.abs_diff(other) as f64 / one.min(other).max(1) as f64;
-    let share = |part: i64, of: &TableFacts| part as f64 / (of.rows + of.dead_rows).max(1) as f64;
+    let share = |part: i64, of: &TableFacts| Some((part as f64 / (of.rows? + of.dead_rows).max(1) as f64).min(1.0));
+    let both = |of: &dyn Fn(&TableFacts) -> Option<f64>| of(one).zip(of(other));
     let percent = crate::units::percent_text;
     let mut said = Vec::new();
-    if 0.05 < apart(one.rows, other.rows) {
-        said.push(format!("{} → {} rows", one.rows, other.rows));
+    if let Some((one, other)) = one.rows.zip(other.rows).filter(|(one, other)| 0.05 < apart(*one, *other)) {
+        said.push(format!("{one} → {other} rows"));
     }
     if 0.1 < apart(one.bytes, other.bytes) && SMALL_BYTES < one.bytes.max(other.bytes) {
         let [one, other] = [one, other].map(|table| crate::units::bytes_text(table.bytes.unsigned_abs()));
         said.push(format!("{one} → {other}"));
     }
-    let dead = [one, other].map(|table| share(table.dead_rows, table));
-    if 0.05 < (dead[0] - dead[1]).abs() {
-        said.push(format!("{} → {} of its rows dead", percent(dead[0]), percent(dead[1])));
+    if let Some((one, other)) =
+        both(&|table| share(table.dead_rows, table)).filter(|(one, other)| 0.05 < (one - other).abs())
+    {
+        said.push(format!("{} → {} of its rows dead", percent(one), percent(other)));
     }
+    let stale = both(&|table| share(table.modified_rows, table)).filter(|(one, other)| 0.1 < (one - other).abs());
     if one.analyzed != other.analyzed {
-        let of = |table: &TableFacts| if table.analyzed { "statistics" } else { "no statistics" };
-        said.push(format!("{} → {} of the planner", of(one), of(other)));
-    } else {
-        let stale = [one, other].map(|table| share(table.modified_rows, table));
-        if 0.1 < (stale[0] - stale[1]).abs() {
-            said.push(format!("{} → {} of its rows changed since ANALYZE", percent(stale[0]), percent(stale[1])));
-        }
+        let of = |table: &TableFacts| if table.analyzed { "analyzed" } else { "never analyzed" };
+        said.push(format!("{} → {}", of(one), of(other)));
+    } else if let Some((one, other)) = stale {
+        said.push(format!("{} → {} of its rows changed since ANALYZE", percent(one), percent(other)));
     }
     (!said.is_empty()).then(|| said.join(", "))
 }
@@ -134,12 +140,15 @@ fn otherwise(one: &TableFacts, other: &TableFacts) -> Option<String> {
 /// Shares of executions by plans for all values that differ by more than this between sides.
 const SAME_KIND: f64 = 0.1;
 
+/// A share of fewer is a matter of chance.
+const FEWEST_EXECUTIONS: u64 = 50;
+
 /// Prepared statements that the server plans for all values on one side, and for each execution on another.
 pub(super) fn plan_kinds(evidence: &Evidence) -> Found {
     let generic = |side: Side, position: usize| -> Option<f64> {
         let counts = evidence.counters.get(&side)?.plan_counts.as_ref()?.get(position)?;
         let all = counts.generic + counts.custom;
-        (0 < all).then(|| counts.generic as f64 / all as f64)
+        (FEWEST_EXECUTIONS <= all).then(|| counts.generic as f64 / all as f64)
     };
     let percent = crate::units::percent_text;
     let mut said = Vec::new();
@@ -166,7 +175,7 @@ mod tests {
     use super::*;
 
     const TABLE: TableFacts =
-        TableFacts { bytes: 1 << 20, rows: 10_000, dead_rows: 0, modified_rows: 0, analyzed: true };
+        TableFacts { bytes: 1 << 20, rows: Some(10_000), dead_rows: 0, modified_rows: 0, analyzed: true };
 
     #[test]
     fn a_server_that_is_set_otherwise_is_told() {
@@ -181,27 +190,31 @@ mod tests {
         };
         let one = facts(&[("work_mem", "4MB")], &[("plpgsql", "1.0"), ("pg_trgm", "1.5")]);
         assert_eq!(differences(&one, &one), [""; 0]);
+        assert_eq!(other_extensions(&one, &one), [""; 0]);
         let other = facts(&[("work_mem", "64MB"), ("jit", "off")], &[("plpgsql", "1.0"), ("hstore", "1.8")]);
-        let expected = [
-            "jit the default → off",
-            "work_mem 4MB → 64MB",
-            "extension hstore none → 1.8",
-            "extension pg_trgm 1.5 → none",
-        ];
-        assert_eq!(differences(&one, &other), expected);
+        assert_eq!(differences(&one, &other), ["jit the default → off", "work_mem 4MB → 64MB"]);
+        assert_eq!(other_extensions(&one, &other), ["hstore none → 1.8", "pg_trgm 1.5 → none"]);
     }
 
     #[test]
     fn tables_that_lie_otherwise_are_told() {
-        assert_eq!(otherwise(&TABLE, &TableFacts { bytes: 1_100_000, rows: 10_300, dead_rows: 300, ..TABLE }), None);
+        assert_eq!(
+            otherwise(&TABLE, &TableFacts { bytes: 1_100_000, rows: Some(10_300), dead_rows: 300, ..TABLE }),
+            None
+        );
         let bloated = TableFacts { bytes: 2 << 20, dead_rows: 10_000, ..TABLE };
         let told = otherwise(&TABLE, &bloated).unwrap();
         assert!(told.contains("1.00 MiB → 2.00 MiB") && told.contains("0.0 % → 50.0 % of its rows dead"), "{told}");
         let fresh = otherwise(&TABLE, &TableFacts { analyzed: false, ..TABLE });
-        assert_eq!(fresh.as_deref(), Some("statistics → no statistics of the planner"));
+        assert_eq!(fresh.as_deref(), Some("analyzed → never analyzed"));
         let stale = otherwise(&TABLE, &TableFacts { modified_rows: 2_000, ..TABLE });
         assert_eq!(stale.as_deref(), Some("0.0 % → 20.0 % of its rows changed since ANALYZE"));
-        let small = TableFacts { bytes: 8_192, rows: 100, ..TABLE };
+        // Restored and never looked at: nobody knows its rows, and more may have changed than there were.
+        let restored = TableFacts { rows: None, analyzed: false, modified_rows: 10_000, ..TABLE };
+        assert_eq!(otherwise(&TABLE, &restored).as_deref(), Some("analyzed → never analyzed"));
+        let written = otherwise(&TABLE, &TableFacts { modified_rows: 900_000, ..TABLE });
+        assert_eq!(written.as_deref(), Some("0.0 % → 100.0 % of its rows changed since ANALYZE"));
+        let small = TableFacts { bytes: 8_192, rows: Some(100), ..TABLE };
         assert_eq!(otherwise(&small, &TableFacts { bytes: 65_536, ..small }), None);
     }
 }

@@ -234,7 +234,7 @@ impl Crew {
         self.all(|_, reply| Order::Flush { reply }).await.map(drop)
     }
 
-    /// How each action's prepared statements were planned in the sessions of a side.
+    /// How each action's prepared statements were planned in the sessions of a side that are not broken.
     ///
     /// # Errors
     /// When the server refuses, or a connection is lost.
@@ -464,7 +464,7 @@ impl Thread {
         let mut sum = vec![PlanCounts::default(); station.workload.actions.len()];
         let own = station.seats.iter_mut().filter_map(|seat| seat.client.as_mut());
         let pooled = station.pool.iter_mut().flat_map(Pool::clients);
-        for client in own.chain(pooled) {
+        for client in own.chain(pooled).filter(|client| !client.is_broken()) {
             sum = added(sum, client.plan_counts(&station.workload).await?);
         }
         Ok(sum)

@@ -57,6 +57,9 @@ pub struct PlanShape {
     /// Tables it reads or writes; absent before format 3.
     #[serde(default)]
     pub relations: Vec<String>,
+    /// Triggers that fired, those that check keys by the names of their constraints; absent before format 4.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub triggers: BTreeSet<String>,
     /// Settings of the planner that were not the server's defaults when it was made; absent before format 4.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,

@@ -67,10 +67,10 @@ pub struct Evidence {
     pub dataset: Option<DatasetFacts>,
     /// The server it was weighed on.
     pub server: ServerFacts,
-    /// The server of `after`, where its version or a setting is another.
+    /// The server of `after`, where its version, a setting or an extension is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_after: Option<ServerFacts>,
-    /// The server of `control`, where that is a database of its own and its version or a setting is another.
+    /// The server of `control`, where that is a database of its own and its version, a setting or an extension is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_control: Option<ServerFacts>,
     /// How the tables of given databases lay when it began, by side; clones lie alike.
@@ -186,8 +186,8 @@ pub struct ServerFacts {
 pub struct TableFacts {
     /// Bytes with TOAST, without indexes.
     pub bytes: i64,
-    /// Rows, as the planner believes.
-    pub rows: i64,
+    /// Rows at the last ANALYZE or VACUUM; absent where there was none.
+    pub rows: Option<i64>,
     /// Rows that are dead and not yet removed.
     pub dead_rows: i64,
     /// Rows changed since the planner last looked.
@@ -205,7 +205,7 @@ pub struct MachineFacts {
     pub stolen_share: Option<f64>,
     /// How often the program's control group was throttled; absent where that is not seen.
     pub throttled: Option<u64>,
-    /// Share of the time in which something waited for a processor; absent where that is not seen.
+    /// Share of the time in which something waited for a processor, in place also while the migration was applied; absent where that is not seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_share: Option<f64>,
 }
@@ -346,15 +346,15 @@ pub struct SideCounters {
     /// By position of the action; absent without `pg_stat_statements`. An action whose statement another
     /// action has too is null: the server counts the two as one.
     pub work: Option<Vec<Option<WorkPerCall>>>,
-    /// Plans of each action's prepared statements in the driver's sessions, priming included; absent before format 4 and where sessions
-    /// are a pooler's.
+    /// Plans of each action's prepared statements in the driver's sessions since they connected (before 15: since they last made their
+    /// counters visible), without the first five of each; absent before format 4 and where the server does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_counts: Option<Vec<PlanCounts>>,
     /// Counters went backwards, so a reset or a crash fell into the window and nothing above can be trusted.
     pub reset: bool,
 }
 
-/// How often the server executed an action by a plan for all values, and by one for its own values.
+/// How often the server executed an action by a plan for all values, and by one for its own values, once it may choose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -1,4 +1,4 @@
-//! How tables lie: size, dead rows, statistics of the planner. Must only read, and must not wait for anybody's lock.
+//! How tables lie: size, dead rows, statistics of the planner. Must only read, and must not wait long for anybody's lock.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use super::sql_text::query;
 pub struct TableState {
     /// Bytes with TOAST, without indexes.
     pub bytes: i64,
-    /// Rows, as the planner believes.
-    pub rows: i64,
+    /// Rows at the last ANALYZE or VACUUM; absent where there was none.
+    pub rows: Option<i64>,
     /// Rows that are dead and not yet removed.
     pub dead_rows: i64,
     /// Rows changed since the planner last looked.
@@ -30,8 +30,11 @@ pub struct TableState {
 /// # Errors
 /// When the catalog cannot be read.
 pub async fn read(connection: &mut PgConnection) -> Result<BTreeMap<String, TableState>, Error> {
+    let doing = |e| Error::doing("read how tables lie", e);
+    // Asking for a size waits for whoever rewrites the table.
+    query("SET lock_timeout = '1s'").execute(&mut *connection).await.map_err(doing)?;
     let rows = query(
-        "SELECT format('%s.%s', n.nspname, c.relname), pg_table_size(c.oid), greatest(c.reltuples, 0)::bigint,
+        "SELECT format('%s.%s', n.nspname, c.relname), coalesce(pg_table_size(c.oid), 0), nullif(c.reltuples, -1)::bigint,
                 coalesce(s.n_dead_tup, 0), coalesce(s.n_mod_since_analyze, 0),
                 EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = c.relname)
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -40,7 +43,7 @@ pub async fn read(connection: &mut PgConnection) -> Result<BTreeMap<String, Tabl
     )
     .fetch_all(connection)
     .await
-    .map_err(|e| Error::doing("read how tables lie", e))?;
+    .map_err(doing)?;
     let state = |row: &sqlx::postgres::PgRow| -> Result<(String, TableState), sqlx::Error> {
         let state = TableState {
             bytes: row.try_get(1)?,
@@ -51,5 +54,5 @@ pub async fn read(connection: &mut PgConnection) -> Result<BTreeMap<String, Tabl
         };
         Ok((row.try_get(0)?, state))
     };
-    rows.iter().map(state).collect::<Result<_, _>>().map_err(|e| Error::doing("read how tables lie", e))
+    rows.iter().map(state).collect::<Result<_, _>>().map_err(doing)
 }

@@ -82,7 +82,10 @@ fn counts(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
 
 fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if trial.comparison.indexes.is_empty() {
-        let counted = trial.evidence.counters.values().all(|side| !side.reset) && !trial.evidence.counters.is_empty();
+        let counters = &trial.evidence.counters;
+        let counted = trial.evidence.design.chunks_planned != 0
+            && !counters.is_empty()
+            && counters.values().all(|side| !side.reset);
         return if counted { writeln!(out, "  every index is used as before\n") } else { Ok(()) };
     }
     let mut table = plain(&["", "index", "actions that use it", "scans/op", "entries/op", "blocks/op", "size"]);

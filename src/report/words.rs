@@ -212,7 +212,10 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
             let chunks = plural(needed as usize, "chunk");
             text.push_str(&format!("; about {chunks} would decide ({time} more): {how}"));
         } else {
-            text.push_str("; this machine is too noisy, or the action too rare, to decide it in reasonable time");
+            text.push_str(&format!(
+                "; about {needed} chunks would decide ({time} more), beyond the {MOST_CHUNKS} a proof may have: a quieter machine, a higher rate or a wider \
+                 margin tell"
+            ));
         }
     }
     Some(text)

@@ -288,10 +288,10 @@ fn add(counted: &mut CountedSet, found: &mut CountedAction, executed: Executed, 
 
 /// The position of a plan among those found.
 fn known(found: &mut CountedAction, plan: Plan) -> u32 {
-    let Plan { shape, paths, joins, sorts, aggregates, parallel, relations, settings, .. } = plan;
+    let Plan { shape, paths, joins, sorts, aggregates, parallel, relations, triggers, settings, .. } = plan;
     let paths = paths.into_iter().map(|(relation, scan, indexes)| AccessPath { relation, scan, indexes }).collect();
     let relations = relations.into_iter().collect();
-    let shape = PlanShape { shape, paths, joins, sorts, aggregates, parallel, relations, settings };
+    let shape = PlanShape { shape, paths, joins, sorts, aggregates, parallel, relations, triggers, settings };
     let position = found.plans.iter().position(|known| *known == shape).unwrap_or_else(|| {
         found.plans.push(shape);
         found.plans.len() - 1

@@ -138,6 +138,7 @@ impl<'t> Course<'t> {
         self.stretches.clear();
         self.operations.clear();
         self.seen = background(&mut self.observer).await?;
+        self.machine = Counters::read();
         let total = self.settings.chunks * evidence.design.rounds_per_chunk * 3;
         for chunk in evidence.chunks.len() as u32..until {
             self.checkpoint(evidence).await;
@@ -160,7 +161,7 @@ impl<'t> Course<'t> {
         // Before the sessions are asked for their counters, for which those of 14 end.
         let mut plan_counts = Vec::new();
         for index in 0..Side::ALL.len() {
-            // A pooler's sessions are not ours to ask.
+            // Where a session cannot be asked, nothing is told.
             plan_counts.push(self.crew.plan_counts(index).await.ok());
         }
         let last = snapshots(&self.crew, targets).await?;

@@ -126,7 +126,7 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// Tables that need ANALYZE after the migration: changed rows (if asked), new tables, columns or expressions
+/// Tables that need ANALYZE after the migration: changed rows or maintenance of its own (if asked), new tables, columns or expressions
 /// without statistics. Untouched tables keep the template's statistics, so that the luck of a new
 /// sample is not taken for an effect.
 ///
@@ -142,7 +142,8 @@ pub(super) async fn touched_tables(
          JOIN pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
          WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-           AND (c.reltuples < 0 OR $1 AND s.n_mod_since_analyze > 0
+           AND (c.reltuples < 0
+                OR $1 AND (s.n_mod_since_analyze > 0 OR s.analyze_count > 0 OR s.vacuum_count > 0)
                 OR c.reltuples > 0 AND EXISTS (
                      SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                        AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = c.relname

@@ -180,6 +180,18 @@ fn what_a_write_leaves_in_other_tables_is_compared_too() {
     shop.write("dataset.toml", format!("{spec}\n[table.notes]\nrow-count = \"0\"\n"));
     let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(0).json();
     assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "same");
+    assert_eq!(action(&trial, "record_payment")["counts"]["plan_changes"], json!([]));
+    // A trigger and a key more are no plan and no block of the statement, and still no operation that does what it did.
+    shop.write(
+        "migrations/0002_changes_nothing.up.sql",
+        "CREATE TRIGGER twice AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION note();\n\
+         ALTER TABLE payments ADD CONSTRAINT payer FOREIGN KEY (user_id) REFERENCES users;\n\
+         ALTER TABLE notes ADD marked bool;\n",
+    );
+    let trial = counted(&home, &shop, "0002", &["--format", "json"]).json();
+    let change = json!([{ "kind": "triggers", "from": "", "to": "payer, twice" }, 32]);
+    let changes = &action(&trial, "record_payment")["counts"]["plan_changes"];
+    assert!(changes.as_array().unwrap().contains(&change), "{changes:#}");
     shop.write(
         "migrations/0002_changes_nothing.up.sql",
         "CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS\n\
