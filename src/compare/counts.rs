@@ -299,7 +299,11 @@ fn answers([before, control, after]: [&CountedAction; 3]) -> Answers {
         } else if before.checksum != control.checksum || before.checksum.is_empty() {
             Answers::Unrepeatable
         } else if before.checksum == after.checksum && before.rows == after.rows {
-            if before.ordered == after.ordered { Answers::Same } else { Answers::OtherOrder }
+            match (before.ordered == after.ordered, before.total && before.ordered == control.ordered) {
+                (true, _) => Answers::Same,
+                (false, true) => Answers::Different,
+                (false, false) => Answers::OtherOrder,
+            }
         } else if before.partial && before.rows == after.rows {
             Answers::OtherPart
         } else {

@@ -278,7 +278,9 @@ fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionComparison])
     } else if any(Verdict::Improved) {
         (Verdict::Improved, format!("faster: {}", named(Verdict::Improved)))
     } else if actions.iter().all(|a| a.verdict == Verdict::Same) {
-        (Verdict::Same, "every action is as fast as before, within its margin".to_owned())
+        // One set tells nothing of how another would lie.
+        let here = if evidence.design.replicates <= 1 { ", on this set of databases" } else { "" };
+        (Verdict::Same, format!("every action is as fast as before, within its margin{here}"))
     } else if any(Verdict::Inconclusive) {
         (Verdict::Inconclusive, format!("not decided: {}", named(Verdict::Inconclusive)))
     } else {

@@ -125,6 +125,9 @@ pub struct Answer {
     /// A new plan alone may change it: the statement takes a part of what it finds, gathers rows in the order they come, or adds up
     /// floating point.
     pub partial: bool,
+    /// The statement's order says the place of each row; asked of a few sets alone. Absent before format 4.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub total: bool,
     /// Columns that differ between sides without the migration too, such as a clock, and were not compared; absent before format 4.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u32,

@@ -176,7 +176,7 @@ fn answers(name: &str, counts: &CountComparison) -> Vec<String> {
     let mut lines = Vec::new();
     match counts.answers {
         Answers::OtherOrder => {
-            lines.push(format!("{name} · answers: the same rows in another order, which the statement leaves open"));
+            lines.push(format!("{name} · answers: the same rows in another order; where it sorts, either rows tie or the migration changes the order"));
         }
         Answers::Unrepeatable => {
             lines.push(format!("{name} · answers: they differ without the migration too, so they were not compared"));

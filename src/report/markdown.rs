@@ -26,6 +26,7 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if evidence.design.chunks_planned != 0 {
         measured(trial, out)?;
     }
+    indexes(trial, out)?;
     counts(trial, out)?;
     let checks = comparison.checks.iter().map(|check| {
         let kind = if check.consequence == Consequence::Warning { "Warning" } else { "Limit" };
@@ -57,7 +58,7 @@ fn counts(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Latencies, and the use of indexes.
+/// Latencies.
 fn measured(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     let Trial { comparison, .. } = trial;
     writeln!(out, "| action | weight | p50 ms | p95 ms | p99 ms | change of p95 | work per call | verdict |")?;
@@ -85,6 +86,12 @@ fn measured(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if let Some(proven) = words::not_slower(comparison) {
         writeln!(out, "\nActions {proven}.")?;
     }
+    Ok(())
+}
+
+/// The use of indexes.
+fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let Trial { comparison, .. } = trial;
     if !comparison.indexes.is_empty() {
         writeln!(out, "\n| | index | actions that use it | scans/op | entries/op | blocks/op | size |")?;
         writeln!(out, "| --- | --- | --- | ---: | ---: | ---: | ---: |")?;

@@ -92,7 +92,7 @@ async fn blocks(
     let mut values = Vec::new();
     workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
     let mut found = CountedAction::default();
-    let counted = steps(connection, &workload.actions[action], values, &mut found).await?.0;
+    let counted = steps(connection, &workload.actions[action], values, (&mut found, false)).await?.0;
     run(connection, "ROLLBACK").await?;
     Ok(counted.failed.is_none().then(|| counted.blocks()))
 }

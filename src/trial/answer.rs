@@ -87,7 +87,7 @@ fn net(table: &str, [left, gone]: [Option<&Rows>; 2], columns: &[String]) -> [Ro
         let times = |(row, by): (&Vec<Option<Vec<u8>>>, &i64)| {
             std::iter::repeat_n(row.clone(), usize::try_from(by * sign).unwrap_or_default())
         };
-        Rows { of, columns: columns.to_vec(), rows: balance.iter().flat_map(times).collect(), partial }
+        Rows { of, columns: columns.to_vec(), rows: balance.iter().flat_map(times).collect(), partial, total: false }
     };
     [of(Of::Left(table.to_owned()), 1), of(Of::Gone(table.to_owned()), -1)]
 }
@@ -99,6 +99,7 @@ pub(super) struct Rows {
     columns: Vec<String>,
     rows: Vec<Vec<Option<Vec<u8>>>>,
     partial: bool,
+    total: bool,
 }
 
 /// Where rows come from.
@@ -128,7 +129,12 @@ impl Rows {
         let partial = partial || inexact;
         let value = |row: &PgRow, column: usize| row.try_get_raw(column).ok()?.as_bytes().ok().map(<[u8]>::to_vec);
         let rows = found.iter().map(|row| (0..row.columns().len()).map(|column| value(row, column)).collect());
-        Self { of: Of::Answer, rows: rows.collect(), columns, partial }
+        Self { of: Of::Answer, rows: rows.collect(), columns, partial, total: false }
+    }
+
+    /// Rows whose statement says the place of each, where `total`.
+    pub(super) fn ordered(self, total: bool) -> Self {
+        Self { total, ..self }
     }
 
     /// The same rows, from elsewhere.
@@ -155,7 +161,8 @@ impl Rows {
         let places: Vec<usize> =
             columns.iter().filter_map(|column| self.columns.iter().position(|own| own == column)).collect();
         if places.is_empty() && !self.rows.is_empty() {
-            return Answer { rows: self.rows.len() as u64, partial: self.partial, ..Answer::default() };
+            let (rows, partial, total) = (self.rows.len() as u64, self.partial, self.total);
+            return Answer { rows, partial, total, ..Answer::default() };
         }
         let (mut sum, mut ordered) = (0_u64, Sha256::new());
         for row in &self.rows {
@@ -177,6 +184,7 @@ impl Rows {
             checksum: format!("{sum:016x}"),
             ordered,
             partial: self.partial,
+            total: self.total,
             left_out: 0,
         }
     }
@@ -211,6 +219,13 @@ pub(super) fn takes_a_part(text: &str) -> bool {
 fn gathers(words: &[String]) -> bool {
     words.iter().any(|word| GATHERING.contains(&word.as_str()))
         || words.windows(2).any(|pair| pair == ["distinct", "on"])
+}
+
+/// A statement that sorts what it gives, without how many rows of it are taken; nothing where it does something else besides.
+pub(super) fn sorted_part(text: &str) -> Option<String> {
+    let first = || with_ties(&format!("{} LIMIT 1", text.trim().trim_end_matches(';')));
+    let whole = with_ties(text).or_else(first)?;
+    whole.rsplit_once("FETCH FIRST").map(|(sorted, _)| sorted.to_owned())
 }
 
 /// A statement that takes the first rows of an order, made to take all that tie with the last of them too; nothing where it does
@@ -253,6 +268,7 @@ mod tests {
             columns: columns.iter().map(|column| first_of(column)).collect(),
             rows: rows.iter().map(|row| row.iter().map(value).collect()).collect(),
             partial: false,
+            total: false,
         }
     }
 
@@ -301,6 +317,10 @@ mod tests {
         let text = "SELECT a FROM t WHERE b IN (SELECT 1) ORDER BY a DESC LIMIT 20;";
         let ties = "SELECT a FROM t WHERE b IN (SELECT 1) ORDER BY a DESC FETCH FIRST (20) ROWS WITH TIES";
         assert_eq!(with_ties(text).as_deref(), Some(ties));
+        let sorted = "SELECT a FROM t WHERE b IN (SELECT 1) ORDER BY a DESC ";
+        assert_eq!(sorted_part(text).as_deref(), Some(sorted));
+        assert_eq!(sorted_part(&format!("{};", sorted.trim())).as_deref(), Some(sorted));
+        assert_eq!(sorted_part("SELECT a FROM t"), None);
         for other in [
             "SELECT a FROM t LIMIT 2",
             "SELECT a FROM t ORDER BY a LIMIT 2 OFFSET 3",

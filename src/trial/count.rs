@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Executor, Row};
 
-use super::answer::{Rows, Tables, add_answers, takes_a_part, with_ties};
+use super::answer::{Rows, Tables, add_answers, sorted_part, takes_a_part, with_ties};
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use super::trace::{Tracer, columns_of_tables};
@@ -157,6 +157,9 @@ fn sets_of(sets: u32) -> impl Iterator<Item = u64> {
 /// Sets of an action whose writes are looked up in the tables, which are read whole for it.
 const TRACED_SETS: u64 = 2;
 
+/// Sets of an action of which is asked whether the order says the place of each row.
+const ORDERED_SETS: u64 = 4;
+
 /// A session whose statements are not counted among the load's, where the role may say so.
 pub(super) async fn quiet(target: &Target) -> Result<PgConnection, Error> {
     let mut connection = target.connect().await?;
@@ -196,7 +199,7 @@ async fn operation(
     if let Some(tracer) = &mut tracer {
         tracer.begin(&mut asked.connection).await?;
     }
-    let (counted, mut rows) = steps(&mut asked.connection, planned, values, found).await?;
+    let (counted, mut rows) = steps(&mut asked.connection, planned, values, (found, set < ORDERED_SETS)).await?;
     if let Some(tracer) = tracer.filter(|_| counted.failed.is_none()) {
         rows.extend(tracer.end(&mut asked.connection, &mut found.untraced).await?);
     }
@@ -205,12 +208,13 @@ async fn operation(
     Ok(rows)
 }
 
-/// Every step once; those that need a value no earlier step gave are left out.
+/// Every step once; those that need a value no earlier step gave are left out. Where `ordered` is asked, also whether a statement
+/// says the place of each row.
 pub(super) async fn steps<'v>(
     connection: &mut PgConnection,
     action: &'v PlannedAction,
     mut values: Vec<Value<'v>>,
-    found: &mut CountedAction,
+    (found, ordered): (&mut CountedAction, bool),
 ) -> Result<(CountedSet, Vec<Rows>), TrialError> {
     let mut counted = CountedSet::default();
     let mut answers = Vec::new();
@@ -239,7 +243,8 @@ pub(super) async fn steps<'v>(
             Ok(rows) => {
                 take(step, &rows, &mut values);
                 let partial = takes_a_part(&text) && !ends_without_ties(connection, &text, rows.len()).await?;
-                answers.push(Rows::new(&rows, partial));
+                let total = ordered && orders_totally(connection, &text, rows.len()).await?;
+                answers.push(Rows::new(&rows, partial).ordered(total));
             }
             Err(code) => {
                 counted.failed = Some(code);
@@ -261,6 +266,25 @@ async fn ends_without_ties(connection: &mut PgConnection, text: &str, rows: usiz
     run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
     let found = found.ok().and_then(|found| found.first()?.try_get::<String, _>(0).ok()?.parse::<usize>().ok());
     Ok(found == Some(rows))
+}
+
+/// More rows than these are not looked through for ties.
+const ORDERED_ROWS: usize = 32;
+
+/// Whether the order of a statement says the place of each of its rows: no row ties with the next.
+async fn orders_totally(connection: &mut PgConnection, text: &str, rows: usize) -> Result<bool, TrialError> {
+    let Some(sorted) = sorted_part(text).filter(|_| (2..=ORDERED_ROWS).contains(&rows)) else { return Ok(false) };
+    let alone = (1..rows).map(|n| {
+        format!(
+            "(SELECT count(*) FROM (SELECT 1 FROM ({sorted}FETCH FIRST ({n}) ROWS WITH TIES) ties LIMIT {n} + 1) no_more) = {n}"
+        )
+    });
+    let sql = format!("SELECT ({})::text", alone.collect::<Vec<_>>().join(" AND "));
+    run(connection, "SAVEPOINT counted").await?;
+    let found = fetch(connection, &sql).await?;
+    run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
+    Ok(found
+        .is_ok_and(|found| found.first().is_some_and(|row| row.try_get::<String, _>(0).is_ok_and(|is| is == "true"))))
 }
 
 /// A statement executed and undone, with what it cost.

@@ -165,6 +165,37 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
 }
 
 #[test]
+fn an_order_that_says_the_place_of_each_row_is_part_of_the_answer() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    let index = "CREATE INDEX payments_user_id_idx ON payments (user_id);";
+    let place = |by: &str| {
+        format!("CREATE OR REPLACE FUNCTION place(bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT {by}';\n")
+    };
+    shop.change("migrations/0001_shop.up.sql", index, &format!("{index}\n{}", place("$1")));
+    shop.change("scenario.toml", "WHERE user_id = :user ORDER BY id", "WHERE user_id = :user ORDER BY place(id)");
+    shop.write("migrations/0002_changes_nothing.up.sql", place("-$1"));
+    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
+    assert_eq!(action(&trial, "payments_of_user")["counts"]["answers"], "different");
+    // Where rows tie, another order is no other answer, and is told.
+    let all_tie =
+        "SELECT id FROM (SELECT id FROM payments WHERE user_id = :user ORDER BY place(id)) s ORDER BY place(0)";
+    shop.change(
+        "scenario.toml",
+        "SELECT id, amount, status FROM payments WHERE user_id = :user ORDER BY place(id)",
+        all_tie,
+    );
+    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(0).json();
+    assert_eq!(action(&trial, "payments_of_user")["counts"]["answers"], "other_order");
+    let told = |result: &std::path::PathBuf| {
+        let text = home.run(&["report", &result.display().to_string()]).stdout;
+        text.contains("either rows tie or the migration changes the order")
+    };
+    assert_eq!(shop.results().iter().filter(|result| told(result)).count(), 1);
+}
+
+#[test]
 fn what_a_write_leaves_in_other_tables_is_compared_too() {
     let _machine = sharing();
     let home = Home::new();
