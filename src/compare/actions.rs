@@ -455,7 +455,7 @@ fn judge(metric: &Measured, margin: f64, beside: &Beside, level: f64, scope: &Ef
 /// The rule, in one place. A claim needs all of: the look's interval of a difference beside zero, an estimate of at least
 /// the margin, more than the control's noise and the driver's lateness, and to survive the correction over all comparisons.
 /// Equality needs the look's interval of equivalence inside the margins (two one-sided tests), as far as they are the server's.
-fn verdict(
+pub(super) fn verdict(
     effect: &Effect,
     (margin, equal): (f64, f64),
     p_adjusted: Option<f64>,

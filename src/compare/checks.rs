@@ -93,6 +93,16 @@ pub enum Consequence {
 }
 
 impl Check {
+    /// One about the trial as a whole that bounds no size of change.
+    pub(super) fn new(name: CheckName, consequence: Consequence, message: String) -> Self {
+        Self { name, consequence, action: None, message, bound: None }
+    }
+
+    /// The same about one action, if one is named.
+    pub(super) fn of(self, action: Option<&str>) -> Self {
+        Self { action: action.map(str::to_owned), ..self }
+    }
+
     /// Whether the trial as a whole is invalid.
     #[must_use]
     pub fn stops_everything(&self) -> bool {
@@ -148,8 +158,13 @@ pub fn for_action<'c>(checks: &'c [Check], action: &str) -> Effectiveness<'c> {
     scope
 }
 
-/// Operations given up or failed above these shares spoil a comparison.
+/// Operations given up above this share spoil a comparison.
 const SKIPPED_MOST: f64 = 0.01;
+
+/// Sides that gave up shares farther apart than this were under different loads.
+const SKIPPED_APART: f64 = 0.005;
+
+/// Operations failed above this share spoil a comparison.
 const FAILED_MOST: f64 = 0.001;
 
 /// Sides of a closed loop that got through more than this times as much are under different loads.
@@ -181,13 +196,7 @@ pub fn run(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<Check
         let message = "counters of the server went backwards during the trial (a reset, or a crash): index use and \
                        work per call are not shown"
             .to_owned();
-        checks.push(Check {
-            name: CheckName::CountersReset,
-            consequence: Consequence::Warning,
-            action: None,
-            message,
-            bound: None,
-        });
+        checks.push(Check::new(CheckName::CountersReset, Consequence::Warning, message));
     }
     checks
 }
@@ -206,7 +215,8 @@ fn share(part: u64, whole: u64) -> f64 {
 
 fn achieved_rate(evidence: &Evidence, checks: &mut Vec<Check>) {
     let skipped = Side::ALL.map(|s| share(total(evidence, s, |c| c.skipped), total(evidence, s, |c| c.due)));
-    let [before, control, after] = skipped.map(|s| SKIPPED_MOST < s);
+    let fewest = skipped.into_iter().fold(1.0, f64::min);
+    let [before, control, after] = skipped.map(|s| SKIPPED_MOST < s || fewest + SKIPPED_APART < s);
     let rate = match evidence.design.load {
         LoadFacts::Open { rate_per_s, .. } => format!("{rate_per_s:.0} actions a second"),
         LoadFacts::Closed { .. } => "the load".to_owned(),
@@ -238,7 +248,7 @@ fn achieved_rate(evidence: &Evidence, checks: &mut Vec<Check>) {
             ),
         ),
     };
-    checks.push(Check { name: CheckName::AchievedRate, consequence, action: None, message, bound: None });
+    checks.push(Check::new(CheckName::AchievedRate, consequence, message));
 }
 
 /// A closed loop asks again as soon as it was answered: the side that answers faster carries more, and there the
@@ -259,7 +269,7 @@ fn same_load(evidence: &Evidence, checks: &mut Vec<Check>) {
         "the loop is closed, and {side} the migration it got through {more:.1} times as many operations: latencies there are \
          those of a higher load, so {claim}; give the scenario a `rate` to compare at the same load"
     );
-    checks.push(Check { name: CheckName::SameLoad, consequence, action: None, message, bound: None });
+    checks.push(Check::new(CheckName::SameLoad, consequence, message));
 }
 
 /// Over the whole mix and for each action: an action that seldom runs must not hide its failures in the mix.
@@ -280,14 +290,7 @@ fn failures(evidence: &Evidence, checks: &mut Vec<Check>) {
                     percent_text(failed),
                     side.name()
                 );
-                let action = action.map(str::to_owned);
-                checks.push(Check {
-                    name: CheckName::Failures,
-                    consequence: Consequence::Invalid,
-                    action,
-                    message,
-                    bound: None,
-                });
+                checks.push(Check::new(CheckName::Failures, Consequence::Invalid, message).of(action));
             }
         };
         let all = total(evidence, side, |c| c.failed);
@@ -310,13 +313,7 @@ fn driver_cpu(evidence: &Evidence, checks: &mut Vec<Check>) {
             "a thread of the load driver used {} of a processor, so the driver was the limit; lower the rate or raise --threads",
             percent_text(busiest)
         );
-        checks.push(Check {
-            name: CheckName::DriverCpu,
-            consequence: Consequence::Invalid,
-            action: None,
-            message,
-            bound: None,
-        });
+        checks.push(Check::new(CheckName::DriverCpu, Consequence::Invalid, message));
     }
 }
 
@@ -365,7 +362,7 @@ fn timer_lag(evidence: &Evidence, checks: &mut Vec<Check>) {
         (Consequence::Warning, "processors are scarce here, and smaller changes than that were not called")
     };
     let message = format!("{found}; {advice}");
-    checks.push(Check { name: CheckName::TimerLag, consequence, action: None, message, bound: None });
+    checks.push(Check::new(CheckName::TimerLag, consequence, message));
 }
 
 /// Processor time taken by others of the same host, as a share, that is worth a word.
@@ -376,7 +373,7 @@ const WAITING_MOST: f64 = 0.1;
 
 fn machine(evidence: &Evidence, checks: &mut Vec<Check>) {
     let mut found = |consequence, message| {
-        checks.push(Check { name: CheckName::Machine, consequence, action: None, message, bound: None });
+        checks.push(Check::new(CheckName::Machine, consequence, message));
     };
     if let Some(times) = evidence.machine.throttled.filter(|times| 0 < *times) {
         let message = format!(
@@ -412,13 +409,7 @@ fn same_answers(evidence: &Evidence, counts: &[Option<CountComparison>], checks:
             _ => continue,
         };
         let message = format!("`{}`, asked with the same parameters on both sides, gives {what}", action.name);
-        checks.push(Check {
-            name: CheckName::SameAnswers,
-            consequence,
-            action: Some(action.name.clone()),
-            message,
-            bound: None,
-        });
+        checks.push(Check::new(CheckName::SameAnswers, consequence, message).of(Some(&action.name)));
     }
 }
 
@@ -444,14 +435,96 @@ fn same_work(evidence: &Evidence, checks: &mut Vec<Check>) {
                 "`{}` gives {before:.2} rows a call before and {after:.2} after for the same parameters: the migration changes the answer",
                 action.name
             );
-            let action = Some(action.name.clone());
-            checks.push(Check {
-                name: CheckName::SameWork,
-                consequence: Consequence::Invalid,
-                action,
-                message,
-                bound: None,
-            });
+            checks.push(Check::new(CheckName::SameWork, Consequence::Invalid, message).of(Some(&action.name)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::conditions::tests::evidence;
+    use super::*;
+
+    /// What is found when every chunk of the named sides is changed.
+    fn found(of: &[&str], change: impl Fn(&mut Value)) -> Vec<(CheckName, Consequence, Option<String>)> {
+        checked(&evidence(|_, side, facts| {
+            if of.contains(&side) {
+                change(facts);
+            }
+        }))
+    }
+
+    fn checked(evidence: &Evidence) -> Vec<(CheckName, Consequence, Option<String>)> {
+        run(evidence, &[]).into_iter().map(|check| (check.name, check.consequence, check.action)).collect()
+    }
+
+    const ALL: [&str; 3] = ["before", "control", "after"];
+
+    #[test]
+    fn what_a_side_gives_up_decides_what_can_be_called() {
+        let gave_up = |of: &[&str], skipped: u64| {
+            found(of, |facts| {
+                (facts["actions"][0]["skipped"], facts["actions"][0]["ok"]) = (json!(skipped), json!(100 - skipped));
+            })
+        };
+        let consequence = |found: &[(CheckName, Consequence, Option<String>)]| {
+            found.iter().find(|check| check.0 == CheckName::AchievedRate).map(|check| check.1)
+        };
+        assert_eq!(consequence(&gave_up(&ALL, 1)), None, "one of a hundred may be");
+        assert_eq!(consequence(&gave_up(&ALL, 2)), Some(Consequence::Invalid));
+        assert_eq!(consequence(&gave_up(&["after"], 2)), Some(Consequence::OnlyRegressions));
+        assert_eq!(consequence(&gave_up(&["before", "control"], 2)), Some(Consequence::OnlyImprovements));
+        assert_eq!(consequence(&gave_up(&["control"], 2)), Some(Consequence::Invalid));
+        // Few, but on one side alone.
+        assert_eq!(consequence(&gave_up(&["after"], 1)), Some(Consequence::OnlyRegressions));
+    }
+
+    #[test]
+    fn failures_other_rows_and_a_busy_driver_are_invalid() {
+        let failed = found(&["after"], |facts| {
+            (facts["actions"][0]["failed"], facts["actions"][0]["ok"]) = (json!(1), json!(99));
+            facts["failures"] = json!({ "23505": 1 });
+        });
+        assert!(failed.contains(&(CheckName::Failures, Consequence::Invalid, None)), "{failed:?}");
+        let rows = found(&["after"], |facts| facts["actions"][0]["rows"] = json!(101));
+        assert_eq!(rows, [(CheckName::SameWork, Consequence::Invalid, Some("a".to_owned()))]);
+        assert_eq!(found(&ALL, |facts| facts["actions"][0]["rows"] = json!(101)), []);
+        assert_eq!(
+            found(&["control"], |facts| facts["driver_cpu_share_max"] = json!(0.81)),
+            [(CheckName::DriverCpu, Consequence::Invalid, None)]
+        );
+        assert_eq!(found(&ALL, |facts| facts["driver_cpu_share_max"] = json!(0.79)), []);
+    }
+
+    #[test]
+    fn a_late_driver_is_told_and_one_that_is_late_on_one_equal_side_is_invalid() {
+        let late = |of: &[&str], us: f64| {
+            found(of, |facts| facts["timer_lag"] = json!({ "us_p50": 60.0, "us_p95": us, "us_p99": us }))
+        };
+        assert_eq!(late(&ALL, 900.0), []);
+        assert_eq!(late(&ALL, 2_100.0), [(CheckName::TimerLag, Consequence::Warning, None)]);
+        assert_eq!(late(&["control"], 2_100.0), [(CheckName::TimerLag, Consequence::Invalid, None)]);
+        assert_eq!(late(&["after"], 2_100.0), [(CheckName::TimerLag, Consequence::Warning, None)]);
+    }
+
+    #[test]
+    fn what_the_machine_took_is_told() {
+        let machine = |throttled: Option<u64>, stolen: Option<f64>, waiting: Option<f64>| {
+            let mut evidence = evidence(|_, _, _| {});
+            evidence.machine.throttled = throttled;
+            evidence.machine.stolen_share = stolen;
+            evidence.machine.waiting_share = waiting;
+            checked(&evidence)
+        };
+        assert_eq!(machine(Some(0), Some(0.009), Some(0.09)), []);
+        assert_eq!(machine(Some(1), None, None), [(CheckName::Machine, Consequence::Invalid, None)]);
+        let warning = (CheckName::Machine, Consequence::Warning, None);
+        assert_eq!(machine(None, Some(0.02), Some(0.2)), [warning.clone(), warning]);
+        let mut evidence = evidence(|_, _, _| {});
+        let reset = crate::evidence::SideCounters { reset: true, ..Default::default() };
+        evidence.counters.insert(Side::After, reset);
+        assert_eq!(checked(&evidence), [(CheckName::CountersReset, Consequence::Warning, None)]);
     }
 }

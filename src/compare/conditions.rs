@@ -12,7 +12,7 @@ pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
         let message =
             format!("{found}; nothing is called the same, and no change up to {}", crate::units::percent_text(bound));
         let (name, consequence) = (CheckName::CarryOver, Consequence::OnlyBeyond);
-        Check { name, consequence, action: None, message, bound: Some(bound) }
+        Check { bound: Some(bound), ..Check::new(name, consequence, message) }
     }));
     let found = [
         sides::subject(evidence),
@@ -27,13 +27,7 @@ pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
         priming(evidence),
     ];
     let found = found.into_iter().flatten();
-    checks.extend(found.map(|(name, consequence, message)| Check {
-        name,
-        consequence,
-        action: None,
-        message,
-        bound: None,
-    }));
+    checks.extend(found.map(|(name, consequence, message)| Check::new(name, consequence, message)));
 }
 
 pub(super) type Found = Option<(CheckName, Consequence, String)>;
@@ -278,13 +272,13 @@ fn priming(evidence: &Evidence) -> Found {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
     /// Eight chunks of two slices a side; `change` may spoil a side of a chunk.
-    fn evidence(change: impl FnMut(usize, &str, &mut Value)) -> Evidence {
+    pub(in crate::compare) fn evidence(change: impl FnMut(usize, &str, &mut Value)) -> Evidence {
         evidence_of(8, change)
     }
 

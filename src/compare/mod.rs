@@ -11,6 +11,8 @@ pub mod counts;
 pub mod indexes;
 pub mod plan_change;
 mod sides;
+#[cfg(test)]
+mod simulation;
 
 use serde::Serialize;
 
@@ -207,13 +209,8 @@ fn independence(evidence: &Evidence) -> Option<Check> {
          with longer slices",
         action.name
     );
-    Some(Check {
-        name: checks::CheckName::Independence,
-        consequence: checks::Consequence::Warning,
-        action: Some(action.name.clone()),
-        message,
-        bound: None,
-    })
+    let check = Check::new(checks::CheckName::Independence, checks::Consequence::Warning, message);
+    Some(check.of(Some(&action.name)))
 }
 
 /// The verdicts without the chunks in which a checkpoint or autovacuum fell on some sides alone, beside those with them.
@@ -250,8 +247,7 @@ fn without_disturbed(
         uneven.len(),
         evidence.chunks.len()
     );
-    let (name, consequence) = (checks::CheckName::WithoutDisturbed, checks::Consequence::Warning);
-    Some(Check { name, consequence, action: None, message, bound: None })
+    Some(Check::new(checks::CheckName::WithoutDisturbed, checks::Consequence::Warning, message))
 }
 
 fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionComparison]) -> (Verdict, String) {
