@@ -9,18 +9,22 @@ pub mod checks;
 mod conditions;
 pub mod counts;
 pub mod indexes;
+mod metric;
 pub mod plan_change;
+mod siblings;
 mod sides;
 #[cfg(test)]
 mod simulation;
+mod undecided;
 
 use serde::Serialize;
 
-pub use actions::{ActionComparison, MetricComparison};
+pub use actions::ActionComparison;
 pub use balance::Balance;
 pub use checks::Check;
 pub use counts::{Answers, CountComparison};
 pub use indexes::IndexComparison;
+pub use metric::MetricComparison;
 
 use crate::evidence::{Evidence, Side};
 use crate::stats::paired::{self, Effect};
@@ -197,7 +201,7 @@ fn compare_all(evidence: &Evidence) -> Comparison {
 fn independence(evidence: &Evidence) -> Option<Check> {
     const ERRORS: f64 = 3.0;
     let correlated = evidence.actions.iter().enumerate().filter_map(|(position, action)| {
-        let ratios = actions::ratios(evidence, Side::After, position, 0.50)?;
+        let ratios = metric::ratios(evidence, Side::After, position, 0.50)?;
         let correlation = paired::lag1(&ratios)?;
         (ERRORS / (ratios.len() as f64).sqrt() < correlation).then_some((action, correlation))
     });

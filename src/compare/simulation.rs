@@ -1,8 +1,8 @@
 //! The rule that calls a change, on simulated trials of a machine that drifts. Must hold tests alone.
 
 use super::Verdict;
-use super::actions::verdict;
 use super::checks::Effectiveness;
+use super::metric::verdict;
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::paired::{Effect, LOOKS, effect, level};
 

@@ -1,0 +1,112 @@
+//! Why an action is not decided, and what would decide it. Must promise nothing that more chunks cannot do.
+
+use super::metric::{Measured, MetricComparison, chunks_needed};
+use super::siblings::may_be_siblings;
+use crate::evidence::{Evidence, Subject};
+
+pub(super) fn why_undecided(
+    evidence: &Evidence,
+    metrics: &[Option<MetricComparison>],
+    margin: f64,
+    beyond: Option<(&str, f64)>,
+) -> String {
+    let fewest = crate::stats::paired::FEWEST_PAIRS;
+    if evidence.chunks.len() < fewest {
+        return format!("{} of at least {fewest} chunks", evidence.chunks.len());
+    }
+    let all = || metrics.iter().flatten();
+    let moved = MetricComparison::moved;
+    if let Some((message, bound)) = beyond
+        && all().all(|m| m.change.is_some() && moved(m) <= bound)
+    {
+        return message.to_owned();
+    }
+    // A claim rests on one metric, equality on both.
+    let may_be_claimed = all().any(|m| margin <= moved(m));
+    if !may_be_claimed && metrics.iter().any(|m| m.as_ref().is_none_or(|m| m.change.is_none())) {
+        return "too few operations in a chunk for p95; raise the rate or the action's weight, or --slice".to_owned();
+    }
+    let floor = all().filter_map(|m| m.noise_floor).fold(0.0, f64::max);
+    if all().any(|m| margin < moved(m) && m.noise_floor.unwrap_or(0.0) < moved(m) && moved(m) <= m.driver_floor) {
+        return "the change is no larger than the load driver's own lateness on this machine".to_owned();
+    }
+    if 1 < evidence.design.replicates && all().any(|m| looks_like_luck(m, margin)) {
+        return "sets of clones without the migration differ by as much; more sets (--replicates) tell".to_owned();
+    }
+    if all().any(|m| looks_like_luck(m, margin)) {
+        if evidence.design.subject != Subject::Clones {
+            return "the sides without the change differ too, so this may be how one of them lies, or its time; clones (--url) tell".to_owned();
+        }
+        return "clones without the migration differ too, so the change may be the luck of how one clone lies; --replicates 4 tells".to_owned();
+    }
+    if all().any(|m| may_be_siblings(m, margin)) {
+        return "single operations do exactly what they did, and another set of clones may differ by as much; --replicates 4 tells".to_owned();
+    }
+    if let Some(share) = sampling_alone(metrics).filter(|share| margin < *share) {
+        return format!(
+            "so few operations leave ±{:.1} % of p95 to chance of sampling alone; raise the rate or the action's weight",
+            share * 100.0
+        );
+    }
+    let certain = |m: &MetricComparison| m.change.is_some_and(|c| 0.0 < c.low * c.high);
+    if all().any(|m| margin <= moved(m) && floor < moved(m) && certain(m)) {
+        return "the change is not certain enough for one of so many comparisons and looks".to_owned();
+    }
+    if margin < floor {
+        return format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0);
+    }
+    "the interval is wider than the margin allows".to_owned()
+}
+
+/// Chunks that would probably decide an action: a claim rests on the first metric that moved beyond the margin, equality on all. More
+/// of them help only where every chunk has enough operations.
+pub(super) fn needed(metrics: &[Option<Measured>], margin: f64, level: f64) -> Option<usize> {
+    let of = |metric: &Option<Measured>| chunks_needed(metric.as_ref()?, margin, level);
+    let moved = |metric: &&Option<Measured>| {
+        let effect = metric.as_ref().and_then(|metric| metric.effect);
+        effect.is_some_and(|effect| margin <= (effect.estimate.exp() - 1.0).abs())
+    };
+    if metrics.iter().any(|metric| moved(&metric)) {
+        return metrics.iter().filter(moved).filter_map(of).min();
+    }
+    let all: Option<Vec<usize>> = metrics.iter().map(of).collect();
+    all?.into_iter().max()
+}
+
+/// A change beyond the margin beside a control that differs beyond chance: see [`may_be_luck`].
+pub(super) fn looks_like_luck(metric: &MetricComparison, margin: f64) -> bool {
+    let both = metric.change.zip(metric.control);
+    both.is_some_and(|(change, control)| margin < change.change.abs() && 0.0 < control.low * control.high)
+}
+
+/// How far chance of sampling alone can move the change of p95, as a share: both sides have theirs.
+fn sampling_alone(metrics: &[Option<MetricComparison>]) -> Option<f64> {
+    let p95 = metrics.last()?.as_ref()?;
+    let half = |(low, high): (f64, f64)| (high / low).ln() / 2.0;
+    let (before, after) = (half(p95.sampling_us_before?), half(p95.sampling_us_after?));
+    Some(before.hypot(after).exp_m1())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::metric::tests::{effect_of, measured};
+    use super::*;
+    use crate::stats::paired::effect;
+
+    #[test]
+    fn a_claim_needs_one_metric_and_equality_all() {
+        let metric = |center: f64, spread: f64| {
+            let ratios: Vec<f64> = (0..8).map(|i| center + spread * (f64::from(i) - 3.5) / 3.5).collect();
+            let (effect, control) = (effect(&ratios, 0.0125), Some(effect_of(0.0, 0.001)));
+            Some(Measured { ratios, ..measured(effect.unwrap(), control.unwrap()) })
+        };
+        let (certain, noisy, quiet) = (metric(0.12, 0.06), metric(0.09, 0.6), metric(0.0, 0.06));
+        let alone = needed(&[certain], 0.05, 0.0125).unwrap();
+        assert!(alone < 20, "{alone}");
+        assert_eq!(needed(&[metric(0.12, 0.06), noisy], 0.05, 0.0125), Some(alone));
+        let noisy_alone = needed(&[metric(0.0, 0.6)], 0.05, 0.0125);
+        assert!(Some(alone) < noisy_alone, "{noisy_alone:?}");
+        assert_eq!(needed(&[quiet, metric(0.0, 0.6)], 0.05, 0.0125), noisy_alone);
+        assert_eq!(needed(&[None, metric(0.0, 0.06)], 0.05, 0.0125), None);
+    }
+}
