@@ -8,8 +8,8 @@ use super::Verdict;
 use super::checks::{self, Check, Effectiveness};
 use super::counts::CountComparison;
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
-use super::siblings::{may_be_siblings, sibling_floor, unchanged};
-use super::undecided::{looks_like_luck, needed, why_undecided};
+use super::siblings::{sibling_floor, unchanged};
+use super::undecided::{looks_like_luck, more_chunks_help, needed, why_undecided};
 use crate::evidence::{Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::paired::Effect;
@@ -154,13 +154,7 @@ fn assemble(
         // More chunks on the same clones say nothing of the clones.
         chunks_needed: needed
             .filter(|_| verdict == Verdict::Inconclusive && evidence.design.replicates <= 1)
-            .filter(|_| {
-                scope.beyond.is_none_or(|(_, bound)| compared[..DECIDING].iter().flatten().any(|m| bound < m.moved()))
-            })
-            .filter(|_| {
-                let mut deciding = compared.iter().take(DECIDING).flatten();
-                !deciding.any(|metric| looks_like_luck(metric, margin) || may_be_siblings(metric, margin))
-            })
+            .filter(|_| more_chunks_help(&compared[..DECIDING], margin, scope.beyond))
             .map(|n| n as u32),
         p99: compared.pop().flatten(),
         p95: compared.pop().flatten(),

@@ -58,6 +58,14 @@ pub(super) fn why_undecided(
     "the interval is wider than the margin allows".to_owned()
 }
 
+/// Whether more chunks on the same databases can decide at all: they tell nothing of how the databases lie, and nothing up to the bound of
+/// what slices carry over.
+pub(super) fn more_chunks_help(metrics: &[Option<MetricComparison>], margin: f64, beyond: Option<(&str, f64)>) -> bool {
+    let all = || metrics.iter().flatten();
+    beyond.is_none_or(|(_, bound)| all().any(|m| bound < m.moved()))
+        && !all().any(|m| looks_like_luck(m, margin) || may_be_siblings(m, margin))
+}
+
 /// Chunks that would probably decide an action: a claim rests on the first metric that moved beyond the margin, equality on all. More
 /// of them help only where every chunk has enough operations.
 pub(super) fn needed(metrics: &[Option<Measured>], margin: f64, level: f64) -> Option<usize> {
@@ -89,9 +97,35 @@ fn sampling_alone(metrics: &[Option<MetricComparison>]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::checks::Effectiveness;
+    use super::super::conditions::tests::evidence;
     use super::super::metric::tests::{effect_of, measured};
+    use super::super::metric::{Beside, judge};
     use super::*;
     use crate::stats::paired::effect;
+
+    #[test]
+    fn what_slices_carry_over_is_the_reason_only_where_it_is_what_stands_in_the_way() {
+        let beyond = Some(("order", 0.06));
+        let of = |center: f64, control: f64, sibling_floor: Option<f64>| {
+            let beside = Beside { p_adjusted: Some(0.5), control_p: Some(0.5), sibling_floor };
+            let scope = Effectiveness { beyond, ..Effectiveness::default() };
+            let metric =
+                judge(&measured(effect_of(center, 0.02), effect_of(control, 0.01)), 0.05, &beside, 0.05, &scope);
+            [Some(metric.clone()), Some(metric)]
+        };
+        let evidence = evidence(|_, _, _| {});
+        let why = |metrics: &[Option<MetricComparison>]| why_undecided(&evidence, metrics, 0.05, beyond);
+        let (small, large) = (of(0.01, 0.0, None), of(0.2, 0.0, None));
+        assert_eq!(why(&small), "order");
+        assert_ne!(why(&large), "order");
+        // A change beyond the bound may be decided by more chunks, one within it by none.
+        assert!(more_chunks_help(&large, 0.05, beyond) && !more_chunks_help(&small, 0.05, beyond));
+        assert!(more_chunks_help(&small, 0.05, None));
+        // Nor one that may be how a set of clones lies.
+        assert!(!more_chunks_help(&of(0.07, 0.0, Some(0.08)), 0.05, None));
+        assert!(!more_chunks_help(&of(0.07, 0.02, None), 0.05, None));
+    }
 
     #[test]
     fn a_claim_needs_one_metric_and_equality_all() {

@@ -182,15 +182,11 @@ impl Client {
         };
         let mut counts = vec![PlanCounts::default(); workload.actions.len()];
         for line in &told {
-            let mut words = line.rsplitn(3, ' ');
-            let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-            let (custom, generic): (u64, u64) = (number(), number());
-            let tag = words.next().unwrap_or_default();
+            let (tag, settled) = settled(line);
             let of = |action: &PlannedAction| action.steps.iter().any(|step| step.tag == tag);
             if let Some(position) = workload.actions.iter().position(of) {
-                counts[position].generic += generic;
-                // The first of every session say nothing: they are planned for their values always.
-                counts[position].custom += custom.saturating_sub(ALWAYS_CUSTOM);
+                counts[position].generic += settled.generic;
+                counts[position].custom += settled.custom;
             }
         }
         Ok(counts)
@@ -208,5 +204,26 @@ impl Client {
                 Session::Simulated { .. } => true,
             };
         if flushed { Ok(()) } else { self.reconnect(workload).await }
+    }
+}
+
+/// The tag of a statement and its plans once the server could choose, from a line of `observe::PLAN_COUNTS`: the first five of every session
+/// are made for their values always.
+fn settled(line: &str) -> (&str, PlanCounts) {
+    let mut words = line.rsplitn(3, ' ');
+    let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+    let (custom, generic) = (number().saturating_sub(ALWAYS_CUSTOM), number());
+    (words.next().unwrap_or_default(), PlanCounts { generic, custom })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_plans_of_a_session_are_not_counted() {
+        assert_eq!(settled("read.1 90 5"), ("read.1", PlanCounts { generic: 90, custom: 0 }));
+        assert_eq!(settled("a b 0 25"), ("a b", PlanCounts { generic: 0, custom: 20 }));
+        assert_eq!(settled("new 0 3"), ("new", PlanCounts::default()));
     }
 }

@@ -62,6 +62,13 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     assert!(line.contains("– → –"), "{line}");
     let markdown = home.run(&["report", &shop.results()[0].display().to_string(), "--format", "markdown"]).ok().stdout;
     assert!(markdown.contains("| payments_of_user | 60 % |"), "{markdown}");
+
+    // An index no plan names may serve keys, triggers or functions: without a load nothing says that it is unused.
+    shop.write("migrations/0004_idle.up.sql", "CREATE INDEX payments_amount_idx ON payments (amount);\n");
+    shop.write("migrations/0004_idle.down.sql", "DROP INDEX payments_amount_idx;\n");
+    let idle = counted(&home, &shop, "0004", &["--format", "json"]).json();
+    assert_eq!(idle["comparison"]["indexes"][0]["name"], "public.payments_amount_idx");
+    assert_eq!(idle["comparison"]["balance"]["unused"], json!([]));
 }
 
 #[test]

@@ -318,7 +318,7 @@ fn a_migration_that_sets_something_for_its_database_is_told_as_such() {
         "migrations/0002_changes_nothing.down.sql",
         set("work_mem", "DEFAULT") + &set("plan_cache_mode", "DEFAULT"),
     );
-    let trial = home.prove(&shop, "0002", &["--format", "json", "--scale", "0.2", "--chunks", "1"]).exits(3).json();
+    let trial = home.prove(&shop, "0002", &["--format", "json", "--scale", "0.2", "--chunks", "3"]).exits(3).json();
     let checks = trial["comparison"]["checks"].as_array().unwrap();
     let found = checks.iter().find(|check| check["name"] == "settings").expect("the sides are set differently");
     assert!(found["message"].as_str().unwrap().contains("→ 64MB"), "{found}");
