@@ -237,6 +237,16 @@ fn achieved_rate(evidence: &Evidence, checks: &mut Vec<Check>) {
                 percent_text(skipped[0])
             ),
         ),
+        _ if skipped.into_iter().any(|s| s <= SKIPPED_MOST) => (
+            Consequence::Invalid,
+            format!(
+                "the sides gave up different shares of {rate} ({} on before, {} on control, {} on after), so they were not under the same load; \
+                 measure again on a machine with less company, or lower the rate",
+                percent_text(skipped[0]),
+                percent_text(skipped[1]),
+                percent_text(skipped[2])
+            ),
+        ),
         _ => (
             Consequence::Invalid,
             format!(
@@ -478,6 +488,7 @@ mod tests {
         assert_eq!(consequence(&gave_up(&["before", "control"], 2)), Some(Consequence::OnlyImprovements));
         assert_eq!(consequence(&gave_up(&["control"], 2)), Some(Consequence::Invalid));
         // Few, but on one side alone.
+        assert_eq!(consequence(&gave_up(&["control"], 1)), Some(Consequence::Invalid));
         assert_eq!(consequence(&gave_up(&["after"], 1)), Some(Consequence::OnlyRegressions));
     }
 

@@ -35,9 +35,12 @@ pub struct MetricComparison {
     /// The largest change that another set of clones may make, as a share, where single operations do exactly what they did on one set;
     /// absent where they do not, or the sets are several.
     pub sibling_floor: Option<f64>,
+    /// Changes within this can be called the same, as a share: the part of the margin that is the server's, for the driver's lateness is in
+    /// every latency of every side and hides as much of a change.
+    pub equal_within: f64,
     /// p of the paired t test, corrected for all actions and metrics (Benjamini-Hochberg), not for the looks.
     pub p_adjusted: Option<f64>,
-    /// The look's one-sided interval lies below the margin.
+    /// The look's one-sided interval lies below what can be called the same, and the control's within the margin.
     pub not_slower: bool,
     /// Of this metric alone.
     pub verdict: Verdict,
@@ -88,10 +91,9 @@ pub(super) fn judge(
     let control = metric.control.as_ref().map(Change::from);
     let noise_floor = control.map(|c| c.low.abs().max(c.high.abs()));
     let driver_floor = 2.0 * metric.lag_difference_us / metric.before_us;
-    // Sides that differ by more without a change cannot be told to be the same, and what the driver adds to every side hides a
-    // part of a change.
-    let equal = margin * (1.0 - metric.lag_us / metric.before_us).max(0.0);
-    let equal = if noise_floor.is_some_and(|floor| floor <= margin) { equal } else { 0.0 };
+    let equal_within = equal_within(metric, margin);
+    // Sides that differ by more without a change cannot be told to be the same.
+    let equal = if noise_floor.is_some_and(|floor| floor <= margin) { equal_within } else { 0.0 };
     let verdict = match (&metric.effect, &metric.control) {
         _ if scope.invalid.is_some() => Verdict::Invalid,
         (Some(effect), Some(control)) if differs(control, margin, beside.control_p) && !dwarfs(effect, control) => {
@@ -119,6 +121,7 @@ pub(super) fn judge(
         noise_floor,
         driver_floor,
         sibling_floor: beside.sibling_floor,
+        equal_within,
         p_adjusted: beside.p_adjusted,
         not_slower: verdict != Verdict::Invalid
             && scope.one_sided.is_none()
@@ -187,13 +190,25 @@ fn dwarfs(effect: &Effect, control: &Effect) -> bool {
     DWARFS * worst < nearest
 }
 
-/// Chunks until the interval is narrow enough and the control quiet enough; both narrow with √n.
+/// The part of the margin that is the server's.
+fn equal_within(metric: &Measured, margin: f64) -> f64 {
+    margin * (1.0 - metric.lag_us / metric.before_us).max(0.0)
+}
+
+/// Chunks until the interval is narrow enough and the control quiet enough; both narrow with √n. Nothing where no number helps: the
+/// estimate is too large to be the same and too small to be called, or the control is off by more than there is room.
 pub(super) fn chunks_needed(metric: &Measured, margin: f64, level: f64) -> Option<usize> {
     let effect = metric.effect.as_ref()?;
     let control = Change::from(metric.control.as_ref()?);
-    let quiet = (control.high - control.low) / 2.0 / margin.max((effect.estimate.exp() - 1.0).abs());
-    let for_control = metric.ratios.len() as f64 * quiet * quiet;
-    Some(pairs_needed(&metric.ratios, effect, (1.0 + margin).ln(), level)?.max(for_control.ceil() as usize))
+    let (size, equal) = ((effect.estimate.exp() - 1.0).abs(), equal_within(metric, margin));
+    if equal <= size && size < margin {
+        return None;
+    }
+    let room = margin.max(size) - control.change.abs();
+    let wide = (control.high - control.low) / 2.0 / room;
+    let for_control = metric.ratios.len() as f64 * wide * wide;
+    let for_effect = pairs_needed(&metric.ratios, effect, (1.0 + equal).ln(), level)?;
+    (0.0 < room).then(|| for_effect.max(for_control.ceil() as usize))
 }
 
 pub(super) fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Measured> {

@@ -50,7 +50,12 @@ pub(super) fn settings(evidence: &Evidence) -> Found {
     for (side, other) in [(Side::Control, &evidence.server_control), (Side::After, &evidence.server_after)] {
         let differ = other.as_ref().map(|other| other_extensions(before, other)).unwrap_or_default();
         if !differ.is_empty() {
-            said.push(format!("{} has other extensions than before: {}", side.name(), differ.join(", ")));
+            let what = if side == Side::After { "is part of the change" } else { "looks like noise" };
+            said.push(format!(
+                "{} has other extensions than before: {}; what they do {what}",
+                side.name(),
+                differ.join(", ")
+            ));
         }
     }
     (!said.is_empty()).then(|| (CheckName::Settings, Consequence::Warning, said.join("; ")))
@@ -82,6 +87,17 @@ const NAMED: usize = 4;
 
 /// Given databases whose tables differ in size, dead rows or statistics: what that costs is part of every change.
 pub(super) fn tables(evidence: &Evidence) -> Found {
+    // Results of before format 4 have none of any side.
+    let unread: Vec<&str> =
+        Side::ALL.into_iter().filter(|side| !evidence.tables.contains_key(side)).map(Side::name).collect();
+    if (1..Side::ALL.len()).contains(&unread.len()) {
+        let message = format!(
+            "size, dead rows and statistics of the tables on {} could not be read within a second (a lock, or a right that is missing): nothing is \
+             known of how they differ there",
+            unread.join(" and ")
+        );
+        return Some((CheckName::Tables, Consequence::Warning, message));
+    }
     let before = evidence.tables.get(&Side::Before)?;
     let said = [Side::Control, Side::After].into_iter().filter_map(|side| {
         let differ = other_tables(before, evidence.tables.get(&side)?);

@@ -3,6 +3,7 @@
 use super::metric::{Measured, MetricComparison, chunks_needed};
 use super::siblings::may_be_siblings;
 use crate::evidence::{Evidence, Subject};
+use crate::units::percent_text;
 
 pub(super) fn why_undecided(
     evidence: &Evidence,
@@ -17,7 +18,7 @@ pub(super) fn why_undecided(
     let all = || metrics.iter().flatten();
     let moved = MetricComparison::moved;
     if let Some((message, bound)) = beyond
-        && all().all(|m| m.change.is_some() && moved(m) <= bound)
+        && all().all(|m| m.change.is_some() && moved(m) <= bound.max(margin))
     {
         return message.to_owned();
     }
@@ -42,6 +43,15 @@ pub(super) fn why_undecided(
     if all().any(|m| may_be_siblings(m, margin)) {
         return "single operations do exactly what they did, and another set of clones may differ by as much; --replicates 4 tells".to_owned();
     }
+    let inside = |m: &MetricComparison, most: f64| m.change.is_some_and(|c| -most < c.low && c.high < most);
+    if let Some(metric) = all().find(|m| inside(m, margin) && !inside(m, m.equal_within)) {
+        return format!(
+            "the load driver's own lateness is {} of this latency, so only changes within ±{} can be called the same; lower the rate, or give the \
+             machine more processors",
+            percent_text(1.0 - metric.equal_within / margin),
+            percent_text(metric.equal_within)
+        );
+    }
     if let Some(share) = sampling_alone(metrics).filter(|share| margin < *share) {
         return format!(
             "so few operations leave ±{:.1} % of p95 to chance of sampling alone; raise the rate or the action's weight",
@@ -62,7 +72,7 @@ pub(super) fn why_undecided(
 /// what slices carry over.
 pub(super) fn more_chunks_help(metrics: &[Option<MetricComparison>], margin: f64, beyond: Option<(&str, f64)>) -> bool {
     let all = || metrics.iter().flatten();
-    beyond.is_none_or(|(_, bound)| all().any(|m| bound < m.moved()))
+    beyond.is_none_or(|(_, bound)| all().any(|m| bound.max(margin) < m.moved()))
         && !all().any(|m| looks_like_luck(m, margin) || may_be_siblings(m, margin))
 }
 
@@ -81,7 +91,7 @@ pub(super) fn needed(metrics: &[Option<Measured>], margin: f64, level: f64) -> O
     all?.into_iter().max()
 }
 
-/// A change beyond the margin beside a control that differs beyond chance: see [`may_be_luck`].
+/// A change beyond the margin beside a control that differs beyond chance: which may be how one clone lies.
 pub(super) fn looks_like_luck(metric: &MetricComparison, margin: f64) -> bool {
     let both = metric.change.zip(metric.control);
     both.is_some_and(|(change, control)| margin < change.change.abs() && 0.0 < control.low * control.high)
@@ -122,6 +132,10 @@ mod tests {
         // A change beyond the bound may be decided by more chunks, one within it by none.
         assert!(more_chunks_help(&large, 0.05, beyond) && !more_chunks_help(&small, 0.05, beyond));
         assert!(more_chunks_help(&small, 0.05, None));
+        // Beyond the bound and below the margin it is neither.
+        let (narrow, between) = (Some(("order", 0.028)), of(0.03, 0.0, None));
+        assert_eq!(why_undecided(&evidence, &between, 0.05, narrow), "order");
+        assert!(!more_chunks_help(&between, 0.05, narrow));
         // Nor one that may be how a set of clones lies.
         assert!(!more_chunks_help(&of(0.07, 0.0, Some(0.08)), 0.05, None));
         assert!(!more_chunks_help(&of(0.07, 0.02, None), 0.05, None));
@@ -142,5 +156,9 @@ mod tests {
         assert!(Some(alone) < noisy_alone, "{noisy_alone:?}");
         assert_eq!(needed(&[quiet, metric(0.0, 0.6)], 0.05, 0.0125), noisy_alone);
         assert_eq!(needed(&[None, metric(0.0, 0.06)], 0.05, 0.0125), None);
+        // Lateness that is half of the latency leaves half of the margin: 3 % is neither the same nor a change then.
+        let late = |center: f64| metric(center, 0.06).map(|metric| Measured { lag_us: 50.0, ..metric });
+        assert_eq!(needed(&[late(0.03)], 0.05, 0.0125), None);
+        assert!(needed(&[metric(0.01, 0.06)], 0.05, 0.0125) < needed(&[late(0.01)], 0.05, 0.0125));
     }
 }

@@ -57,7 +57,7 @@ pub struct PlanShape {
     /// Tables it reads or writes; absent before format 3.
     #[serde(default)]
     pub relations: Vec<String>,
-    /// Triggers that fired, those that check keys by the names of their constraints; absent before format 4.
+    /// Triggers that fired, as `table.trigger`, those that check keys by the names of their constraints; absent before format 4.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub triggers: BTreeSet<String>,
     /// Settings of the planner that were not the server's defaults when it was made; absent before format 4.
@@ -125,7 +125,7 @@ pub struct Answer {
     /// A new plan alone may change it: the statement takes a part of what it finds, gathers rows in the order they come, or adds up
     /// floating point.
     pub partial: bool,
-    /// The statement's order says the place of each row; asked of a few sets alone. Absent before format 4.
+    /// The statement's order says the place of each row; asked of a few sets whose rows come in another order on `after`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub total: bool,
     /// Columns that differ between sides without the migration too, such as a clock, and were not compared; absent before format 4.

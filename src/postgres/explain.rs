@@ -25,7 +25,7 @@ pub struct Plan {
     pub relations: BTreeSet<String>,
     /// Settings that are not the server's defaults and were in force when it was made.
     pub settings: BTreeMap<String, String>,
-    /// Triggers that fired, those that check keys by the names of their constraints; known of an execution alone.
+    /// Triggers that fired, as `table.trigger`, those that check keys by the names of their constraints; known of an execution alone.
     pub triggers: BTreeSet<String>,
     /// Rows the planner expects.
     pub planned_rows: f64,
@@ -64,8 +64,10 @@ impl Plan {
         }
         let triggers = document.get(0).and_then(|one| one.get("Triggers")).and_then(Value::as_array);
         // A key's trigger is called by a number that is another in every database.
-        let named =
-            |trigger: &Value| text(trigger, "Constraint Name").or(text(trigger, "Trigger Name")).map(str::to_owned);
+        let named = |trigger: &Value| {
+            let name = text(trigger, "Constraint Name").or(text(trigger, "Trigger Name"))?;
+            Some(format!("{}.{name}", text(trigger, "Relation").unwrap_or("?")))
+        };
         plan.triggers = triggers.into_iter().flatten().filter_map(named).collect();
         let settings = document.get(0).and_then(|one| one.get("Settings")).and_then(Value::as_object);
         let settings = settings.into_iter().flatten();
@@ -169,14 +171,15 @@ mod tests {
     #[test]
     fn the_shape_names_nodes_and_indexes() {
         let plan = Plan::read(&serde_json::json!([{"Settings": {"work_mem": "64MB"}, "Triggers": [
-            {"Trigger Name": "RI_ConstraintTrigger_c_1", "Constraint Name": "a_fk", "Calls": 1}, {"Trigger Name": "audit", "Calls": 2}], "Plan": {"Node Type": "Limit", "Total Cost": 1.5, "Plan Rows": 2, "Plans": [
+            {"Trigger Name": "RI_ConstraintTrigger_c_1", "Constraint Name": "a_fk", "Relation": "a", "Calls": 1}, {"Trigger Name": "audit", "Relation": "a", "Calls": 2},
+            {"Trigger Name": "audit", "Relation": "b", "Calls": 2}], "Plan": {"Node Type": "Limit", "Total Cost": 1.5, "Plan Rows": 2, "Plans": [
             {"Node Type": "Index Scan", "Index Name": "a_idx", "Relation Name": "a", "Alias": "x"}]}}]));
         assert_eq!(plan.shape, "Limit(Index Scan a_idx)");
         assert_eq!(plan.indexes.into_iter().collect::<Vec<_>>(), ["a_idx"]);
         assert_eq!(plan.paths, [("x".to_owned(), "Index Scan".to_owned(), vec!["a_idx".to_owned()])]);
         assert_eq!((plan.planned_cost, plan.planned_rows), (1.5, 2.0));
         assert_eq!(plan.settings["work_mem"], "64MB");
-        assert_eq!(plan.triggers.into_iter().collect::<Vec<_>>(), ["a_fk", "audit"]);
+        assert_eq!(plan.triggers.into_iter().collect::<Vec<_>>(), ["a.a_fk", "a.audit", "b.audit"]);
         assert_eq!(Plan::read(&Value::Null), Plan::default());
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
 use sqlx::postgres::PgConnection;
+use sqlx::{Connection, Row};
 
 use super::error::Error;
 use super::sql_text::query;
@@ -31,8 +31,9 @@ pub struct TableState {
 /// When the catalog cannot be read.
 pub async fn read(connection: &mut PgConnection) -> Result<BTreeMap<String, TableState>, Error> {
     let doing = |e| Error::doing("read how tables lie", e);
-    // Asking for a size waits for whoever rewrites the table.
-    query("SET lock_timeout = '1s'").execute(&mut *connection).await.map_err(doing)?;
+    let mut transaction = connection.begin().await.map_err(doing)?;
+    // Asking for a size waits for whoever rewrites the table. Nothing of it stays in a pooler's session.
+    query("SET LOCAL lock_timeout = '1s'").execute(&mut *transaction).await.map_err(doing)?;
     let rows = query(
         "SELECT format('%s.%s', n.nspname, c.relname), coalesce(pg_table_size(c.oid), 0), nullif(c.reltuples, -1)::bigint,
                 coalesce(s.n_dead_tup, 0), coalesce(s.n_mod_since_analyze, 0),
@@ -41,9 +42,10 @@ pub async fn read(connection: &mut PgConnection) -> Result<BTreeMap<String, Tabl
          LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
          WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')",
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *transaction)
     .await
     .map_err(doing)?;
+    transaction.rollback().await.map_err(doing)?;
     let state = |row: &sqlx::postgres::PgRow| -> Result<(String, TableState), sqlx::Error> {
         let state = TableState {
             bytes: row.try_get(1)?,

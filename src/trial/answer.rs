@@ -137,6 +137,11 @@ impl Rows {
         Self { total, ..self }
     }
 
+    /// Whether it was found that the statement says the place of each row.
+    pub(super) fn is_total(&self) -> bool {
+        self.total
+    }
+
     /// The same rows, from elsewhere.
     pub(super) fn of(self, of: Of) -> Self {
         Self { of, ..self }
@@ -161,8 +166,7 @@ impl Rows {
         let places: Vec<usize> =
             columns.iter().filter_map(|column| self.columns.iter().position(|own| own == column)).collect();
         if places.is_empty() && !self.rows.is_empty() {
-            let (rows, partial, total) = (self.rows.len() as u64, self.partial, self.total);
-            return Answer { rows, partial, total, ..Answer::default() };
+            return Answer { rows: self.rows.len() as u64, partial: self.partial, ..Answer::default() };
         }
         let (mut sum, mut ordered) = (0_u64, Sha256::new());
         for row in &self.rows {
@@ -184,7 +188,7 @@ impl Rows {
             checksum: format!("{sum:016x}"),
             ordered,
             partial: self.partial,
-            total: self.total,
+            total: false,
             left_out: 0,
         }
     }

@@ -37,10 +37,11 @@ pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token)
         }
         let mut clones = clone_sides(settings, &mut admin, token, &template.name, between, &clock).await?;
         clones.iter_mut().for_each(|clone| clone.replicate = replicate);
+        let migration = migrate_after(settings, &targets, weighed, &clock).await?;
         if 1 < dataset.replicates {
+            // After it: what the migration itself looked at is known by how often each table was.
             analyze(&targets).await?;
         }
-        let migration = migrate_after(settings, &targets, weighed, &clock).await?;
         let autovacuum = quiet_autovacuum(&targets).await?;
         let mut sitting = Sitting::new(settings, targets.clone(), load).await?;
         let mut evidence = match begun.take() {

@@ -62,6 +62,7 @@ pub async fn count<'w>(
     let mut counted = vec![vec![CountedAction::default(); actions.len()]; targets.len()];
     for (done, action) in order(actions).into_iter().enumerate() {
         listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
+        let mut looked = 0;
         // Set by set, so that what one side does to the server's caches another does next.
         for set in sets_of(sets) {
             let mut answers = Vec::new();
@@ -72,6 +73,12 @@ pub async fn count<'w>(
                 counted.iter_mut().for_each(|side| side[action] = CountedAction::default());
             } else {
                 add_answers(&mut counted, control, (action, set as usize), (&answers, &tables));
+                if looked < ORDERED_SETS && in_another_order(&counted, control, (action, set as usize)) {
+                    looked += 1;
+                    let places = places(&mut sides[0], action, set).await?;
+                    let answers = &mut counted[0][action].sets[set as usize].answers;
+                    answers.iter_mut().zip(places).for_each(|(answer, total)| answer.total = total);
+                }
             }
         }
         for (asked, counted) in sides.iter_mut().zip(&mut counted) {
@@ -157,8 +164,36 @@ fn sets_of(sets: u32) -> impl Iterator<Item = u64> {
 /// Sets of an action whose writes are looked up in the tables, which are read whole for it.
 const TRACED_SETS: u64 = 2;
 
-/// Sets of an action of which is asked whether the order says the place of each row.
-const ORDERED_SETS: u64 = 4;
+/// Sets of an action whose rows come in another order on `after` of which is asked whether the order says the place of each: every row
+/// costs the statement once more.
+const ORDERED_SETS: u32 = 4;
+
+/// Whether the last side gives the rows of a set in another order than the first, which agrees with the control.
+fn in_another_order(counted: &[Vec<CountedAction>], control: usize, (action, set): (usize, usize)) -> bool {
+    let of = |side: usize| counted.get(side)?.get(action)?.sets.get(set);
+    let (Some(before), Some(control), Some(after)) = (of(0), of(control), of(counted.len() - 1)) else { return false };
+    before.answers.iter().zip(&control.answers).zip(&after.answers).any(|((before, control), after)| {
+        before.ordered == control.ordered && before.checksum == after.checksum && before.ordered != after.ordered
+    })
+}
+
+/// Of each step of an operation that only reads, whether it says the place of each of its rows.
+async fn places(asked: &mut Asked<'_>, action: usize, set: u64) -> Result<Vec<bool>, TrialError> {
+    let planned = &asked.workload.actions[action];
+    if planned.steps.iter().any(|step| sql::may_write(&step.sql)) {
+        return Ok(Vec::new());
+    }
+    let mut values = Vec::new();
+    asked.workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
+    run(&mut asked.connection, "BEGIN").await?;
+    run(&mut asked.connection, ORDER_TIMEOUT).await?;
+    let (_, rows) = steps(&mut asked.connection, planned, values, (&mut CountedAction::default(), true)).await?;
+    run(&mut asked.connection, "ROLLBACK").await?;
+    Ok(rows.iter().map(Rows::is_total).collect())
+}
+
+/// A statement that takes long is not asked as often as it has rows.
+const ORDER_TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
 
 /// A session whose statements are not counted among the load's, where the role may say so.
 pub(super) async fn quiet(target: &Target) -> Result<PgConnection, Error> {
@@ -199,7 +234,7 @@ async fn operation(
     if let Some(tracer) = &mut tracer {
         tracer.begin(&mut asked.connection).await?;
     }
-    let (counted, mut rows) = steps(&mut asked.connection, planned, values, (found, set < ORDERED_SETS)).await?;
+    let (counted, mut rows) = steps(&mut asked.connection, planned, values, (found, false)).await?;
     if let Some(tracer) = tracer.filter(|_| counted.failed.is_none()) {
         rows.extend(tracer.end(&mut asked.connection, &mut found.untraced).await?);
     }

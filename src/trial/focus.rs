@@ -4,7 +4,7 @@
 use hdrhistogram::Histogram;
 
 use crate::drive::Recording;
-use crate::evidence::{ActionFacts, CountedAction, Evidence, LoadFacts, Side};
+use crate::evidence::{ActionFacts, CountedAction, Evidence, LoadFacts, PlanShape, Side};
 use crate::scenario::Workload;
 use crate::stats::histogram::sampling_interval;
 
@@ -120,14 +120,14 @@ fn divide(shares: &[f64], wanted: &[f64]) -> Option<Vec<f64>> {
 fn changed(evidence: &Evidence, position: usize) -> bool {
     let of = |side: Side| evidence.counts.get(&side).and_then(|counted| counted.get(position));
     let (Some(before), Some(after)) = (of(Side::Before), of(Side::After)) else { return false };
-    let shapes = |action: &CountedAction| -> Vec<String> {
+    let plans = |action: &CountedAction| -> Vec<PlanShape> {
         let plans = action.sets.iter().flat_map(|set| &set.plans).chain(&action.generic);
-        plans.map(|plan| action.plans[*plan as usize].shape.clone()).collect()
+        plans.map(|plan| action.plans[*plan as usize].clone()).collect()
     };
     let sum = |action: &CountedAction| {
         action.sets.iter().fold((0, 0), |(blocks, records), set| (blocks + set.blocks(), records + set.wal_records))
     };
-    shapes(before) != shapes(after) || sum(before) != sum(after)
+    plans(before) != plans(after) || sum(before) != sum(after)
 }
 
 #[cfg(test)]
