@@ -415,7 +415,7 @@ fn what_a_migration_leaves_alone_keeps_its_statistics_and_the_rest_is_maintained
     going.end();
 
     // Sets of clones have statistics of their own, and still no vacuum that the migration did not ask for.
-    let arguments = shop.prove("0004", &["--scale", "0.2", "--replicates", "2", "--chunks", "16"]);
+    let arguments = shop.prove("0004", &["--scale", "0.2", "--replicates", "3", "--chunks", "16"]);
     let mut going = Going::start(&home, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
     going.until("measured chunk 1 of");
     assert_eq!(of("before", maintained), ["courses 1 2", "enrollments 1 2", "payments 0 1", "users 0 1"]);
