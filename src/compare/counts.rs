@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::Verdict;
+use super::parameters::{ClassCounts, Moved, classes, factor, moved, plan_text};
 use super::plan_change::{PlanChange, changes};
 use crate::evidence::{CountedAction, CountedSet, Evidence, Side};
 
@@ -13,8 +14,10 @@ use crate::evidence::{CountedAction, CountedSet, Evidence, Side};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CountComparison {
-    /// Sets of parameters.
+    /// Sets of parameters: those that were executed, and those that were only planned, for which executed ones stand.
     pub sets: u32,
+    /// Sets that were executed.
+    pub executed: u32,
     /// Means of an operation before.
     pub before: Counts,
     /// Means of an operation after.
@@ -54,36 +57,6 @@ impl CountComparison {
     }
 }
 
-/// Means over the sets of one kind.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct ClassCounts {
-    /// Which kind.
-    pub class: ParameterClass,
-    /// Sets of it.
-    pub sets: u32,
-    /// Fewest rows any of them gives before.
-    pub rows_min: u64,
-    /// Means of an operation before.
-    pub before: Counts,
-    /// Means of an operation after.
-    pub after: Counts,
-}
-
-/// A kind of parameters, by the rows an operation gives before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum ParameterClass {
-    /// It finds nothing.
-    None,
-    /// It finds what is usual.
-    Normal,
-    /// It finds at least [`HEAVY`] times the median of those that find something.
-    Heavy,
-}
-
 /// Means over the sets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -103,25 +76,6 @@ pub struct Counts {
     pub planned_rows: f64,
     /// Cost the planner expected.
     pub planned_cost: f64,
-}
-
-/// Sets of parameters whose cost moved far.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Moved {
-    /// How many.
-    pub sets: u32,
-    /// The farthest, blocks after over blocks before.
-    pub factor: f64,
-    /// Fewest rows any of them returned or changed before.
-    pub rows_min: u64,
-    /// Most rows any of the other sets returned or changed before; absent when they are all.
-    pub rows_max_of_others: Option<u64>,
-    /// The plans of the farthest before.
-    pub plan_before: String,
-    /// Its plans after.
-    pub plan_after: String,
 }
 
 /// Whether answers are the same.
@@ -148,9 +102,6 @@ pub const FEWEST_BLOCKS: f64 = 4.0;
 /// A set that costs this many times as much, or as little, is named.
 const FAR: f64 = 2.0;
 
-/// Sets that give so many times the median of rows are heavy.
-pub const HEAVY: f64 = 4.0;
-
 /// Compares every action that was counted; by position in the mix.
 #[must_use]
 pub fn compare_all(evidence: &Evidence) -> Vec<Option<CountComparison>> {
@@ -167,13 +118,13 @@ pub fn compare_all(evidence: &Evidence) -> Vec<Option<CountComparison>> {
 
 fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountComparison {
     let (old, new) = (means(&before.sets), means(&after.sets));
-    let pairs = || before.sets.iter().zip(&after.sets);
-    let (mut plan_changes, mut generic_changes) = (BTreeMap::<PlanChange, u32>::new(), Vec::new());
-    for (old, new) in pairs() {
+    let (mut plan_changes, mut generic_changes) = (BTreeMap::<PlanChange, f64>::new(), Vec::new());
+    for (old, new) in before.sets.iter().zip(&after.sets) {
+        let weight = old.weight();
         let steps = old.plans.iter().zip(&new.plans);
         let of_set: BTreeSet<PlanChange> =
             steps.flat_map(|(old, new)| changes(&before.plans[*old as usize], &after.plans[*new as usize])).collect();
-        of_set.into_iter().for_each(|change| *plan_changes.entry(change).or_default() += 1);
+        of_set.into_iter().for_each(|change| *plan_changes.entry(change).or_default() += weight);
     }
     for (old, new) in before.generic.iter().zip(&after.generic) {
         generic_changes.extend(changes(&before.plans[*old as usize], &after.plans[*new as usize]));
@@ -202,16 +153,18 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
     } else {
         Verdict::Same
     };
+    let sets = rounded(before.sets.iter().map(CountedSet::weight).sum());
     CountComparison {
-        sets: before.sets.len() as u32,
+        sets,
+        executed: before.sets.len() as u32,
         before: old,
         after: new,
         classes: classes(&before.sets, &after.sets),
-        plan_changes: plan_changes.into_iter().collect(),
+        plan_changes: plan_changes.into_iter().map(|(change, weight)| (change, rounded(weight))).collect(),
         generic_changes,
         dearer,
         cheaper,
-        flipped: flipped.filter(|flipped| flipped.rows_max_of_others.is_some()),
+        flipped: flipped.filter(|flipped| flipped.sets < sets),
         answers,
         columns_left_out: before.sets.iter().flat_map(|set| &set.answers).map(|a| a.left_out).max().unwrap_or_default(),
         untraced: before.untraced.union(&after.untraced).cloned().collect(),
@@ -219,45 +172,19 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
     }
 }
 
-/// Blocks after over blocks before.
-fn factor(old: &CountedSet, new: &CountedSet) -> f64 {
-    new.blocks().max(1) as f64 / old.blocks().max(1) as f64
+/// Sets that a weight comes to: what was found is never none.
+pub(super) fn rounded(weight: f64) -> u32 {
+    weight.round().max(1.0) as u32
 }
 
-/// The plans of a set, as one line.
-fn plan_text(action: &CountedAction, set: &CountedSet) -> String {
-    let shapes: Vec<&str> = set.plans.iter().map(|plan| action.plans[*plan as usize].shape.as_str()).collect();
-    shapes.join("; ")
-}
-
-/// The kinds of parameters, apart.
-fn classes(before: &[CountedSet], after: &[CountedSet]) -> Vec<ClassCounts> {
-    let mut rows: Vec<u64> = before.iter().map(|set| set.rows).filter(|rows| 0 < *rows).collect();
-    rows.sort_unstable();
-    let median = rows.get(rows.len() / 2).copied().unwrap_or_default() as f64;
-    let class = |set: &CountedSet| match set.rows {
-        0 => ParameterClass::None,
-        rows if HEAVY * median <= rows as f64 => ParameterClass::Heavy,
-        _ => ParameterClass::Normal,
-    };
-    let mut pairs: BTreeMap<ParameterClass, Vec<(&CountedSet, &CountedSet)>> = BTreeMap::new();
-    let counted = before.iter().zip(after).filter(|(old, new)| old.failed.is_none() && new.failed.is_none());
-    counted.for_each(|(old, new)| pairs.entry(class(old)).or_default().push((old, new)));
-    if pairs.len() < 2 {
-        return Vec::new();
-    }
-    let counts = pairs.into_iter().map(|(class, pairs)| {
-        let rows_min = pairs.iter().map(|(old, _)| old.rows).min().unwrap_or_default();
-        let sets = pairs.len() as u32;
-        let (old, new): (Vec<&CountedSet>, Vec<&CountedSet>) = pairs.into_iter().unzip();
-        ClassCounts { class, sets, rows_min, before: means(old), after: means(new) }
-    });
-    counts.collect()
-}
-
-fn means<'s>(sets: impl IntoIterator<Item = &'s CountedSet>) -> Counts {
+/// Means over sets, each as heavy as the sets it stands for.
+pub(super) fn means<'s>(sets: impl IntoIterator<Item = &'s CountedSet>) -> Counts {
     let sets: Vec<&CountedSet> = sets.into_iter().filter(|set| set.failed.is_none()).collect();
-    let mean = |of: fn(&CountedSet) -> f64| sets.iter().map(|set| of(set)).sum::<f64>() / sets.len().max(1) as f64;
+    let weight: f64 = sets.iter().map(|set| set.weight()).sum();
+    let mean = |of: fn(&CountedSet) -> f64| match sets.is_empty() {
+        true => 0.0,
+        false => sets.iter().map(|set| set.weight() * of(set)).sum::<f64>() / weight,
+    };
     Counts {
         rows: mean(|set| set.rows as f64),
         blocks: mean(|set| set.blocks() as f64),
@@ -267,21 +194,6 @@ fn means<'s>(sets: impl IntoIterator<Item = &'s CountedSet>) -> Counts {
         planned_rows: mean(|set| set.planned_rows),
         planned_cost: mean(|set| set.planned_cost),
     }
-}
-
-/// The sets that are `far` from what they were.
-fn moved([before, after]: [&CountedAction; 2], far: impl Fn(&CountedSet, &CountedSet) -> bool) -> Option<Moved> {
-    let (moved, others): (Vec<_>, Vec<_>) = before.sets.iter().zip(&after.sets).partition(|(old, new)| far(old, new));
-    let size = |(old, new): &&(&CountedSet, &CountedSet)| factor(old, new).ln().abs();
-    let (old, new) = moved.iter().max_by(|a, b| size(a).total_cmp(&size(b)))?;
-    Some(Moved {
-        sets: moved.len() as u32,
-        factor: factor(old, new),
-        rows_min: moved.iter().map(|(old, _)| old.rows).min().unwrap_or(0),
-        rows_max_of_others: others.iter().map(|(old, _)| old.rows).max(),
-        plan_before: plan_text(before, old),
-        plan_after: plan_text(after, new),
-    })
 }
 
 /// The worst of all sets.
@@ -327,11 +239,11 @@ fn answers([before, control, after]: [&CountedAction; 3]) -> Answers {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::evidence::{Answer, PlanShape};
 
-    fn set(rows: u64, blocks: u64, checksum: &str) -> CountedSet {
+    pub(in crate::compare) fn set(rows: u64, blocks: u64, checksum: &str) -> CountedSet {
         let answer = Answer { rows, checksum: checksum.to_owned(), ..Answer::default() };
         CountedSet { rows, blocks_hit: blocks, plans: vec![0], answers: vec![answer], ..CountedSet::default() }
     }
@@ -340,35 +252,9 @@ mod tests {
         CountedAction { plans: vec![PlanShape::default()], sets, generic: vec![0], untraced: BTreeSet::new() }
     }
 
-    fn both(before: Vec<CountedSet>, after: Vec<CountedSet>) -> CountComparison {
+    pub(in crate::compare) fn both(before: Vec<CountedSet>, after: Vec<CountedSet>) -> CountComparison {
         let before = counted(before);
         compare([&before, &before.clone(), &counted(after)], 0.05)
-    }
-
-    #[test]
-    fn a_set_that_costs_eight_times_as_much_is_named_by_its_rows() {
-        let before = vec![set(3, 10, "a"), set(5, 12, "b"), set(900, 100, "c")];
-        let after = vec![set(3, 4, "a"), set(5, 4, "b"), set(900, 800, "c")];
-        let found = both(before, after);
-        let dearer = found.dearer.unwrap();
-        assert_eq!((dearer.sets, dearer.factor, dearer.rows_min, dearer.rows_max_of_others), (1, 8.0, 900, Some(5)));
-        assert_eq!(found.cheaper.unwrap().sets, 2);
-        assert_eq!(found.verdict, Verdict::Regressed);
-    }
-
-    #[test]
-    fn parameters_that_find_nothing_much_and_the_usual_are_told_apart() {
-        let before = vec![set(0, 3, "a"), set(5, 12, "b"), set(6, 14, "c"), set(900, 100, "d")];
-        let after = vec![set(0, 3, "a"), set(5, 4, "b"), set(6, 6, "c"), set(900, 800, "d")];
-        let found = both(before.clone(), after).classes;
-        let blocks: Vec<_> = found.iter().map(|c| (c.class, c.sets, c.before.blocks, c.after.blocks)).collect();
-        let expected = [
-            (ParameterClass::None, 1, 3.0, 3.0),
-            (ParameterClass::Normal, 2, 13.0, 5.0),
-            (ParameterClass::Heavy, 1, 100.0, 800.0),
-        ];
-        assert_eq!(blocks, expected);
-        assert!(both(before[1..3].to_vec(), before[1..3].to_vec()).classes.is_empty());
     }
 
     #[test]

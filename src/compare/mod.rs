@@ -10,6 +10,7 @@ mod conditions;
 pub mod counts;
 pub mod indexes;
 mod metric;
+pub mod parameters;
 pub mod plan_change;
 mod siblings;
 mod sides;

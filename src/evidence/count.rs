@@ -83,8 +83,16 @@ pub struct AccessPath {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CountedSet {
+    /// How many sets it stands for: with the other executed ones of its kind, for all that the planner treats alike. Absent where sets
+    /// were not planned beside those that were executed, and before format 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<f64>,
     /// Rows returned or changed.
     pub rows: u64,
+    /// Rows that the scan which gave the most of them gave in all its loops, added over steps: what the parameters find, though the
+    /// statement returns fewer or a sum. Absent before format 5.
+    #[serde(default)]
+    pub rows_found: u64,
     /// Blocks found in shared buffers.
     pub blocks_hit: u64,
     /// Blocks read from the kernel.
@@ -138,6 +146,12 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl CountedSet {
+    /// How many sets it stands for, itself where nothing else is known.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        self.stands_for.unwrap_or(1.0)
+    }
+
     /// Blocks touched, found or read.
     #[must_use]
     pub fn blocks(&self) -> u64 {

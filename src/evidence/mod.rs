@@ -21,7 +21,7 @@ pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts, Subject}
 pub use histograms::{ActionHistograms, Histograms};
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// A database in one schema state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -38,6 +38,8 @@ pub struct Plan {
 pub struct Executed {
     /// Rows the statement returned or changed.
     pub rows: u64,
+    /// Rows that the scan of a table which gave the most of them gave in all its loops.
+    pub rows_found: u64,
     /// Blocks found in shared buffers.
     pub blocks_hit: u64,
     /// Blocks read from the kernel.
@@ -131,11 +133,11 @@ impl Executed {
     pub fn read(document: &Value) -> Self {
         let Some(node) = top(document) else { return Self::default() };
         let whole = |key: &str| float(node, key) as u64;
-        let rows = |node: &Value| (float(node, "Actual Rows") * float(node, "Actual Loops")).round() as u64;
         let input =
             node.get("Plans").and_then(|plans| plans.get(0)).filter(|_| text(node, "Node Type") == Some("ModifyTable"));
         Self {
             rows: rows(node).max(input.map_or(0, rows)),
+            rows_found: most_found(node),
             blocks_hit: whole("Shared Hit Blocks") + whole("Local Hit Blocks"),
             blocks_read: whole("Shared Read Blocks") + whole("Local Read Blocks"),
             temp_blocks: whole("Temp Read Blocks") + whole("Temp Written Blocks"),
@@ -144,6 +146,19 @@ impl Executed {
             wal_bytes: whole("WAL Bytes"),
         }
     }
+}
+
+/// Rows a node gave in all its loops.
+fn rows(node: &Value) -> u64 {
+    (float(node, "Actual Rows") * float(node, "Actual Loops")).round() as u64
+}
+
+/// The most rows any scan of a table gave, from a node down.
+fn most_found(node: &Value) -> u64 {
+    let is_scan =
+        text(node, "Node Type").is_some_and(|kind| kind.ends_with("Scan")) && text(node, "Relation Name").is_some();
+    let below = node.get("Plans").and_then(Value::as_array).into_iter().flatten().map(most_found).max();
+    below.unwrap_or(0).max(if is_scan { rows(node) } else { 0 })
 }
 
 fn bitmaps(node: &Value, indexes: &mut Vec<String>) {

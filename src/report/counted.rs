@@ -2,8 +2,9 @@
 
 use super::words;
 use crate::compare::balance::Needed;
-use crate::compare::counts::{ClassCounts, CountComparison, Moved, ParameterClass};
+use crate::compare::counts::CountComparison;
 use crate::compare::indexes::Fate;
+use crate::compare::parameters::{ClassCounts, Measure, Moved, ParameterClass};
 use crate::compare::{ActionComparison, Answers, Comparison, IndexComparison};
 use crate::evidence::Hypothetical;
 use crate::units::{change_text, count_text, duration_text, interval_text, percent_text, plural};
@@ -204,12 +205,15 @@ fn share_text(share: f64) -> String {
 
 /// Sets that do something else than they did: which they are, and their plans.
 fn far(name: &str, sets: u32, moved: &Moved, what: &str) -> String {
-    let which = match moved.rows_max_of_others {
-        Some(others) if others < moved.rows_min => {
-            format!(": those that give at least {} (others at most {others})", plural(moved.rows_min as usize, "row"))
-        }
-        _ => String::new(),
-    };
+    let which = moved.apart.map_or(String::new(), |apart| {
+        let what = match apart.by {
+            Measure::Rows => "that give",
+            Measure::RowsFoundBefore => "for which a scan finds",
+            Measure::RowsFoundAfter => "for which a scan with the migration finds",
+        };
+        let (least, most) = (plural(apart.least as usize, "row"), count_text(apart.most_of_others));
+        format!(": those {what} at least {least} (others at most {most})")
+    });
     let plans = match moved.plan_before == moved.plan_after {
         true => format!("; plan {}", moved.plan_after),
         false => format!("; {} → {}", moved.plan_before, moved.plan_after),

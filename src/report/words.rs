@@ -3,7 +3,7 @@
 use super::counted;
 use crate::compare::indexes::Fate;
 use crate::compare::{ActionComparison, Comparison, IndexComparison, MetricComparison, Verdict};
-use crate::evidence::{Evidence, IndexUse, Interleave, LoadFacts, Subject};
+use crate::evidence::{CountedAction, CountedSet, Evidence, IndexUse, Interleave, LoadFacts, Subject};
 use crate::stats::paired::LOOKS;
 use crate::units::{
     bytes_change_text, bytes_text, change_text, duration_text, interval_text, ms_text, per_call_text, percent_text,
@@ -144,8 +144,18 @@ pub(super) fn not_slower(comparison: &Comparison) -> Option<String> {
 
 /// What was counted, over its table.
 pub(super) fn counted(evidence: &Evidence) -> String {
-    let sets = evidence.counts.values().flatten().map(|action| action.sets.len()).max().unwrap_or(0);
-    format!("one operation without load, the mean of {} of parameters, the same on both sides:", plural(sets, "set"))
+    let counted = || evidence.counts.values().flatten();
+    let executed = counted().map(|action| action.sets.len()).max().unwrap_or(0);
+    let weight = |action: &CountedAction| action.sets.iter().map(CountedSet::weight).sum::<f64>().round() as usize;
+    let sets = counted().map(weight).max().unwrap_or(0);
+    let standing = match executed == sets {
+        true => String::new(),
+        false => format!("; up to {executed} were executed, each for those that the planner treats alike"),
+    };
+    format!(
+        "one operation without load, the mean of {} of parameters, the same on both sides{standing}:",
+        plural(sets, "set")
+    )
 }
 
 /// What the migration took, in one line.

@@ -8,6 +8,7 @@ use sqlx::{Connection, Executor, Row};
 use super::answer::{Rows, Tables, add_answers, sorted_part, takes_a_part, with_ties};
 use super::error::TrialError;
 use super::event::{Event, Listener};
+use super::survey::Survey;
 use super::trace::{Tracer, columns_of_tables};
 use crate::evidence::{AccessPath, CountedAction, CountedSet, PlanFacts, PlanShape, Side};
 use crate::expression::Value;
@@ -25,9 +26,9 @@ use crate::sql;
 pub(super) const STREAM: u64 = u64::MAX;
 
 /// A side that is asked.
-struct Asked<'w> {
-    connection: PgConnection,
-    workload: &'w Workload,
+pub(super) struct Asked<'w> {
+    pub(super) connection: PgConnection,
+    pub(super) workload: &'w Workload,
     /// Looks up what writes do to tables; only where nobody else writes.
     tracer: Option<Tracer>,
 }
@@ -59,33 +60,73 @@ pub async fn count<'w>(
         }
     }
     let actions = &of(Side::Before).actions;
-    let mut counted = vec![vec![CountedAction::default(); actions.len()]; targets.len()];
+    let counted = vec![vec![CountedAction::default(); actions.len()]; targets.len()];
+    let mut counting = Counting { sides, control, tables, counted };
     for (done, action) in order(actions).into_iter().enumerate() {
         listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
+        counting.action(action, sets).await?;
+    }
+    Ok(targets.iter().map(|(side, _)| *side).zip(counting.counted).collect())
+}
+
+/// Sides that are there at the same time.
+struct Counting<'w> {
+    /// `before` first, `after` last.
+    sides: Vec<Asked<'w>>,
+    control: usize,
+    /// What writes are looked up in.
+    tables: Tables,
+    /// By side and action.
+    counted: Vec<Vec<CountedAction>>,
+}
+
+impl Counting<'_> {
+    /// Asks an action with `sets` sets of parameters, and with more where the planner treats some as it treats none of these. One that
+    /// none of them is comes first, fills the caches of the sessions and is forgotten.
+    async fn action(&mut self, action: usize, sets: u32) -> Result<(), TrialError> {
+        self.set((action, u64::from(sets)), &mut { ORDERED_SETS }).await?;
+        self.counted.iter_mut().for_each(|side| side[action] = CountedAction::default());
         let mut looked = 0;
-        // Set by set, so that what one side does to the server's caches another does next.
-        for set in sets_of(sets) {
-            let mut answers = Vec::new();
-            for (asked, counted) in sides.iter_mut().zip(&mut counted) {
-                answers.push(operation(asked, action, set, &mut counted[action]).await?);
+        for set in 0..u64::from(sets) {
+            self.set((action, set), &mut looked).await?;
+        }
+        if let [before, .., after] = &mut self.sides[..]
+            && let Some(survey) = Survey::of([before, after], action, sets).await?
+        {
+            for set in survey.rare() {
+                self.set((action, set), &mut looked).await?;
             }
-            if set == u64::from(sets) {
-                counted.iter_mut().for_each(|side| side[action] = CountedAction::default());
-            } else {
-                add_answers(&mut counted, control, (action, set as usize), (&answers, &tables));
-                if looked < ORDERED_SETS && in_another_order(&counted, control, (action, set as usize)) {
-                    looked += 1;
-                    let places = places(&mut sides[0], action, set).await?;
-                    let answers = &mut counted[0][action].sets[set as usize].answers;
-                    answers.iter_mut().zip(places).for_each(|(answer, total)| answer.total = total);
-                }
+            for side in &mut self.counted {
+                side[action]
+                    .sets
+                    .iter_mut()
+                    .zip(survey.weights())
+                    .for_each(|(set, weight)| set.stands_for = Some(weight));
             }
         }
-        for (asked, counted) in sides.iter_mut().zip(&mut counted) {
+        for (asked, counted) in self.sides.iter_mut().zip(&mut self.counted) {
             generic(asked, action, &mut counted[action]).await?;
         }
+        Ok(())
     }
-    Ok(targets.iter().map(|(side, _)| *side).zip(counted).collect())
+
+    /// One set on every side, so that what one does to the server's caches another does next. `looked` counts those whose order was
+    /// asked for.
+    async fn set(&mut self, (action, set): (usize, u64), looked: &mut u32) -> Result<(), TrialError> {
+        let mut answers = Vec::new();
+        for (asked, counted) in self.sides.iter_mut().zip(&mut self.counted) {
+            answers.push(operation(asked, action, set, &mut counted[action]).await?);
+        }
+        let place = self.counted[0][action].sets.len() - 1;
+        add_answers(&mut self.counted, self.control, (action, place), (&answers, &self.tables));
+        if *looked < ORDERED_SETS && in_another_order(&self.counted, self.control, (action, place)) {
+            *looked += 1;
+            let places = places(&mut self.sides[0], action, set).await?;
+            let answers = &mut self.counted[0][action].sets[place].answers;
+            answers.iter_mut().zip(places).for_each(|(answer, total)| answer.total = total);
+        }
+        Ok(())
+    }
 }
 
 /// Counts of sides that are not there at the same time, with their answers until all of them are known.
@@ -114,13 +155,9 @@ impl Apart {
         let mut answers: Vec<Vec<Vec<Rows>>> = vec![Vec::new(); actions.len()];
         for (done, action) in order(actions).into_iter().enumerate() {
             listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
-            for set in sets_of(sets) {
-                let rows = operation(&mut asked, action, set, &mut counted[action]).await?;
-                if set == u64::from(sets) {
-                    counted[action] = CountedAction::default();
-                } else {
-                    answers[action].push(rows);
-                }
+            operation(&mut asked, action, u64::from(sets), &mut CountedAction::default()).await?;
+            for set in 0..u64::from(sets) {
+                answers[action].push(operation(&mut asked, action, set, &mut counted[action]).await?);
             }
             generic(&mut asked, action, &mut counted[action]).await?;
         }
@@ -154,11 +191,6 @@ fn order(actions: &[PlannedAction]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..actions.len()).collect();
     order.sort_by_key(|action| writes(&actions[*action]));
     order
-}
-
-/// The sets of an action: one that none of the others is comes first, fills the caches of the sessions and is forgotten.
-fn sets_of(sets: u32) -> impl Iterator<Item = u64> {
-    std::iter::once(u64::from(sets)).chain(0..u64::from(sets))
 }
 
 /// Sets of an action whose writes are looked up in the tables, which are read whole for it.
@@ -334,6 +366,7 @@ async fn explained(connection: &mut PgConnection, text: &str) -> Result<Result<s
 /// Adds what an execution cost, and its plan.
 fn add(counted: &mut CountedSet, found: &mut CountedAction, executed: Executed, plan: Plan) {
     counted.rows += executed.rows;
+    counted.rows_found += executed.rows_found;
     counted.blocks_hit += executed.blocks_hit;
     counted.blocks_read += executed.blocks_read;
     counted.temp_blocks += executed.temp_blocks;

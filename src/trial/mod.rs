@@ -22,6 +22,7 @@ mod prepare;
 mod resume;
 pub mod settings;
 pub mod sides;
+mod survey;
 mod switch;
 pub mod template;
 mod trace;
