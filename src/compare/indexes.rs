@@ -15,6 +15,8 @@ pub struct IndexComparison {
     pub name: String,
     /// What the migration did to it.
     pub fate: Fate,
+    /// It is kept, and as much used as it was.
+    pub alike: bool,
     /// Use before; absent when it is new.
     pub before: Option<IndexUse>,
     /// Use after; absent when it is lost.
@@ -68,7 +70,8 @@ pub enum Fate {
 /// Scans that differ by less than this share of the larger count are the same use.
 const SAME_USE: f64 = 0.02;
 
-/// Every index that is new, lost or changed, and every kept one whose scans differ, or whose users where nothing was driven; by name.
+/// Every index that is new, lost or changed, and every kept one that is scanned or that an action's plan names, on either side; by
+/// name.
 #[must_use]
 pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<IndexComparison> {
     let (Some(before), Some(after)) = (evidence.counters.get(&Side::Before), evidence.counters.get(&Side::After))
@@ -86,12 +89,17 @@ pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<Ind
         .filter_map(|name| {
             let (old, new) = (before.indexes.get(name), after.indexes.get(name));
             let users = [Side::Before, Side::After].map(|side| users(evidence, side, name));
-            let fate =
-                fate(old, new, operations).or_else(|| (!loaded && users[0] != users[1]).then_some(Fate::Kept))?;
+            let fate = fate(old, new)?;
+            let scanned = [old, new].into_iter().flatten().any(|index| 0 < index.scans);
+            if fate == Fate::Kept && !scanned && users.iter().all(Vec::is_empty) {
+                return None;
+            }
+            let same_use = if loaded { scanned_alike(old, new, operations) } else { users[0] == users[1] };
             let [used_by_before, used_by_after] = users;
             Some(IndexComparison {
                 name: name.clone(),
                 fate,
+                alike: fate == Fate::Kept && same_use,
                 before: old.cloned(),
                 after: new.cloned(),
                 operations_before: operations[0],
@@ -174,19 +182,21 @@ fn operations(evidence: &Evidence, side: Side) -> u64 {
     evidence.counters.get(&side).and_then(|counters| counters.operations).unwrap_or_else(of_chunks)
 }
 
-/// `None` for a kept index that is used alike by as many operations.
-fn fate(old: Option<&IndexUse>, new: Option<&IndexUse>, [before, after]: [u64; 2]) -> Option<Fate> {
+fn fate(old: Option<&IndexUse>, new: Option<&IndexUse>) -> Option<Fate> {
     match (old, new) {
         (None, Some(_)) => Some(Fate::New),
         (Some(_), None) => Some(Fate::Lost),
         (Some(old), Some(new)) if old.definition != new.definition => Some(Fate::Changed),
-        (Some(old), Some(new)) => {
-            let (old, new) = (old.scans as f64 * after as f64 / before.max(1) as f64, new.scans as f64);
-            let differs = (old.max(new) * SAME_USE).max(10.0) < (old - new).abs();
-            differs.then_some(Fate::Kept)
-        }
+        (Some(_), Some(_)) => Some(Fate::Kept),
         (None, None) => None,
     }
+}
+
+/// Whether as many operations scan an index as often.
+fn scanned_alike(old: Option<&IndexUse>, new: Option<&IndexUse>, [before, after]: [u64; 2]) -> bool {
+    let scans = |index: Option<&IndexUse>| index.map_or(0, |index| index.scans) as f64;
+    let (old, new) = (scans(old) * after as f64 / before.max(1) as f64, scans(new));
+    (old - new).abs() <= (old.max(new) * SAME_USE).max(10.0)
 }
 
 /// Plans name an index without its schema.

@@ -81,7 +81,8 @@ fn counts(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
-    if trial.comparison.indexes.is_empty() {
+    let (alike, others): (Vec<_>, Vec<_>) = trial.comparison.indexes.iter().partition(|index| index.alike);
+    if others.is_empty() {
         let counters = &trial.evidence.counters;
         let counted = trial.evidence.design.chunks_planned != 0
             && !counters.is_empty()
@@ -89,7 +90,7 @@ fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         return if counted { writeln!(out, "  every index is used as before\n") } else { Ok(()) };
     }
     let mut table = plain(&["", "index", "actions that use it", "scans/op", "entries/op", "blocks/op", "size"]);
-    for index in &trial.comparison.indexes {
+    for index in others {
         table.add_row(vec![
             words::mark(index).to_owned(),
             words::bare(&index.name).to_owned(),
@@ -102,7 +103,11 @@ fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     }
     align_right(&mut table, 3..=6);
     print(&table, out)?;
-    writeln!(out)
+    match alike.len() {
+        0 => writeln!(out),
+        1 => writeln!(out, "     and 1 index that is used as before (report.md)\n"),
+        more => writeln!(out, "     and {more} indexes that are used as before (report.md)\n"),
+    }
 }
 
 fn notes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
