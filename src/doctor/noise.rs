@@ -90,3 +90,25 @@ fn seconds_needed(ratios: &[f64], quiet: &crate::stats::paired::Effect) -> Optio
     let chunks = pairs_in_all(ratios, quiet, (1.0 + MARGIN).ln(), level(LOOKS.len()))?;
     Some(chunks.max(LOOKS[0] as usize) as f64 * PROOF_CHUNK_S)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ratios of a machine whose sides differ by up to `share`, as often up as down.
+    fn noise(share: f64) -> Vec<f64> {
+        (0..16).map(|n| (f64::from(n) - 7.5) / 7.5 * share).collect()
+    }
+
+    #[test]
+    fn a_quiet_machine_is_fit_and_a_noisy_one_says_what_to_do() {
+        let quiet = finding("noise of p50", &noise(0.01)).unwrap();
+        assert_eq!((quiet.grade, quiet.advice), (Grade::Good, None));
+        // The fewest chunks that are looked at.
+        assert!(quiet.found.ends_with("would be decided in about 2 min 24 s"), "{}", quiet.found);
+        let noisy = finding("noise of p50", &noise(0.60)).unwrap();
+        assert_eq!(noisy.grade, Grade::Warning);
+        assert!(noisy.advice.unwrap().contains("--counts-only"), "{}", noisy.found);
+        assert!(finding("noise of p50", &[0.0; 3]).is_none(), "three say nothing");
+    }
+}

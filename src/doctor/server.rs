@@ -14,8 +14,11 @@ use crate::units::bytes_text;
 /// A round trip longer than this, in microseconds, hides what the server does.
 const TRIP_US_MOST: f64 = 1_000.0;
 
+/// No disk keeps a commit in less, in microseconds.
+const COMMIT_US_LEAST: f64 = 30.0;
+
 /// Sides of a proof, each as large as the database that is cloned, and their template.
-const COPIES: i64 = 4;
+const COPIES: u64 = 4;
 
 pub(super) async fn examine(patient: &Patient, clock: &Clock) -> Result<Vec<Finding>, Error> {
     let mut connection = patient.target.connect().await?;
@@ -52,30 +55,34 @@ async fn times(
 async fn trip(connection: &mut PgConnection, clock: &Clock) -> Result<Finding, Error> {
     let taken =
         times(connection, clock, "SELECT 1", 500).await.map_err(|e| Error::doing("time the shortest question", e))?;
-    let (p50, p99) = (taken[taken.len() / 2], taken[taken.len() * 99 / 100]);
+    Ok(graded_trip(taken[taken.len() / 2], taken[taken.len() * 99 / 100]))
+}
+
+fn graded_trip(p50: f64, p99: f64) -> Finding {
     let advice = "measure from a machine nearer to the server: the way there is most of a short statement's latency";
-    Ok(Finding::new("network floor", format!("SELECT 1 in {p50:.0} µs at p50, {p99:.0} µs at p99")).when(
+    Finding::new("network floor", format!("SELECT 1 in {p50:.0} µs at p50, {p99:.0} µs at p99")).when(
         TRIP_US_MOST < p50,
         Grade::Warning,
         advice,
-    ))
+    )
 }
 
 /// What a commit costs that must reach the disk.
 async fn commit(connection: &mut PgConnection, clock: &Clock) -> Finding {
     const WRITE: &str = "SELECT pg_logical_emit_message(true, 'weighbridge', 'doctor')";
     match times(connection, clock, WRITE, 60).await {
-        Ok(taken) => {
-            let p50 = taken[taken.len() / 2];
-            let advice = "commits do not seem to wait for a disk (under 30 µs): writes cost more where they do";
-            Finding::new("commit", format!("{p50:.0} µs at p50, {:.0} µs at most", taken[taken.len() - 1])).when(
-                p50 < 30.0,
-                Grade::Warning,
-                advice,
-            )
-        }
+        Ok(taken) => graded_commit(taken[taken.len() / 2], taken[taken.len() - 1]),
         Err(_) => Finding::new("commit", "not measured: the session may not write"),
     }
+}
+
+fn graded_commit(p50: f64, most: f64) -> Finding {
+    let advice = "commits do not seem to wait for a disk (under 30 µs): writes cost more where they do";
+    Finding::new("commit", format!("{p50:.0} µs at p50, {most:.0} µs at most")).when(
+        p50 < COMMIT_US_LEAST,
+        Grade::Warning,
+        advice,
+    )
 }
 
 /// Settings that spoil a measurement, and what they do to it.
@@ -111,10 +118,14 @@ async fn settings(connection: &mut PgConnection) -> Result<Vec<Finding>, Error> 
     let sql = "SELECT setting::int8 * 8192, pg_database_size(current_database()) FROM pg_settings WHERE name = 'shared_buffers'";
     let row = query(sql).fetch_one(&mut *connection).await.map_err(doing)?;
     let (buffers, size): (i64, i64) = (row.try_get(0).map_err(doing)?, row.try_get(1).map_err(doing)?);
-    let advice = "three sides do not fit into shared_buffers together: raise it, or read cache effects with care";
-    let found = format!("{} of shared_buffers, {} of database", bytes_text(buffers as u64), bytes_text(size as u64));
-    findings.push(Finding::new("cache", found).when(buffers < size * 3, Grade::Warning, advice));
+    findings.push(graded_cache(buffers as u64, size as u64));
     Ok(findings)
+}
+
+fn graded_cache(buffers: u64, size: u64) -> Finding {
+    let advice = "three sides do not fit into shared_buffers together: raise it, or read cache effects with care";
+    let found = format!("{} of shared_buffers, {} of database", bytes_text(buffers), bytes_text(size));
+    Finding::new("cache", found).when(buffers < size * 3, Grade::Warning, advice)
 }
 
 /// What the role may.
@@ -123,19 +134,23 @@ async fn rights(connection: &mut PgConnection) -> Result<Finding, Error> {
                FROM pg_roles WHERE rolname = current_user";
     let row = query(sql).fetch_one(&mut *connection).await.map_err(|e| Error::doing("read the role's rights", e))?;
     let may = |column: usize| row.try_get::<bool, _>(column).unwrap_or_default();
-    let said = match (may(0), may(1), may(2)) {
+    Ok(graded_rights(may(0), may(1), may(2)))
+}
+
+fn graded_rights(makes_databases: bool, superuser: bool, reads_statistics: bool) -> Finding {
+    let said = match (makes_databases, superuser, reads_statistics) {
         (_, true, _) => "superuser",
         (true, _, true) => "may make databases and read all statistics",
         (true, _, false) => "may make databases",
         (false, ..) => "may not make databases",
     };
-    Ok(Finding::new("rights", said)
+    Finding::new("rights", said)
         .when(
-            !may(1) && !may(2),
+            !superuser && !reads_statistics,
             Grade::Warning,
             "GRANT pg_read_all_stats, so that other sessions and statements are seen",
         )
-        .when(!may(0), Grade::Unfit, "ALTER ROLE … CREATEDB: a proof clones the database"))
+        .when(!makes_databases, Grade::Unfit, "ALTER ROLE … CREATEDB: a proof clones the database")
 }
 
 /// Of what only adds a column to a report.
@@ -184,18 +199,42 @@ async fn room(connection: &mut PgConnection, patient: &Patient) -> Result<Findin
         .await
         .and_then(|row| row.try_get(0))
         .map_err(|e| Error::doing("measure the database", e))?;
-    let needed = size * COPIES;
-    let Some(free) = patient.data.as_ref().and_then(|path| rustix::fs::statvfs(path).ok()) else {
-        return Ok(Finding::new(
+    let free = patient.data.as_ref().and_then(|path| rustix::fs::statvfs(path).ok());
+    Ok(graded_room(size.unsigned_abs() * COPIES, free.map(|free| free.f_bavail * free.f_frsize)))
+}
+
+fn graded_room(needed: u64, free: Option<u64>) -> Finding {
+    let needed_text = bytes_text(needed);
+    let Some(free) = free else {
+        return Finding::new(
             "disk",
-            format!("{} are needed for clones; what is free there is not seen from here", bytes_text(needed as u64)),
-        ));
+            format!("{needed_text} are needed for clones; what is free there is not seen from here"),
+        );
     };
-    let free = free.f_bavail * free.f_frsize;
-    let found = format!(
-        "{} free, {} needed for clones of the largest database here",
-        bytes_text(free),
-        bytes_text(needed as u64)
-    );
-    Ok(Finding::new("disk", found).when(free < needed as u64, Grade::Unfit, "free space, or use a smaller --scale"))
+    let found = format!("{} free, {needed_text} needed for clones of the largest database here", bytes_text(free));
+    Finding::new("disk", found).when(free < needed, Grade::Unfit, "free space, or use a smaller --scale")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_graded_by_what_it_takes_and_has() {
+        let grade = |finding: Finding| (finding.grade, finding.advice.is_some());
+        let (good, warning, unfit) = ((Grade::Good, false), (Grade::Warning, true), (Grade::Unfit, true));
+        assert_eq!((grade(graded_trip(900.0, 5e3)), grade(graded_trip(1_100.0, 5e3))), (good, warning));
+        assert_eq!((grade(graded_commit(31.0, 90.0)), grade(graded_commit(29.0, 90.0))), (good, warning));
+        assert_eq!((grade(graded_cache(300, 100)), grade(graded_cache(299, 100))), (good, warning));
+        assert_eq!((grade(graded_room(400, Some(400))), grade(graded_room(400, Some(399)))), (good, unfit));
+        assert_eq!(grade(graded_room(400, None)), good);
+    }
+
+    #[test]
+    fn a_role_that_makes_no_databases_is_unfit_even_where_it_sees_too_little() {
+        let grade = |makes, superuser, reads| graded_rights(makes, superuser, reads).grade;
+        assert_eq!((grade(true, true, false), grade(true, false, true)), (Grade::Good, Grade::Good));
+        assert_eq!(grade(true, false, false), Grade::Warning);
+        assert_eq!((grade(false, false, true), grade(false, false, false)), (Grade::Unfit, Grade::Unfit));
+    }
 }
