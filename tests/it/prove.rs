@@ -220,6 +220,15 @@ fn a_proof_goes_on_where_it_ended_and_its_verdicts_can_be_recomputed() {
     assert_eq!(other["evidence"]["design"]["attempt"], 3);
 
     assert!(home.run(&["verify", &folder]).ok().stdout.starts_with("verified · "));
+    // Histograms of one side are not those of another.
+    let path = format!("{folder}/chunks.hlog");
+    let measured = std::fs::read_to_string(&path).unwrap();
+    let swapped = measured.replace("Tag=before:", "Tag=?:").replace("Tag=after:", "Tag=before:");
+    std::fs::write(&path, swapped.replace("Tag=?:", "Tag=after:")).unwrap();
+    let found = home.run(&["verify", &folder]).exits(1).stdout;
+    assert!(found.contains("comparison.actions[0].p50.change.change: saved "), "{found}");
+    std::fs::write(&path, measured).unwrap();
+    home.run(&["verify", &folder]).ok();
     let path = format!("{folder}/trial.json");
     let told = std::fs::read_to_string(&path).unwrap();
     let share = "\"share\": 0.6,";
