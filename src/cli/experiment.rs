@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::anyhow;
 
 use super::exit::Failure;
-use crate::compare::{ActionComparison, Change, Comparison, CountComparison, Verdict, compare};
+use crate::compare::{ActionComparison, CountComparison, Verdict, compare};
 use crate::evidence::{Evidence, store};
 use crate::stats::paired::{LOOKS, looks};
 
@@ -87,7 +87,7 @@ pub(super) fn enough(evidence: &Evidence, most: u32) -> bool {
         return true;
     }
     if let Some(precision) = evidence.design.precision {
-        return narrow(&comparison, precision);
+        return comparison.is_narrow(precision);
     }
     // What does what it did needs no more than not to be slower.
     let unchanged = |action: &ActionComparison| action.counts.as_ref().is_some_and(CountComparison::is_unchanged);
@@ -97,13 +97,6 @@ pub(super) fn enough(evidence: &Evidence, most: u32) -> bool {
             // A control that differs by chance alone does so no more with the chunks there may be.
             || !action.looks_like_luck() && action.chunks_needed.is_none_or(|needed| HOPELESS * most < needed)
     })
-}
-
-/// Whether every interval that decides something is as narrow as was asked, on both sides of its estimate.
-fn narrow(comparison: &Comparison, precision: f64) -> bool {
-    let metrics = comparison.actions.iter().flat_map(|action| [&action.p50, &action.p95]).flatten();
-    let half = |change: Change| (change.high - change.low) / 2.0 / (1.0 + change.change);
-    metrics.filter_map(|metric| metric.change).all(|change| half(change) <= precision)
 }
 
 /// The evidence of an experiment that is to go on.

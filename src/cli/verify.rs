@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::exit::{ExitStatus, Failure};
 use super::report::say;
 use crate::compare::compare;
-use crate::evidence::store;
+use crate::evidence::{FORMAT, store};
 use crate::units::plural;
 
 /// What `verify` can be told.
@@ -27,14 +27,23 @@ const MOST: usize = 20;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     let evidence = store::read(&arguments.result).map_err(Failure::usage)?;
-    let saved = store::read_comparison(&arguments.result).map_err(Failure::usage)?;
-    let recomputed = serde_json::to_value(compare(&evidence)).map_err(Failure::environment)?;
+    let (mut saved, format) = store::read_comparison(&arguments.result).map_err(Failure::usage)?;
+    let mut recomputed = serde_json::to_value(compare(&evidence)).map_err(Failure::environment)?;
+    let older = format < u64::from(FORMAT);
+    if older {
+        (saved, recomputed) = (verdicts(&saved), verdicts(&recomputed));
+    }
     let mut differences = Vec::new();
     differ("comparison", &saved, &recomputed, &mut differences);
     if differences.is_empty() {
         let verdict = recomputed["verdict"].as_str().unwrap_or_default();
         let chunks = plural(evidence.chunks.len(), "chunk");
-        say(&format!("verified · {verdict}: every figure follows from the counts and {chunks} of histograms\n"))?;
+        let what = if older {
+            "every verdict and change (it is of an older format, which had other figures too)"
+        } else {
+            "every figure"
+        };
+        say(&format!("verified · {verdict}: {what} follows from the counts and {chunks} of histograms\n"))?;
         return Ok(ExitStatus::Ok);
     }
     say(&format!("not verified · {} not as the evidence says:\n", plural(differences.len(), "value")))?;
@@ -46,6 +55,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     }
     say("another version of the program may read evidence differently; `report` shows what this one says\n")?;
     Ok(ExitStatus::Regressed)
+}
+
+/// What every format has: verdicts, and how latencies changed.
+fn verdicts(comparison: &Value) -> Value {
+    let of_action = |action: &Value| {
+        let change = |metric: &str| action[metric]["change"].clone();
+        json!({ "name": action["name"], "verdict": action["verdict"], "p50": change("p50"), "p95": change("p95") })
+    };
+    let actions: Vec<Value> = comparison["actions"].as_array().into_iter().flatten().map(of_action).collect();
+    json!({ "verdict": comparison["verdict"], "actions": actions })
 }
 
 /// Adds every place where two documents differ.

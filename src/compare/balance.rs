@@ -18,12 +18,18 @@ pub struct Balance {
     pub no_longer_used: Vec<String>,
     /// Foreign keys that have lost the index that led to them, or came without one.
     pub unindexed: Vec<String>,
+    /// Foreign keys that no index led to before the migration either.
+    pub unindexed_before: Vec<String>,
     /// Indexes the migration left invalid.
     pub invalid: Vec<String>,
+    /// Indexes that were invalid before it.
+    pub invalid_before: Vec<String>,
     /// Indexes some action needs, with the action that needs it most; empty where no index was hidden.
     pub needed: Vec<Needed>,
-    /// Indexes hidden without any action noticing.
+    /// Indexes hidden without any action noticing, of the sets that were asked.
     pub not_needed: Vec<String>,
+    /// Indexes of which that is not known, for an action could not be asked.
+    pub not_told: Vec<String>,
     /// Indexes that no action uses, with the migration or without it, and that enforce nothing: of this mix, on this server.
     pub unused: Vec<String>,
     /// Indexes another one could stand in for all along, with that one.
@@ -75,25 +81,36 @@ pub fn balance(evidence: &Evidence) -> Balance {
     let advice = |side: Side| evidence.advice.get(&side).unwrap_or(&none);
     let (before, after) = (advice(Side::Before), advice(Side::After));
     let known: BTreeSet<&String> = before.redundant.iter().map(|(index, _)| index).collect();
-    let (needed, not_needed) = needed(evidence);
+    let (needed, not_needed, not_told) = needed(evidence);
     Balance {
         needed,
         not_needed,
+        not_told,
         made_redundant: after.redundant.iter().filter(|(index, _)| !known.contains(index)).cloned().collect(),
         no_longer_used: no_longer_used(evidence),
         unused: unused(evidence),
         redundant: after.redundant.iter().filter(|(index, _)| known.contains(index)).cloned().collect(),
         wanted: evidence.hypothetical.clone(),
-        unindexed: after.unindexed.iter().filter(|key| !before.unindexed.contains(key)).cloned().collect(),
-        invalid: after.invalid.iter().filter(|index| !before.invalid.contains(index)).cloned().collect(),
+        unindexed: only_new(&before.unindexed, &after.unindexed),
+        unindexed_before: of_both(&before.unindexed, &after.unindexed),
+        invalid: only_new(&before.invalid, &after.invalid),
+        invalid_before: of_both(&before.invalid, &after.invalid),
         hot_updates: hot_updates(evidence),
     }
 }
 
+fn only_new(before: &[String], after: &[String]) -> Vec<String> {
+    after.iter().filter(|name| !before.contains(name)).cloned().collect()
+}
+
+fn of_both(before: &[String], after: &[String]) -> Vec<String> {
+    after.iter().filter(|name| before.contains(name)).cloned().collect()
+}
+
 /// An action notices a hidden index when it touches at least [`FEWEST_BLOCKS`] blocks more, and a tenth more, without it.
-fn needed(evidence: &Evidence) -> (Vec<Needed>, Vec<String>) {
+fn needed(evidence: &Evidence) -> (Vec<Needed>, Vec<String>, Vec<String>) {
     const NOTICED: f64 = 1.1;
-    let (mut needed, mut not_needed) = (Vec::new(), Vec::new());
+    let (mut needed, mut not_needed, mut not_told) = (Vec::new(), Vec::new(), Vec::new());
     for ablated in &evidence.ablated {
         let costs = ablated.blocks.iter().zip(&ablated.blocks_without).zip(&evidence.actions);
         // What is refused only without the index, such as for its time, needs it most of all.
@@ -109,10 +126,11 @@ fn needed(evidence: &Evidence) -> (Vec<Needed>, Vec<String>) {
                 blocks: *with,
                 blocks_without: without,
             }),
+            None if ablated.blocks.iter().any(Option::is_none) => not_told.push(ablated.index.clone()),
             None => not_needed.push(ablated.index.clone()),
         }
     }
-    (needed, not_needed)
+    (needed, not_needed, not_told)
 }
 
 fn no_longer_used(evidence: &Evidence) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::Verdict;
-use super::parameters::{ClassCounts, Moved, classes, factor, moved, plan_text};
+use super::parameters::{ClassCounts, Moved, Pair, classes, executed, factor, moved, plan_text};
 use super::plan_change::{PlanChange, changes};
 use crate::evidence::{CountedAction, CountedSet, Evidence, Side};
 
@@ -14,10 +14,14 @@ use crate::evidence::{CountedAction, CountedSet, Evidence, Side};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CountComparison {
+    /// Changes smaller than this count as the same, as a share.
+    pub margin: f64,
     /// Sets of parameters: those that were executed, and those that were only planned, for which executed ones stand.
     pub sets: u32,
     /// Sets that were executed.
     pub executed: u32,
+    /// Kinds of sets, as the planner treats them, of which none was executed; the nearest stand for them.
+    pub kinds_left: u32,
     /// Means of an operation before.
     pub before: Counts,
     /// Means of an operation after.
@@ -32,20 +36,40 @@ pub struct CountComparison {
     pub dearer: Option<Moved>,
     /// Sets that touch at most half as many blocks after.
     pub cheaper: Option<Moved>,
-    /// Sets whose plans changed, where those of others did not.
+    /// Sets whose plans changed, where those of others did not; absent where they are just those that became dearer or cheaper.
     pub flipped: Option<Moved>,
     /// Whether both sides answer alike.
     pub answers: Answers,
     /// Columns of an answer that differ between the sides without the migration too, such as a clock, and were not compared.
     pub columns_left_out: u32,
+    /// Columns of an answer that the migration takes away: they were not compared.
+    pub columns_gone: u32,
     /// Tables that its writes touch and that were not compared: too large, not to be read, or no tables on both sides.
     pub untraced: BTreeSet<String>,
-    /// Of the counts alone: regressed when blocks or temporary files grow, improved when they shrink, by the margin and at least
-    /// [`FEWEST_BLOCKS`] an operation; invalid when the answers differ, inconclusive when no operation could be counted.
+    /// Of the counts alone: regressed when blocks or temporary files grow in the mean, by the margin and at least [`FEWEST_BLOCKS`] an
+    /// operation, or those of any executed set to twice as many; improved when they shrink so; invalid when the answers differ;
+    /// inconclusive when no operation could be counted, or triggers and keys are checked that were not and nothing else changed.
     pub verdict: Verdict,
 }
 
 impl CountComparison {
+    /// Sets that make the verdict where the mean does not: a few that became dearer, or cheaper.
+    #[must_use]
+    pub fn only_some(&self) -> Option<u32> {
+        let moved = match self.verdict {
+            Verdict::Regressed => self.dearer.as_ref().filter(|_| !self.before.exceeded_by(&self.after, self.margin)),
+            Verdict::Improved => self.cheaper.as_ref().filter(|_| !self.after.exceeded_by(&self.before, self.margin)),
+            _ => None,
+        };
+        moved.map(|moved| moved.sets)
+    }
+
+    /// Triggers or keys are checked after that were not before; their work is in no block count.
+    #[must_use]
+    pub fn fires_more(&self) -> bool {
+        self.verdict == Verdict::Inconclusive && self.plan_changes.iter().any(|(change, _)| change.fires_more())
+    }
+
     /// Whether single operations have the plans, blocks and WAL they had.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
@@ -78,6 +102,14 @@ pub struct Counts {
     pub planned_cost: f64,
 }
 
+impl Counts {
+    /// Whether others have more blocks or temporary files, by the margin and by enough an operation.
+    fn exceeded_by(&self, other: &Self, margin: f64) -> bool {
+        let grew = |own: f64, other: f64| own * (1.0 + margin) < other && own + FEWEST_BLOCKS <= other;
+        grew(self.blocks, other.blocks) || grew(self.temp_blocks, other.temp_blocks)
+    }
+}
+
 /// Whether answers are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -91,9 +123,10 @@ pub enum Answers {
     OtherPart,
     /// Other rows: a faster wrong answer is no gain.
     Different,
-    /// The sides without the migration differ too, as with a clock or a random number, or no column is common to both states: nothing
-    /// can be said.
+    /// The sides without the migration differ too, as with a clock or a random number: nothing can be said.
     Unrepeatable,
+    /// No column is common to both states: nothing can be said.
+    NothingCommon,
 }
 
 /// Fewer blocks than this are what one more index costs an operation that writes.
@@ -130,51 +163,59 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
         generic_changes.extend(changes(&before.plans[*old as usize], &after.plans[*new as usize]));
     }
     let answers = answers([before, control, after]);
-    let far = |is_far: fn(f64) -> bool| {
-        move |old: &CountedSet, new: &CountedSet| {
-            is_far(factor(old, new)) && FEWEST_BLOCKS <= old.blocks().abs_diff(new.blocks()) as f64
-        }
-    };
-    let dearer = moved([before, after], far(|factor| FAR <= factor));
-    let cheaper = moved([before, after], far(|factor| factor <= 1.0 / FAR));
-    let flipped = moved([before, after], |old, new| plan_text(before, old) != plan_text(after, new));
+    let pairs = executed([before, after]);
+    let far = |pair: &Pair<'_>| FEWEST_BLOCKS <= pair.0.blocks().abs_diff(pair.1.blocks()) as f64;
+    let is_dearer = |pair: &Pair<'_>| far(pair) && FAR <= factor(pair);
+    let is_cheaper = |pair: &Pair<'_>| far(pair) && factor(pair) <= 1.0 / FAR;
+    let is_flipped = |(old, new): &Pair<'_>| plan_text(before, old) != plan_text(after, new);
+    let dearer = moved([before, after], &pairs, is_dearer);
+    let cheaper = moved([before, after], &pairs, is_cheaper);
+    let said = |other: &dyn Fn(&Pair<'_>) -> bool| pairs.iter().all(|pair| is_flipped(pair) == other(pair));
+    let every = pairs.iter().all(is_flipped);
+    let flipped =
+        moved([before, after], &pairs, is_flipped).filter(|_| !every && !said(&is_dearer) && !said(&is_cheaper));
     let failed = |action: &CountedAction| action.sets.iter().filter(|set| set.failed.is_some()).count();
     let counted = |action: &CountedAction| action.sets.iter().any(|set| set.failed.is_none() && !set.plans.is_empty());
-    let grew = |old: f64, new: f64| old * (1.0 + margin) < new && old + FEWEST_BLOCKS <= new;
+    let fires_more = plan_changes.keys().any(PlanChange::fires_more);
     let verdict = if answers == Answers::Different || failed(before) != failed(after) {
         Verdict::Invalid
     } else if !counted(before) || !counted(after) {
         // Refused on every side, or a value that only a script's run sets: nothing was seen.
         Verdict::Inconclusive
-    } else if grew(old.blocks, new.blocks) || grew(old.temp_blocks, new.temp_blocks) || dearer.is_some() {
+    } else if old.exceeded_by(&new, margin) || dearer.is_some() {
         Verdict::Regressed
-    } else if grew(new.blocks, old.blocks) || grew(new.temp_blocks, old.temp_blocks) || cheaper.is_some() {
+    } else if new.exceeded_by(&old, margin) || cheaper.is_some() {
         Verdict::Improved
+    } else if fires_more {
+        Verdict::Inconclusive
     } else {
         Verdict::Same
     };
     let sets = rounded(before.sets.iter().map(CountedSet::weight).sum());
     CountComparison {
+        margin,
         sets,
         executed: before.sets.len() as u32,
         before: old,
         after: new,
-        classes: classes(&before.sets, &after.sets),
+        kinds_left: before.kinds_left,
+        classes: classes(&pairs),
         plan_changes: plan_changes.into_iter().map(|(change, weight)| (change, rounded(weight))).collect(),
         generic_changes,
         dearer,
         cheaper,
-        flipped: flipped.filter(|flipped| flipped.sets < sets),
+        flipped,
         answers,
+        columns_gone: before.sets.iter().flat_map(|set| &set.answers).map(|a| a.columns_gone).max().unwrap_or_default(),
         columns_left_out: before.sets.iter().flat_map(|set| &set.answers).map(|a| a.left_out).max().unwrap_or_default(),
         untraced: before.untraced.union(&after.untraced).cloned().collect(),
         verdict,
     }
 }
 
-/// Sets that a weight comes to: what was found is never none.
+/// Sets that a weight comes to.
 pub(super) fn rounded(weight: f64) -> u32 {
-    weight.round().max(1.0) as u32
+    weight.round() as u32
 }
 
 /// Means over sets, each as heavy as the sets it stands for.
@@ -211,6 +252,8 @@ fn answers([before, control, after]: [&CountedAction; 3]) -> Answers {
     for (step, ((before, control), after)) in all {
         let found = if before.rows == control.rows && before.rows != after.rows {
             Answers::Different
+        } else if before.columns_gone != 0 && before.checksum.is_empty() {
+            Answers::NothingCommon
         } else if before.checksum != control.checksum || before.checksum.is_empty() {
             Answers::Unrepeatable
         } else if before.checksum == after.checksum && before.rows == after.rows {
@@ -228,8 +271,9 @@ fn answers([before, control, after]: [&CountedAction; 3]) -> Answers {
             Answers::Same => 0,
             Answers::OtherOrder => 1,
             Answers::Unrepeatable => 2,
-            Answers::OtherPart => 3,
-            Answers::Different => 4,
+            Answers::NothingCommon => 3,
+            Answers::OtherPart => 4,
+            Answers::Different => 5,
         };
         if rank(worst) < rank(found) {
             worst = found;
@@ -249,7 +293,7 @@ pub(super) mod tests {
     }
 
     fn counted(sets: Vec<CountedSet>) -> CountedAction {
-        CountedAction { plans: vec![PlanShape::default()], sets, generic: vec![0], untraced: BTreeSet::new() }
+        CountedAction { plans: vec![PlanShape::default()], sets, generic: vec![0], ..CountedAction::default() }
     }
 
     pub(in crate::compare) fn both(before: Vec<CountedSet>, after: Vec<CountedSet>) -> CountComparison {
@@ -295,5 +339,36 @@ pub(super) mod tests {
         let before = counted(vec![set(1, 6, "a")]);
         let control = counted(vec![set(1, 6, "b")]);
         assert_eq!(compare([&before, &control, &control], 0.05).answers, Answers::Unrepeatable);
+    }
+
+    #[test]
+    fn a_verdict_of_a_few_sets_says_so() {
+        let before: Vec<CountedSet> = (0..40).map(|_| set(1, 100, "a")).collect();
+        let mut after: Vec<CountedSet> = (0..40).map(|_| set(1, 50, "a")).collect();
+        after[7].blocks_hit = 800;
+        let found = both(before.clone(), after.clone());
+        assert_eq!((found.verdict, found.only_some()), (Verdict::Regressed, Some(1)));
+        let all: Vec<CountedSet> = (0..40).map(|_| set(1, 800, "a")).collect();
+        assert_eq!(both(before.clone(), all).only_some(), None);
+        after[7] = set(1, 100, "a");
+        assert_eq!(both(after, before).only_some(), None);
+    }
+
+    #[test]
+    fn what_fires_more_is_not_the_same() {
+        let before = counted(vec![set(1, 6, "a")]);
+        let mut after = before.clone();
+        after.plans[0].triggers.insert("t.audit".to_owned());
+        let found = compare([&before, &before, &after], 0.05);
+        assert_eq!((found.verdict, found.fires_more()), (Verdict::Inconclusive, true));
+        assert_eq!(compare([&after, &after, &before], 0.05).verdict, Verdict::Same, "one less");
+    }
+
+    #[test]
+    fn states_without_a_common_column_are_no_clock() {
+        let mut gone = set(1, 6, "");
+        gone.answers[0].columns_gone = 1;
+        let found = both(vec![gone.clone()], vec![gone]);
+        assert_eq!((found.answers, found.columns_gone), (Answers::NothingCommon, 1));
     }
 }

@@ -77,15 +77,31 @@ pub struct Comparison {
     /// The largest difference in p95 between `before` and `control` that cannot be told from none, as a
     /// share: the noisiest action's. Absent below eight chunks.
     pub noise_floor: Option<f64>,
-    /// Change of the mean service time over the mix, as a share with a 95 % interval; absent when an
+    /// Change of the mean service time over the mix, as a share with a 95 % interval; absent when the trial is invalid, an
     /// action was never answered on a side, or a side could not keep up.
     pub workload: Option<Change>,
+    /// The same of `control`: what noise did to it.
+    pub workload_control: Option<Change>,
     /// By position in the mix.
     pub actions: Vec<ActionComparison>,
     /// Indexes that are new, lost, changed, or used differently; the others are left out.
     pub indexes: Vec<IndexComparison>,
     /// What the migration does to indexes beside that.
     pub balance: Balance,
+}
+
+impl Comparison {
+    /// Whether every interval that decides something is there and as narrow, on both sides of its estimate. A p95 of which too few
+    /// operations give none is no reason to go on: no more chunks give one.
+    #[must_use]
+    pub fn is_narrow(&self, precision: f64) -> bool {
+        let half = |change: Change| (change.high - change.low) / 2.0 / (1.0 + change.change);
+        self.actions.iter().all(|action| {
+            let changes = [&action.p50, &action.p95].into_iter().flatten().filter_map(|metric| metric.change);
+            let mut changes = changes.peekable();
+            changes.peek().is_some() && changes.all(|change| half(change) <= precision)
+        })
+    }
 }
 
 /// A relative change with its interval.
@@ -137,6 +153,9 @@ fn effect_of(evidence: &Evidence, ratios: &[f64]) -> Option<Effect> {
 /// Compares the sides of a trial.
 #[must_use]
 pub fn compare(evidence: &Evidence) -> Comparison {
+    if evidence.design.precision.is_some() && !evidence.complete {
+        return unfinished(compare_all(evidence), evidence.chunks.len());
+    }
     let Some(paid) = until_paid(evidence) else { return compare_all(evidence) };
     let mut comparison = compare_all(&paid);
     let done = evidence.chunks.len();
@@ -147,6 +166,25 @@ pub fn compare(evidence: &Evidence) -> Comparison {
         }
     };
     comparison
+}
+
+/// A proof to a precision that has not come to its end: who stops it when it suits has one more chance to err. Its estimates stand, its
+/// verdicts do not.
+fn unfinished(mut comparison: Comparison, done: usize) -> Comparison {
+    if comparison.verdict == Verdict::Invalid {
+        return comparison;
+    }
+    let reason = format!("cut off after {done} chunks, before every interval was as narrow as asked");
+    for action in &mut comparison.actions {
+        for metric in [&mut action.p50, &mut action.p95, &mut action.p99].into_iter().flatten() {
+            (metric.verdict, metric.not_slower) = (Verdict::Inconclusive, false);
+        }
+        action.not_slower = false;
+        if action.verdict != Verdict::Invalid {
+            (action.verdict, action.reason) = (Verdict::Inconclusive, Some(reason.clone()));
+        }
+    }
+    Comparison { verdict: Verdict::Inconclusive, reason, ..comparison }
 }
 
 /// A proof that was cut off between two planned looks, as it was at the last of them: a look when it suits would be one more chance
@@ -181,15 +219,15 @@ fn compare_all(evidence: &Evidence) -> Comparison {
     actions::weigh(&mut actions);
     let (verdict, reason) = conclude(evidence, &checks, &actions);
     let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
+    // A fast wrong answer makes no workload cheaper.
+    let sums = verdict != Verdict::Invalid && !checks.iter().any(|c| c.name == checks::CheckName::AchievedRate);
+    let workload = |side: Side| sums.then(|| workload_change(evidence, side)).flatten();
     Comparison {
         verdict,
         reason,
         noise_floor,
-        workload: if checks.iter().any(|c| c.name == checks::CheckName::AchievedRate) {
-            None
-        } else {
-            workload_change(evidence)
-        },
+        workload: workload(Side::After),
+        workload_control: workload(Side::Control),
         indexes: indexes::compare_all(evidence, &actions),
         actions,
         balance: balance::balance(evidence),
@@ -277,7 +315,7 @@ fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionComparison])
         // An action that fails or answers otherwise outweighs another's gain.
         (Verdict::Invalid, check.message.clone())
     } else if any(Verdict::Improved) {
-        (Verdict::Improved, format!("faster: {}", named(Verdict::Improved)))
+        conclude_improved(actions, &named(Verdict::Improved))
     } else if actions.iter().all(|a| a.verdict == Verdict::Same) {
         // One set tells nothing of how another would lie.
         let here = if evidence.design.replicates <= 1 { ", on this set of databases" } else { "" };
@@ -289,11 +327,35 @@ fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionComparison])
     }
 }
 
+/// Where something got faster and nothing is proven slower: what is not proven either way is named, and where that takes more work in
+/// the server or fails, nobody may call the whole a gain.
+fn conclude_improved(actions: &[ActionComparison], faster: &str) -> (Verdict, String) {
+    let open = || actions.iter().filter(|a| a.verdict == Verdict::Inconclusive && !a.not_slower);
+    let names = |of: &mut dyn Iterator<Item = &ActionComparison>| {
+        of.map(|action| action.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let counted = |a: &&ActionComparison| a.counts.as_ref().map(|counts| counts.verdict);
+    let heavier = names(&mut open().filter(|a| matches!(counted(a), Some(Verdict::Regressed | Verdict::Invalid))));
+    if !heavier.is_empty() {
+        let reason =
+            format!("faster: {faster}, but more work in the server or failures, and not proven how slow: {heavier}");
+        return (Verdict::Inconclusive, reason);
+    }
+    let open = names(&mut open());
+    let open = if open.is_empty() { open } else { format!("; not decided: {open}") };
+    (Verdict::Improved, format!("faster: {faster}{open}"))
+}
+
 /// What counts alone say: nothing of them is left to chance, so the worst is the verdict.
 fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
     let named = |verdict: Verdict| {
-        let of = |a: &&ActionComparison| a.counts.as_ref().is_some_and(|counts| counts.verdict == verdict);
-        actions.iter().filter(of).map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ")
+        let counted = actions.iter().filter_map(|a| Some((a, a.counts.as_ref()?)));
+        let of = counted.filter(|(_, counts)| counts.verdict == verdict);
+        let names = of.map(|(action, counts)| match counts.only_some() {
+            Some(sets) => format!("{} ({sets} of {} sets of parameters)", action.name, counts.sets),
+            None => action.name.clone(),
+        });
+        names.collect::<Vec<_>>().join(", ")
     };
     for (verdict, what) in [
         (Verdict::Invalid, "not comparable, for answers or failures differ"),
@@ -305,6 +367,12 @@ fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
             return (verdict, format!("{what}: {names}"));
         }
     }
+    let unseen = |action: &&ActionComparison| action.counts.as_ref().is_some_and(CountComparison::fires_more);
+    let fires_more: Vec<&str> = actions.iter().filter(unseen).map(|action| action.name.as_str()).collect();
+    if !fires_more.is_empty() {
+        let reason = "triggers or keys are checked that were not, whose work no plan counts; a proof under load tells";
+        return (Verdict::Inconclusive, format!("{reason}: {}", fires_more.join(", ")));
+    }
     let uncounted = named(Verdict::Inconclusive);
     if !uncounted.is_empty() {
         return (
@@ -312,11 +380,11 @@ fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
             format!("could not be counted, for every operation was refused or needs a value of a script: {uncounted}"),
         );
     }
-    (Verdict::Same, "every action takes as much work in the server as before".to_owned())
+    (Verdict::Same, "no action touches more blocks or fewer, by its margin and by four an operation".to_owned())
 }
 
-/// Mean service time over the mix as planned, chunk by chunk: each action by its share, however often it ran.
-fn workload_change(evidence: &Evidence) -> Option<Change> {
+/// Mean service time over the mix as planned, of a side against `before`, chunk by chunk: each action by its share, however often it ran.
+fn workload_change(evidence: &Evidence, side: Side) -> Option<Change> {
     let total = |chunk: &crate::evidence::Histograms, side: Side| -> Option<f64> {
         let recorded = chunk.get(&side)?.iter().zip(&evidence.actions);
         let mut sum = 0.0;
@@ -331,7 +399,7 @@ fn workload_change(evidence: &Evidence) -> Option<Change> {
     let ratios: Option<Vec<f64>> = evidence
         .histograms
         .iter()
-        .map(|chunk| Some((total(chunk, Side::After)? / total(chunk, Side::Before)?).ln()))
+        .map(|chunk| Some((total(chunk, side)? / total(chunk, Side::Before)?).ln()))
         .collect();
     effect_of(evidence, &ratios?).as_ref().map(Change::from)
 }
@@ -343,8 +411,7 @@ mod tests {
 
     #[test]
     fn the_impact_of_an_action_is_its_time_weighted_by_how_often_it_is_asked() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-3");
-        let mut evidence = store::read(std::path::Path::new(path)).unwrap();
+        let mut evidence = saved();
         for (side, first_ms) in [(Side::Before, 2.0), (Side::After, 5.0)] {
             let work = evidence.counters.get_mut(&side).unwrap().work.as_mut().unwrap();
             for (position, work) in work.iter_mut().enumerate() {
@@ -359,8 +426,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_between_looks_is_judged_as_at_the_last_of_them() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-3");
-        let mut evidence = store::read(std::path::Path::new(path)).unwrap();
+        let mut evidence = saved();
         evidence.design.looks = vec![8, 16];
         let at_look = compare(&evidence);
         evidence.complete = false;
@@ -383,5 +449,46 @@ mod tests {
         let early = compare(&evidence);
         assert_eq!(early.verdict, Verdict::Inconclusive);
         assert!(early.reason.contains("before the first planned look"), "{}", early.reason);
+    }
+
+    fn saved() -> Evidence {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-3");
+        store::read(std::path::Path::new(path)).unwrap()
+    }
+
+    #[test]
+    fn a_gain_names_what_is_not_decided_and_is_none_beside_what_takes_more_work() {
+        let evidence = saved();
+        let mut actions = compare(&evidence).actions;
+        for action in &mut actions {
+            (action.verdict, action.not_slower) = (Verdict::Same, true);
+            action.counts.as_mut().unwrap().verdict = Verdict::Same;
+        }
+        actions[0].verdict = Verdict::Improved;
+        let faster = format!("faster: {}", actions[0].name);
+        assert_eq!(conclude(&evidence, &[], &actions), (Verdict::Improved, faster.clone()));
+        actions[1].verdict = Verdict::Inconclusive;
+        assert_eq!(conclude(&evidence, &[], &actions).1, faster, "it is proven not slower");
+        actions[1].not_slower = false;
+        let undecided = format!("{faster}; not decided: {}", actions[1].name);
+        assert_eq!(conclude(&evidence, &[], &actions), (Verdict::Improved, undecided));
+        actions[1].counts.as_mut().unwrap().verdict = Verdict::Regressed;
+        let (verdict, reason) = conclude(&evidence, &[], &actions);
+        assert_eq!(verdict, Verdict::Inconclusive);
+        assert!(reason.ends_with(&format!("not proven how slow: {}", actions[1].name)), "{reason}");
+    }
+
+    #[test]
+    fn a_proof_to_a_precision_says_nothing_before_its_end() {
+        let mut evidence = saved();
+        evidence.design.precision = Some(0.02);
+        assert_eq!(compare(&evidence).verdict, Verdict::Regressed);
+        evidence.complete = false;
+        let cut = compare(&evidence);
+        assert_eq!(cut.verdict, Verdict::Inconclusive);
+        assert!(cut.actions.iter().all(|action| action.verdict == Verdict::Inconclusive && !action.not_slower));
+        let estimated = |action: &ActionComparison| action.p50.as_ref().is_some_and(|p50| p50.change.is_some());
+        assert!(cut.actions.iter().any(estimated), "the estimates stand");
+        assert!(!cut.is_narrow(0.02));
     }
 }

@@ -111,6 +111,14 @@ impl PlanChange {
     }
 }
 
+impl PlanChange {
+    /// Triggers or keys are checked that were not.
+    #[must_use]
+    pub fn fires_more(&self) -> bool {
+        matches!(self, Self::Triggers { to, .. } if !to.is_empty())
+    }
+}
+
 fn or_none(text: &str) -> &str {
     if text.is_empty() { "none" } else { text }
 }
@@ -129,9 +137,11 @@ pub fn changes(before: &PlanShape, after: &PlanShape) -> Vec<PlanChange> {
     for (relation, old) in &old {
         let Some(new) = new.get(relation).filter(|new| *new != old) else { continue };
         let (relation, from, to) = (relation.clone(), old.indexes.join(" + "), new.indexes.join(" + "));
+        // A view or a function in the table's place has no index either, and is no sequential scan.
+        let sequential = |path: &AccessPath| path.scan.ends_with("Seq Scan");
         found.push(match (old.indexes.is_empty(), new.indexes.is_empty()) {
-            (false, true) => PlanChange::IndexToSequential { relation, from },
-            (true, false) => PlanChange::SequentialToIndex { relation, to },
+            (false, true) if sequential(new) => PlanChange::IndexToSequential { relation, from },
+            (true, false) if sequential(old) => PlanChange::SequentialToIndex { relation, to },
             (false, false) if from != to => PlanChange::IndexChanged { relation, from, to },
             _ => PlanChange::ScanChanged { relation, from: old.scan.clone(), to: new.scan.clone() },
         });
@@ -198,6 +208,7 @@ mod tests {
         assert_eq!(words(&sequential, &a), ["p: sequential scan → a"]);
         assert_eq!(words(&a, &sequential), ["p: a → sequential scan"]);
         assert_eq!(words(&a, &b), ["p: a → b"]);
+        assert_eq!(words(&a, &plan("Function Scan", &[])), ["p: Index Scan → Function Scan"]);
         assert_eq!(words(&a, &plan("Index Only Scan", &["a"])), ["p: Index Scan → Index Only Scan"]);
         let joins = [("Hash Join".to_owned(), 2)].into();
         let sorted = PlanShape { sorts: 1, parallel: true, joins, ..a.clone() };

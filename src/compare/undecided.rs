@@ -41,7 +41,7 @@ pub(super) fn why_undecided(
         return "clones without the migration differ too, so the change may be the luck of how one clone lies; --replicates 4 tells".to_owned();
     }
     if all().any(|m| may_be_siblings(m, margin)) {
-        return "single operations do exactly what they did, and another set of clones may differ by as much; --replicates 4 tells".to_owned();
+        return "single operations have the plans, blocks and WAL they had, and another set of clones may differ by as much; --replicates 4 tells".to_owned();
     }
     let inside = |m: &MetricComparison, most: f64| m.change.is_some_and(|c| -most < c.low && c.high < most);
     if let Some(metric) = all().find(|m| inside(m, margin) && !inside(m, m.equal_within)) {

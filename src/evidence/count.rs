@@ -15,6 +15,12 @@ pub struct CountedAction {
     pub plans: Vec<PlanShape>,
     /// One for each set of parameters, the same sets on every side.
     pub sets: Vec<CountedSet>,
+    /// How many of them, the last, were drawn because the planner treats them as none of the others; absent before format 5.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rare: u32,
+    /// Kinds of sets, as the planner treats them, of which none was executed, because there are too many; the nearest stand for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub kinds_left: u32,
     /// The plan that fits any parameters, of each step that has one.
     pub generic: Vec<u32>,
     /// Tables that its writes touched and that were not looked into: too large, not to be read, or no tables on both sides.
@@ -83,16 +89,16 @@ pub struct AccessPath {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CountedSet {
-    /// How many sets it stands for: with the other executed ones of its kind, for all that the planner treats alike. Absent where sets
+    /// How many sets the planner treats as it, and how many of these were executed: it stands for its share of them. Absent where sets
     /// were not planned beside those that were executed, and before format 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stands_for: Option<f64>,
+    pub stands_for: Option<(u32, u32)>,
     /// Rows returned or changed.
     pub rows: u64,
-    /// Rows that the scan which gave the most of them gave in all its loops, added over steps: what the parameters find, though the
-    /// statement returns fewer or a sum. Absent before format 5.
-    #[serde(default)]
-    pub rows_found: u64,
+    /// Rows that scans gave which ran once, by alias (of partitions, without their numbers): what the parameters find, though the
+    /// statement returns fewer, or a sum. Absent before format 5.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rows_found: BTreeMap<String, u64>,
     /// Blocks found in shared buffers.
     pub blocks_hit: u64,
     /// Blocks read from the kernel.
@@ -139,17 +145,28 @@ pub struct Answer {
     /// Columns that differ between sides without the migration too, such as a clock, and were not compared; absent before format 4.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u32,
+    /// Columns that only the side `before` has, and that were not compared; absent before format 5.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub columns_gone: u32,
 }
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+impl CountedAction {
+    /// Sets that were drawn one after the other from the first.
+    #[must_use]
+    pub fn sampled(&self) -> usize {
+        self.sets.len().saturating_sub(self.rare as usize)
+    }
+}
+
 impl CountedSet {
     /// How many sets it stands for, itself where nothing else is known.
     #[must_use]
     pub fn weight(&self) -> f64 {
-        self.stands_for.unwrap_or(1.0)
+        self.stands_for.map_or(1.0, |(sets, executed)| f64::from(sets) / f64::from(executed.max(1)))
     }
 
     /// Blocks touched, found or read.

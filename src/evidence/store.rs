@@ -143,15 +143,16 @@ pub fn read(path: &Path) -> Result<Evidence, StoreError> {
     Ok(evidence)
 }
 
-/// Reads what a saved trial says of its own evidence.
+/// Reads what a saved trial says of its own evidence, and the number of its format.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_comparison(path: &Path) -> Result<serde_json::Value, StoreError> {
+pub fn read_comparison(path: &Path) -> Result<(serde_json::Value, u64), StoreError> {
     let file = if path.is_dir() { path.join("trial.json") } else { path.to_owned() };
     let document: serde_json::Value = serde_json::from_slice(&read_bytes(&file)?)
         .map_err(|e| StoreError::NotAResult { path: file.clone(), reason: e.to_string() })?;
-    Ok(document.get("comparison").cloned().unwrap_or_default())
+    let format = document.get("format").and_then(serde_json::Value::as_u64).unwrap_or_default();
+    Ok((document.get("comparison").cloned().unwrap_or_default(), format))
 }
 
 /// Reads the document of a saved run: `run.json` or the folder that holds it.

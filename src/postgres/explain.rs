@@ -34,12 +34,13 @@ pub struct Plan {
 }
 
 /// What `EXPLAIN (ANALYZE, BUFFERS, WAL)` counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Executed {
     /// Rows the statement returned or changed.
     pub rows: u64,
-    /// Rows that the scan of a table which gave the most of them gave in all its loops.
-    pub rows_found: u64,
+    /// Rows that scans of tables gave, by alias, as far as they ran once and in one process: means over loops are rounded before 18,
+    /// and workers share rows by chance. Partitions count to the alias without their number.
+    pub rows_found: BTreeMap<String, u64>,
     /// Blocks found in shared buffers.
     pub blocks_hit: u64,
     /// Blocks read from the kernel.
@@ -133,11 +134,13 @@ impl Executed {
     pub fn read(document: &Value) -> Self {
         let Some(node) = top(document) else { return Self::default() };
         let whole = |key: &str| float(node, key) as u64;
+        let mut rows_found = BTreeMap::new();
+        find(node, &mut rows_found);
         let input =
             node.get("Plans").and_then(|plans| plans.get(0)).filter(|_| text(node, "Node Type") == Some("ModifyTable"));
         Self {
             rows: rows(node).max(input.map_or(0, rows)),
-            rows_found: most_found(node),
+            rows_found,
             blocks_hit: whole("Shared Hit Blocks") + whole("Local Hit Blocks"),
             blocks_read: whole("Shared Read Blocks") + whole("Local Read Blocks"),
             temp_blocks: whole("Temp Read Blocks") + whole("Temp Written Blocks"),
@@ -153,12 +156,24 @@ fn rows(node: &Value) -> u64 {
     (float(node, "Actual Rows") * float(node, "Actual Loops")).round() as u64
 }
 
-/// The most rows any scan of a table gave, from a node down.
-fn most_found(node: &Value) -> u64 {
-    let is_scan =
-        text(node, "Node Type").is_some_and(|kind| kind.ends_with("Scan")) && text(node, "Relation Name").is_some();
-    let below = node.get("Plans").and_then(Value::as_array).into_iter().flatten().map(most_found).max();
-    below.unwrap_or(0).max(if is_scan { rows(node) } else { 0 })
+/// Adds the rows that scans gave from a node down.
+fn find(node: &Value, found: &mut BTreeMap<String, u64>) {
+    let kind = text(node, "Node Type").unwrap_or_default();
+    if kind.starts_with("Gather") {
+        return;
+    }
+    if let Some(alias) = text(node, "Alias").filter(|_| kind.ends_with("Scan") && node.get("Relation Name").is_some())
+        && float(node, "Actual Loops") <= 1.0
+    {
+        *found.entry(unnumbered(alias).to_owned()).or_default() += rows(node);
+    }
+    node.get("Plans").and_then(Value::as_array).into_iter().flatten().for_each(|child| find(child, found));
+}
+
+/// The alias of a partitioned table, of that of a partition: `p` of `p_3`.
+fn unnumbered(alias: &str) -> &str {
+    let stem = alias.trim_end_matches(|c: char| c.is_ascii_digit());
+    stem.strip_suffix('_').filter(|name| !name.is_empty() && stem.len() < alias.len()).unwrap_or(alias)
 }
 
 fn bitmaps(node: &Value, indexes: &mut Vec<String>) {
@@ -210,5 +225,17 @@ mod tests {
         assert_eq!(plan.paths[0].2, ["a", "b"]);
         let executed = Executed::read(&document);
         assert_eq!((executed.rows, executed.blocks_hit, executed.wal_records, executed.wal_bytes), (2, 7, 3, 900));
+    }
+
+    #[test]
+    fn what_scans_find_is_known_where_they_ran_once_and_of_partitions_together() {
+        let scan = |kind: &str, alias: &str, rows: u64, loops: u64| serde_json::json!({"Node Type": kind, "Relation Name": "t", "Alias": alias, "Actual Rows": rows, "Actual Loops": loops});
+        let gathered = serde_json::json!({"Node Type": "Gather", "Plans": [scan("Seq Scan", "shared", 9, 3)]});
+        let parts = serde_json::json!({"Node Type": "Append", "Plans": [scan("Seq Scan", "p_1", 30, 1), scan("Index Scan", "p_12", 12, 1)]});
+        let document = serde_json::json!([{"Plan": {"Node Type": "Limit", "Actual Rows": 5, "Actual Loops": 1, "Plans": [
+            parts, gathered, scan("Index Scan", "inner", 1, 40), scan("Index Scan", "never", 0, 0), scan("Seq Scan", "v2", 7, 1)]}}]);
+        let found: Vec<(String, u64)> = Executed::read(&document).rows_found.into_iter().collect();
+        let expected = [("never", 0), ("p", 42), ("v2", 7)];
+        assert_eq!(found, expected.map(|(alias, rows)| (alias.to_owned(), rows)));
     }
 }

@@ -4,7 +4,7 @@ use super::words;
 use crate::compare::balance::Needed;
 use crate::compare::counts::CountComparison;
 use crate::compare::indexes::Fate;
-use crate::compare::parameters::{ClassCounts, Measure, Moved, ParameterClass};
+use crate::compare::parameters::{Apart, ClassCounts, Measure, Moved, ParameterClass};
 use crate::compare::{ActionComparison, Answers, Comparison, IndexComparison};
 use crate::evidence::Hypothetical;
 use crate::units::{change_text, count_text, duration_text, interval_text, percent_text, plural};
@@ -61,11 +61,20 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     };
     if !balance.unused.is_empty() {
         let names = balance.unused.iter().map(|name| words::bare(name).to_owned()).collect();
-        lines.push(format!("used by no action, with the migration or without it: {}", shortened(names)));
+        lines.push(format!(
+            "used by no action of this mix here, with the migration or without it: {}",
+            shortened(names)
+        ));
     }
     if !balance.redundant.is_empty() {
         let pairs = balance.redundant.iter().map(|(index, keeper)| format!("{index} (by {keeper})")).collect();
         lines.push(format!("redundant all along: {}", shortened(pairs)));
+    }
+    if !balance.unindexed_before.is_empty() {
+        lines.push(format!("foreign keys without an index all along: {}", shortened(balance.unindexed_before.clone())));
+    }
+    if !balance.invalid_before.is_empty() {
+        lines.push(format!("invalid all along: {}", shortened(balance.invalid_before.clone())));
     }
     for Hypothetical { index, action, cost, cost_with } in &balance.wanted {
         lines.push(format!(
@@ -84,7 +93,17 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
         });
     }
     for index in &balance.not_needed {
-        lines.push(format!("{} is in a plan, and no action touches more blocks without it", words::bare(index)));
+        lines.push(format!(
+            "{} is in a plan, and no action touches a tenth and four blocks more without it, in the few sets of parameters that were asked; what \
+             triggers and keys need is not in that",
+            words::bare(index)
+        ));
+    }
+    for index in &balance.not_told {
+        lines.push(format!(
+            "{} is in a plan; whether it is needed is not known, for an action could not be asked",
+            words::bare(index)
+        ));
     }
     for hot in &balance.hot_updates {
         lines.push(format!(
@@ -135,7 +154,10 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
     let name = &action.name;
     let mut lines: Vec<String> = Vec::new();
     for (change, sets) in &counts.plan_changes {
-        let share = if *sets == counts.sets { String::new() } else { format!(" in {sets} of {} sets", counts.sets) };
+        let share = match *sets == counts.sets {
+            true => String::new(),
+            false => format!(" in {}{sets} of {} sets", about(counts), counts.sets),
+        };
         lines.push(format!("{name} · plan: {}{share}", change.text()));
     }
     for change in &counts.generic_changes {
@@ -147,27 +169,38 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
     let touch = |blocks: &str| format!("touch {blocks} the blocks");
     let dearer = counts.dearer.as_ref().map(|m| (m, touch(&format!("up to {:.1} times", m.factor))));
     let cheaper = counts.cheaper.as_ref().map(|m| (m, touch(&format!("as little as {}", share_text(m.factor)))));
-    // What the others say already is not said again.
-    let told =
-        |moved: &Moved| [&counts.dearer, &counts.cheaper].into_iter().flatten().any(|other| other.sets == moved.sets);
-    let flipped = counts.flipped.as_ref().filter(|moved| !told(moved)).map(|m| (m, "have another plan".to_owned()));
-    lines.extend(
-        [dearer, cheaper, flipped].into_iter().flatten().map(|(moved, what)| far(name, counts.sets, moved, &what)),
-    );
+    let flipped = counts.flipped.as_ref().map(|m| (m, "have another plan".to_owned()));
+    lines.extend([dearer, cheaper, flipped].into_iter().flatten().map(|(moved, what)| far(name, counts, moved, &what)));
+    if counts.kinds_left != 0 {
+        let kinds = plural(counts.kinds_left as usize, "more kind");
+        lines.push(format!(
+            "{name} · the planner sees {kinds} of parameters that were not executed: the nearest stand for them"
+        ));
+    }
     lines.extend(answers(name, counts));
     lines
+}
+
+/// Before numbers of sets of which some were only planned.
+fn about(counts: &CountComparison) -> &'static str {
+    if counts.executed == counts.sets { "" } else { "about " }
 }
 
 /// Blocks of each kind of parameters, where they moved.
 fn by_class(name: &str, counts: &CountComparison) -> Option<String> {
     let moved = counts.classes.iter().any(|class| class.before.blocks != class.after.blocks);
-    let each = counts.classes.iter().map(|ClassCounts { class, sets, rows_min, before, after }| {
-        let kind = match class {
-            ParameterClass::None => "find nothing".to_owned(),
-            ParameterClass::Normal => "find the usual".to_owned(),
-            ParameterClass::Heavy => format!("find {} or more", plural(*rows_min as usize, "row")),
+    let each = counts.classes.iter().map(|class| {
+        let ClassCounts { class, by, sets, executed, rows_min, before, after } = class;
+        let rows = plural(*rows_min as usize, "row");
+        let kind = match (class, by) {
+            (ParameterClass::None, _) => "find nothing".to_owned(),
+            (ParameterClass::Normal, _) => "find the usual".to_owned(),
+            (ParameterClass::Heavy, Measure::Rows) => format!("give much ({rows} or more in {executed} executed)"),
+            (ParameterClass::Heavy, Measure::FoundBefore(table) | Measure::FoundAfter(table)) => {
+                format!("find much ({rows} of {table} or more in {executed} executed)")
+            }
         };
-        format!("{} ({sets} that {kind})", arrow(before.blocks, after.blocks))
+        format!("{} for {}{sets} that {kind}", arrow(before.blocks, after.blocks), about(counts))
     });
     moved.then(|| format!("{name} · blocks by what the parameters find: {}", each.collect::<Vec<_>>().join(", ")))
 }
@@ -182,7 +215,16 @@ fn answers(name: &str, counts: &CountComparison) -> Vec<String> {
         Answers::Unrepeatable => {
             lines.push(format!("{name} · answers: they differ without the migration too, so they were not compared"));
         }
+        Answers::NothingCommon => {
+            lines.push(format!(
+                "{name} · answers: no column of it is there in both states, so only the numbers of rows were compared"
+            ));
+        }
         Answers::Same | Answers::OtherPart | Answers::Different => {}
+    }
+    if counts.columns_gone != 0 && counts.answers != Answers::NothingCommon {
+        let columns = plural(counts.columns_gone as usize, "column");
+        lines.push(format!("{name} · answers: {columns} gone with the migration, and so not compared"));
     }
     if counts.columns_left_out != 0 && counts.answers != Answers::Unrepeatable {
         let columns = plural(counts.columns_left_out as usize, "column");
@@ -204,21 +246,24 @@ fn share_text(share: f64) -> String {
 }
 
 /// Sets that do something else than they did: which they are, and their plans.
-fn far(name: &str, sets: u32, moved: &Moved, what: &str) -> String {
-    let which = moved.apart.map_or(String::new(), |apart| {
-        let what = match apart.by {
-            Measure::Rows => "that give",
-            Measure::RowsFoundBefore => "for which a scan finds",
-            Measure::RowsFoundAfter => "for which a scan with the migration finds",
+fn far(name: &str, counts: &CountComparison, moved: &Moved, what: &str) -> String {
+    let which = moved.apart.as_ref().map_or(String::new(), |Apart { by, sets, others }| {
+        let (does, with) = match by {
+            Measure::Rows => ("give".to_owned(), ""),
+            Measure::FoundBefore(table) => (format!("find in {table}"), ""),
+            Measure::FoundAfter(table) => (format!("find in {table}"), " with the migration"),
         };
-        let (least, most) = (plural(apart.least as usize, "row"), count_text(apart.most_of_others));
-        format!(": those {what} at least {least} (others at most {most})")
+        let more = others.1 < sets.0;
+        let (bound, of_others) = if more { (sets.0, others.1) } else { (sets.1, others.0) };
+        let (bound, of_others) = (plural(bound as usize, "row"), count_text(of_others));
+        let (these, the_others) = if more { ("at least", "at most") } else { ("at most", "at least") };
+        format!(": executed, they {does} {these} {bound}{with}, the others {the_others} {of_others}")
     });
     let plans = match moved.plan_before == moved.plan_after {
         true => format!("; plan {}", moved.plan_after),
         false => format!("; {} → {}", moved.plan_before, moved.plan_after),
     };
-    format!("{name} · {} of {sets} sets of parameters {what}{which}{plans}", moved.sets)
+    format!("{name} · {}{} of {} sets of parameters {what}{which}{plans}", about(counts), moved.sets, counts.sets)
 }
 
 /// `1,204 → 6`, or one number when both are the same.

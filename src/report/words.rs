@@ -2,9 +2,9 @@
 
 use super::counted;
 use crate::compare::indexes::Fate;
-use crate::compare::{ActionComparison, Comparison, IndexComparison, MetricComparison, Verdict};
+use crate::compare::{ActionComparison, Change, Comparison, IndexComparison, MetricComparison, Verdict};
 use crate::evidence::{CountedAction, CountedSet, Evidence, IndexUse, Interleave, LoadFacts, Subject};
-use crate::stats::paired::LOOKS;
+use crate::stats::paired::{LOOKS, looks};
 use crate::units::{
     bytes_change_text, bytes_text, change_text, duration_text, interval_text, ms_text, per_call_text, percent_text,
     plural,
@@ -15,7 +15,9 @@ use std::time::Duration;
 pub(super) fn notes(evidence: &Evidence, comparison: &Comparison) -> Vec<String> {
     asks_differently(evidence)
         .chain(design(evidence))
+        .chain(precision(evidence, comparison))
         .chain(attempts(evidence))
+        .chain(comparison.actions.iter().filter_map(by_median))
         .chain(counted::notes(comparison))
         .chain(counted::prices(comparison))
         .chain(counted::balance(comparison))
@@ -41,6 +43,9 @@ fn design(evidence: &Evidence) -> Vec<String> {
         )),
         Interleave::Block => lines.push(format!("the sides took turns in blocks, each after a warm-up{why}")),
     }
+    if design.subject != Subject::Clones && evidence.counts.values().flatten().any(writes) {
+        lines.push("what writes leave in other tables was not compared: others may write here".to_owned());
+    }
     if 1 < design.replicates {
         let sets = design.replicates;
         lines.push(format!(
@@ -60,6 +65,18 @@ fn design(evidence: &Evidence) -> Vec<String> {
         lines.push(format!("what changed got more of the operations, to be decided: {}", focused.join(", ")));
     }
     lines
+}
+
+/// Whether a proof to a precision came to it.
+fn precision(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
+    let precision = evidence.design.precision?;
+    let reached = if comparison.is_narrow(precision) { "every interval is" } else { "not every interval is" };
+    Some(format!("{reached} as narrow as ±{}, at which this proof was to end", percent_text(precision)))
+}
+
+/// Whether operations of an action write.
+fn writes(action: &CountedAction) -> bool {
+    action.plans.iter().any(|plan| plan.shape.contains("ModifyTable"))
 }
 
 /// More chunks than its last look no experiment can have: then a better machine or a wider margin is advised.
@@ -131,30 +148,35 @@ pub(super) fn impact(comparison: &Comparison) -> Option<String> {
     actions.retain(|(_, impact)| MATTERS <= impact.abs());
     actions.sort_by(|(_, a), (_, b)| a.total_cmp(b));
     let each: Vec<String> = actions.iter().map(|(name, impact)| format!("{name} {}", change_text(*impact))).collect();
-    (!each.is_empty()).then(|| format!("time in the server over the mix: {} ({})", change_text(all), each.join(", ")))
+    let said = !each.is_empty() && comparison.verdict != Verdict::Invalid;
+    said.then(|| format!("time in the server over the mix: {} ({})", change_text(all), each.join(", ")))
 }
 
 /// Every action that is proven not to be slower, as its own line: each by its own test, so it needs no correction.
 pub(super) fn not_slower(comparison: &Comparison) -> Option<String> {
     let proven = comparison.actions.iter().filter(|action| action.not_slower).count();
     (0 < proven).then(|| {
-        format!("proven not slower, within their margins: {proven} of {}", plural(comparison.actions.len(), "action"))
+        format!(
+            "proven not slower on these databases, within their margins: {proven} of {}",
+            plural(comparison.actions.len(), "action")
+        )
     })
 }
 
 /// What was counted, over its table.
 pub(super) fn counted(evidence: &Evidence) -> String {
     let counted = || evidence.counts.values().flatten();
+    let sets = counted().map(|action| action.sets.iter().map(CountedSet::weight).sum::<f64>().round() as usize);
+    let (fewest, most) = (sets.clone().min().unwrap_or(0), sets.max().unwrap_or(0));
     let executed = counted().map(|action| action.sets.len()).max().unwrap_or(0);
-    let weight = |action: &CountedAction| action.sets.iter().map(CountedSet::weight).sum::<f64>().round() as usize;
-    let sets = counted().map(weight).max().unwrap_or(0);
-    let standing = match executed == sets {
+    let range = if fewest == most { String::new() } else { format!("{fewest} to ") };
+    let standing = match executed == most {
         true => String::new(),
         false => format!("; up to {executed} were executed, each for those that the planner treats alike"),
     };
     format!(
-        "one operation without load, the mean of {} of parameters, the same on both sides{standing}:",
-        plural(sets, "set")
+        "one operation without load, the mean of {range}{} of parameters, the same on both sides{standing}:",
+        plural(most, "set")
     )
 }
 
@@ -216,8 +238,9 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
         let time = duration_text(evidence.time_of(f64::from(more)));
         if needed <= MOST_CHUNKS {
             let how = match evidence.design.precision {
-                Some(_) => "begin a new proof with a narrower --precision",
-                None => "prove --resume goes on",
+                Some(_) => "begin a new proof with a narrower --precision".to_owned(),
+                None if may_go_on(evidence, needed) => "prove --resume goes on".to_owned(),
+                None => format!("its looks are spent, so begin a new proof with --chunks {needed}"),
             };
             let chunks = plural(needed as usize, "chunk");
             text.push_str(&format!("; about {chunks} would decide ({time} more): {how}"));
@@ -229,6 +252,25 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
         }
     }
     Some(text)
+}
+
+/// Whether an experiment may have so many chunks: the looks it has had are paid for, and those on the way there.
+fn may_go_on(evidence: &Evidence, chunks: u32) -> bool {
+    let done = evidence.chunks.len() as u32;
+    let had = evidence.design.looks.iter().filter(|look| **look <= done).count();
+    had + looks(chunks).into_iter().filter(|look| done < *look).count() <= LOOKS.len()
+}
+
+/// A verdict that rests on the median, which the table shows no change of.
+fn by_median(action: &ActionComparison) -> Option<String> {
+    let (p50, p95) = (action.p50.as_ref()?, action.p95.as_ref());
+    let decided = matches!(action.verdict, Verdict::Improved | Verdict::Regressed) && p50.verdict == action.verdict;
+    if !decided || p95.is_some_and(|p95| p95.verdict == action.verdict) {
+        return None;
+    }
+    let both = |change: Change| format!("{} {}", change_text(change.change), interval_text(change.low, change.high));
+    let control = p50.control.map_or(String::new(), |control| format!(", A/A {}", both(control)));
+    Some(format!("{} {} by its p50: {}{control}", action.name, action.verdict.word(), both(p50.change?)))
 }
 
 /// A name as people write it: without the schema nobody writes.
@@ -291,9 +333,7 @@ pub(super) fn size(index: &IndexComparison) -> String {
 /// The whole mix in one phrase.
 pub(super) fn workload(comparison: &Comparison) -> Option<String> {
     let change = comparison.workload?;
-    Some(format!(
-        "{} {} in mean service time over the mix",
-        change_text(change.change),
-        interval_text(change.low, change.high)
-    ))
+    let both = |change: Change| format!("{} {}", change_text(change.change), interval_text(change.low, change.high));
+    let control = comparison.workload_control.map_or(String::new(), |control| format!(" (A/A {})", both(control)));
+    Some(format!("{} in mean service time over the mix{control}", both(change)))
 }

@@ -37,7 +37,7 @@ pub async fn ablate(
         listener(Event::Ablating { index, done: done as u32 + 1, total: indexes.len() as u32 });
         let mut ablated = Ablated { index: index.clone(), ..Ablated::default() };
         for (action, known) in counted.iter().enumerate() {
-            let asked = known.sets.len().min(MOST_SETS);
+            let asked = known.sampled().min(MOST_SETS);
             let (mut with, mut without) = (Some(0), Some(0));
             for set in 0..asked as u64 {
                 // One after the other: what was rolled back before costs both alike.

@@ -34,15 +34,37 @@ pub(super) fn add_answers(
         }
     }
     let untraced: BTreeSet<String> = sides.iter().flat_map(|side| side[action].untraced.clone()).collect();
-    for of_sides in step.chain(changes_of_tables(answers, tables, &untraced)) {
+    for mut of_sides in step.chain(changes_of_tables(answers, tables, &untraced)) {
         let mut columns = of_sides[0].columns.clone();
+        let all = columns.len();
         columns.retain(|column| of_sides.iter().all(|rows| rows.rows.is_empty() || rows.columns.contains(column)));
+        let columns_gone = (all - columns.len()) as u32;
         let common = columns.len();
+        take_what_is_near(&mut of_sides);
         columns.retain(|column| of_sides[0].values(column) == of_sides[control].values(column));
         let left_out = (common - columns.len()) as u32;
         for (found, rows) in sides.iter_mut().zip(of_sides) {
             if let Some(set) = found[action].sets.get_mut(set) {
-                set.answers.push(Answer { left_out, ..rows.answer(&columns) });
+                set.answers.push(Answer { left_out, columns_gone, ..rows.answer(&columns) });
+            }
+        }
+    }
+}
+
+/// Gives columns of floating point the values of the first side where they are as near to them as adding in another order leaves them.
+fn take_what_is_near(sides: &mut [Rows]) {
+    let Some((first, others)) = sides.split_first_mut() else { return };
+    for (column, most) in &first.inexact {
+        let Some(known) = first.numbers(column) else { continue };
+        for rows in others.iter_mut() {
+            let Some(own) = rows.numbers(column).filter(|own| own.len() == known.len()) else { continue };
+            let near = |a: f64, b: f64| a == b || (a - b).abs() <= most * a.abs().max(b.abs());
+            if own.iter().zip(&known).all(|((a, _), (b, _))| near(*a, *b)) {
+                let place = |rows: &Rows| rows.columns.iter().position(|name| name == column);
+                let Some((from, to)) = place(first).zip(place(rows)) else { continue };
+                for ((_, row), (_, known)) in own.into_iter().zip(&known) {
+                    rows.rows[row][to] = first.rows[*known][from].clone();
+                }
             }
         }
     }
@@ -87,7 +109,9 @@ fn net(table: &str, [left, gone]: [Option<&Rows>; 2], columns: &[String]) -> [Ro
         let times = |(row, by): (&Vec<Option<Vec<u8>>>, &i64)| {
             std::iter::repeat_n(row.clone(), usize::try_from(by * sign).unwrap_or_default())
         };
-        Rows { of, columns: columns.to_vec(), rows: balance.iter().flat_map(times).collect(), partial, total: false }
+        let rows = balance.iter().flat_map(times).collect();
+        let inexact = left.or(gone).map(|rows| rows.inexact.clone()).unwrap_or_default();
+        Rows { of, columns: columns.to_vec(), inexact, rows, partial, total: false }
     };
     [of(Of::Left(table.to_owned()), 1), of(Of::Gone(table.to_owned()), -1)]
 }
@@ -97,10 +121,15 @@ fn net(table: &str, [left, gone]: [Option<&Rows>; 2], columns: &[String]) -> [Ro
 pub(super) struct Rows {
     of: Of,
     columns: Vec<String>,
+    /// Columns of floating point, and by what share their values may differ.
+    inexact: BTreeMap<String, f64>,
     rows: Vec<Vec<Option<Vec<u8>>>>,
     partial: bool,
     total: bool,
 }
+
+/// Types of floating point, and the share by which sums of them may differ for their order: some thousand times their rounding.
+const INEXACT: [(&str, f64); 2] = [("FLOAT4", 1e-4), ("FLOAT8", 1e-12)];
 
 /// Where rows come from.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,19 +146,20 @@ impl Rows {
     /// The rows of a result, of which a new plan may choose others (`partial`).
     pub(super) fn new(found: &[PgRow], partial: bool) -> Self {
         let mut columns: Vec<String> = Vec::new();
-        let mut inexact = false;
+        let mut inexact = BTreeMap::new();
         for column in found.first().map_or(&[][..], |row| row.columns()) {
             // Names may come twice: the second is another column.
             let same = |known: &&String| known.split('\0').next() == Some(column.name());
             let nth = columns.iter().filter(same).count();
-            columns.push(format!("{}\0{nth}", column.name()));
-            // Sums of floating point depend on their order.
-            inexact |= ["FLOAT4", "FLOAT8"].contains(&column.type_info().name());
+            let name = format!("{}\0{nth}", column.name());
+            if let Some((_, most)) = INEXACT.iter().find(|(kind, _)| *kind == column.type_info().name()) {
+                inexact.insert(name.clone(), *most);
+            }
+            columns.push(name);
         }
-        let partial = partial || inexact;
         let value = |row: &PgRow, column: usize| row.try_get_raw(column).ok()?.as_bytes().ok().map(<[u8]>::to_vec);
         let rows = found.iter().map(|row| (0..row.columns().len()).map(|column| value(row, column)).collect());
-        Self { of: Of::Answer, rows: rows.collect(), columns, partial, total: false }
+        Self { of: Of::Answer, rows: rows.collect(), columns, inexact, partial, total: false }
     }
 
     /// Rows whose statement says the place of each, where `total`.
@@ -153,6 +183,19 @@ impl Rows {
         let mut values: Vec<_> = self.rows.iter().map(|row| &row[place]).collect();
         values.sort();
         Some(values)
+    }
+
+    /// The numbers of a column in their order, each with its row; NULL comes first. Nothing where one cannot be read.
+    fn numbers(&self, column: &String) -> Option<Vec<(f64, usize)>> {
+        let place = self.columns.iter().position(|own| own == column)?;
+        let number = |row: &Vec<Option<Vec<u8>>>| match &row[place] {
+            Some(text) => std::str::from_utf8(text).ok()?.parse::<f64>().ok(),
+            None => Some(f64::NEG_INFINITY),
+        };
+        let numbers: Option<Vec<f64>> = self.rows.iter().map(number).collect();
+        let mut numbers: Vec<(f64, usize)> = numbers?.into_iter().zip(0..).collect();
+        numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Some(numbers)
     }
 
     /// The rows in some of their columns.
@@ -190,6 +233,7 @@ impl Rows {
             partial: self.partial,
             total: false,
             left_out: 0,
+            columns_gone: 0,
         }
     }
 }
@@ -270,6 +314,7 @@ mod tests {
         Rows {
             of,
             columns: columns.iter().map(|column| first_of(column)).collect(),
+            inexact: BTreeMap::new(),
             rows: rows.iter().map(|row| row.iter().map(value).collect()).collect(),
             partial: false,
             total: false,
@@ -314,6 +359,33 @@ mod tests {
         let found = answers(&[answer("1", "5"), answer("2", "5"), answer("3", "6")], &Tables::new());
         assert_eq!((found[0][0].left_out, &found[0][0].checksum), (1, &found[1][0].checksum));
         assert_ne!(found[0][0].checksum, found[2][0].checksum);
+    }
+
+    #[test]
+    fn floating_point_may_differ_by_the_order_of_a_sum_and_by_no_more() {
+        let sum = |value: &str, name: &str| {
+            let mut rows = rows(Of::Answer, &["sum", "name"], &[&[value, name]]);
+            rows.inexact = [(first_of("sum"), 1e-12)].into();
+            vec![rows]
+        };
+        let same = |after: Vec<Rows>| {
+            let found = answers(&[sum("0.3", "a"), sum("0.30000000000000004", "a"), after], &Tables::new());
+            assert_eq!(found[0][0].checksum, found[1][0].checksum, "the control");
+            found[0][0].checksum == found[2][0].checksum
+        };
+        assert!(same(sum("0.3", "a")));
+        assert!(same(sum("0.30000000000000004", "a")));
+        assert!(!same(sum("0.3001", "a")));
+        assert!(!same(sum("0.3", "b")), "what stands beside it is compared as ever");
+    }
+
+    #[test]
+    fn a_column_that_is_gone_is_counted_and_one_that_is_new_is_not() {
+        let wide = || vec![rows(Of::Answer, &["id", "name"], &[&["1", "a"]])];
+        let narrow = || vec![rows(Of::Answer, &["id"], &[&["1"]])];
+        let gone = |found: Vec<Vec<Answer>>| (found[0][0].columns_gone, found[0][0].checksum == found[2][0].checksum);
+        assert_eq!(gone(answers(&[wide(), wide(), narrow()], &Tables::new())), (1, true));
+        assert_eq!(gone(answers(&[narrow(), narrow(), wide()], &Tables::new())), (0, true));
     }
 
     #[test]

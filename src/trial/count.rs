@@ -8,7 +8,7 @@ use sqlx::{Connection, Executor, Row};
 use super::answer::{Rows, Tables, add_answers, sorted_part, takes_a_part, with_ties};
 use super::error::TrialError;
 use super::event::{Event, Listener};
-use super::survey::Survey;
+use super::survey::{PLANNED, Survey};
 use super::trace::{Tracer, columns_of_tables};
 use crate::evidence::{AccessPath, CountedAction, CountedSet, PlanFacts, PlanShape, Side};
 use crate::expression::Value;
@@ -81,31 +81,26 @@ struct Counting<'w> {
 }
 
 impl Counting<'_> {
-    /// Asks an action with `sets` sets of parameters, and with more where the planner treats some as it treats none of these. One that
-    /// none of them is comes first, fills the caches of the sessions and is forgotten.
+    /// Asks an action with `sets` sets of parameters, and with more where the planner treats some as it treats none of these.
     async fn action(&mut self, action: usize, sets: u32) -> Result<(), TrialError> {
-        self.set((action, u64::from(sets)), &mut { ORDERED_SETS }).await?;
+        let survey = match &mut self.sides[..] {
+            [before, .., after] => Survey::of([before, after], action, sets).await?,
+            _ => None,
+        };
+        self.set((action, warm_up(sets)), &mut { ORDERED_SETS }).await?;
         self.counted.iter_mut().for_each(|side| side[action] = CountedAction::default());
         let mut looked = 0;
-        for set in 0..u64::from(sets) {
+        for set in (0..u64::from(sets)).chain(survey.iter().flat_map(Survey::rare)) {
             self.set((action, set), &mut looked).await?;
         }
-        if let [before, .., after] = &mut self.sides[..]
-            && let Some(survey) = Survey::of([before, after], action, sets).await?
-        {
-            for set in survey.rare() {
-                self.set((action, set), &mut looked).await?;
-            }
-            for side in &mut self.counted {
-                side[action]
-                    .sets
-                    .iter_mut()
-                    .zip(survey.weights())
-                    .for_each(|(set, weight)| set.stands_for = Some(weight));
-            }
-        }
         for (asked, counted) in self.sides.iter_mut().zip(&mut self.counted) {
-            generic(asked, action, &mut counted[action]).await?;
+            let counted = &mut counted[action];
+            if let Some(survey) = &survey {
+                counted.rare = survey.rare().len() as u32;
+                counted.kinds_left = survey.kinds_left();
+                counted.sets.iter_mut().zip(survey.stand_for()).for_each(|(set, stands)| set.stands_for = Some(stands));
+            }
+            generic(asked, action, counted).await?;
         }
         Ok(())
     }
@@ -155,7 +150,7 @@ impl Apart {
         let mut answers: Vec<Vec<Vec<Rows>>> = vec![Vec::new(); actions.len()];
         for (done, action) in order(actions).into_iter().enumerate() {
             listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
-            operation(&mut asked, action, u64::from(sets), &mut CountedAction::default()).await?;
+            operation(&mut asked, action, warm_up(sets), &mut CountedAction::default()).await?;
             for set in 0..u64::from(sets) {
                 answers[action].push(operation(&mut asked, action, set, &mut counted[action]).await?);
             }
@@ -191,6 +186,11 @@ fn order(actions: &[PlannedAction]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..actions.len()).collect();
     order.sort_by_key(|action| writes(&actions[*action]));
     order
+}
+
+/// A set that none of the others is: it comes first, fills the caches of the sessions and is forgotten.
+fn warm_up(sets: u32) -> u64 {
+    u64::from(sets.max(PLANNED))
 }
 
 /// Sets of an action whose writes are looked up in the tables, which are read whole for it.
@@ -243,6 +243,8 @@ pub fn plan_facts(counted: &[CountedAction]) -> Vec<PlanFacts> {
             *facts.shapes.entry(plan.shape.clone()).or_default() += 1;
             facts.indexes.extend(plan.paths.iter().flat_map(|path| path.indexes.clone()));
         }
+        let generic = action.generic.iter().flat_map(|plan| &action.plans[*plan as usize].paths);
+        facts.indexes.extend(generic.flat_map(|path| path.indexes.clone()));
         facts.indexes.sort();
         facts.indexes.dedup();
         facts
@@ -366,7 +368,9 @@ async fn explained(connection: &mut PgConnection, text: &str) -> Result<Result<s
 /// Adds what an execution cost, and its plan.
 fn add(counted: &mut CountedSet, found: &mut CountedAction, executed: Executed, plan: Plan) {
     counted.rows += executed.rows;
-    counted.rows_found += executed.rows_found;
+    for (table, rows) in executed.rows_found {
+        *counted.rows_found.entry(table).or_default() += rows;
+    }
     counted.blocks_hit += executed.blocks_hit;
     counted.blocks_read += executed.blocks_read;
     counted.temp_blocks += executed.temp_blocks;

@@ -59,7 +59,7 @@ async fn cost_with(
     index: &str,
 ) -> Result<Option<(f64, f64)>, TrialError> {
     let (mut sum, mut sum_with, mut used) = (0.0, 0.0, 0_u32);
-    for set in 0..known.sets.len().min(MOST_SETS) as u64 {
+    for set in 0..known.sampled().min(MOST_SETS) as u64 {
         let mut values = Vec::new();
         workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
         for step in workload.actions[action].steps.iter().filter(|step| step.bracket.is_none()) {

@@ -1,145 +1,182 @@
 //! Which sets of parameters the planner treats alike, before and after: many are planned, so that a group too small to be among the
-//! few that are executed is found all the same. Must execute nothing.
+//! few that are executed is found all the same. Must execute no statement but `SET LOCAL`.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 
 use super::count::{Asked, STREAM, document, fetch, run};
 use super::error::TrialError;
 use crate::expression::Value;
 use crate::postgres::explain::Plan;
 use crate::scenario::Stream;
+use crate::sql;
 
 /// Sets that are planned: of 256 a group of 1 % is missed once in thirteen times, of 32 in three of four.
-const PLANNED: u32 = 256;
+pub(super) const PLANNED: u32 = 256;
 
-/// Sets that are executed at most because no other was planned as they are.
+/// Kinds that are executed at most because none of the sets that are executed anyway is of them.
 const MOST_RARE: usize = 8;
 
-/// How one set is planned: its plans before and after, and how often the planner's cost doubled.
-type Kind = (Vec<String>, Vec<String>, i32);
+/// A planner that takes longer is not asked 256 times.
+const TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
 
-/// Sets of an action by how they are planned; those that are executed anyway come first.
+/// How one set is planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kind {
+    /// Its plans before and after.
+    plans: [Vec<String>; 2],
+    /// How far the planner's cost moved, in steps of a factor of four.
+    moved: i32,
+}
+
+/// Sets of an action by how they are planned, in the order they are drawn.
 pub(super) struct Survey {
     kinds: Vec<Kind>,
-    executed: usize,
+    /// How many of them are executed anyway: the first.
+    sampled: usize,
+    /// One of each kind that none of those is, in the order they are drawn.
+    rare: Vec<usize>,
+    /// Kinds of which none is executed: there are too many.
+    kinds_left: u32,
 }
 
 impl Survey {
-    /// Plans sets of an action before and after. Nothing where as many are executed anyway, an operation needs what a step before it
-    /// answered, or a side refuses to plan it.
+    /// Plans sets of an action before and after. Nothing where as many are executed anyway, there are no parameters, a step needs
+    /// what an earlier one answered, or a side refuses to plan one.
     ///
     /// # Errors
     /// When a server is lost.
     pub(super) async fn of(
         [before, after]: [&mut Asked<'_>; 2],
         action: usize,
-        executed: u32,
+        sampled: u32,
     ) -> Result<Option<Self>, TrialError> {
-        if PLANNED <= executed {
+        if PLANNED <= sampled || before.workload.actions[action].steps.iter().all(|step| step.arguments.is_empty()) {
             return Ok(None);
         }
-        let mut kinds = Vec::new();
-        for set in 0..u64::from(PLANNED) {
-            let (old, new) = (planned(before, action, set).await?, planned(after, action, set).await?);
-            let Some(((old, cost), (new, cost_after))) = old.zip(new) else { return Ok(None) };
-            kinds.push((old, new, doublings(cost, cost_after)));
-        }
-        Ok(Some(Self { kinds, executed: executed as usize }))
+        let (old, new) = (planned(before, action).await?, planned(after, action).await?);
+        let both = old.zip(new).map(|(old, new)| {
+            let kinds = old.into_iter().zip(new);
+            kinds.map(|((old, cost), (new, other))| Kind { plans: [old, new], moved: moved(cost, other) }).collect()
+        });
+        Ok(both.map(|kinds| Self::new(kinds, sampled as usize)))
     }
 
-    /// The first set of each kind that none of those executed anyway is, the farthest changes first.
-    pub(super) fn rare(&self) -> Vec<u64> {
-        let (executed, others) = self.kinds.split_at(self.executed);
-        let mut rare: Vec<usize> = (0..others.len())
-            .filter(|place| !executed.contains(&others[*place]) && !others[..*place].contains(&others[*place]))
-            .collect();
-        rare.sort_by_key(|place| std::cmp::Reverse(others[*place].2.abs()));
+    fn new(kinds: Vec<Kind>, sampled: usize) -> Self {
+        let mut rare: Vec<usize> = (sampled..kinds.len()).filter(|set| !kinds[..*set].contains(&kinds[*set])).collect();
+        let has_plans = |set: &usize| kinds[..sampled].iter().any(|kind| kind.plans == kinds[*set].plans);
+        // Other plans first, then what moved farthest.
+        rare.sort_by_key(|set| (has_plans(set), Reverse(kinds[*set].moved.abs()), *set));
+        let kinds_left = rare.len().saturating_sub(MOST_RARE) as u32;
         rare.truncate(MOST_RARE);
         rare.sort_unstable();
-        rare.into_iter().map(|place| (self.executed + place) as u64).collect()
+        Self { kinds, sampled, rare, kinds_left }
     }
 
-    /// How many of the sets that were planned each that was executed stands for: with the others of its kind, for all of it.
-    pub(super) fn weights(&self) -> Vec<f64> {
-        let executed: Vec<&Kind> = self.kinds[..self.executed]
-            .iter()
-            .chain(self.rare().iter().map(|set| &self.kinds[*set as usize]))
-            .collect();
-        let count = |kinds: &mut dyn Iterator<Item = &Kind>| -> BTreeMap<Kind, u32> {
-            kinds.fold(BTreeMap::new(), |mut counts, kind| {
-                *counts.entry(kind.clone()).or_default() += 1;
-                counts
-            })
+    /// The sets to execute beside the first ones.
+    pub(super) fn rare(&self) -> impl ExactSizeIterator<Item = u64> + use<> {
+        self.rare.clone().into_iter().map(|set| set as u64)
+    }
+
+    /// Kinds of which no set is executed.
+    pub(super) fn kinds_left(&self) -> u32 {
+        self.kinds_left
+    }
+
+    /// For each set that is executed, how many sets its kind has and how many of these are executed. A kind of which none is counts
+    /// to the nearest.
+    pub(super) fn stand_for(&self) -> Vec<(u32, u32)> {
+        let executed = || (0..self.sampled).chain(self.rare.iter().copied()).map(|set| &self.kinds[set]);
+        let nearest = |kind: &Kind| {
+            let distance = |other: &&Kind| ((other.plans != kind.plans), other.moved.abs_diff(kind.moved));
+            executed().min_by_key(distance).expect("a set is executed")
         };
-        let (of_all, of_executed) = (count(&mut self.kinds.iter()), count(&mut executed.iter().copied()));
-        executed.iter().map(|kind| f64::from(of_all[*kind]) / f64::from(of_executed[*kind])).collect()
+        let stands: Vec<&Kind> = self.kinds.iter().map(nearest).collect();
+        let count = |kind: &Kind, of: &mut dyn Iterator<Item = &Kind>| of.filter(|other| *other == kind).count() as u32;
+        executed().map(|kind| (count(kind, &mut stands.iter().copied()), count(kind, &mut executed()))).collect()
     }
 }
 
-/// How often a cost has to be doubled to come to another, rounded.
-fn doublings(cost: f64, other: f64) -> i32 {
-    (other.max(1.0) / cost.max(1.0)).log2().round() as i32
+/// How often a cost has to be multiplied by four to come to another, rounded: what the planner sees in another sample of a table is
+/// rarely as far.
+fn moved(cost: f64, other: f64) -> i32 {
+    ((other.max(1.0) / cost.max(1.0)).log2() / 2.0).round() as i32
 }
 
-/// The plans of an operation with one set of parameters and their cost.
-async fn planned(asked: &mut Asked<'_>, action: usize, set: u64) -> Result<Option<(Vec<String>, f64)>, TrialError> {
+/// The plans of an action's operation with each set of parameters, and their cost.
+async fn planned(asked: &mut Asked<'_>, action: usize) -> Result<Option<Vec<(Vec<String>, f64)>>, TrialError> {
+    run(&mut asked.connection, "BEGIN").await?;
+    run(&mut asked.connection, TIMEOUT).await?;
+    let mut sets = Vec::new();
+    for set in 0..u64::from(PLANNED) {
+        match planned_set(asked, action, set).await? {
+            Some(planned) => sets.push(planned),
+            None => break,
+        }
+    }
+    run(&mut asked.connection, "ROLLBACK").await?;
+    Ok((sets.len() == PLANNED as usize).then_some(sets))
+}
+
+async fn planned_set(asked: &mut Asked<'_>, action: usize, set: u64) -> Result<Option<(Vec<String>, f64)>, TrialError> {
     let planned = &asked.workload.actions[action];
     let mut values = Vec::new();
     asked.workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
     let (mut shapes, mut cost) = (Vec::new(), 0.0);
-    run(&mut asked.connection, "BEGIN").await?;
     for step in planned.steps.iter().filter(|step| step.bracket.is_none()) {
         let answered = |(slot, _): &(usize, _)| !planned.is_parameter(*slot) && values[*slot] == Value::Null;
         let mut text = Vec::new();
         if step.arguments.iter().any(answered) || step.as_text(&values, &mut text).is_err() {
-            shapes.clear();
-            break;
+            return Ok(None);
         }
-        let sql = format!("EXPLAIN (FORMAT JSON) {}", String::from_utf8_lossy(&text));
-        let Ok(rows) = fetch(&mut asked.connection, &sql).await? else {
-            shapes.clear();
-            break;
-        };
-        let plan = Plan::read(&document(&rows));
-        cost += plan.planned_cost;
-        shapes.push(plan.shape);
+        let text = String::from_utf8_lossy(&text);
+        let is_setting = sql::words(&text).first().is_some_and(|word| word == "set");
+        let sql = if is_setting { text.into_owned() } else { format!("EXPLAIN (FORMAT JSON) {text}") };
+        let Ok(rows) = fetch(&mut asked.connection, &sql).await? else { return Ok(None) };
+        if !is_setting {
+            let plan = Plan::read(&document(&rows));
+            cost += plan.planned_cost;
+            shapes.push(plan.shape);
+        }
     }
-    run(&mut asked.connection, "ROLLBACK").await?;
-    Ok((!shapes.is_empty()).then_some((shapes, cost)))
+    Ok(Some((shapes, cost)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn kind(before: &str, after: &str, doublings: i32) -> Kind {
-        (vec![before.to_owned()], vec![after.to_owned()], doublings)
+    fn kind(before: &str, after: &str, moved: i32) -> Kind {
+        Kind { plans: [vec![before.to_owned()], vec![after.to_owned()]], moved }
     }
 
     #[test]
-    fn a_kind_that_no_executed_set_is_is_executed_once_and_stands_for_all_of_it() {
+    fn a_kind_that_no_sampled_set_is_is_executed_once_and_every_set_is_stood_for() {
         let (usual, heavy, flipped) = (kind("a", "b", -1), kind("a", "b", 3), kind("a", "c", 0));
         let mut kinds = vec![usual.clone(); 14];
-        kinds.extend([heavy.clone(), flipped, heavy.clone(), usual]);
+        kinds.extend([heavy.clone(), flipped, heavy, usual]);
         kinds.swap(1, 16);
-        let survey = Survey { kinds, executed: 4 };
-        // Of 18 sets: 15 as usual, 2 of them heavy, one flipped; the four executed ones hold one that is heavy.
-        assert_eq!(survey.rare(), [15], "only the flipped one is of a new kind");
-        let weights = survey.weights();
-        assert_eq!(weights.len(), 5);
-        assert_eq!((weights[1], weights[4]), (2.0, 1.0));
-        assert!((weights.iter().sum::<f64>() - 18.0).abs() < 1e-9, "{weights:?}");
+        let survey = Survey::new(kinds, 4);
+        // Of 18 sets: 15 as usual, 2 of them heavy, one flipped; the four sampled ones hold one that is heavy.
+        assert_eq!(survey.rare().collect::<Vec<_>>(), [15], "only the flipped one is of a new kind");
+        assert_eq!(survey.stand_for(), [(15, 3), (2, 1), (15, 3), (15, 3), (1, 1)]);
+        assert_eq!(survey.kinds_left(), 0);
     }
 
     #[test]
-    fn the_farthest_changes_are_executed_where_there_are_too_many() {
-        let kinds = (0..20).map(|n| kind("a", "b", -n)).collect();
-        let survey = Survey { kinds, executed: 2 };
-        assert_eq!(survey.rare(), (12..20).collect::<Vec<_>>());
+    fn where_kinds_are_too_many_flips_and_the_farthest_are_executed_and_the_nearest_stand_for_the_rest() {
+        let mut kinds: Vec<Kind> = (0..20).map(|n| kind("a", "b", -n)).collect();
+        kinds.push(kind("a", "c", 0));
+        let survey = Survey::new(kinds, 2);
+        assert_eq!(survey.rare().collect::<Vec<_>>(), [13, 14, 15, 16, 17, 18, 19, 20]);
+        assert_eq!(survey.kinds_left(), 11);
+        // −2 … −7 are nearer to −1 (at −7 as near, and earlier), −8 … −12 to −13.
+        let sizes: Vec<u32> = survey.stand_for().iter().map(|(size, _)| *size).collect();
+        assert_eq!(sizes, [1, 7, 6, 1, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(sizes.iter().sum::<u32>(), 21);
     }
 
     #[test]
-    fn a_cost_eight_times_as_high_is_three_doublings() {
-        assert_eq!((doublings(10.0, 80.0), doublings(80.0, 10.0), doublings(0.2, 0.4)), (3, -3, 0));
+    fn a_cost_sixteen_times_as_high_moved_two_steps() {
+        assert_eq!((moved(10.0, 160.0), moved(160.0, 10.0), moved(10.0, 19.0), moved(0.2, 0.9)), (2, -2, 0, 0));
     }
 }

@@ -453,6 +453,7 @@ fn a_result_of_an_older_format_is_still_read() {
         document["comparison"]["actions"][0]["p50"]["change"]
     );
     assert_eq!(read["comparison"]["balance"]["wanted"], serde_json::json!([]));
+    assert!(home.run(&["verify", saved]).ok().stdout.starts_with("verified · regressed"));
     let text = home.run(&["report", saved]).ok().stdout;
     assert!(text.contains("dataset ×0.2 seed 42") && text.contains("payments_user_id_idx"), "{text}");
 }
