@@ -1,4 +1,5 @@
-//! What a migration does to indexes beside making queries faster or slower. Must report what the migration changed, and no more.
+//! What a migration does to indexes beside making queries faster or slower. Must tell what the migration changed from what
+//! was so before it.
 
 use std::collections::BTreeSet;
 

@@ -417,7 +417,7 @@ fn same_answers(evidence: &Evidence, counts: &[Option<CountComparison>], checks:
             Some(Answers::Different) => (Consequence::Invalid, "other rows: the migration changes the answer"),
             Some(Answers::OtherPart) => (
                 Consequence::Warning,
-                "other rows of as many. A new plan alone may do that where a statement takes a part of what it finds (LIMIT, OFFSET), gathers rows as \
+                "as many rows, but other ones. A new plan alone may do that where a statement takes a part of what it finds (LIMIT, OFFSET), gathers rows as \
                  they come or numbers ties, and so may a migration that changes the answer: order it by a unique key to know",
             ),
             _ => continue,

@@ -1,4 +1,4 @@
-//! Index usage deltas: what is new, lost, changed, or used differently. Must match by name, never by OID.
+//! Index usage deltas: what is new, lost, changed, or kept and used. Must match by name, never by OID.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub struct IndexComparison {
     pub name: String,
     /// What the migration did to it.
     pub fate: Fate,
-    /// It is kept, and as much used as it was.
+    /// It is kept, by as many scans and the same actions.
     pub alike: bool,
     /// Use before; absent when it is new.
     pub before: Option<IndexUse>,
@@ -94,7 +94,7 @@ pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<Ind
             if fate == Fate::Kept && !scanned && users.iter().all(Vec::is_empty) {
                 return None;
             }
-            let same_use = if loaded { scanned_alike(old, new, operations) } else { users[0] == users[1] };
+            let same_use = users[0] == users[1] && (!loaded || scanned_alike(old, new, operations));
             let [used_by_before, used_by_after] = users;
             Some(IndexComparison {
                 name: name.clone(),

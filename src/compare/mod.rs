@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod balance;
 pub mod checks;
+mod conclusion;
 mod conditions;
 pub mod counts;
 pub mod indexes;
@@ -67,8 +68,8 @@ impl Verdict {
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     /// Of the whole trial: invalid if the harness was the limit, else regressed if any action is, else
-    /// invalid if one fails or answers otherwise, else improved if any is, else same if all are, else
-    /// inconclusive.
+    /// invalid if one fails or answers otherwise, else improved if any is (inconclusive if another that is not decided takes more work
+    /// in the server or fails), else same if all are, else inconclusive.
     pub verdict: Verdict,
     /// Why, in one sentence.
     pub reason: String,
@@ -84,23 +85,21 @@ pub struct Comparison {
     pub workload_control: Option<Change>,
     /// By position in the mix.
     pub actions: Vec<ActionComparison>,
-    /// Indexes that are new, lost, changed, or used differently; the others are left out.
+    /// Indexes that are new, lost or changed, and kept ones that are used.
     pub indexes: Vec<IndexComparison>,
     /// What the migration does to indexes beside that.
     pub balance: Balance,
 }
 
 impl Comparison {
-    /// Whether every interval that decides something is there and as narrow, on both sides of its estimate. A p95 of which too few
-    /// operations give none is no reason to go on: no more chunks give one.
+    /// Whether there are intervals that decide something, and all are as narrow, on both sides of their estimates. Where too few
+    /// operations give none, more chunks give none either, so that is no reason to go on.
     #[must_use]
     pub fn is_narrow(&self, precision: f64) -> bool {
         let half = |change: Change| (change.high - change.low) / 2.0 / (1.0 + change.change);
-        self.actions.iter().all(|action| {
-            let changes = [&action.p50, &action.p95].into_iter().flatten().filter_map(|metric| metric.change);
-            let mut changes = changes.peekable();
-            changes.peek().is_some() && changes.all(|change| half(change) <= precision)
-        })
+        let metrics = self.actions.iter().flat_map(|action| [&action.p50, &action.p95]).flatten();
+        let mut changes = metrics.filter_map(|metric| metric.change).peekable();
+        changes.peek().is_some() && changes.all(|change| half(change) <= precision)
     }
 }
 
@@ -171,13 +170,17 @@ pub fn compare(evidence: &Evidence) -> Comparison {
 /// A proof to a precision that has not come to its end: who stops it when it suits has one more chance to err. Its estimates stand, its
 /// verdicts do not.
 fn unfinished(mut comparison: Comparison, done: usize) -> Comparison {
-    if comparison.verdict == Verdict::Invalid {
+    if comparison.checks.iter().any(Check::stops_everything) {
         return comparison;
     }
-    let reason = format!("cut off after {done} chunks, before every interval was as narrow as asked");
+    comparison.checks.retain(|check| check.name != checks::CheckName::WithoutDisturbed);
+    let reason = format!("cut off after {done} chunks, before the end that its precision sets");
     for action in &mut comparison.actions {
         for metric in [&mut action.p50, &mut action.p95, &mut action.p99].into_iter().flatten() {
-            (metric.verdict, metric.not_slower) = (Verdict::Inconclusive, false);
+            metric.not_slower = false;
+            if metric.verdict != Verdict::Invalid {
+                metric.verdict = Verdict::Inconclusive;
+            }
         }
         action.not_slower = false;
         if action.verdict != Verdict::Invalid {
@@ -217,7 +220,7 @@ fn compare_all(evidence: &Evidence) -> Comparison {
     checks.extend(independence(evidence));
     checks.extend(without_disturbed(evidence, &checks, counts, &actions));
     actions::weigh(&mut actions);
-    let (verdict, reason) = conclude(evidence, &checks, &actions);
+    let (verdict, reason) = conclusion::conclude(evidence, &checks, &actions);
     let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
     // A fast wrong answer makes no workload cheaper.
     let sums = verdict != Verdict::Invalid && !checks.iter().any(|c| c.name == checks::CheckName::AchievedRate);
@@ -293,96 +296,6 @@ fn without_disturbed(
     Some(Check::new(checks::CheckName::WithoutDisturbed, checks::Consequence::Warning, message))
 }
 
-fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionComparison]) -> (Verdict, String) {
-    if let Some(check) = checks.iter().find(|check| check.stops_everything()) {
-        return (Verdict::Invalid, check.message.clone());
-    }
-    let named = |verdict: Verdict| {
-        let names: Vec<&str> = actions.iter().filter(|a| a.verdict == verdict).map(|a| a.name.as_str()).collect();
-        names.join(", ")
-    };
-    let any = |verdict: Verdict| actions.iter().any(|a| a.verdict == verdict);
-    if evidence.design.chunks_planned == 0 {
-        return conclude_counts(actions);
-    }
-    if evidence.chunks.len() < paired::FEWEST_PAIRS && !any(Verdict::Regressed) && !any(Verdict::Improved) {
-        let message = format!("{} of at least {} chunks were measured", evidence.chunks.len(), paired::FEWEST_PAIRS);
-        return (Verdict::Inconclusive, message);
-    }
-    if any(Verdict::Regressed) {
-        (Verdict::Regressed, format!("slower: {}", named(Verdict::Regressed)))
-    } else if let Some(check) = checks.iter().find(|check| check.consequence == checks::Consequence::Invalid) {
-        // An action that fails or answers otherwise outweighs another's gain.
-        (Verdict::Invalid, check.message.clone())
-    } else if any(Verdict::Improved) {
-        conclude_improved(actions, &named(Verdict::Improved))
-    } else if actions.iter().all(|a| a.verdict == Verdict::Same) {
-        // One set tells nothing of how another would lie.
-        let here = if evidence.design.replicates <= 1 { ", on this set of databases" } else { "" };
-        (Verdict::Same, format!("every action is as fast as before, within its margin{here}"))
-    } else if any(Verdict::Inconclusive) {
-        (Verdict::Inconclusive, format!("not decided: {}", named(Verdict::Inconclusive)))
-    } else {
-        (Verdict::Invalid, format!("not comparable: {}", named(Verdict::Invalid)))
-    }
-}
-
-/// Where something got faster and nothing is proven slower: what is not proven either way is named, and where that takes more work in
-/// the server or fails, nobody may call the whole a gain.
-fn conclude_improved(actions: &[ActionComparison], faster: &str) -> (Verdict, String) {
-    let open = || actions.iter().filter(|a| a.verdict == Verdict::Inconclusive && !a.not_slower);
-    let names = |of: &mut dyn Iterator<Item = &ActionComparison>| {
-        of.map(|action| action.name.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let counted = |a: &&ActionComparison| a.counts.as_ref().map(|counts| counts.verdict);
-    let heavier = names(&mut open().filter(|a| matches!(counted(a), Some(Verdict::Regressed | Verdict::Invalid))));
-    if !heavier.is_empty() {
-        let reason =
-            format!("faster: {faster}, but more work in the server or failures, and not proven how slow: {heavier}");
-        return (Verdict::Inconclusive, reason);
-    }
-    let open = names(&mut open());
-    let open = if open.is_empty() { open } else { format!("; not decided: {open}") };
-    (Verdict::Improved, format!("faster: {faster}{open}"))
-}
-
-/// What counts alone say: nothing of them is left to chance, so the worst is the verdict.
-fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
-    let named = |verdict: Verdict| {
-        let counted = actions.iter().filter_map(|a| Some((a, a.counts.as_ref()?)));
-        let of = counted.filter(|(_, counts)| counts.verdict == verdict);
-        let names = of.map(|(action, counts)| match counts.only_some() {
-            Some(sets) => format!("{} ({sets} of {} sets of parameters)", action.name, counts.sets),
-            None => action.name.clone(),
-        });
-        names.collect::<Vec<_>>().join(", ")
-    };
-    for (verdict, what) in [
-        (Verdict::Invalid, "not comparable, for answers or failures differ"),
-        (Verdict::Regressed, "more work in the server"),
-        (Verdict::Improved, "less work in the server"),
-    ] {
-        let names = named(verdict);
-        if !names.is_empty() {
-            return (verdict, format!("{what}: {names}"));
-        }
-    }
-    let unseen = |action: &&ActionComparison| action.counts.as_ref().is_some_and(CountComparison::fires_more);
-    let fires_more: Vec<&str> = actions.iter().filter(unseen).map(|action| action.name.as_str()).collect();
-    if !fires_more.is_empty() {
-        let reason = "triggers or keys are checked that were not, whose work no plan counts; a proof under load tells";
-        return (Verdict::Inconclusive, format!("{reason}: {}", fires_more.join(", ")));
-    }
-    let uncounted = named(Verdict::Inconclusive);
-    if !uncounted.is_empty() {
-        return (
-            Verdict::Inconclusive,
-            format!("could not be counted, for every operation was refused or needs a value of a script: {uncounted}"),
-        );
-    }
-    (Verdict::Same, "no action touches more blocks or fewer, by its margin and by four an operation".to_owned())
-}
-
 /// Mean service time over the mix as planned, of a side against `before`, chunk by chunk: each action by its share, however often it ran.
 fn workload_change(evidence: &Evidence, side: Side) -> Option<Change> {
     let total = |chunk: &crate::evidence::Histograms, side: Side| -> Option<f64> {
@@ -451,31 +364,9 @@ mod tests {
         assert!(early.reason.contains("before the first planned look"), "{}", early.reason);
     }
 
-    fn saved() -> Evidence {
+    pub(super) fn saved() -> Evidence {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-3");
         store::read(std::path::Path::new(path)).unwrap()
-    }
-
-    #[test]
-    fn a_gain_names_what_is_not_decided_and_is_none_beside_what_takes_more_work() {
-        let evidence = saved();
-        let mut actions = compare(&evidence).actions;
-        for action in &mut actions {
-            (action.verdict, action.not_slower) = (Verdict::Same, true);
-            action.counts.as_mut().unwrap().verdict = Verdict::Same;
-        }
-        actions[0].verdict = Verdict::Improved;
-        let faster = format!("faster: {}", actions[0].name);
-        assert_eq!(conclude(&evidence, &[], &actions), (Verdict::Improved, faster.clone()));
-        actions[1].verdict = Verdict::Inconclusive;
-        assert_eq!(conclude(&evidence, &[], &actions).1, faster, "it is proven not slower");
-        actions[1].not_slower = false;
-        let undecided = format!("{faster}; not decided: {}", actions[1].name);
-        assert_eq!(conclude(&evidence, &[], &actions), (Verdict::Improved, undecided));
-        actions[1].counts.as_mut().unwrap().verdict = Verdict::Regressed;
-        let (verdict, reason) = conclude(&evidence, &[], &actions);
-        assert_eq!(verdict, Verdict::Inconclusive);
-        assert!(reason.ends_with(&format!("not proven how slow: {}", actions[1].name)), "{reason}");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub enum PlanChange {
         /// The indexes after.
         to: String,
     },
-    /// The same index is used in another kind of scan, such as without visiting the table.
+    /// Another kind of scan: the same index without visiting the table, or a view or function in the table's place.
     ScanChanged {
         /// The relation's alias.
         relation: String,
@@ -112,10 +112,11 @@ impl PlanChange {
 }
 
 impl PlanChange {
-    /// Triggers or keys are checked that were not.
+    /// More triggers fire or keys are checked than before: another name is none more.
     #[must_use]
     pub fn fires_more(&self) -> bool {
-        matches!(self, Self::Triggers { to, .. } if !to.is_empty())
+        let count = |names: &str| names.split(", ").filter(|name| !name.is_empty()).count();
+        matches!(self, Self::Triggers { from, to } if count(from) < count(to))
     }
 }
 
@@ -214,6 +215,9 @@ mod tests {
         let sorted = PlanShape { sorts: 1, parallel: true, joins, ..a.clone() };
         assert_eq!(words(&a, &sorted), ["joins: none → 2 Hash Join", "sort added", "parallel workers added"]);
         assert_eq!(words(&sorted, &a)[1..], ["sort removed", "parallel workers removed"]);
+        let fires =
+            |from: &str, to: &str| PlanChange::Triggers { from: from.to_owned(), to: to.to_owned() }.fires_more();
+        assert!(fires("", "t.a") && fires("t.a", "t.b, t.c") && !fires("t.a", "t.b") && !fires("t.a", ""));
         assert_eq!(words(&a, &PlanShape { shape: "Limit(…)".to_owned(), ..a.clone() }), ["another shape"]);
     }
 }

@@ -95,8 +95,8 @@ pub struct CountedSet {
     pub stands_for: Option<(u32, u32)>,
     /// Rows returned or changed.
     pub rows: u64,
-    /// Rows that scans gave which ran once, by alias (of partitions, without their numbers): what the parameters find, though the
-    /// statement returns fewer, or a sum. Absent before format 5.
+    /// Rows that scans gave which ran once and to their end, by alias (of partitions, without their numbers): what the parameters find,
+    /// though the statement returns fewer, or a sum. Absent before format 5.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rows_found: BTreeMap<String, u64>,
     /// Blocks found in shared buffers.

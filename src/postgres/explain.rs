@@ -38,8 +38,8 @@ pub struct Plan {
 pub struct Executed {
     /// Rows the statement returned or changed.
     pub rows: u64,
-    /// Rows that scans of tables gave, by alias, as far as they ran once and in one process: means over loops are rounded before 18,
-    /// and workers share rows by chance. Partitions count to the alias without their number.
+    /// Rows that scans of tables gave, by alias, as far as they ran once, in one process and to their end: means over loops are rounded
+    /// before 18, workers share rows by chance, and a limit cuts off. Partitions count to the alias without their number.
     pub rows_found: BTreeMap<String, u64>,
     /// Blocks found in shared buffers.
     pub blocks_hit: u64,
@@ -135,7 +135,7 @@ impl Executed {
         let Some(node) = top(document) else { return Self::default() };
         let whole = |key: &str| float(node, key) as u64;
         let mut rows_found = BTreeMap::new();
-        find(node, &mut rows_found);
+        find(node, (false, false), &mut rows_found);
         let input =
             node.get("Plans").and_then(|plans| plans.get(0)).filter(|_| text(node, "Node Type") == Some("ModifyTable"));
         Self {
@@ -156,18 +156,25 @@ fn rows(node: &Value) -> u64 {
     (float(node, "Actual Rows") * float(node, "Actual Loops")).round() as u64
 }
 
-/// Adds the rows that scans gave from a node down.
-fn find(node: &Value, found: &mut BTreeMap<String, u64>) {
+/// Adds the rows that scans gave from a node down: of those that ran once, in one process, and to their end.
+fn find(node: &Value, (part, cut): (bool, bool), found: &mut BTreeMap<String, u64>) {
     let kind = text(node, "Node Type").unwrap_or_default();
     if kind.starts_with("Gather") {
         return;
     }
-    if let Some(alias) = text(node, "Alias").filter(|_| kind.ends_with("Scan") && node.get("Relation Name").is_some())
-        && float(node, "Actual Loops") <= 1.0
-    {
-        *found.entry(unnumbered(alias).to_owned()).or_default() += rows(node);
+    // What reads all before it gives anything is not cut short by a limit above it.
+    let cut = match kind {
+        "Limit" => true,
+        "Sort" | "Aggregate" | "Hash" => false,
+        _ => cut,
+    };
+    let is_scan = kind.ends_with("Scan") && node.get("Relation Name").is_some();
+    if let Some(alias) = text(node, "Alias").filter(|_| is_scan && !cut && float(node, "Actual Loops") == 1.0) {
+        *found.entry(if part { unnumbered(alias) } else { alias }.to_owned()).or_default() += rows(node);
     }
-    node.get("Plans").and_then(Value::as_array).into_iter().flatten().for_each(|child| find(child, found));
+    let part = part || matches!(kind, "Append" | "Merge Append");
+    let children = node.get("Plans").and_then(Value::as_array);
+    children.into_iter().flatten().for_each(|child| find(child, (part, cut), found));
 }
 
 /// The alias of a partitioned table, of that of a partition: `p` of `p_3`.
@@ -232,10 +239,18 @@ mod tests {
         let scan = |kind: &str, alias: &str, rows: u64, loops: u64| serde_json::json!({"Node Type": kind, "Relation Name": "t", "Alias": alias, "Actual Rows": rows, "Actual Loops": loops});
         let gathered = serde_json::json!({"Node Type": "Gather", "Plans": [scan("Seq Scan", "shared", 9, 3)]});
         let parts = serde_json::json!({"Node Type": "Append", "Plans": [scan("Seq Scan", "p_1", 30, 1), scan("Index Scan", "p_12", 12, 1)]});
-        let document = serde_json::json!([{"Plan": {"Node Type": "Limit", "Actual Rows": 5, "Actual Loops": 1, "Plans": [
-            parts, gathered, scan("Index Scan", "inner", 1, 40), scan("Index Scan", "never", 0, 0), scan("Seq Scan", "v2", 7, 1)]}}]);
+        let nodes = [
+            parts,
+            gathered,
+            scan("Index Scan", "inner", 1, 40),
+            scan("Index Scan", "never", 0, 0),
+            scan("Seq Scan", "logs_2024", 7, 1),
+        ];
+        let sort = serde_json::json!({"Node Type": "Sort", "Plans": nodes});
+        let limit = serde_json::json!({"Node Type": "Limit", "Plans": [sort, scan("Index Scan", "cut", 10, 1)]});
+        let document = serde_json::json!([{"Plan": limit}]);
         let found: Vec<(String, u64)> = Executed::read(&document).rows_found.into_iter().collect();
-        let expected = [("never", 0), ("p", 42), ("v2", 7)];
+        let expected = [("logs_2024", 7), ("p", 42)];
         assert_eq!(found, expected.map(|(alias, rows)| (alias.to_owned(), rows)));
     }
 }

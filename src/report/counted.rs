@@ -196,8 +196,11 @@ fn by_class(name: &str, counts: &CountComparison) -> Option<String> {
             (ParameterClass::None, _) => "find nothing".to_owned(),
             (ParameterClass::Normal, _) => "find the usual".to_owned(),
             (ParameterClass::Heavy, Measure::Rows) => format!("give much ({rows} or more in {executed} executed)"),
-            (ParameterClass::Heavy, Measure::FoundBefore(table) | Measure::FoundAfter(table)) => {
+            (ParameterClass::Heavy, Measure::FoundBefore(table)) => {
                 format!("find much ({rows} of {table} or more in {executed} executed)")
+            }
+            (ParameterClass::Heavy, Measure::FoundAfter(table)) => {
+                format!("find much ({rows} of {table} with the migration or more in {executed} executed)")
             }
         };
         format!("{} for {}{sets} that {kind}", arrow(before.blocks, after.blocks), about(counts))
@@ -248,16 +251,16 @@ fn share_text(share: f64) -> String {
 /// Sets that do something else than they did: which they are, and their plans.
 fn far(name: &str, counts: &CountComparison, moved: &Moved, what: &str) -> String {
     let which = moved.apart.as_ref().map_or(String::new(), |Apart { by, sets, others }| {
-        let (does, with) = match by {
-            Measure::Rows => ("give".to_owned(), ""),
-            Measure::FoundBefore(table) => (format!("find in {table}"), ""),
-            Measure::FoundAfter(table) => (format!("find in {table}"), " with the migration"),
+        let (what, of) = match by {
+            Measure::Rows => ("give", String::new()),
+            Measure::FoundBefore(table) => ("find", format!(" of {table}")),
+            Measure::FoundAfter(table) => ("find", format!(" of {table} with the migration")),
         };
         let more = others.1 < sets.0;
         let (bound, of_others) = if more { (sets.0, others.1) } else { (sets.1, others.0) };
-        let (bound, of_others) = (plural(bound as usize, "row"), count_text(of_others));
         let (these, the_others) = if more { ("at least", "at most") } else { ("at most", "at least") };
-        format!(": executed, they {does} {these} {bound}{with}, the others {the_others} {of_others}")
+        let (bound, of_others) = (count_text(bound), count_text(of_others));
+        format!(": those executed {what} {these} {bound} rows{of}, the others {the_others} {of_others}")
     });
     let plans = match moved.plan_before == moved.plan_after {
         true => format!("; plan {}", moved.plan_after),

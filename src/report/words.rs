@@ -52,9 +52,6 @@ fn design(evidence: &Evidence) -> Vec<String> {
             "intervals are those of {sets} sets of clones with statistics of their own; index use is that of the first"
         ));
     }
-    if let Some(precision) = design.precision {
-        lines.push(format!("it was to end when every interval is within ±{}", percent_text(precision)));
-    }
     let focused = evidence.actions.iter().filter_map(|action| Some((action, action.focus()?)));
     let focused: Vec<String> = focused
         .map(|(action, driven)| {
@@ -69,9 +66,12 @@ fn design(evidence: &Evidence) -> Vec<String> {
 
 /// Whether a proof to a precision came to it.
 fn precision(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
-    let precision = evidence.design.precision?;
+    let precision = evidence.design.precision.filter(|_| evidence.complete)?;
     let reached = if comparison.is_narrow(precision) { "every interval is" } else { "not every interval is" };
-    Some(format!("{reached} as narrow as ±{}, at which this proof was to end", percent_text(precision)))
+    let unknown = |action: &&ActionComparison| action.p50.as_ref().is_none_or(|p50| p50.change.is_none());
+    let few: Vec<&str> = comparison.actions.iter().filter(unknown).map(|action| action.name.as_str()).collect();
+    let few = if few.is_empty() { String::new() } else { format!("; too few operations for one: {}", few.join(", ")) };
+    Some(format!("{reached} within ±{}, at which this proof was to end{few}", percent_text(precision)))
 }
 
 /// Whether operations of an action write.
@@ -172,7 +172,9 @@ pub(super) fn counted(evidence: &Evidence) -> String {
     let range = if fewest == most { String::new() } else { format!("{fewest} to ") };
     let standing = match executed == most {
         true => String::new(),
-        false => format!("; up to {executed} were executed, each for those that the planner treats alike"),
+        false => {
+            format!("; up to {executed} of them executed, each standing for those that the planner treats like it")
+        }
     };
     format!(
         "one operation without load, the mean of {range}{} of parameters, the same on both sides{standing}:",
@@ -240,7 +242,7 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
             let how = match evidence.design.precision {
                 Some(_) => "begin a new proof with a narrower --precision".to_owned(),
                 None if may_go_on(evidence, needed) => "prove --resume goes on".to_owned(),
-                None => format!("its looks are spent, so begin a new proof with --chunks {needed}"),
+                None => format!("more looks than are paid for, so begin a new proof with --chunks {needed}"),
             };
             let chunks = plural(needed as usize, "chunk");
             text.push_str(&format!("; about {chunks} would decide ({time} more): {how}"));

@@ -40,7 +40,7 @@ pub(super) fn add_answers(
         columns.retain(|column| of_sides.iter().all(|rows| rows.rows.is_empty() || rows.columns.contains(column)));
         let columns_gone = (all - columns.len()) as u32;
         let common = columns.len();
-        take_what_is_near(&mut of_sides);
+        even_out(&mut of_sides);
         columns.retain(|column| of_sides[0].values(column) == of_sides[control].values(column));
         let left_out = (common - columns.len()) as u32;
         for (found, rows) in sides.iter_mut().zip(of_sides) {
@@ -51,21 +51,31 @@ pub(super) fn add_answers(
     }
 }
 
-/// Gives columns of floating point the values of the first side where they are as near to them as adding in another order leaves them.
-fn take_what_is_near(sides: &mut [Rows]) {
-    let Some((first, others)) = sides.split_first_mut() else { return };
-    for (column, most) in &first.inexact {
-        let Some(known) = first.numbers(column) else { continue };
-        for rows in others.iter_mut() {
-            let Some(own) = rows.numbers(column).filter(|own| own.len() == known.len()) else { continue };
-            let near = |a: f64, b: f64| a == b || (a - b).abs() <= most * a.abs().max(b.abs());
-            if own.iter().zip(&known).all(|((a, _), (b, _))| near(*a, *b)) {
-                let place = |rows: &Rows| rows.columns.iter().position(|name| name == column);
-                let Some((from, to)) = place(first).zip(place(rows)) else { continue };
-                for ((_, row), (_, known)) in own.into_iter().zip(&known) {
-                    rows.rows[row][to] = first.rows[*known][from].clone();
-                }
+/// Gives numbers of columns of floating point that lie as near to each other as adding in another order leaves them one text, on every
+/// side. What is no finite number is compared as it is.
+fn even_out(sides: &mut [Rows]) {
+    let columns: BTreeMap<String, f64> = sides.iter().flat_map(|rows| rows.inexact.clone()).collect();
+    for (column, share) in columns {
+        let mut cells: Vec<(f64, usize, usize, usize)> = Vec::new();
+        for (side, rows) in sides.iter().enumerate() {
+            let Some(place) = rows.columns.iter().position(|own| *own == column) else { continue };
+            let number = |cell: &Option<Vec<u8>>| std::str::from_utf8(cell.as_deref()?).ok()?.parse::<f64>().ok();
+            let numbers = rows.rows.iter().enumerate().filter_map(|(row, cells)| Some((number(&cells[place])?, row)));
+            cells.extend(numbers.filter(|(n, _)| n.is_finite()).map(|(number, row)| (number, side, row, place)));
+        }
+        cells.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // What adds up to nearly nothing is as far from it as what was added up is large: one at least.
+        let near = share * cells.iter().fold(1.0, |most: f64, cell| most.max(cell.0.abs()));
+        let mut last = f64::NEG_INFINITY;
+        let mut text: Option<Vec<u8>> = None;
+        for (number, side, row, place) in cells {
+            let cell = &mut sides[side].rows[row][place];
+            if number - last <= near {
+                cell.clone_from(&text);
+            } else {
+                text.clone_from(cell);
             }
+            last = number;
         }
     }
 }
@@ -110,7 +120,7 @@ fn net(table: &str, [left, gone]: [Option<&Rows>; 2], columns: &[String]) -> [Ro
             std::iter::repeat_n(row.clone(), usize::try_from(by * sign).unwrap_or_default())
         };
         let rows = balance.iter().flat_map(times).collect();
-        let inexact = left.or(gone).map(|rows| rows.inexact.clone()).unwrap_or_default();
+        let inexact = [left, gone].into_iter().flatten().flat_map(|rows| rows.inexact.clone()).collect();
         Rows { of, columns: columns.to_vec(), inexact, rows, partial, total: false }
     };
     [of(Of::Left(table.to_owned()), 1), of(Of::Gone(table.to_owned()), -1)]
@@ -128,8 +138,12 @@ pub(super) struct Rows {
     total: bool,
 }
 
-/// Types of floating point, and the share by which sums of them may differ for their order: some thousand times their rounding.
-const INEXACT: [(&str, f64); 2] = [("FLOAT4", 1e-4), ("FLOAT8", 1e-12)];
+/// Types of floating point; by what share sums of them may differ for their order, and by what share any may for how it was computed:
+/// some times their rounding.
+const INEXACT: [(&str, f64, f64); 2] = [("FLOAT4", 1e-4, 1e-6), ("FLOAT8", 1e-10, 1e-13)];
+
+/// Words with which a statement adds up.
+const ADDING: [&str; 7] = ["sum", "avg", "stddev", "stddev_pop", "stddev_samp", "variance", "over"];
 
 /// Where rows come from.
 #[derive(Clone, PartialEq, Eq)]
@@ -143,8 +157,9 @@ pub(super) enum Of {
 }
 
 impl Rows {
-    /// The rows of a result, of which a new plan may choose others (`partial`).
-    pub(super) fn new(found: &[PgRow], partial: bool) -> Self {
+    /// The rows of what was asked, of which a new plan may choose others (`partial`).
+    pub(super) fn new(found: &[PgRow], text: &str, partial: bool) -> Self {
+        let adds = sql::words(text).iter().any(|word| ADDING.contains(&word.as_str()));
         let mut columns: Vec<String> = Vec::new();
         let mut inexact = BTreeMap::new();
         for column in found.first().map_or(&[][..], |row| row.columns()) {
@@ -152,8 +167,8 @@ impl Rows {
             let same = |known: &&String| known.split('\0').next() == Some(column.name());
             let nth = columns.iter().filter(same).count();
             let name = format!("{}\0{nth}", column.name());
-            if let Some((_, most)) = INEXACT.iter().find(|(kind, _)| *kind == column.type_info().name()) {
-                inexact.insert(name.clone(), *most);
+            if let Some((_, sums, any)) = INEXACT.iter().find(|(kind, ..)| *kind == column.type_info().name()) {
+                inexact.insert(name.clone(), if adds { *sums } else { *any });
             }
             columns.push(name);
         }
@@ -183,19 +198,6 @@ impl Rows {
         let mut values: Vec<_> = self.rows.iter().map(|row| &row[place]).collect();
         values.sort();
         Some(values)
-    }
-
-    /// The numbers of a column in their order, each with its row; NULL comes first. Nothing where one cannot be read.
-    fn numbers(&self, column: &String) -> Option<Vec<(f64, usize)>> {
-        let place = self.columns.iter().position(|own| own == column)?;
-        let number = |row: &Vec<Option<Vec<u8>>>| match &row[place] {
-            Some(text) => std::str::from_utf8(text).ok()?.parse::<f64>().ok(),
-            None => Some(f64::NEG_INFINITY),
-        };
-        let numbers: Option<Vec<f64>> = self.rows.iter().map(number).collect();
-        let mut numbers: Vec<(f64, usize)> = numbers?.into_iter().zip(0..).collect();
-        numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Some(numbers)
     }
 
     /// The rows in some of their columns.
@@ -377,6 +379,32 @@ mod tests {
         assert!(same(sum("0.30000000000000004", "a")));
         assert!(!same(sum("0.3001", "a")));
         assert!(!same(sum("0.3", "b")), "what stands beside it is compared as ever");
+    }
+
+    #[test]
+    fn what_is_no_number_is_near_none_and_near_numbers_may_change_places() {
+        let sums = |values: &[&str]| {
+            let cells = values.iter().zip(["a", "b", "c"]).map(|(value, name)| {
+                vec![(*value != "NULL").then(|| value.as_bytes().to_vec()), Some(name.as_bytes().to_vec())]
+            });
+            let mut found = rows(Of::Answer, &["sum", "name"], &[]);
+            (found.rows, found.inexact) = (cells.collect(), [(first_of("sum"), 1e-12)].into());
+            vec![found]
+        };
+        let same = |before: &[&str], after: &[&str]| {
+            let found = answers(&[sums(before), sums(before), sums(after)], &Tables::new());
+            assert_eq!(found[0][0].left_out, 0);
+            found[0][0].checksum == found[2][0].checksum
+        };
+        for (before, after) in
+            [("4.2", "NULL"), ("NULL", "4.2"), ("Infinity", "4.2"), ("NaN", "4.2"), ("Infinity", "-Infinity")]
+        {
+            assert!(!same(&[before], &[after]), "{before} {after}");
+        }
+        assert!(same(&["NaN", "NULL", "0.3"], &["NaN", "NULL", "0.30000000000000004"]));
+        assert!(same(&["0.3", "0.30000000000000004"], &["0.30000000000000004", "0.3"]));
+        assert!(same(&["0", "7"], &["1.4e-14", "7"]), "what should have come to nothing");
+        assert!(!same(&["5", "7"], &["7", "5"]));
     }
 
     #[test]

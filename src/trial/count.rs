@@ -313,7 +313,7 @@ pub(super) async fn steps<'v>(
                 take(step, &rows, &mut values);
                 let partial = takes_a_part(&text) && !ends_without_ties(connection, &text, rows.len()).await?;
                 let total = ordered && orders_totally(connection, &text, rows.len()).await?;
-                answers.push(Rows::new(&rows, partial).ordered(total));
+                answers.push(Rows::new(&rows, &text, partial).ordered(total));
             }
             Err(code) => {
                 counted.failed = Some(code);

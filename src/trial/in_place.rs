@@ -14,7 +14,7 @@ use super::event::Event;
 use super::measure::Course;
 use super::prepare::{Described, Sitting, load};
 use super::settings::{InPlace, Settings};
-use super::sides::{label, migration_facts, size, touched_tables};
+use super::sides::{label, migration_facts, sampling, size, touched_tables};
 use super::switch::Switch;
 pub use super::switch::{left, revert};
 use crate::clock::{self, Clock};
@@ -63,6 +63,7 @@ async fn measure(
     let mut connection = target.connect().await?;
     let found = definitions(&mut connection).await?;
     let size_before = size(&mut connection).await?;
+    let sampled = sampling(&mut connection).await?;
     let server = server_facts(settings, &target).await?;
     let before = Described::new(settings, &target, Side::Before).await?;
     let advice_before = advice_of(&target).await?;
@@ -82,7 +83,7 @@ async fn measure(
     let sizes = (size_before, size(&mut connection).await?);
     let migration = migration_facts(label(&place.migrations), applied, sizes);
     // Rows that others change there are none of the migration's.
-    switch.unsampled = touched_tables(&mut connection, false).await?;
+    switch.unsampled = touched_tables(&mut connection, &sampled, false).await?;
     let mut sitting = Sitting::of_described(settings, targets, load, [&before, &after])?;
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
     evidence.server_after = (evidence.server != server).then(|| std::mem::replace(&mut evidence.server, server));

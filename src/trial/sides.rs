@@ -1,5 +1,6 @@
 //! The three databases of a trial: siblings of one template, one of them migrated. Must treat all alike but for that.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sqlx::{Connection, Row};
@@ -82,6 +83,7 @@ pub async fn migrate_after(
     let after = &targets[2].1;
     let mut connection = after.connect().await?;
     let size_bytes_before = size(&mut connection).await?;
+    let sampling = sampling(&mut connection).await?;
     let _ = connection.close().await;
     let mut applied = Vec::new();
     for migration in migrations {
@@ -94,7 +96,7 @@ pub async fn migrate_after(
     let mut connection = after.connect().await?;
     observe::settle(&connection).await;
     let size_bytes_after = size(&mut connection).await?;
-    let touched = touched_tables(&mut connection, true).await?;
+    let touched = touched_tables(&mut connection, &sampling, true).await?;
     let _ = connection.close().await;
     maintain(targets, &touched).await?;
     (settings.listener)(Event::Migrated(applied.iter().map(|applied| applied.duration).sum()));
@@ -126,14 +128,38 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// Tables that need ANALYZE after the migration: changed rows or maintenance of its own (if asked), new tables, columns or expressions
-/// without statistics. Untouched tables keep the template's statistics, so that the luck of a new
-/// sample is not taken for an effect.
+/// How finely the columns of each table are to be sampled.
+pub(super) type Sampling = BTreeMap<String, String>;
+
+/// Reads it.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub(super) async fn sampling(connection: &mut sqlx::postgres::PgConnection) -> Result<Sampling, Error> {
+    // A column has its own number, or (before 17 as −1) that of the server.
+    let rows = query(
+        "SELECT format('%I.%I', n.nspname, c.relname),
+                string_agg(format('%I %s', a.attname, coalesce(a.attstattarget, -1)), ' ' ORDER BY a.attnum)
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+         WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+           AND a.attnum > 0 AND NOT a.attisdropped
+         GROUP BY 1",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(|e| Error::doing("read how columns are sampled", e))?;
+    Ok(rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect())
+}
+
+/// Tables that need ANALYZE after the migration: changed rows or maintenance of its own (if asked), new tables, columns, expressions or
+/// `CREATE STATISTICS` without data, and columns to be sampled otherwise than they were. Untouched tables keep the template's
+/// statistics, so that the luck of a new sample is not taken for an effect.
 ///
 /// # Errors
 /// When the catalog cannot be read.
 pub(super) async fn touched_tables(
     connection: &mut sqlx::postgres::PgConnection,
+    known: &Sampling,
     rows_too: bool,
 ) -> Result<Vec<String>, Error> {
     let rows = query(
@@ -151,14 +177,25 @@ pub(super) async fn touched_tables(
                 OR c.reltuples > 0 AND EXISTS (
                      SELECT FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
                      WHERE i.indrelid = c.oid AND i.indexprs IS NOT NULL
-                       AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = ic.relname)))
+                       AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = ic.relname))
+                OR c.reltuples > 0 AND EXISTS (
+                     SELECT FROM pg_statistic_ext e JOIN pg_namespace en ON en.oid = e.stxnamespace
+                     WHERE e.stxrelid = c.oid AND e.stxkind && '{d,f,m}'
+                       AND NOT EXISTS (SELECT FROM pg_stats_ext p
+                                       WHERE p.statistics_schemaname = en.nspname AND p.statistics_name = e.stxname
+                                         AND (p.n_distinct IS NOT NULL OR p.dependencies IS NOT NULL OR p.most_common_vals IS NOT NULL))))
          ORDER BY 1",
     )
     .bind(rows_too)
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
     .map_err(|e| Error::doing("find the tables the migration touched", e))?;
-    Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
+    let mut touched: BTreeSet<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+    let now = sampling(connection).await?;
+    touched.extend(
+        now.into_iter().filter(|(table, of)| known.get(table).is_some_and(|old| old != of)).map(|(table, _)| table),
+    );
+    Ok(touched.into_iter().collect())
 }
 
 /// New statistics for every table of every side, each from a sample of its own: what an `ANALYZE` may find by luck.

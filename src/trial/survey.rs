@@ -1,5 +1,5 @@
 //! Which sets of parameters the planner treats alike, before and after: many are planned, so that a group too small to be among the
-//! few that are executed is found all the same. Must execute no statement but `SET LOCAL`.
+//! few that are executed is found all the same. Must execute no statement but `SET`, undone after each set.
 
 use std::cmp::Reverse;
 
@@ -108,10 +108,12 @@ async fn planned(asked: &mut Asked<'_>, action: usize) -> Result<Option<Vec<(Vec
     run(&mut asked.connection, TIMEOUT).await?;
     let mut sets = Vec::new();
     for set in 0..u64::from(PLANNED) {
+        run(&mut asked.connection, "SAVEPOINT planned").await?;
         match planned_set(asked, action, set).await? {
             Some(planned) => sets.push(planned),
             None => break,
         }
+        run(&mut asked.connection, "ROLLBACK TO SAVEPOINT planned").await?;
     }
     run(&mut asked.connection, "ROLLBACK").await?;
     Ok((sets.len() == PLANNED as usize).then_some(sets))

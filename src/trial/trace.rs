@@ -82,8 +82,8 @@ impl Tracer {
         let Ok(left) = fetch(connection, &left).await? else { return Ok(None) };
         let Some(gone) = self.gone(connection, table).await? else { return Ok(None) };
         Ok(Some([
-            Rows::new(&left, false).of(Of::Left(table.to_owned())),
-            Rows::new(&gone, false).of(Of::Gone(table.to_owned())),
+            Rows::new(&left, "", false).of(Of::Left(table.to_owned())),
+            Rows::new(&gone, "", false).of(Of::Gone(table.to_owned())),
         ]))
     }
 

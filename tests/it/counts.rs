@@ -265,7 +265,7 @@ fn a_few_parameters_that_got_slower_are_named_though_none_of_them_is_sampled() {
     let apart = json!({ "by": { "found_after": "logs" }, "sets": [4000, 4000], "others": [12, 12] });
     assert_eq!(dearer["apart"], apart);
     let text = home.run(&["report", &shop.results()[0].display().to_string()]).stdout;
-    let named = ": executed, they find in logs at least 4000 rows with the migration, the others at most 12";
+    let named = ": those executed find at least 4,000 rows of logs with the migration, the others at most 12";
     assert!(text.contains(named), "{text}");
 }
 

@@ -94,7 +94,7 @@ pub(super) struct Arguments {
     /// No load: compares what single operations cost and answer on idle clones; the same on every run but for tables that are analyzed anew
     #[arg(long, conflicts_with_all = ["chunks", "rounds", "slice", "interleave", "precision", "replicates"], help_heading = "Experiment")]
     counts_only: bool,
-    /// Sets of parameters each action is executed with for the counts; 256 are planned, and some of kinds that none of these is are executed too
+    /// Sets of parameters each action is executed with for the counts; 256 are planned, and up to 8 more are executed that the planner treats otherwise
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Experiment")]
     sets: u32,
     /// Hides each index of the migrated side in turn, and says which the actions need
