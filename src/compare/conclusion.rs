@@ -23,12 +23,12 @@ pub(super) fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionC
         return (Verdict::Inconclusive, message);
     }
     if any(Verdict::Regressed) {
-        (Verdict::Regressed, format!("slower: {}", named(Verdict::Regressed)))
+        (Verdict::Regressed, claimed(actions, Verdict::Regressed, "slower"))
     } else if let Some(check) = checks.iter().find(|check| check.consequence == Consequence::Invalid) {
         // An action that fails or answers otherwise outweighs another's gain.
         (Verdict::Invalid, check.message.clone())
     } else if any(Verdict::Improved) {
-        conclude_improved(actions, &named(Verdict::Improved))
+        conclude_improved(actions, claimed(actions, Verdict::Improved, "faster"))
     } else if actions.iter().all(|a| a.verdict == Verdict::Same) {
         // One set tells nothing of how another would lie.
         let here = if evidence.design.replicates <= 1 { ", on this set of databases" } else { "" };
@@ -40,9 +40,26 @@ pub(super) fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionC
     }
 }
 
+/// The actions that became faster or slower; those apart that do in the server what they did, for they wait for the others.
+fn claimed(actions: &[ActionComparison], verdict: Verdict, word: &str) -> String {
+    let (same, other): (Vec<&ActionComparison>, Vec<&ActionComparison>) = actions
+        .iter()
+        .filter(|action| action.verdict == verdict)
+        .partition(|action| action.counts.as_ref().is_some_and(CountComparison::is_unchanged));
+    let names = |of: &[&ActionComparison]| of.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
+    const SAME: &str = "with the plans, blocks and WAL they had";
+    match (other.is_empty(), same.is_empty()) {
+        (_, true) => format!("{word}: {}", names(&other)),
+        (true, false) => format!("{word}, {SAME}: {}", names(&same)),
+        (false, false) => {
+            format!("{word}: {}; and {SAME}, by the load of the others or luck: {}", names(&other), names(&same))
+        }
+    }
+}
+
 /// Where something got faster and nothing is proven slower: what is not proven either way is named, and where that takes more work in
 /// the server or fails, nobody may call the whole a gain.
-fn conclude_improved(actions: &[ActionComparison], faster: &str) -> (Verdict, String) {
+fn conclude_improved(actions: &[ActionComparison], faster: String) -> (Verdict, String) {
     let names = |of: &dyn Fn(&ActionComparison) -> bool| {
         actions.iter().filter(|action| of(action)).map(|action| action.name.as_str()).collect::<Vec<_>>().join(", ")
     };
@@ -51,11 +68,10 @@ fn conclude_improved(actions: &[ActionComparison], faster: &str) -> (Verdict, St
     let is_heavier = |a: &ActionComparison| matches!(counted(a), Some(Verdict::Regressed | Verdict::Invalid));
     let heavier = names(&|action| is_open(action) && is_heavier(action));
     if !heavier.is_empty() {
-        let reason =
-            format!("faster: {faster}, but more work in the server or failures, and not proven how slow: {heavier}");
+        let reason = format!("{faster}; but more work in the server or failures, and not proven how slow: {heavier}");
         return (Verdict::Inconclusive, reason);
     }
-    let mut reason = format!("faster: {faster}");
+    let mut reason = faster;
     for (what, names) in [
         ("not decided", names(&is_open)),
         ("more work in the server for some parameters", names(&|action| !is_open(action) && is_heavier(action))),
@@ -126,6 +142,7 @@ mod tests {
             action.counts.as_mut().unwrap().verdict = Verdict::Same;
         }
         actions[0].verdict = Verdict::Improved;
+        actions[0].counts.as_mut().unwrap().after.blocks -= 1.0;
         let faster = format!("faster: {}", actions[0].name);
         assert_eq!(conclude(&evidence, &[], &actions), (Verdict::Improved, faster.clone()));
         actions[1].verdict = Verdict::Inconclusive;
@@ -143,5 +160,15 @@ mod tests {
         let (verdict, reason) = conclude(&evidence, &[], &actions);
         assert_eq!(verdict, Verdict::Improved);
         assert!(reason.ends_with(&format!("for some parameters: {}", actions[1].name)), "{reason}");
+        // What does what it did is faster by what others leave it.
+        let unchanged = actions[1].counts.as_mut().unwrap();
+        (unchanged.verdict, unchanged.after) = (Verdict::Same, unchanged.before);
+        (unchanged.plan_changes, unchanged.generic_changes) = (Vec::new(), Vec::new());
+        actions[1].verdict = Verdict::Improved;
+        let (_, reason) = conclude(&evidence, &[], &actions);
+        assert!(
+            reason.starts_with(&faster) && reason.ends_with(&format!("the others or luck: {}", actions[1].name)),
+            "{reason}"
+        );
     }
 }
