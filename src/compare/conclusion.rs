@@ -74,7 +74,7 @@ fn conclude_improved(actions: &[ActionComparison], faster: String) -> (Verdict, 
     let mut reason = faster;
     for (what, names) in [
         ("not decided", names(&is_open)),
-        ("more work in the server for some parameters", names(&|action| !is_open(action) && is_heavier(action))),
+        ("more work in the server", names(&|action| !is_open(action) && is_heavier(action))),
     ] {
         if !names.is_empty() {
             reason.push_str(&format!("; {what}: {names}"));
@@ -159,7 +159,7 @@ mod tests {
         actions[1].verdict = Verdict::Same;
         let (verdict, reason) = conclude(&evidence, &[], &actions);
         assert_eq!(verdict, Verdict::Improved);
-        assert!(reason.ends_with(&format!("for some parameters: {}", actions[1].name)), "{reason}");
+        assert!(reason.ends_with(&format!("; more work in the server: {}", actions[1].name)), "{reason}");
         // What does what it did is faster by what others leave it.
         let unchanged = actions[1].counts.as_mut().unwrap();
         (unchanged.verdict, unchanged.after) = (Verdict::Same, unchanged.before);
