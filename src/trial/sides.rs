@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use sqlx::postgres::PgRow;
 use sqlx::{Connection, Row};
 
 use super::error::TrialError;
@@ -128,27 +129,26 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// How finely the columns of each table are to be sampled.
-pub(super) type Sampling = BTreeMap<String, String>;
+/// How finely columns are to be sampled, by table and number of the column: −1 as the server says.
+pub(super) type Sampling = BTreeMap<(String, i16), i32>;
 
-/// Reads it.
+/// Reads how finely columns are to be sampled.
 ///
 /// # Errors
 /// When the catalog cannot be read.
 pub(super) async fn sampling(connection: &mut sqlx::postgres::PgConnection) -> Result<Sampling, Error> {
-    // A column has its own number, or (before 17 as −1) that of the server.
+    // From 17 on NULL is what −1 was (pg_attribute).
     let rows = query(
-        "SELECT format('%I.%I', n.nspname, c.relname),
-                string_agg(format('%I %s', a.attname, coalesce(a.attstattarget, -1)), ' ' ORDER BY a.attnum)
+        "SELECT format('%I.%I', n.nspname, c.relname), a.attnum, coalesce(a.attstattarget, -1)::int4
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
          WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-           AND a.attnum > 0 AND NOT a.attisdropped
-         GROUP BY 1",
+           AND a.attnum > 0 AND NOT a.attisdropped",
     )
     .fetch_all(connection)
     .await
     .map_err(|e| Error::doing("read how columns are sampled", e))?;
-    Ok(rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect())
+    let column = |row: &PgRow| Some(((row.try_get(0).ok()?, row.try_get(1).ok()?), row.try_get(2).ok()?));
+    Ok(rows.iter().filter_map(column).collect())
 }
 
 /// Tables that need ANALYZE after the migration: changed rows or maintenance of its own (if asked), new tables, columns, expressions or
@@ -192,9 +192,8 @@ pub(super) async fn touched_tables(
     .map_err(|e| Error::doing("find the tables the migration touched", e))?;
     let mut touched: BTreeSet<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
     let now = sampling(connection).await?;
-    touched.extend(
-        now.into_iter().filter(|(table, of)| known.get(table).is_some_and(|old| old != of)).map(|(table, _)| table),
-    );
+    let otherwise = now.into_iter().filter(|(column, finely)| known.get(column).is_some_and(|old| old != finely));
+    touched.extend(otherwise.map(|((table, _), _)| table));
     Ok(touched.into_iter().collect())
 }
 

@@ -400,7 +400,8 @@ fn what_a_migration_leaves_alone_keeps_its_statistics_and_the_rest_is_maintained
     shop.write(
         "migrations/0004_touches.up.sql",
         "UPDATE enrollments SET enrolled_at = enrolled_at WHERE id % 3 = 0;\nANALYZE courses;\n\
-         CREATE STATISTICS payments_of_status (dependencies) ON status, metadata FROM payments;\n",
+         CREATE STATISTICS payments_of_status (dependencies) ON status, metadata FROM payments;\n\
+         ALTER TABLE users RENAME created_at TO joined_at;\n",
     );
     shop.write("migrations/0004_touches.down.sql", "SELECT 1;\n");
     home.run(&["server", "start"]).ok();
@@ -414,7 +415,7 @@ fn what_a_migration_leaves_alone_keeps_its_statistics_and_the_rest_is_maintained
     let maintained = "SELECT relname || ' ' || vacuum_count || ' ' || analyze_count FROM pg_stat_user_tables
                       ORDER BY 1";
     let kept = "SELECT md5(string_agg(s::text, ' ' ORDER BY s.tablename, s.attname)) FROM pg_stats s
-                WHERE schemaname = 'public' AND tablename = 'users'";
+                WHERE schemaname = 'public' AND tablename = 'users' AND attname IN ('id', 'email')";
     let [before, control, after] = ["before", "control", "after"].map(|side| (of(side, maintained), of(side, kept)));
     assert_eq!(before.0, ["courses 1 1", "enrollments 1 1", "payments 1 1", "users 0 0"]);
     assert_eq!(control, before);
