@@ -83,6 +83,8 @@ pub fn balance(evidence: &Evidence) -> Balance {
     let (before, after) = (advice(Side::Before), advice(Side::After));
     let known: BTreeSet<&String> = before.redundant.iter().map(|(index, _)| index).collect();
     let (needed, not_needed, not_told) = needed(evidence);
+    let (unindexed, unindexed_before) = apart(&before.unindexed, &after.unindexed);
+    let (invalid, invalid_before) = apart(&before.invalid, &after.invalid);
     Balance {
         needed,
         not_needed,
@@ -92,20 +94,17 @@ pub fn balance(evidence: &Evidence) -> Balance {
         unused: unused(evidence),
         redundant: after.redundant.iter().filter(|(index, _)| known.contains(index)).cloned().collect(),
         wanted: evidence.hypothetical.clone(),
-        unindexed: only_new(&before.unindexed, &after.unindexed),
-        unindexed_before: of_both(&before.unindexed, &after.unindexed),
-        invalid: only_new(&before.invalid, &after.invalid),
-        invalid_before: of_both(&before.invalid, &after.invalid),
+        unindexed,
+        unindexed_before,
+        invalid,
+        invalid_before,
         hot_updates: hot_updates(evidence),
     }
 }
 
-fn only_new(before: &[String], after: &[String]) -> Vec<String> {
-    after.iter().filter(|name| !before.contains(name)).cloned().collect()
-}
-
-fn of_both(before: &[String], after: &[String]) -> Vec<String> {
-    after.iter().filter(|name| before.contains(name)).cloned().collect()
+/// Names of `after` that are new, and those that `before` has too.
+fn apart(before: &[String], after: &[String]) -> (Vec<String>, Vec<String>) {
+    after.iter().cloned().partition(|name| !before.contains(name))
 }
 
 /// An action notices a hidden index when it touches at least [`FEWEST_BLOCKS`] blocks more, and a tenth more, without it.
@@ -180,4 +179,32 @@ fn hot_updates(evidence: &Evidence) -> Vec<HotUpdates> {
         moved.then(|| HotUpdates { table: name.clone(), share_before: old, share_after: new })
     });
     tables.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::saved;
+    use super::*;
+    use crate::evidence::Ablated;
+
+    #[test]
+    fn an_index_is_needed_not_needed_or_that_is_not_known() {
+        let mut evidence = saved();
+        let hidden = |index: &str, blocks: [Option<f64>; 2], without: [Option<f64>; 2]| Ablated {
+            index: index.to_owned(),
+            sets: 8,
+            blocks: blocks.into(),
+            blocks_without: without.into(),
+        };
+        evidence.ablated = vec![
+            hidden("needed", [Some(10.0), Some(3.0)], [Some(500.0), Some(3.0)]),
+            hidden("refused", [Some(10.0), Some(3.0)], [Some(10.0), None]),
+            hidden("idle", [Some(10.0), Some(3.0)], [Some(13.0), Some(3.0)]),
+            hidden("unknown", [Some(10.0), None], [Some(10.0), None]),
+        ];
+        let balance = balance(&evidence);
+        let needed: Vec<&str> = balance.needed.iter().map(|needed| &*needed.index).collect();
+        assert_eq!(needed, ["needed", "refused"]);
+        assert_eq!((balance.not_needed, balance.not_told), (vec!["idle".to_owned()], vec!["unknown".to_owned()]));
+    }
 }

@@ -40,7 +40,8 @@ pub(super) fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionC
     }
 }
 
-/// The actions that became faster or slower; those apart that do in the server what they did, for they wait for the others.
+/// The actions that became faster or slower; those apart that do in the server what they did: the others may leave
+/// them more of it or less.
 fn claimed(actions: &[ActionComparison], verdict: Verdict, word: &str) -> String {
     let (same, other): (Vec<&ActionComparison>, Vec<&ActionComparison>) = actions
         .iter()
@@ -88,7 +89,7 @@ fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
     let named = |verdict: Verdict| {
         let counted = actions.iter().filter_map(|a| Some((a, a.counts.as_ref()?)));
         let of = counted.filter(|(_, counts)| counts.verdict == verdict);
-        let names = of.map(|(action, counts)| match counts.only_some() {
+        let names = of.map(|(action, counts)| match counts.only_some(action.margin) {
             Some(few) if few.sets == few.executed => {
                 format!("{} ({} of {} sets of parameters)", action.name, few.sets, counts.sets)
             }

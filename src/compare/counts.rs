@@ -14,8 +14,6 @@ use crate::evidence::{CountedAction, CountedSet, Evidence, Side};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CountComparison {
-    /// Changes smaller than this count as the same, as a share.
-    pub margin: f64,
     /// Sets of parameters: those that were executed, and those that were only planned, for which executed ones stand.
     pub sets: u32,
     /// Sets that were executed.
@@ -53,12 +51,12 @@ pub struct CountComparison {
 }
 
 impl CountComparison {
-    /// Sets that make the verdict where the mean does not: a few that became dearer, or cheaper.
+    /// Sets that make the verdict where the mean does not move by the margin, a share: a few that became dearer, or cheaper.
     #[must_use]
-    pub fn only_some(&self) -> Option<&Moved> {
+    pub fn only_some(&self, margin: f64) -> Option<&Moved> {
         match self.verdict {
-            Verdict::Regressed => self.dearer.as_ref().filter(|_| !self.before.exceeded_by(&self.after, self.margin)),
-            Verdict::Improved => self.cheaper.as_ref().filter(|_| !self.after.exceeded_by(&self.before, self.margin)),
+            Verdict::Regressed => self.dearer.as_ref().filter(|_| !self.before.exceeded_by(&self.after, margin)),
+            Verdict::Improved => self.cheaper.as_ref().filter(|_| !self.after.exceeded_by(&self.before, margin)),
             _ => None,
         }
     }
@@ -193,7 +191,6 @@ fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountC
     };
     let sets = rounded(before.sets.iter().map(CountedSet::weight).sum());
     CountComparison {
-        margin,
         sets,
         executed: before.sets.len() as u32,
         before: old,
@@ -347,11 +344,11 @@ pub(super) mod tests {
         let mut after: Vec<CountedSet> = (0..40).map(|_| set(1, 50, "a")).collect();
         after[7].blocks_hit = 800;
         let found = both(before.clone(), after.clone());
-        assert_eq!((found.verdict, found.only_some().map(|few| few.sets)), (Verdict::Regressed, Some(1)));
+        assert_eq!((found.verdict, found.only_some(0.05).map(|few| few.sets)), (Verdict::Regressed, Some(1)));
         let all: Vec<CountedSet> = (0..40).map(|_| set(1, 800, "a")).collect();
-        assert_eq!(both(before.clone(), all).only_some(), None);
+        assert_eq!(both(before.clone(), all).only_some(0.05), None);
         after[7] = set(1, 100, "a");
-        assert_eq!(both(after, before).only_some(), None);
+        assert_eq!(both(after, before).only_some(0.05), None);
     }
 
     #[test]

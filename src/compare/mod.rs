@@ -318,7 +318,7 @@ fn workload_change(evidence: &Evidence, side: Side) -> Option<Change> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::evidence::store;
 
@@ -364,7 +364,7 @@ mod tests {
         assert!(early.reason.contains("before the first planned look"), "{}", early.reason);
     }
 
-    pub(super) fn saved() -> Evidence {
+    pub(crate) fn saved() -> Evidence {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-3");
         store::read(std::path::Path::new(path)).unwrap()
     }

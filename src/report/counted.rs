@@ -7,7 +7,7 @@ use crate::compare::indexes::Fate;
 use crate::compare::parameters::{Apart, ClassCounts, Measure, Moved, ParameterClass};
 use crate::compare::{ActionComparison, Answers, Comparison, IndexComparison};
 use crate::evidence::Hypothetical;
-use crate::units::{change_text, count_text, duration_text, interval_text, percent_text, plural};
+use crate::units::{count_text, duration_text, percent_text, plural};
 use std::time::Duration;
 
 /// The header of the table of counts.
@@ -125,7 +125,7 @@ fn price(index: &IndexComparison) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(index.build_ms.map(|ms| format!("built in {}", duration_text(Duration::from_secs_f64(ms / 1e3)))));
     for write in &index.writes {
-        let p50 = write.p50.map(|c| format!(", p50 {} {}", change_text(c.change), interval_text(c.low, c.high)));
+        let p50 = write.p50.map(|change| format!(", p50 {}", words::with_interval(change)));
         let wal = arrow(write.wal_bytes_before, write.wal_bytes_after);
         parts.push(format!("{} {wal} B of WAL an operation{}", write.action, p50.unwrap_or_default()));
     }

@@ -110,12 +110,9 @@ pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
     let p95 = comparison.actions.iter().filter_map(|action| action.p95.as_ref());
     let noisiest = p95.max_by(|a, b| a.noise_floor.unwrap_or(0.0).total_cmp(&b.noise_floor.unwrap_or(0.0)));
     let floor = match (comparison.noise_floor, noisiest.and_then(|metric| metric.control)) {
-        (Some(floor), Some(control)) => format!(
-            "noise floor ±{} (A/A {} {})",
-            percent_text(floor),
-            change_text(control.change),
-            interval_text(control.low, control.high)
-        ),
+        (Some(floor), Some(control)) => {
+            format!("noise floor ±{} (A/A {})", percent_text(floor), with_interval(control))
+        }
         _ => "noise floor unknown".to_owned(),
     };
     let chunk = Duration::from_millis(u64::from(evidence.design.rounds_per_chunk) * evidence.design.slice_ms);
@@ -211,9 +208,14 @@ pub(super) fn both_ms(metric: Option<&MetricComparison>) -> String {
 /// `−95.6 % [−96.1 … −95.0]`.
 pub(super) fn change(metric: Option<&MetricComparison>) -> String {
     match metric.and_then(|m| m.change) {
-        Some(c) => format!("{} {}", change_text(c.change), interval_text(c.low, c.high)),
+        Some(change) => with_interval(change),
         None => "–".to_owned(),
     }
+}
+
+/// `−95.6 % [−96.1 … −95.0]` of a change.
+pub(super) fn with_interval(change: Change) -> String {
+    format!("{} {}", change_text(change.change), interval_text(change.low, change.high))
 }
 
 /// `1,204 → 6 blocks`, and WAL for writes.
@@ -270,9 +272,8 @@ fn by_median(action: &ActionComparison) -> Option<String> {
     if !decided || p95.is_some_and(|p95| p95.verdict == action.verdict) {
         return None;
     }
-    let both = |change: Change| format!("{} {}", change_text(change.change), interval_text(change.low, change.high));
-    let control = p50.control.map_or(String::new(), |control| format!(", A/A {}", both(control)));
-    Some(format!("{} {} by its p50: {}{control}", action.name, action.verdict.word(), both(p50.change?)))
+    let control = p50.control.map_or(String::new(), |control| format!(", A/A {}", with_interval(control)));
+    Some(format!("{} {} by its p50: {}{control}", action.name, action.verdict.word(), with_interval(p50.change?)))
 }
 
 /// A name as people write it: without the schema nobody writes.
@@ -335,7 +336,38 @@ pub(super) fn size(index: &IndexComparison) -> String {
 /// The whole mix in one phrase.
 pub(super) fn workload(comparison: &Comparison) -> Option<String> {
     let change = comparison.workload?;
-    let both = |change: Change| format!("{} {}", change_text(change.change), interval_text(change.low, change.high));
-    let control = comparison.workload_control.map_or(String::new(), |control| format!(" (A/A {})", both(control)));
-    Some(format!("{} in mean service time over the mix{control}", both(change)))
+    let control =
+        comparison.workload_control.map_or(String::new(), |control| format!(" (A/A {})", with_interval(control)));
+    Some(format!("{} in mean service time over the mix{control}", with_interval(change)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::compare;
+    use crate::compare::tests::saved;
+
+    #[test]
+    fn an_experiment_goes_on_while_its_looks_are_paid_for() {
+        let mut evidence = saved();
+        assert_eq!(evidence.chunks.len(), 8);
+        evidence.design.looks = vec![8];
+        assert!(may_go_on(&evidence, 16) && may_go_on(&evidence, 64), "8, 16, 32 and 64");
+        evidence.design.looks = vec![4, 8];
+        assert!(may_go_on(&evidence, 32) && !may_go_on(&evidence, 64), "4 was one more");
+    }
+
+    #[test]
+    fn a_verdict_by_the_median_says_its_change() {
+        let mut action = compare(&saved()).actions.remove(0);
+        let (p50, p95) = (action.p50.as_mut().unwrap(), action.p95.as_mut().unwrap());
+        p50.change = Some(Change { change: 0.12, low: 0.08, high: 0.15 });
+        p50.control = Some(Change { change: 0.01, low: -0.02, high: 0.03 });
+        (p50.verdict, p95.verdict) = (Verdict::Regressed, Verdict::Inconclusive);
+        action.verdict = Verdict::Regressed;
+        let said = by_median(&action).unwrap();
+        assert!(said.ends_with("regressed by its p50: +12.0 % [+8.0 … +15.0], A/A +1.0 % [−2.0 … +3.0]"), "{said}");
+        action.p95.as_mut().unwrap().verdict = Verdict::Regressed;
+        assert_eq!(by_median(&action), None, "the table shows it");
+    }
 }

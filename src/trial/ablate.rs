@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::count::{STREAM, fetch, quiet, run, steps};
+use super::count::{drawn, fetch, quiet, run, steps};
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use crate::evidence::{Ablated, CountedAction};
 use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target};
-use crate::scenario::{Stream, Workload};
+use crate::scenario::Workload;
 
 /// Sets of parameters an action is asked with for each index: enough to see what it costs to do without.
 const MOST_SETS: usize = 8;
@@ -89,8 +89,7 @@ async fn blocks(
             )));
         }
     }
-    let mut values = Vec::new();
-    workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
+    let values = drawn(workload, action, set);
     let mut found = CountedAction::default();
     let counted = steps(connection, &workload.actions[action], values, (&mut found, false)).await?.0;
     run(connection, "ROLLBACK").await?;

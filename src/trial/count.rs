@@ -23,7 +23,7 @@ use crate::scenario::{Stream, Workload};
 use crate::sql;
 
 /// The stream of the parameters: none of the load's.
-pub(super) const STREAM: u64 = u64::MAX;
+const STREAM: u64 = u64::MAX;
 
 /// A side that is asked.
 pub(super) struct Asked<'w> {
@@ -90,14 +90,16 @@ impl Counting<'_> {
         self.set((action, warm_up(sets)), &mut { ORDERED_SETS }).await?;
         self.counted.iter_mut().for_each(|side| side[action] = CountedAction::default());
         let mut looked = 0;
-        for set in (0..u64::from(sets)).chain(survey.iter().flat_map(Survey::rare)) {
+        for set in
+            (0..u64::from(sets)).chain(survey.iter().flat_map(|survey| survey.rare.iter().map(|set| *set as u64)))
+        {
             self.set((action, set), &mut looked).await?;
         }
         for (asked, counted) in self.sides.iter_mut().zip(&mut self.counted) {
             let counted = &mut counted[action];
             if let Some(survey) = &survey {
-                counted.rare = survey.rare().len() as u32;
-                counted.kinds_left = survey.kinds_left();
+                counted.rare = survey.rare.len() as u32;
+                counted.kinds_left = survey.kinds_left;
                 counted.sets.iter_mut().zip(survey.stand_for()).for_each(|(set, stands)| set.stands_for = Some(stands));
             }
             generic(asked, action, counted).await?;
@@ -215,17 +217,31 @@ async fn places(asked: &mut Asked<'_>, action: usize, set: u64) -> Result<Vec<bo
     if planned.steps.iter().any(|step| sql::may_write(&step.sql)) {
         return Ok(Vec::new());
     }
-    let mut values = Vec::new();
-    asked.workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
+    let values = drawn(asked.workload, action, set);
     run(&mut asked.connection, "BEGIN").await?;
-    run(&mut asked.connection, ORDER_TIMEOUT).await?;
+    run(&mut asked.connection, PATIENCE).await?;
     let (_, rows) = steps(&mut asked.connection, planned, values, (&mut CountedAction::default(), true)).await?;
     run(&mut asked.connection, "ROLLBACK").await?;
     Ok(rows.iter().map(Rows::is_total).collect())
 }
 
-/// A statement that takes long is not asked as often as it has rows.
-const ORDER_TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
+/// A statement that takes longer is not asked many times.
+pub(super) const PATIENCE: &str = "SET LOCAL statement_timeout = '5s'";
+
+/// The values of an action's slots for a set of parameters.
+pub(super) fn drawn(workload: &Workload, action: usize, set: u64) -> Vec<Value<'_>> {
+    let mut values = Vec::new();
+    workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
+    values
+}
+
+/// A step as SQL with its values; nothing where it needs one that no earlier step gave.
+pub(super) fn text_of(action: &PlannedAction, step: &PlannedStep, values: &[Value<'_>]) -> Option<String> {
+    let missing = |slot: &usize| !action.is_parameter(*slot) && values[*slot] == Value::Null;
+    let mut text = Vec::new();
+    let whole = step.arguments.iter().all(|(slot, _)| !missing(slot)) && step.as_text(values, &mut text).is_ok();
+    whole.then(|| String::from_utf8_lossy(&text).into_owned())
+}
 
 /// A session whose statements are not counted among the load's, where the role may say so.
 pub(super) async fn quiet(target: &Target) -> Result<PgConnection, Error> {
@@ -260,8 +276,7 @@ async fn operation(
     found: &mut CountedAction,
 ) -> Result<Vec<Rows>, TrialError> {
     run(&mut asked.connection, "BEGIN").await?;
-    let mut values = Vec::new();
-    asked.workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
+    let values = drawn(asked.workload, action, set);
     let planned = &asked.workload.actions[action];
     let writes = planned.steps.iter().any(|step| sql::may_write(&step.sql));
     let mut tracer = asked.tracer.as_mut().filter(|_| writes && set < TRACED_SETS);
@@ -288,13 +303,8 @@ pub(super) async fn steps<'v>(
     let mut counted = CountedSet::default();
     let mut answers = Vec::new();
     for step in action.steps.iter().filter(|step| step.bracket.is_none()) {
-        let missing = |slot: &usize| !action.is_parameter(*slot) && values[*slot] == Value::Null;
-        let mut text = Vec::new();
-        if step.arguments.iter().any(|(slot, _)| missing(slot)) || step.as_text(&values, &mut text).is_err() {
-            continue;
-        }
+        let Some(text) = text_of(action, step, &values) else { continue };
         // Tagged as the load's: the server keeps the text it saw first for equal statements.
-        let text = String::from_utf8_lossy(&text).into_owned();
         let tag = &step.tag;
         if let Ok(document) = explained(connection, &tagged(&text, tag)).await? {
             let mut executed = Executed::read(&document);

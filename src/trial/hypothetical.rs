@@ -4,13 +4,13 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 
-use super::count::{STREAM, fetch, quiet, run};
+use super::count::{drawn, fetch, quiet, run};
 use super::error::TrialError;
 use crate::evidence::{CountedAction, Hypothetical};
 use crate::postgres::Target;
 use crate::postgres::explain::Plan;
 use crate::postgres::sql_text::literal;
-use crate::scenario::{Stream, Workload};
+use crate::scenario::Workload;
 
 /// Sets of parameters an action is planned with.
 const MOST_SETS: usize = 8;
@@ -60,8 +60,7 @@ async fn cost_with(
 ) -> Result<Option<(f64, f64)>, TrialError> {
     let (mut sum, mut sum_with, mut used) = (0.0, 0.0, 0_u32);
     for set in 0..known.sampled().min(MOST_SETS) as u64 {
-        let mut values = Vec::new();
-        workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
+        let values = drawn(workload, action, set);
         for step in workload.actions[action].steps.iter().filter(|step| step.bracket.is_none()) {
             let mut text = Vec::new();
             if step.as_text(&values, &mut text).is_err() {

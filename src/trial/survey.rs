@@ -3,11 +3,9 @@
 
 use std::cmp::Reverse;
 
-use super::count::{Asked, STREAM, document, fetch, run};
+use super::count::{Asked, PATIENCE, document, drawn, fetch, run, text_of};
 use super::error::TrialError;
-use crate::expression::Value;
 use crate::postgres::explain::Plan;
-use crate::scenario::Stream;
 use crate::sql;
 
 /// Sets that are planned: of 256 a group of 1 % is missed once in thirteen times, of 32 in three of four.
@@ -15,9 +13,6 @@ pub(super) const PLANNED: u32 = 256;
 
 /// Kinds that are executed at most because none of the sets that are executed anyway is of them.
 const MOST_RARE: usize = 8;
-
-/// A planner that takes longer is not asked 256 times.
-const TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
 
 /// How one set is planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +28,10 @@ pub(super) struct Survey {
     kinds: Vec<Kind>,
     /// How many of them are executed anyway: the first.
     sampled: usize,
-    /// One of each kind that none of those is, in the order they are drawn.
-    rare: Vec<usize>,
+    /// One of each kind that none of those is, in the order they are drawn: to be executed beside them.
+    pub(super) rare: Vec<usize>,
     /// Kinds of which none is executed: there are too many.
-    kinds_left: u32,
+    pub(super) kinds_left: u32,
 }
 
 impl Survey {
@@ -72,16 +67,6 @@ impl Survey {
         Self { kinds, sampled, rare, kinds_left }
     }
 
-    /// The sets to execute beside the first ones.
-    pub(super) fn rare(&self) -> impl ExactSizeIterator<Item = u64> + use<> {
-        self.rare.clone().into_iter().map(|set| set as u64)
-    }
-
-    /// Kinds of which no set is executed.
-    pub(super) fn kinds_left(&self) -> u32 {
-        self.kinds_left
-    }
-
     /// For each set that is executed, how many sets its kind has and how many of these are executed. A kind of which none is counts
     /// to the nearest.
     pub(super) fn stand_for(&self) -> Vec<(u32, u32)> {
@@ -105,7 +90,7 @@ fn moved(cost: f64, other: f64) -> i32 {
 /// The plans of an action's operation with each set of parameters, and their cost.
 async fn planned(asked: &mut Asked<'_>, action: usize) -> Result<Option<Vec<(Vec<String>, f64)>>, TrialError> {
     run(&mut asked.connection, "BEGIN").await?;
-    run(&mut asked.connection, TIMEOUT).await?;
+    run(&mut asked.connection, PATIENCE).await?;
     let mut sets = Vec::new();
     for set in 0..u64::from(PLANNED) {
         run(&mut asked.connection, "SAVEPOINT planned").await?;
@@ -121,18 +106,12 @@ async fn planned(asked: &mut Asked<'_>, action: usize) -> Result<Option<Vec<(Vec
 
 async fn planned_set(asked: &mut Asked<'_>, action: usize, set: u64) -> Result<Option<(Vec<String>, f64)>, TrialError> {
     let planned = &asked.workload.actions[action];
-    let mut values = Vec::new();
-    asked.workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
+    let values = drawn(asked.workload, action, set);
     let (mut shapes, mut cost) = (Vec::new(), 0.0);
     for step in planned.steps.iter().filter(|step| step.bracket.is_none()) {
-        let answered = |(slot, _): &(usize, _)| !planned.is_parameter(*slot) && values[*slot] == Value::Null;
-        let mut text = Vec::new();
-        if step.arguments.iter().any(answered) || step.as_text(&values, &mut text).is_err() {
-            return Ok(None);
-        }
-        let text = String::from_utf8_lossy(&text);
+        let Some(text) = text_of(planned, step, &values) else { return Ok(None) };
         let is_setting = sql::words(&text).first().is_some_and(|word| word == "set");
-        let sql = if is_setting { text.into_owned() } else { format!("EXPLAIN (FORMAT JSON) {text}") };
+        let sql = if is_setting { text } else { format!("EXPLAIN (FORMAT JSON) {text}") };
         let Ok(rows) = fetch(&mut asked.connection, &sql).await? else { return Ok(None) };
         if !is_setting {
             let plan = Plan::read(&document(&rows));
@@ -159,9 +138,9 @@ mod tests {
         kinds.swap(1, 16);
         let survey = Survey::new(kinds, 4);
         // Of 18 sets: 15 as usual, 2 of them heavy, one flipped; the four sampled ones hold one that is heavy.
-        assert_eq!(survey.rare().collect::<Vec<_>>(), [15], "only the flipped one is of a new kind");
+        assert_eq!(survey.rare, [15], "only the flipped one is of a new kind");
         assert_eq!(survey.stand_for(), [(15, 3), (2, 1), (15, 3), (15, 3), (1, 1)]);
-        assert_eq!(survey.kinds_left(), 0);
+        assert_eq!(survey.kinds_left, 0);
     }
 
     #[test]
@@ -169,8 +148,8 @@ mod tests {
         let mut kinds: Vec<Kind> = (0..20).map(|n| kind("a", "b", -n)).collect();
         kinds.push(kind("a", "c", 0));
         let survey = Survey::new(kinds, 2);
-        assert_eq!(survey.rare().collect::<Vec<_>>(), [13, 14, 15, 16, 17, 18, 19, 20]);
-        assert_eq!(survey.kinds_left(), 11);
+        assert_eq!(survey.rare, [13, 14, 15, 16, 17, 18, 19, 20]);
+        assert_eq!(survey.kinds_left, 11);
         // −2 … −7 are nearer to −1 (at −7 as near, and earlier), −8 … −12 to −13.
         let sizes: Vec<u32> = survey.stand_for().iter().map(|(size, _)| *size).collect();
         assert_eq!(sizes, [1, 7, 6, 1, 1, 1, 1, 1, 1, 1]);
