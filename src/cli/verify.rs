@@ -38,12 +38,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     if differences.is_empty() {
         let verdict = recomputed["verdict"].as_str().unwrap_or_default();
         let chunks = plural(evidence.chunks.len(), "chunk");
-        let what = if older {
-            "every verdict and change (it is of an older format, which had other figures too)"
-        } else {
-            "every figure"
+        let what = match older {
+            true => "verdicts and changes of p50 and p95 (this format is older, and lacks other figures) follow",
+            false => "every figure follows",
         };
-        say(&format!("verified · {verdict}: {what} follows from the counts and {chunks} of histograms\n"))?;
+        say(&format!("verified · {verdict}: {what} from the counts and {chunks} of histograms\n"))?;
         return Ok(ExitStatus::Ok);
     }
     say(&format!("not verified · {} not as the evidence says:\n", plural(differences.len(), "value")))?;
@@ -57,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::Regressed)
 }
 
-/// What every format has: verdicts, and how latencies changed.
+/// What every format has: verdicts, and how p50 and p95 changed.
 fn verdicts(comparison: &Value) -> Value {
     let of_action = |action: &Value| {
         let change = |metric: &str| action[metric]["change"].clone();

@@ -136,8 +136,7 @@ pub struct Answer {
     pub checksum: String,
     /// Of the same in the order they came.
     pub ordered: String,
-    /// A new plan alone may change it: the statement takes a part of what it finds, gathers rows in the order they come, or adds up
-    /// floating point.
+    /// A new plan alone may change it: the statement takes a part of what it finds, gathers rows in the order they come, or numbers ties.
     pub partial: bool,
     /// The statement's order says the place of each row; asked of a few sets whose rows come in another order on `after`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
