@@ -34,6 +34,34 @@ impl Clock {
     }
 }
 
+/// What many readings of the clock showed.
+#[derive(Debug, Clone, Copy)]
+pub struct Readings {
+    /// What one costs, in nanoseconds.
+    pub cost_ns: f64,
+    /// The finest step between two that differ, in nanoseconds.
+    pub finest_ns: u64,
+    /// Whether one lay before the last.
+    pub back: bool,
+}
+
+/// Reads the clock a hundred thousand times.
+#[must_use]
+pub fn try_out(clock: &Clock) -> Readings {
+    const READINGS: u64 = 100_000;
+    let began = clock.now_ns();
+    let (mut last, mut finest_ns, mut back) = (began, u64::MAX, false);
+    for _ in 0..READINGS {
+        let now = clock.now_ns();
+        back |= now < last;
+        if last < now {
+            finest_ns = finest_ns.min(now - last);
+        }
+        last = now;
+    }
+    Readings { cost_ns: last.saturating_sub(began) as f64 / READINGS as f64, finest_ns, back }
+}
+
 /// The wall clock in UTC, for names of results and for nothing that is measured.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]

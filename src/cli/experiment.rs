@@ -130,15 +130,19 @@ pub(super) fn resumed(path: Option<&Path>, results: &Path) -> Result<Option<Evid
     Ok(Some(evidence))
 }
 
-/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration on rows of the same
-/// spec, or on the same databases.
+/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration, by its name or by what it
+/// does, on rows of the same spec, or on the same databases.
 pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
     let Ok(folders) = std::fs::read_dir(results) else { return 1 };
     // Another seed or scale is another attempt: who looks for a lucky one must be seen.
-    let rows = [
-        evidence.dataset.as_ref().map(|dataset| &*dataset.spec),
-        evidence.dataset.as_ref().map(|dataset| &*dataset.at),
-    ];
+    let rows = |spec: Option<&str>, at: Option<&str>| (spec.map(str::to_owned), at.map(str::to_owned));
+    let dataset = evidence.dataset.as_ref();
+    let own_rows = rows(dataset.map(|dataset| &*dataset.spec), dataset.map(|dataset| &*dataset.at));
+    let statements = |migration: &serde_json::Value| -> Vec<serde_json::Value> {
+        migration["statements"].as_array().into_iter().flatten().map(|statement| statement["sql"].clone()).collect()
+    };
+    let own: Vec<serde_json::Value> =
+        evidence.migration.statements.iter().map(|statement| statement.sql.clone().into()).collect();
     // Clones have none.
     let databases = Some(&evidence.design.databases).filter(|all| !all.is_empty()).map(|all| serde_json::json!(all));
     let same = |path: std::path::PathBuf| {
@@ -148,11 +152,12 @@ pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
         let measured = 0 < earlier["design"]["chunks_planned"].as_u64()?;
         // A part of this same experiment is no other attempt.
         let other = !is(&earlier["started_at"], &evidence.started_at);
-        (measured
-            && other
-            && is(&earlier["migration"]["label"], &evidence.migration.label)
-            && earlier["design"].get("databases") == databases.as_ref()
-            && ["spec", "at"].map(|what| earlier["dataset"][what].as_str()) == rows)
+        // A file that was given another name does what it did.
+        let same_change = is(&earlier["migration"]["label"], &evidence.migration.label)
+            || !own.is_empty() && statements(&earlier["migration"]) == own;
+        let same_rows = rows(earlier["dataset"]["spec"].as_str(), earlier["dataset"]["at"].as_str()) == own_rows
+            || dataset.is_some_and(|dataset| is(&earlier["dataset"]["digest"], &dataset.digest));
+        (measured && other && same_change && same_rows && earlier["design"].get("databases") == databases.as_ref())
             .then(|| earlier["started_at"].to_string())
     };
     let found: std::collections::BTreeSet<String> =

@@ -55,7 +55,11 @@ pub enum CheckName {
     Background,
     /// Equal sides find as much in the cache as each other.
     Cache,
-    /// Connections were not busy most of the time.
+    /// The clock is cheap beside what it measured.
+    Clock,
+    /// The way to the server is a small part of a latency.
+    NetworkFloor,
+    /// The load was well below what the server can do.
     Saturation,
     /// Verdicts are the same without the chunks in which one side alone had a checkpoint or autovacuum.
     WithoutDisturbed,

@@ -1,7 +1,7 @@
 //! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before. Must say what to do.
 
 use super::checks::{Check, CheckName, Consequence};
-use super::sides;
+use super::{limits, sides};
 use crate::evidence::{ChunkFacts, ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts, WorkPerCall};
 use crate::stats::paired::effect;
 
@@ -20,7 +20,9 @@ pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
         bookkeeping(evidence),
         background(evidence),
         cache(evidence),
-        saturation(evidence),
+        limits::clock(evidence),
+        limits::way(evidence),
+        limits::saturation(evidence),
         sides::settings(evidence),
         sides::tables(evidence),
         sides::plan_kinds(evidence),
@@ -209,28 +211,6 @@ fn place(evidence: &Evidence) -> Option<(String, f64)> {
     })
 }
 
-/// Where this share of the connections is busy on average, latencies are those of a queue.
-const QUEUE: f64 = 0.7;
-
-fn saturation(evidence: &Evidence) -> Found {
-    let LoadFacts::Open { connections, .. } = evidence.design.load else { return None };
-    let busy = |side: Side| {
-        let sides = evidence.chunks.iter().filter_map(|chunk| chunk.sides.get(&side)?.in_flight_mean);
-        let (sum, count) = sides.fold((0.0, 0.0), |(sum, count), in_flight| (sum + in_flight, count + 1.0));
-        sum / f64::max(count, 1.0) / f64::from(connections.max(1))
-    };
-    let busiest = Side::ALL.into_iter().max_by(|a, b| busy(*a).total_cmp(&busy(*b)))?;
-    (QUEUE < busy(busiest)).then(|| {
-        let message = format!(
-            "{} of the connections were busy on {} on average: latencies there are those of a queue, and a small change of the work makes a large \
-             one of theirs; lower the rate to compare the work",
-            crate::units::percent_text(busy(busiest)),
-            busiest.name()
-        );
-        (CheckName::Saturation, Consequence::Warning, message)
-    })
-}
-
 /// Shares of blocks found in shared buffers that differ by more than this between equal sides.
 const SAME_HITS: f64 = 0.01;
 
@@ -382,20 +362,6 @@ pub(super) mod tests {
         });
         let message = only(&cold, CheckName::CarryOver, Consequence::OnlyBeyond);
         assert!(message.contains("--interleave block"), "{message}");
-    }
-
-    #[test]
-    fn a_queue_is_told() {
-        let queue = evidence(|_, side, facts| {
-            if side == "after" {
-                facts["in_flight_mean"] = json!(7.5);
-                facts["in_flight_expected"] = json!(7.5);
-            }
-        });
-        let mut queue = queue;
-        queue.design.load = LoadFacts::Open { rate_per_s: 100.0, connections: 8 };
-        let message = only(&queue, CheckName::Saturation, Consequence::Warning);
-        assert!(message.contains("busy on after"), "{message}");
     }
 
     #[test]

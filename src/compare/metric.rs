@@ -211,15 +211,17 @@ pub(super) fn chunks_needed(metric: &Measured, margin: f64, level: f64) -> Optio
     (0.0 < room).then(|| for_effect.max(for_control.ceil() as usize))
 }
 
+/// Latencies of an action on a side over all chunks.
+pub(super) fn pooled(evidence: &Evidence, side: Side, action: usize) -> Option<Histogram<u64>> {
+    let mut sum = empty();
+    for chunk in &evidence.histograms {
+        sum.add(latency(chunk.get(&side)?, action)?).ok()?;
+    }
+    Some(sum)
+}
+
 pub(super) fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Measured> {
-    let pooled = |side: Side| -> Option<Histogram<u64>> {
-        let mut sum = empty();
-        for chunk in &evidence.histograms {
-            sum.add(latency(chunk.get(&side)?, action)?).ok()?;
-        }
-        Some(sum)
-    };
-    let (before, after) = (pooled(Side::Before)?, pooled(Side::After)?);
+    let (before, after) = (pooled(evidence, Side::Before, action)?, pooled(evidence, Side::After, action)?);
     let us = |ns: u64| ns as f64 / 1e3;
     let sampling = |of: &Histogram<u64>| sampling_interval(of, q).map(|(low, high)| (us(low), us(high)));
     let (before_us, after_us) = (us(quantile(&before, q)?), us(quantile(&after, q)?));

@@ -10,6 +10,7 @@ mod conclusion;
 mod conditions;
 pub mod counts;
 pub mod indexes;
+mod limits;
 mod metric;
 pub mod parameters;
 pub mod plan_change;

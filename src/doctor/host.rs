@@ -2,7 +2,7 @@
 //! all but clock and timer is Linux's.
 
 use super::{Finding, Grade};
-use crate::clock::Clock;
+use crate::clock::{Clock, Readings, try_out};
 use crate::drive::timer::Timer;
 use crate::host::{Counters, pressure};
 use crate::units::percent_text;
@@ -21,18 +21,8 @@ const PRESSURE_MOST: f64 = 0.10;
 
 /// What one reading of the clock costs, its finest step, and whether it ever went back.
 pub(super) fn clock(clock: &Clock) -> Finding {
-    const READINGS: u64 = 100_000;
-    let began = clock.now_ns();
-    let (mut last, mut finest, mut back) = (began, u64::MAX, false);
-    for _ in 0..READINGS {
-        let now = clock.now_ns();
-        back |= now < last;
-        if last < now {
-            finest = finest.min(now - last);
-        }
-        last = now;
-    }
-    graded_clock((last - began) as f64 / READINGS as f64, finest, back)
+    let Readings { cost_ns, finest_ns, back } = try_out(clock);
+    graded_clock(cost_ns, finest_ns, back)
 }
 
 fn graded_clock(cost_ns: f64, finest_ns: u64, back: bool) -> Finding {

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::postgres::Error;
 use crate::postgres::connect::version_text;
 use crate::postgres::sql_text::{query, trusted};
+use crate::postgres::trip::{SHORTEST, times_us};
 use crate::units::bytes_text;
 
 /// A round trip longer than this, in microseconds, hides what the server does.
@@ -34,27 +35,10 @@ pub(super) async fn examine(patient: &Patient, clock: &Clock) -> Result<Vec<Find
     Ok(findings)
 }
 
-/// Microseconds that `sql` takes, sorted.
-async fn times(
-    connection: &mut PgConnection,
-    clock: &Clock,
-    sql: &'static str,
-    times: usize,
-) -> Result<Vec<f64>, sqlx::Error> {
-    let mut taken = Vec::with_capacity(times);
-    for _ in 0..times {
-        let began = clock.now_ns();
-        connection.execute(sqlx::raw_sql(sql)).await?;
-        taken.push((clock.now_ns() - began) as f64 / 1e3);
-    }
-    taken.sort_by(f64::total_cmp);
-    Ok(taken)
-}
-
 /// The network floor: what the shortest question takes.
 async fn trip(connection: &mut PgConnection, clock: &Clock) -> Result<Finding, Error> {
     let taken =
-        times(connection, clock, "SELECT 1", 500).await.map_err(|e| Error::doing("time the shortest question", e))?;
+        times_us(connection, clock, SHORTEST, 500).await.map_err(|e| Error::doing("time the shortest question", e))?;
     Ok(graded_trip(taken[taken.len() / 2], taken[taken.len() * 99 / 100]))
 }
 
@@ -70,7 +54,7 @@ fn graded_trip(p50: f64, p99: f64) -> Finding {
 /// What a commit costs that must reach the disk.
 async fn commit(connection: &mut PgConnection, clock: &Clock) -> Finding {
     const WRITE: &str = "SELECT pg_logical_emit_message(true, 'weighbridge', 'doctor')";
-    match times(connection, clock, WRITE, 60).await {
+    match times_us(connection, clock, WRITE, 60).await {
         Ok(taken) => graded_commit(taken[taken.len() / 2], taken[taken.len() - 1]),
         Err(_) => Finding::new("commit", "not measured: the session may not write"),
     }

@@ -102,6 +102,9 @@ struct Member {
 /// Lead between telling the threads and the slice's start, so that all of them are ready.
 const LEAD_NS: u64 = 2_000_000;
 
+/// What is due at once is due within this part of its time.
+const SQUEEZED: u64 = 1_000;
+
 /// The first so-maniest part of a slice is early in it.
 const EARLY: u64 = 10;
 
@@ -172,6 +175,24 @@ impl Crew {
         let mut sum = Pace::default();
         paces.into_iter().for_each(|pace| sum.add(pace));
         Ok(sum)
+    }
+
+    /// Drives the operations of a slice on one side as if all were due at once, and gives up those that are not sent after its length;
+    /// returns how many a second were answered.
+    ///
+    /// # Errors
+    /// When the driver fails; the server's refusals are counted instead.
+    pub async fn burst(&self, side: usize, ops: Ops) -> Result<f64, CrewError> {
+        let at_once = Ops { length_ns: ops.length_ns / SQUEEZED, ..ops };
+        let slices = self.slices(at_once, self.level * SQUEEZED as f64);
+        let start_ns = slices(0).start_ns;
+        let order = |thread, reply| {
+            let slice = Box::new(Slice { grace_ns: ops.length_ns, ..slices(thread) });
+            Order::Slice { side, slice, recorded: false, reply }
+        };
+        let paces = self.all(order).await?;
+        let took_ns = self.clock.now_ns().saturating_sub(start_ns).max(1);
+        Ok(paces.iter().map(|pace| pace.answers).sum::<u64>() as f64 / (took_ns as f64 / 1e9))
     }
 
     /// Drives one slice on every side at once: each operation on one side after the other, in random order. As many arrivals

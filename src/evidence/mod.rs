@@ -7,6 +7,7 @@ pub mod count;
 pub mod design;
 pub mod histograms;
 pub mod interval_log;
+pub mod limits;
 pub mod run;
 pub mod store;
 pub mod view;
@@ -19,9 +20,10 @@ use serde::{Deserialize, Serialize};
 pub use count::{Ablated, AccessPath, Answer, CountedAction, CountedSet, Hypothetical, PlanShape};
 pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts, Subject};
 pub use histograms::{ActionHistograms, Histograms};
+pub use limits::Limits;
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// A database in one schema state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +81,9 @@ pub struct Evidence {
     /// What the machine took from it while chunks were measured.
     #[serde(default)]
     pub machine: MachineFacts,
+    /// Between which limits it was measured; absent before format 6, and where nothing was timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// How it was weighed.
     pub design: Design,
     /// The mix that was driven, in the order of the scenario files.

@@ -122,8 +122,8 @@ impl Admin {
         self.run(&sql, "create a database").await
     }
 
-    /// A copy of a database that nobody is connected to; says how it was made. Statistics of the planner are copied, counters
-    /// start at zero. From 15 on a small one goes through the WAL, which needs no checkpoint, and a large one is copied file by
+    /// A copy of a database that nobody is connected to, with its settings and privileges; says how it was made. Statistics of the planner are
+    /// copied, counters start at zero. From 15 on a small one goes through the WAL, which needs no checkpoint, and a large one is copied file by
     /// file, which writes next to no WAL.
     ///
     /// # Errors
@@ -143,6 +143,7 @@ impl Admin {
         let how = strategy.map(|strategy| format!(" STRATEGY {strategy}")).unwrap_or_default();
         let sql = format!("CREATE DATABASE {} TEMPLATE {}{how}", identifier(to), identifier(from));
         self.run(&sql, &format!("clone the database as {to}")).await?;
+        super::heritage::hand_down(&mut self.connection, from, to).await?;
         Ok(strategy)
     }
 

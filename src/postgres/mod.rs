@@ -10,12 +10,14 @@ pub mod database;
 pub mod definitions;
 pub mod error;
 pub mod explain;
+mod heritage;
 pub mod observe;
 pub mod pooler;
 pub mod server;
 pub mod settings;
 pub mod sql_text;
 pub mod tables;
+pub mod trip;
 pub mod wire;
 
 pub use connect::Target;

@@ -70,6 +70,7 @@ pub(super) async fn begin(
         server,
         tables: BTreeMap::new(),
         machine: MachineFacts::default(),
+        limits: None,
         design,
         actions: action_facts(settings, sitting),
         chunks: Vec::new(),

@@ -16,16 +16,18 @@ use super::order::order;
 use super::prepare::Sitting;
 use super::settings::{Settings, Subject};
 use super::switch::Switch;
-use crate::clock::Clock;
+use crate::clock::{Clock, try_out};
 use crate::drive::crew::Ops;
 use crate::drive::recorder::Pace;
 use crate::drive::{Crew, Recording};
 use crate::evidence::{
-    ActionCounts, ActionHistograms, ChunkFacts, ChunkSide, Design, Evidence, Histograms, Interleave, MachineFacts,
-    Side, SliceFacts, TimerLag,
+    ActionCounts, ActionHistograms, ChunkFacts, ChunkSide, Design, Evidence, Histograms, Interleave, Limits, LoadFacts,
+    MachineFacts, Side, SliceFacts, TimerLag,
 };
 use crate::host::Counters;
+use crate::postgres::Error;
 use crate::postgres::activity::{Background, background};
+use crate::postgres::trip::{SHORTEST, times_us};
 
 /// Fewest rounds of load before anything is counted: more than five calls of each statement on each connection, so that the
 /// server has settled on generic or custom plans.
@@ -44,6 +46,15 @@ const SEQUENCE_BITS: u32 = 20;
 /// Stream numbers of priming and of warm-ups lie apart from those of the trial.
 const PRIMING_STREAM: u64 = 1 << 40;
 const WARM_STREAM: u64 = 1 << 41;
+const BURST_STREAM: u64 = 1 << 42;
+
+/// Bursts on each side, forth and back, of at least and at most so many operations.
+const BURSTS: u32 = 2;
+const BURST_FEWEST: f64 = 200.0;
+const BURST_MOST: f64 = 2_000.0;
+
+/// Shortest questions that tell how far the server is.
+const TRIPS: usize = 500;
 
 /// How often is looked whether a checkpoint shows in the server's counters.
 const SHOWN_LOOK: Duration = Duration::from_millis(20);
@@ -62,6 +73,7 @@ pub(super) struct Course<'t> {
     stretches: BTreeMap<Side, Stretches>,
     /// Operations answered on each side since the first snapshot, warm-ups included.
     operations: BTreeMap<Side, u64>,
+    clock: Clock,
     seen: Background,
     machine: Counters,
     /// What the machine took in an earlier part of the experiment.
@@ -91,10 +103,10 @@ impl<'t> Course<'t> {
         let seen = background(&mut observer).await?;
         let (machine, earlier) = (Counters::read(), evidence.machine);
         let (stretches, operations) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { settings, sitting, crew, observer, switch, stretches, operations, seen, machine, earlier })
+        Ok(Self { settings, sitting, crew, observer, switch, stretches, operations, clock, seen, machine, earlier })
     }
 
-    /// Drives until answers no longer become faster; says in the design how that went.
+    /// Drives until answers no longer become faster, then asks for the limits; says in the evidence how that went.
     ///
     /// # Errors
     /// When the driver fails.
@@ -119,8 +131,53 @@ impl<'t> Course<'t> {
         }
         let seen = self.collect().await?;
         let needed = chunks_needed_here(evidence, &seen[&Side::Before]).unwrap_or_default();
+        let limits = self.limits(evidence).await?;
+        // Of several sets of clones those of the first are told.
+        evidence.limits.get_or_insert(limits);
         (self.settings.listener)(Event::Primed { evidence, needed: &needed });
         Ok(())
+    }
+
+    /// Between which limits it is measured: clock and way below, what the server can do above.
+    async fn limits(&mut self, evidence: &Evidence) -> Result<Limits, TrialError> {
+        let doing = |e| Error::doing("time the shortest question", e);
+        let trips = times_us(&mut self.observer, &self.clock, SHORTEST, TRIPS).await.map_err(doing)?;
+        let capacity_per_s = self.capacity(evidence).await?;
+        Ok(Limits { clock_ns: try_out(&self.clock).cost_ns, trip_us_p50: trips[TRIPS / 2], capacity_per_s })
+    }
+
+    /// How many operations a second each side answers where many are due at once: the better of two bursts, which are the same on
+    /// every side.
+    async fn capacity(&mut self, evidence: &Evidence) -> Result<BTreeMap<Side, f64>, TrialError> {
+        let mut most = BTreeMap::new();
+        let LoadFacts::Open { rate_per_s, .. } = evidence.design.load else { return Ok(most) };
+        let operations = (rate_per_s * evidence.design.slice_ms as f64 / 1e3).clamp(BURST_FEWEST, BURST_MOST);
+        let length_ns = (operations / rate_per_s * 1e9) as u64;
+        for round in 0..BURSTS {
+            let sides = match self.switch {
+                // Every other side would cost a migration.
+                Some(_) => vec![Side::Before],
+                None => self.order(u64::from(round)).to_vec(),
+            };
+            for side in sides {
+                let (index, nth) = self.place(evidence, side, u64::from(PRIMING_MOST + round));
+                let ops = Ops { stream: BURST_STREAM + u64::from(round), first: nth << SEQUENCE_BITS, length_ns };
+                let per_s = self.crew.burst(index, ops).await?;
+                let known: &mut f64 = most.entry(side).or_default();
+                *known = known.max(per_s);
+            }
+        }
+        self.look().await?;
+        Ok(most)
+    }
+
+    /// The number of a side, and that of its `nth` stretch of load among all that count their operations.
+    fn place(&self, evidence: &Evidence, side: Side, nth: u64) -> (usize, u64) {
+        let index = Side::ALL.iter().position(|s| *s == side).expect("every side is in the list");
+        // Where sides share a database, what one has written another must not write again.
+        let nth = if evidence.design.sequences_apart { nth * Side::ALL.len() as u64 + index as u64 } else { nth };
+        // Warm-ups count their operations apart.
+        (index, if evidence.design.interleave == Interleave::Block { nth * 2 } else { nth })
     }
 
     /// Measures until there are `until` chunks or a look says that they are enough, with the counters around them.
@@ -145,7 +202,7 @@ impl<'t> Course<'t> {
             let mut slices: BTreeMap<Side, Vec<SliceFacts>> = BTreeMap::new();
             for round in 0..evidence.design.rounds_per_chunk {
                 let number = u64::from(chunk * evidence.design.rounds_per_chunk + round);
-                let facts = self.round(evidence, number, number, u64::from(PRIMING_MOST) + number).await?;
+                let facts = self.round(evidence, number, number, u64::from(PRIMING_MOST + BURSTS) + number).await?;
                 facts.into_iter().for_each(|(side, facts)| slices.entry(side).or_default().push(facts));
                 let done = (number as u32 + 1) * 3;
                 (self.settings.listener)(Event::Slice { chunk: chunk + 1, chunks: self.settings.chunks, done, total });
@@ -280,11 +337,7 @@ impl<'t> Course<'t> {
     async fn turn(&mut self, evidence: &Evidence, side: Side, (stream, nth): (u64, u64)) -> Result<Pace, TrialError> {
         let design = &evidence.design;
         let length_ns = design.slice_ms * 1_000_000;
-        let index = Side::ALL.iter().position(|s| *s == side).expect("every side is in the list");
-        // Where sides share a database, what one has written another must not write again.
-        let nth = if design.sequences_apart { nth * Side::ALL.len() as u64 + index as u64 } else { nth };
-        // Warm-ups count their operations apart.
-        let nth = if design.interleave == Interleave::Block { nth * 2 } else { nth };
+        let (index, nth) = self.place(evidence, side, nth);
         let mut answers = 0;
         if let Some(switch) = &mut self.switch {
             switch.to(side).await?;

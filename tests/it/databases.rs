@@ -144,6 +144,48 @@ fn a_small_clone_goes_through_the_wal_and_a_large_one_by_files() {
 }
 
 #[test]
+fn a_clone_is_set_as_its_template_and_permits_what_it_permits() {
+    use weighbridge::postgres::database::Admin;
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    for sql in [
+        "CREATE ROLE \"an app\"",
+        "CREATE DATABASE one",
+        "CREATE DATABASE fresh",
+        "ALTER DATABASE one SET work_mem = '7MB'",
+        "ALTER DATABASE one SET search_path = \"$user\", \"My, schema\", public",
+        "ALTER DATABASE one SET app.motto = 'it''s = \\\\ one'",
+        "ALTER DATABASE one SET jit = off",
+        "ALTER ROLE \"an app\" IN DATABASE one SET statement_timeout = '3s'",
+        "REVOKE ALL ON DATABASE one FROM PUBLIC",
+        "GRANT CONNECT ON DATABASE one TO \"an app\" WITH GRANT OPTION",
+    ] {
+        home.query(sql);
+    }
+    crate::support::block_on(async {
+        let mut admin = Admin::connect(&home.target()).await.unwrap();
+        admin.clone_database("one", "two").await.unwrap();
+        // What nobody changed stays as the server makes it.
+        admin.clone_database("fresh", "plain").await.unwrap();
+    });
+    let of = |database: &str, sql: &str| home.query(&sql.replace("$name", database));
+    let settings = "SELECT coalesce(s.setrole::regrole::text, '') || ' ' || entry
+                    FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) entry
+                    WHERE datname = '$name' ORDER BY 1";
+    assert_eq!(of("one", settings).len(), 5);
+    assert_eq!(of("two", settings), of("one", settings));
+    let permits = "SELECT a::text FROM pg_database, unnest(datacl) a WHERE datname = '$name' ORDER BY 1";
+    assert_eq!(of("two", permits), of("one", permits));
+    assert!(of("two", permits).iter().any(|entry| entry.contains("an app")), "{:?}", of("two", permits));
+    assert_eq!(
+        query(&home.target().database("two"), "SELECT current_setting('search_path')"),
+        ["\"$user\", \"My, schema\", public"]
+    );
+    assert_eq!((of("plain", settings), of("plain", permits)), (Vec::new(), Vec::new()));
+}
+
+#[test]
 fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     let _machine = measuring();
     let place = Place::new();

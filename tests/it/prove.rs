@@ -75,6 +75,29 @@ fn a_migration_that_drops_a_needed_index_regresses_and_its_evidence_is_whole() {
         assert_eq!(read(result.join("inputs").join(kept)), read(shop.folder.join(own)));
     }
 
+    // So is how it is held again, with every flag it was given.
+    let script = std::fs::read_to_string(result.join("inputs/repeat.sh")).unwrap();
+    let flags = [
+        "--chunks 64",
+        "--slice 250ms",
+        "--rounds 2",
+        "--at 0001_shop",
+        "--seed 42",
+        "--margin 5%",
+        " 0003_drops_a_needed_index ",
+    ];
+    assert!(flags.iter().all(|flag| script.contains(flag)), "{script}");
+    // It was measured between these limits.
+    let limits = &trial["evidence"]["limits"];
+    for limit in [
+        &limits["clock_ns"],
+        &limits["trip_us_p50"],
+        &limits["capacity_per_s"]["before"],
+        &limits["capacity_per_s"]["after"],
+    ] {
+        assert!(0.0 < limit.as_f64().unwrap(), "{limits}");
+    }
+
     // It validates against the published schema.
     let schema =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/formats/trial.schema.json")).unwrap();
@@ -218,6 +241,14 @@ fn a_proof_goes_on_where_it_ended_and_its_verdicts_can_be_recomputed() {
     // Another seed is one more chance, and so is told.
     let other = home.prove(&shop, "0002", &[&small[..], &["--chunks", "1", "--seed", "7"]].concat()).json();
     assert_eq!(other["evidence"]["design"]["attempt"], 3);
+    // Nor does another name hide one.
+    for half in ["up", "down"] {
+        let file = |name: &str| shop.folder.join(format!("migrations/0002_{name}.{half}.sql"));
+        std::fs::rename(file("changes_nothing"), file("renamed")).unwrap();
+    }
+    let renamed = home.prove(&shop, "0002", &[&small[..], &["--chunks", "1"]].concat()).json();
+    assert_eq!(renamed["evidence"]["migration"]["label"], "0002_renamed");
+    assert_eq!(renamed["evidence"]["design"]["attempt"], 4);
 
     assert!(home.run(&["verify", &folder]).ok().stdout.starts_with("verified · "));
     // Histograms of one side are not those of another.

@@ -54,6 +54,22 @@ impl Home {
         Ran::new(self.command(arguments).output().expect("the program runs"))
     }
 
+    /// A shell script that finds the program in its path, with this home.
+    pub fn script(&self, path: &Path, arguments: &[&str]) -> Ran {
+        let own = Path::new(env!("CARGO_BIN_EXE_weighbridge")).parent().expect("a folder").display().to_string();
+        let program = self.command(&[]);
+        let mut shell = Command::new("sh");
+        shell.arg(path).args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell.env("PATH", format!("{own}:{}", std::env::var("PATH").unwrap_or_default()));
+        Ran::new(shell.output().expect("a shell"))
+    }
+
     /// The cluster's folder, whatever the major version.
     pub fn cluster(&self) -> PathBuf {
         let entries = std::fs::read_dir(self.path().join("home")).expect("the home was made");

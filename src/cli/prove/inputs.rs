@@ -49,7 +49,7 @@ impl Inputs {
         }
     }
 
-    /// The files it is made of, with their texts: what repeats it, besides the flags that its design holds.
+    /// The files it is made of, with their texts.
     pub(super) fn files(&self) -> Vec<(PathBuf, String)> {
         let migrations = match &self.change {
             Change::Dataset { directory, weighed, .. } => &directory.migrations[..=*weighed.end()],

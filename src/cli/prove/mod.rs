@@ -3,6 +3,7 @@
 //! Must leave no clone and no applied migration behind and lose no measured chunk, however it ends.
 
 mod inputs;
+mod repeat;
 mod saver;
 
 use std::path::PathBuf;
@@ -264,6 +265,7 @@ async fn measure(
         (None, None) => (None, None),
     };
     let settings = settings(arguments, project, inputs, (length, resumed), server, (progress, saver))?;
+    saver.add_script(arguments, &settings);
     let outcome = hold(&settings, progress, saver).await;
     if let Some(server) = running {
         if matches!(outcome, Ok((None, true))) {

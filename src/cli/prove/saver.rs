@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use super::{Arguments, repeat};
 use crate::cli::exit::Failure;
 use crate::cli::{Format, report};
 use crate::compare::compare;
 use crate::evidence::Evidence;
 use crate::evidence::store::{ResultFolder, StoreError};
+use crate::trial::Settings;
 
 /// The folder of a result while it grows, and the last failure to write it.
 pub(super) struct Saver {
@@ -20,6 +22,13 @@ pub(super) struct Saver {
 impl Saver {
     pub(super) fn new(folder: ResultFolder, inputs: Vec<(PathBuf, String)>) -> Self {
         Self { folder, inputs: Mutex::new(inputs), error: Mutex::new(None) }
+    }
+
+    /// Adds how the proof is held again to its inputs.
+    pub(super) fn add_script(&self, arguments: &Arguments, settings: &Settings) {
+        let mut inputs = self.inputs.lock().expect("no holder panics");
+        let script = repeat::script(arguments, settings, &inputs);
+        inputs.push((PathBuf::from(repeat::SCRIPT), script));
     }
 
     pub(super) fn keep(&self, evidence: &Evidence) {
