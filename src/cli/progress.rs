@@ -195,8 +195,17 @@ impl Progress {
 /// The action that takes the longest to decide by sampling alone.
 fn longest(evidence: &Evidence, needed: &[f64], how: &str) -> Option<String> {
     let (action, chunks) = evidence.actions.iter().zip(needed).max_by(|a, b| a.1.total_cmp(b.1))?;
+    let planned = f64::from(evidence.design.chunks_planned);
+    // Intervals narrow with the square root of their number.
+    let instead = match planned < *chunks {
+        true => {
+            let told = ((1.0 + action.margin).ln() * (chunks / planned).sqrt()).exp_m1();
+            format!("; {planned} chunks tell {} of it", percent_text(told))
+        }
+        false => String::new(),
+    };
     Some(format!(
-        "plan: {how} {} of p95 takes about {} chunks ({}) for {}, the longest of all",
+        "plan: {how} {} of p95 takes about {} chunks ({}) for {}, the longest of all{instead}",
         percent_text(action.margin),
         chunks.ceil(),
         duration_text(evidence.time_of(chunks.ceil())),

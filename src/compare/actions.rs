@@ -34,6 +34,9 @@ pub struct ActionComparison {
     pub reason: Option<String>,
     /// Chunks that would probably decide it, when it is inconclusive.
     pub chunks_needed: Option<u32>,
+    /// Sets of clones that would probably decide it, when it is inconclusive on several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sets_needed: Option<u32>,
     /// Median latency; absent with too few operations.
     pub p50: Option<MetricComparison>,
     /// 95th percentile.
@@ -128,7 +131,8 @@ fn assemble(
     let facts = &evidence.actions[a];
     let margin = facts.margin;
     let level = super::level(evidence);
-    let needed = needed(&metrics[..DECIDING], margin, level);
+    let needed = needed(&metrics[..DECIDING], margin, level).map(|n| n as u32);
+    let several = 1 < evidence.design.replicates;
     let mut compared: Vec<Option<MetricComparison>> = metrics
         .into_iter()
         .enumerate()
@@ -139,6 +143,7 @@ fn assemble(
     let reason = reason.or_else(|| {
         (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], margin, scope.beyond))
     });
+    let needed = needed.filter(|_| verdict == Verdict::Inconclusive);
     let work = |side: Side| evidence.counters.get(&side).filter(|c| !c.reset).and_then(|c| *c.work.as_ref()?.get(a)?);
     let plan = |side: Side| evidence.plans.get(&side).and_then(|plans| plans.get(a));
     let indexes = |side: Side| plan(side).map(|p| p.indexes.clone()).unwrap_or_default();
@@ -152,10 +157,8 @@ fn assemble(
         verdict,
         reason,
         // More chunks on the same clones say nothing of the clones.
-        chunks_needed: needed
-            .filter(|_| verdict == Verdict::Inconclusive && evidence.design.replicates <= 1)
-            .filter(|_| more_chunks_help(&compared[..DECIDING], margin, scope.beyond))
-            .map(|n| n as u32),
+        chunks_needed: needed.filter(|_| !several && more_chunks_help(&compared[..DECIDING], margin, scope.beyond)),
+        sets_needed: needed.filter(|_| several),
         p99: compared.pop().flatten(),
         p95: compared.pop().flatten(),
         p50: compared.pop().flatten(),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::Verdict;
+use super::indexes::redefined;
 use super::parameters::{ClassCounts, Moved, Pair, classes, executed, factor, moved, plan_text};
 use super::plan_change::{PlanChange, changes};
 use crate::evidence::{CountedAction, CountedSet, Evidence, Side};
@@ -136,28 +137,33 @@ const FAR: f64 = 2.0;
 #[must_use]
 pub fn compare_all(evidence: &Evidence) -> Vec<Option<CountComparison>> {
     let of = |side: Side, action: usize| evidence.counts.get(&side).and_then(|counted| counted.get(action));
+    let redefined = redefined(evidence);
     let actions = evidence.actions.iter().enumerate();
     actions
         .map(|(action, facts)| {
             let (before, control, after) =
                 (of(Side::Before, action)?, of(Side::Control, action)?, of(Side::After, action)?);
-            (!before.sets.is_empty()).then(|| compare([before, control, after], facts.margin))
+            (!before.sets.is_empty()).then(|| compare([before, control, after], facts.margin, &redefined))
         })
         .collect()
 }
 
-fn compare([before, control, after]: [&CountedAction; 3], margin: f64) -> CountComparison {
+fn compare(
+    [before, control, after]: [&CountedAction; 3],
+    margin: f64,
+    redefined: &BTreeSet<String>,
+) -> CountComparison {
     let (old, new) = (means(&before.sets), means(&after.sets));
+    let differ = |old: u32, new: u32| changes(&before.plans[old as usize], &after.plans[new as usize], redefined);
     let (mut plan_changes, mut generic_changes) = (BTreeMap::<PlanChange, f64>::new(), Vec::new());
     for (old, new) in before.sets.iter().zip(&after.sets) {
         let weight = old.weight();
         let steps = old.plans.iter().zip(&new.plans);
-        let of_set: BTreeSet<PlanChange> =
-            steps.flat_map(|(old, new)| changes(&before.plans[*old as usize], &after.plans[*new as usize])).collect();
+        let of_set: BTreeSet<PlanChange> = steps.flat_map(|(old, new)| differ(*old, *new)).collect();
         of_set.into_iter().for_each(|change| *plan_changes.entry(change).or_default() += weight);
     }
     for (old, new) in before.generic.iter().zip(&after.generic) {
-        generic_changes.extend(changes(&before.plans[*old as usize], &after.plans[*new as usize]));
+        generic_changes.extend(differ(*old, *new));
     }
     let answers = answers([before, control, after]);
     let pairs = executed([before, after]);
@@ -295,7 +301,7 @@ pub(super) mod tests {
 
     pub(in crate::compare) fn both(before: Vec<CountedSet>, after: Vec<CountedSet>) -> CountComparison {
         let before = counted(before);
-        compare([&before, &before.clone(), &counted(after)], 0.05)
+        compare([&before, &before.clone(), &counted(after)], 0.05, &BTreeSet::new())
     }
 
     #[test]
@@ -318,7 +324,10 @@ pub(super) mod tests {
     #[test]
     fn another_number_of_rows_is_another_answer_even_of_a_clock() {
         let (before, control) = (counted(vec![set(3, 6, "a")]), counted(vec![set(3, 6, "b")]));
-        assert_eq!(compare([&before, &control, &counted(vec![set(0, 2, "")])], 0.05).answers, Answers::Different);
+        assert_eq!(
+            compare([&before, &control, &counted(vec![set(0, 2, "")])], 0.05, &BTreeSet::new()).answers,
+            Answers::Different
+        );
     }
 
     #[test]
@@ -335,7 +344,7 @@ pub(super) mod tests {
         assert_eq!(both(vec![part], vec![fewer]).answers, Answers::Different);
         let before = counted(vec![set(1, 6, "a")]);
         let control = counted(vec![set(1, 6, "b")]);
-        assert_eq!(compare([&before, &control, &control], 0.05).answers, Answers::Unrepeatable);
+        assert_eq!(compare([&before, &control, &control], 0.05, &BTreeSet::new()).answers, Answers::Unrepeatable);
     }
 
     #[test]
@@ -356,9 +365,9 @@ pub(super) mod tests {
         let before = counted(vec![set(1, 6, "a")]);
         let mut after = before.clone();
         after.plans[0].triggers.insert("t.audit".to_owned());
-        let found = compare([&before, &before, &after], 0.05);
+        let found = compare([&before, &before, &after], 0.05, &BTreeSet::new());
         assert_eq!((found.verdict, found.fires_more()), (Verdict::Inconclusive, true));
-        assert_eq!(compare([&after, &after, &before], 0.05).verdict, Verdict::Same, "one less");
+        assert_eq!(compare([&after, &after, &before], 0.05, &BTreeSet::new()).verdict, Verdict::Same, "one less");
     }
 
     #[test]

@@ -182,6 +182,14 @@ fn operations(evidence: &Evidence, side: Side) -> u64 {
     evidence.counters.get(&side).and_then(|counters| counters.operations).unwrap_or_else(of_chunks)
 }
 
+/// Names of indexes that are there before and after with different definitions, as plans write them: without a schema.
+pub(super) fn redefined(evidence: &Evidence) -> std::collections::BTreeSet<String> {
+    let of = |side: Side| evidence.counters.get(&side).map(|counters| &counters.indexes);
+    let (Some(before), Some(after)) = (of(Side::Before), of(Side::After)) else { return Default::default() };
+    let changed = before.iter().filter(|(name, old)| fate(Some(old), after.get(*name)) == Some(Fate::Changed));
+    changed.map(|(name, _)| bare(name).to_owned()).collect()
+}
+
 fn fate(old: Option<&IndexUse>, new: Option<&IndexUse>) -> Option<Fate> {
     match (old, new) {
         (None, Some(_)) => Some(Fate::New),

@@ -68,6 +68,7 @@ pub(super) struct Measured {
     /// How late the driver was on `before` at this quantile.
     pub(super) lag_us: f64,
     pub(super) lag_difference_us: f64,
+    /// What its interval rests on: ratios of chunks, or of several sets of clones their means.
     pub(super) ratios: Vec<f64>,
     pub(super) effect: Option<Effect>,
     pub(super) control: Option<Effect>,
@@ -195,7 +196,7 @@ fn equal_within(metric: &Measured, margin: f64) -> f64 {
     margin * (1.0 - metric.lag_us / metric.before_us).max(0.0)
 }
 
-/// Chunks until the interval is narrow enough and the control quiet enough; both narrow with √n. Nothing where no number helps: the
+/// Chunks, or sets of clones where there are several, until the interval is narrow enough and the control quiet enough; both narrow with √n. Nothing where no number helps: the
 /// estimate is too large to be the same and too small to be called, or the control is off by more than there is room.
 pub(super) fn chunks_needed(metric: &Measured, margin: f64, level: f64) -> Option<usize> {
     let effect = metric.effect.as_ref()?;
@@ -236,7 +237,7 @@ pub(super) fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Meas
         lag_difference_us: (checks::timer_lag_us(evidence, Side::After, q) - lag_us).abs(),
         effect: super::effect_of(evidence, &after),
         control: super::effect_of(evidence, &ratios(evidence, Side::Control, action, q).unwrap_or_default()),
-        ratios: after,
+        ratios: super::units(evidence, after),
     })
 }
 

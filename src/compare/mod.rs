@@ -143,11 +143,27 @@ fn effect_of(evidence: &Evidence, ratios: &[f64]) -> Option<Effect> {
     if evidence.design.replicates <= 1 {
         return paired::effect(ratios, level(evidence));
     }
+    paired::effect_of_groups(&by_set(evidence, ratios), level(evidence))
+}
+
+/// The ratios of chunks by the set of clones they were measured on.
+fn by_set(evidence: &Evidence, ratios: &[f64]) -> Vec<Vec<f64>> {
     let mut groups: Vec<Vec<f64>> = vec![Vec::new(); evidence.design.replicates as usize];
     for (chunk, ratio) in evidence.chunks.iter().zip(ratios) {
-        groups.get_mut(chunk.replicate as usize)?.push(*ratio);
+        if let Some(group) = groups.get_mut(chunk.replicate as usize) {
+            group.push(*ratio);
+        }
     }
-    paired::effect_of_groups(&groups, level(evidence))
+    groups
+}
+
+/// What an interval rests on: the ratios of chunks, or of several sets of clones their means.
+fn units(evidence: &Evidence, ratios: Vec<f64>) -> Vec<f64> {
+    if evidence.design.replicates <= 1 {
+        return ratios;
+    }
+    let groups = by_set(evidence, &ratios);
+    groups.iter().filter(|group| !group.is_empty()).map(|g| g.iter().sum::<f64>() / g.len() as f64).collect()
 }
 
 /// Compares the sides of a trial.
@@ -322,6 +338,16 @@ fn workload_change(evidence: &Evidence, side: Side) -> Option<Change> {
 pub(crate) mod tests {
     use super::*;
     use crate::evidence::store;
+
+    #[test]
+    fn several_sets_of_clones_rest_on_their_means() {
+        let mut evidence = saved();
+        let ratios: Vec<f64> = (0..8).map(f64::from).collect();
+        assert_eq!(units(&evidence, ratios.clone()), ratios);
+        evidence.design.replicates = 4;
+        evidence.chunks.iter_mut().zip(0..).for_each(|(chunk, number)| chunk.replicate = number / 2);
+        assert_eq!(units(&evidence, ratios), [0.5, 2.5, 4.5, 6.5]);
+    }
 
     #[test]
     fn the_impact_of_an_action_is_its_time_weighted_by_how_often_it_is_asked() {

@@ -1,6 +1,6 @@
 //! How one plan differs from another, by kind: what a reviewer looks for first. Must not look at costs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -33,6 +33,13 @@ pub enum PlanChange {
         from: String,
         /// The indexes after.
         to: String,
+    },
+    /// An index of the same name leads to a relation, and another definition.
+    IndexRedefined {
+        /// The relation's alias.
+        relation: String,
+        /// The index.
+        index: String,
     },
     /// Another kind of scan: the same index without visiting the table, or a view or function in the table's place.
     ScanChanged {
@@ -92,6 +99,7 @@ impl PlanChange {
             Self::SequentialToIndex { relation, to } => format!("{relation}: sequential scan → {to}"),
             Self::IndexChanged { relation, from, to } => format!("{relation}: {from} → {to}"),
             Self::ScanChanged { relation, from, to } => format!("{relation}: {from} → {to}"),
+            Self::IndexRedefined { relation, index } => format!("{relation}: {index} → {index} as it is defined after"),
             Self::Relations { from, to } => format!("relations read: {} → {}", or_none(from), or_none(to)),
             Self::Joins { from, to } => format!("joins: {} → {}", or_none(from), or_none(to)),
             Self::SortAdded => "sort added".to_owned(),
@@ -124,13 +132,13 @@ fn or_none(text: &str) -> &str {
     if text.is_empty() { "none" } else { text }
 }
 
-/// Every difference; none for equal plans.
+/// Every difference; none for equal plans through equal indexes. `redefined` are names of indexes whose definitions differ.
 #[must_use]
-pub fn changes(before: &PlanShape, after: &PlanShape) -> Vec<PlanChange> {
+pub fn changes(before: &PlanShape, after: &PlanShape, redefined: &BTreeSet<String>) -> Vec<PlanChange> {
+    let mut found = through_redefined(before, after, redefined);
     if before == after {
-        return Vec::new();
+        return found;
     }
-    let mut found = Vec::new();
     let paths = |plan: &PlanShape| -> BTreeMap<String, AccessPath> {
         plan.paths.iter().map(|path| (path.relation.clone(), path.clone())).collect()
     };
@@ -183,6 +191,19 @@ pub fn changes(before: &PlanShape, after: &PlanShape) -> Vec<PlanChange> {
     found
 }
 
+/// Indexes of one name and two definitions that lead to the same relations.
+fn through_redefined(before: &PlanShape, after: &PlanShape, redefined: &BTreeSet<String>) -> Vec<PlanChange> {
+    let uses = |plan: &PlanShape| -> BTreeSet<(String, String)> {
+        let of_path = |path: &AccessPath| {
+            let own = path.indexes.iter().filter(|index| redefined.contains(*index));
+            own.map(|index| (path.relation.clone(), index.clone())).collect::<Vec<_>>()
+        };
+        plan.paths.iter().flat_map(of_path).collect()
+    };
+    let both = uses(before).intersection(&uses(after)).cloned().collect::<Vec<_>>();
+    both.into_iter().map(|(relation, index)| PlanChange::IndexRedefined { relation, index }).collect()
+}
+
 fn counted(of: &BTreeMap<String, u32>) -> String {
     let each = of.iter().map(|(name, count)| if *count == 1 { name.clone() } else { format!("{count} {name}") });
     each.collect::<Vec<_>>().join(", ")
@@ -199,7 +220,7 @@ mod tests {
     }
 
     fn words(before: &PlanShape, after: &PlanShape) -> Vec<String> {
-        changes(before, after).iter().map(PlanChange::text).collect()
+        changes(before, after, &BTreeSet::new()).iter().map(PlanChange::text).collect()
     }
 
     #[test]
@@ -209,6 +230,9 @@ mod tests {
         assert_eq!(words(&sequential, &a), ["p: sequential scan → a"]);
         assert_eq!(words(&a, &sequential), ["p: a → sequential scan"]);
         assert_eq!(words(&a, &b), ["p: a → b"]);
+        let redefined = [&["a".to_owned()].into(), &["b".to_owned()].into()].map(|names| changes(&a, &a, names).len());
+        assert_eq!(redefined, [1, 0]);
+        assert_eq!(changes(&a, &b, &["a".to_owned()].into()).len(), 1, "it is used before alone");
         assert_eq!(words(&a, &plan("Function Scan", &[])), ["p: Index Scan → Function Scan"]);
         assert_eq!(words(&a, &plan("Index Only Scan", &["a"])), ["p: Index Scan → Index Only Scan"]);
         let joins = [("Hash Join".to_owned(), 2)].into();

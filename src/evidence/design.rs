@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Sets of clones a trial may have: each takes copies of the data and a migration.
+pub const MOST_REPLICATES: u32 = 12;
+
 /// How a trial was planned.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

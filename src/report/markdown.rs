@@ -61,18 +61,19 @@ fn counts(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
 /// Latencies.
 fn measured(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     let Trial { comparison, .. } = trial;
-    writeln!(out, "| action | weight | p50 ms | p95 ms | p99 ms | change of p95 | work per call | verdict |")?;
-    writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |")?;
+    writeln!(out, "| action | weight | p50 ms | p95 ms | p99 ms | change of p95 | A/A | work per call | verdict |")?;
+    writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |")?;
     for action in &comparison.actions {
         writeln!(
             out,
-            "| {} | {:.0} % | {} | {} | {} | {} | {} | **{}** |",
+            "| {} | {:.0} % | {} | {} | {} | {} | {} | {} | **{}** |",
             cell(&action.name),
             action.share * 100.0,
             words::both_ms(action.p50.as_ref()),
             words::both_ms(action.p95.as_ref()),
             words::both_ms(action.p99.as_ref()),
-            words::change(action.p95.as_ref()),
+            words::change(action.p95.as_ref().and_then(|p95| p95.change)),
+            words::change(action.p95.as_ref().and_then(|p95| p95.control)),
             words::work(action),
             action.verdict.word(),
         )?;

@@ -1,5 +1,5 @@
 //! The report on a terminal. Must read well without colour, and must hold every number the Markdown holds
-//! but the use of indexes that are used as before.
+//! but the use of indexes that are used as before and the A/A of each action.
 
 use std::io::{self, Write};
 
@@ -46,7 +46,7 @@ fn actions(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
             words::both_ms(action.p50.as_ref()),
             words::both_ms(action.p95.as_ref()),
             words::both_ms(action.p99.as_ref()),
-            words::change(action.p95.as_ref()),
+            words::change(action.p95.as_ref().and_then(|p95| p95.change)),
             words::work(action),
             action.verdict.word().to_owned(),
         ]);

@@ -3,11 +3,12 @@
 use super::counted;
 use crate::compare::indexes::Fate;
 use crate::compare::{ActionComparison, Change, Comparison, IndexComparison, MetricComparison, Verdict};
-use crate::evidence::{CountedAction, CountedSet, Evidence, IndexUse, Interleave, LoadFacts, Subject};
+use crate::evidence::design::MOST_REPLICATES;
+use crate::evidence::{CountedAction, CountedSet, Evidence, IndexUse, Interleave, Limits, LoadFacts, Side, Subject};
 use crate::stats::paired::{LOOKS, looks};
 use crate::units::{
-    bytes_change_text, bytes_text, change_text, duration_text, interval_text, ms_text, per_call_text, percent_text,
-    plural,
+    bytes_change_text, bytes_text, change_text, count_text, duration_text, interval_text, ms_text, per_call_text,
+    percent_text, plural,
 };
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ fn design(evidence: &Evidence) -> Vec<String> {
             "intervals are those of {sets} sets of clones with statistics of their own; index use is that of the first"
         ));
     }
+    lines.extend(evidence.limits.as_ref().and_then(capacity));
     let focused = evidence.actions.iter().filter_map(|action| Some((action, action.focus()?)));
     let focused: Vec<String> = focused
         .map(|(action, driven)| {
@@ -62,6 +64,18 @@ fn design(evidence: &Evidence) -> Vec<String> {
         lines.push(format!("what changed got more of the operations, to be decided: {}", focused.join(", ")));
     }
     lines
+}
+
+/// What the sides can do at most, which no load compared here: one figure each, without an interval.
+fn capacity(limits: &Limits) -> Option<String> {
+    let of = |side: Side| limits.capacity_per_s.get(&side).map(|per_s| count_text(*per_s as u64));
+    let said = match (of(Side::Before)?, of(Side::After)) {
+        (before, Some(after)) => format!("{before} operations a second before and {after} after"),
+        (before, None) => format!("{before} operations a second before"),
+    };
+    Some(format!(
+        "many operations due at once were answered at {said}, on all connections: no verdict, but the room above the load"
+    ))
 }
 
 /// Whether a proof to a precision came to it.
@@ -205,12 +219,9 @@ pub(super) fn both_ms(metric: Option<&MetricComparison>) -> String {
     metric.map_or("too few".to_owned(), |m| format!("{} → {}", ms(m.before_us), ms(m.after_us)))
 }
 
-/// `−95.6 % [−96.1 … −95.0]`.
-pub(super) fn change(metric: Option<&MetricComparison>) -> String {
-    match metric.and_then(|m| m.change) {
-        Some(change) => with_interval(change),
-        None => "–".to_owned(),
-    }
+/// `−95.6 % [−96.1 … −95.0]`, where it is known.
+pub(super) fn change(change: Option<Change>) -> String {
+    change.map_or("–".to_owned(), with_interval)
 }
 
 /// `−95.6 % [−96.1 … −95.0]` of a change.
@@ -237,6 +248,14 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
     // What stopped the whole trial stands in the headline and among the limits already.
     let reason = action.reason.as_ref().filter(|reason| **reason != comparison.reason)?;
     let mut text = format!("{} {}: {reason}", action.name, action.verdict.word());
+    if let Some(needed) = action.sets_needed {
+        let one = evidence.chunks.len() as f64 / f64::from(evidence.design.replicates);
+        let time = duration_text(evidence.time_of(one * f64::from(needed)));
+        text.push_str(&match needed {
+            ..=MOST_REPLICATES => format!("; about {needed} sets of clones would decide: --replicates {needed} ({time} of load)"),
+            _ => format!("; about {needed} sets of clones would decide, beyond the {MOST_REPLICATES} a proof may have: a wider margin tells"),
+        });
+    }
     if let (Some(needed), Verdict::Inconclusive) = (action.chunks_needed, action.verdict) {
         let more = needed.saturating_sub(evidence.chunks.len() as u32);
         let time = duration_text(evidence.time_of(f64::from(more)));

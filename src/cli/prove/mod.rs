@@ -22,6 +22,7 @@ use super::server::Running;
 use super::{Embedded, Format, report};
 use crate::clock;
 use crate::compare::{Verdict, compare};
+use crate::evidence::design::MOST_REPLICATES;
 use crate::evidence::store::ResultFolder;
 use crate::evidence::{Evidence, Interleave};
 use crate::expression::Node;
@@ -108,7 +109,7 @@ pub(super) struct Arguments {
     #[arg(long, value_parser = margin, help_heading = "Experiment")]
     precision: Option<f64>,
     /// Sets of clones, each with statistics of its own; verdicts then rest on what the sets have in common
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(3..=12), conflicts_with = "precision", help_heading = "Experiment")]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(3..=i64::from(MOST_REPLICATES)), conflicts_with = "precision", help_heading = "Experiment")]
     replicates: Option<u32>,
     /// Keeps the mix as it is, even where an action that changed has too few operations to be decided
     #[arg(long, help_heading = "Experiment")]
