@@ -70,8 +70,8 @@ fn design(evidence: &Evidence) -> Vec<String> {
 fn capacity(limits: &Limits) -> Option<String> {
     let of = |side: Side| limits.capacity_per_s.get(&side).map(|per_s| count_text(*per_s as u64));
     let said = match (of(Side::Before)?, of(Side::After)) {
-        (before, Some(after)) => format!("{before} operations a second before and {after} after"),
-        (before, None) => format!("{before} operations a second before"),
+        (before, Some(after)) => format!("{before} a second before and {after} after"),
+        (before, None) => format!("{before} a second before"),
     };
     Some(format!(
         "many operations due at once were answered at {said}, on all connections: no verdict, but the room above the load"

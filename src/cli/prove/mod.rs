@@ -53,7 +53,8 @@ Examples:
 
 /// What `prove` can be told.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+// The last of a flag counts, so that a script's flags can be given anew behind them.
+#[command(after_help = EXAMPLES, args_override_self = true)]
 pub(super) struct Arguments {
     /// The migration to weigh: number, name, or FIRST..LAST [default: the last one]
     migration: Option<String>,

@@ -13,7 +13,7 @@ pub(super) const SCRIPT: &str = "repeat.sh";
 const HEAD: &str = "\
 #!/bin/sh
 # Holds this proof again, from the files beside this script, and keeps the result beside the first: sh repeat.sh
-# What you add is added to its flags, such as the --url of a server. It needs weighbridge in the PATH.
+# What you add is added to its flags or replaces them, such as --url or --seed. It needs weighbridge in the PATH.
 cd \"$(dirname \"$0\")\" || exit 2
 exec weighbridge ";
 
