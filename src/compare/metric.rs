@@ -7,7 +7,7 @@ use super::checks::{self, Effectiveness};
 use super::{Change, Verdict};
 use crate::evidence::{ActionHistograms, Evidence, Histograms, Side};
 use crate::stats::histogram::{empty, quantile, sampling_interval};
-use crate::stats::paired::{Effect, pairs_needed};
+use crate::stats::paired::{Effect, pairs_needed, widening};
 
 /// One quantile of one action's latency.
 #[derive(Debug, Clone, Serialize)]
@@ -208,8 +208,9 @@ pub(super) fn chunks_needed(metric: &Measured, margin: f64, level: f64) -> Optio
     let room = margin.max(size) - control.change.abs();
     let wide = (control.high - control.low) / 2.0 / room;
     let for_control = metric.ratios.len() as f64 * wide * wide;
-    let for_effect = pairs_needed(&metric.ratios, effect, (1.0 + equal).ln(), level)?;
-    (0.0 < room).then(|| for_effect.max(for_control.ceil() as usize))
+    let for_effect =
+        pairs_needed(&metric.ratios, effect, (1.0 + equal).ln(), level)? as f64 * widening(&metric.ratios).powi(2);
+    (0.0 < room).then(|| for_effect.max(for_control).ceil() as usize)
 }
 
 /// Latencies of an action on a side over all chunks.

@@ -141,7 +141,7 @@ fn level(evidence: &Evidence) -> f64 {
 /// An effect of the ratios of chunks; of what their sets of clones have in common, where there are several.
 fn effect_of(evidence: &Evidence, ratios: &[f64]) -> Option<Effect> {
     if evidence.design.replicates <= 1 {
-        return paired::effect(ratios, level(evidence));
+        return paired::effect_in_time(ratios, level(evidence));
     }
     paired::effect_of_groups(&by_set(evidence, ratios), level(evidence))
 }
@@ -255,21 +255,20 @@ fn compare_all(evidence: &Evidence) -> Comparison {
     }
 }
 
-/// Whether the ratios of chunks follow each other, which would make intervals too narrow: their correlation at lag 1, of the action
-/// that shows it most, beyond three standard errors (1/√n; Box & Jenkins 2.1).
+/// Whether the ratios of chunks follow each other beyond chance: their correlation at lag 1, of the action that shows it most, beyond three
+/// standard errors (1/√n; Box & Jenkins 2.1). Intervals are wider for it already.
 fn independence(evidence: &Evidence) -> Option<Check> {
     const ERRORS: f64 = 3.0;
     let correlated = evidence.actions.iter().enumerate().filter_map(|(position, action)| {
         let ratios = metric::ratios(evidence, Side::After, position, 0.50)?;
         let correlation = paired::lag1(&ratios)?;
-        (ERRORS / (ratios.len() as f64).sqrt() < correlation).then_some((action, correlation))
+        let beyond_chance = ERRORS / (ratios.len() as f64).sqrt() < correlation;
+        beyond_chance.then(|| (action, correlation, paired::widening(&ratios)))
     });
-    let (action, correlation) = correlated.max_by(|a, b| a.1.total_cmp(&b.1))?;
-    // As many independent chunks would have an interval narrower by this factor.
-    let wider = ((1.0 + correlation) / (1.0 - correlation)).sqrt();
+    let (action, correlation, wider) = correlated.max_by(|a, b| a.1.total_cmp(&b.1))?;
     let message = format!(
-        "chunks follow each other (correlation at lag 1 of {}: {correlation:.2}), so its intervals should be {wider:.1} times as wide: measure for longer, or \
-         with longer slices",
+        "chunks follow each other (correlation at lag 1 of {}: {correlation:.2}), so its intervals are {wider:.1} times as wide as those of as many that \
+         do not: measure for longer, or with longer slices",
         action.name
     );
     let check = Check::new(checks::CheckName::Independence, checks::Consequence::Warning, message);

@@ -4,7 +4,7 @@ use super::Verdict;
 use super::checks::Effectiveness;
 use super::metric::verdict;
 use crate::stats::discovery::benjamini_hochberg;
-use crate::stats::paired::{Effect, LOOKS, effect, level};
+use crate::stats::paired::{Effect, LOOKS, effect, effect_in_time, level};
 
 /// A stream of numbers that is the same on every machine (SplitMix64).
 struct Draws(u64);
@@ -57,7 +57,7 @@ fn ratios(trial: u64, shift: f64, chunks: u32) -> Vec<f64> {
 
 /// At a look of so many chunks.
 fn at(ratios: &[f64], look: u32) -> Effect {
-    effect(&ratios[..look as usize], level(LOOKS.len())).expect("eight pairs at least")
+    effect_in_time(&ratios[..look as usize], level(LOOKS.len())).expect("eight pairs at least")
 }
 
 const MARGIN: f64 = 0.1;
@@ -108,6 +108,30 @@ fn on_a_machine_that_drifts_verdicts_err_as_seldom_as_they_promise() {
     for ends in [&null, &slower] {
         assert!((0.91..=0.985).contains(&ends.covered), "{ends:?}");
     }
+}
+
+#[test]
+fn chunks_that_follow_each_other_do_not_make_intervals_too_narrow() {
+    // A first-order series with a correlation of 0.5, of which 32 chunks tell as much as eleven that are independent.
+    let covers = |of: fn(&[f64], f64) -> Option<Effect>| {
+        let trials = 400;
+        let held = (0..trials).filter(|trial| {
+            let mut draws = Draws(*trial * 7_919 + 1);
+            let mut last = draws.normal();
+            let series: Vec<f64> = (0..32)
+                .map(|_| {
+                    last = 0.5 * last + 0.75_f64.sqrt() * draws.normal();
+                    last
+                })
+                .collect();
+            let (low, high) = of(&series, 0.05).expect("enough").interval95;
+            (low..=high).contains(&0.0)
+        });
+        held.count() as f64 / trials as f64
+    };
+    let (alone, wider) = (covers(effect), covers(effect_in_time));
+    assert!(alone < 0.80, "{alone}");
+    assert!((0.88..=0.97).contains(&wider), "{wider}");
 }
 
 #[test]

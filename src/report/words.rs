@@ -17,6 +17,7 @@ pub(super) fn notes(evidence: &Evidence, comparison: &Comparison) -> Vec<String>
     asks_differently(evidence)
         .chain(design(evidence))
         .chain(precision(evidence, comparison))
+        .chain(early(evidence, comparison))
         .chain(attempts(evidence))
         .chain(comparison.actions.iter().filter_map(by_median))
         .chain(counted::notes(comparison))
@@ -87,6 +88,32 @@ fn precision(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     let few = if few.is_empty() { String::new() } else { format!("; too few operations for one: {}", few.join(", ")) };
     Some(format!("{reached} within ±{}, at which this proof was to end{few}", percent_text(precision)))
 }
+
+/// Changes that were found at a look before the last: of one that lies near its margin, the looks that see it larger than it is find it
+/// first.
+fn early(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
+    let design = &evidence.design;
+    let done = evidence.chunks.len() as u32;
+    if design.precision.is_some() || !evidence.complete || design.chunks_planned <= done {
+        return None;
+    }
+    let near = |action: &&ActionComparison| {
+        let metrics = [&action.p50, &action.p95].into_iter().flatten();
+        let mut found = metrics.filter(|m| matches!(m.verdict, Verdict::Improved | Verdict::Regressed)).peekable();
+        found.peek().is_some() && found.all(|m| m.change.is_some_and(|c| c.change.abs() < NEAR * action.margin))
+    };
+    let near: Vec<&str> = comparison.actions.iter().filter(near).map(|action| action.name.as_str()).collect();
+    (!near.is_empty()).then(|| {
+        format!(
+            "it ended early, at {done} of {} chunks: by how much {} changed tends to be overstated then; --precision 2% tells it without that",
+            design.chunks_planned,
+            near.join(", ")
+        )
+    })
+}
+
+/// Changes below so many margins are near theirs: of larger ones the first look sees nearly all.
+const NEAR: f64 = 3.0;
 
 /// Whether operations of an action write.
 fn writes(action: &CountedAction) -> bool {
@@ -374,6 +401,24 @@ mod tests {
         assert!(may_go_on(&evidence, 16) && may_go_on(&evidence, 64), "8, 16, 32 and 64");
         evidence.design.looks = vec![4, 8];
         assert!(may_go_on(&evidence, 32) && !may_go_on(&evidence, 64), "4 was one more");
+    }
+
+    #[test]
+    fn a_change_near_its_margin_that_was_found_early_is_said_to_be_overstated() {
+        let mut evidence = saved();
+        let mut comparison = compare(&evidence);
+        let p50 = comparison.actions[0].p50.as_mut().unwrap();
+        (p50.verdict, p50.change) = (Verdict::Regressed, Some(Change { change: 0.14, low: 0.1, high: 0.2 }));
+        if let Some(p95) = &mut comparison.actions[0].p95 {
+            p95.verdict = Verdict::Inconclusive;
+        }
+        (evidence.complete, evidence.design.chunks_planned) = (true, 8);
+        assert_eq!(early(&evidence, &comparison), None, "it is the last look");
+        evidence.design.chunks_planned = 16;
+        let said = early(&evidence, &comparison).unwrap();
+        assert!(said.starts_with("it ended early, at 8 of 16 chunks: by how much payments_of_user changed"), "{said}");
+        comparison.actions[0].p50.as_mut().unwrap().change = Some(Change { change: 0.16, low: 0.1, high: 0.2 });
+        assert_eq!(early(&evidence, &comparison), None, "three margins of 5 % are far");
     }
 
     #[test]

@@ -55,7 +55,37 @@ pub fn effect(log_ratios: &[f64], alpha: f64) -> Option<Effect> {
         interval95: wilcoxon_interval(&walsh, log_ratios.len(), 0.05),
         of_difference: wilcoxon_interval(&walsh, log_ratios.len(), alpha),
         of_equivalence: wilcoxon_interval(&walsh, log_ratios.len(), 2.0 * alpha),
-        p_value: paired_t(log_ratios),
+        p_value: paired_t(log_ratios, 1.0),
+    })
+}
+
+/// From so many values on their correlation is known well enough to be reckoned with, and less than this of it is chance's.
+const FEWEST_OF_A_SERIES: usize = 16;
+const CORRELATED: f64 = 0.2;
+
+/// By how much wider intervals must be because each value follows the last: √((1 + ρ) / (1 − ρ)) of the correlation ρ at lag 1 (Box & Jenkins,
+/// "Time Series Analysis", 2.1.5: the variance of a mean of a first-order series); 1 below 16 values or a correlation of 0.2.
+#[must_use]
+pub fn widening(values: &[f64]) -> f64 {
+    let correlation = lag1(values).filter(|rho| FEWEST_OF_A_SERIES <= values.len() && CORRELATED < *rho);
+    // A series that only drifts has a correlation near one, and an interval that is nearly endless.
+    correlation.map_or(1.0, |rho| ((1.0 + rho) / (1.0 - rho).max(0.01)).sqrt())
+}
+
+/// The effect of log-ratios in the order of time: as [`effect`], wider about its estimate by [`widening`].
+#[must_use]
+pub fn effect_in_time(log_ratios: &[f64], alpha: f64) -> Option<Effect> {
+    let found = effect(log_ratios, alpha)?;
+    let factor = widening(log_ratios);
+    let wider = |(low, high): (f64, f64)| {
+        (found.estimate - factor * (found.estimate - low), found.estimate + factor * (high - found.estimate))
+    };
+    Some(Effect {
+        estimate: found.estimate,
+        interval95: wider(found.interval95),
+        of_difference: wider(found.of_difference),
+        of_equivalence: wider(found.of_equivalence),
+        p_value: paired_t(log_ratios, factor),
     })
 }
 
@@ -85,7 +115,7 @@ pub fn effect_of_groups(groups: &[Vec<f64>], alpha: f64) -> Option<Effect> {
         interval95: interval(0.05),
         of_difference: interval(alpha),
         of_equivalence: interval(2.0 * alpha),
-        p_value: paired_t(&means),
+        p_value: paired_t(&means, 1.0),
     })
 }
 
@@ -133,15 +163,16 @@ fn signed_rank_distribution(pairs: usize) -> Vec<f64> {
     probability
 }
 
-/// Two-sided p of the paired t test. Pairs that are all equal leave no doubt either way.
-fn paired_t(values: &[f64]) -> f64 {
+/// Two-sided p of the paired t test, whose standard error is `widened` times that of independent pairs. Pairs that are all equal leave no
+/// doubt either way.
+fn paired_t(values: &[f64], widened: f64) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
     if variance == 0.0 {
         return if mean == 0.0 { 1.0 } else { 0.0 };
     }
-    let t = mean / (variance / n).sqrt();
+    let t = mean / (variance / n).sqrt() / widened;
     let distribution = StudentsT::new(0.0, 1.0, n - 1.0).expect("at least two pairs");
     2.0 * distribution.sf(t.abs())
 }
@@ -210,7 +241,7 @@ mod tests {
     fn the_t_test_agrees_with_scipy() {
         // scipy.stats.ttest_1samp([1, 2, 3, 4, 5, 6, 7, 9], 3).pvalue
         let shifted: Vec<f64> = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 9.0].iter().map(|x| x - 3.0).collect();
-        assert!((paired_t(&shifted) - 0.128_761_713).abs() < 1e-8, "{}", paired_t(&shifted));
+        assert!((paired_t(&shifted, 1.0) - 0.128_761_713).abs() < 1e-8, "{}", paired_t(&shifted, 1.0));
     }
 
     #[test]
@@ -220,6 +251,22 @@ mod tests {
         let alternates: Vec<f64> = (0..16).map(|i| f64::from(i % 2)).collect();
         assert!(lag1(&alternates).unwrap() < -0.9);
         assert_eq!((lag1(&[1.0; 16]), lag1(&drifts[..7])), (None, None));
+    }
+
+    #[test]
+    fn what_follows_each_other_has_wider_intervals() {
+        let steps: Vec<f64> = (0..16).map(|i| f64::from(i / 4 % 2)).collect();
+        let (rho, alone, wider) =
+            (lag1(&steps).unwrap(), effect(&steps, 0.05).unwrap(), effect_in_time(&steps, 0.05).unwrap());
+        let factor = ((1.0 + rho) / (1.0 - rho)).sqrt();
+        assert!(1.5 < factor && (widening(&steps) - factor).abs() < 1e-12, "{factor}");
+        let width = |(low, high): (f64, f64)| high - low;
+        assert!((width(wider.of_difference) - factor * width(alone.of_difference)).abs() < 1e-12);
+        assert!(wider.estimate == alone.estimate && alone.p_value < wider.p_value);
+        // Of eight nothing is known, and what does not follow has the interval it had.
+        assert_eq!(effect_in_time(&steps[..8], 0.05), effect(&steps[..8], 0.05));
+        let alternates: Vec<f64> = (0..16).map(|i| f64::from(i % 2)).collect();
+        assert_eq!(effect_in_time(&alternates, 0.05), effect(&alternates, 0.05));
     }
 
     #[test]

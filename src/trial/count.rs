@@ -8,7 +8,7 @@ use sqlx::{Connection, Executor, Row};
 use super::answer::{Rows, Tables, add_answers, sorted_part, takes_a_part, with_ties};
 use super::error::TrialError;
 use super::event::{Event, Listener};
-use super::survey::{PLANNED, Survey};
+use super::survey::{PLANNED, Planned, Survey, planned};
 use super::trace::{Tracer, columns_of_tables};
 use crate::evidence::{AccessPath, CountedAction, CountedSet, PlanFacts, PlanShape, Side};
 use crate::expression::Value;
@@ -84,24 +84,21 @@ impl Counting<'_> {
     /// Asks an action with `sets` sets of parameters, and with more where the planner treats some as it treats none of these.
     async fn action(&mut self, action: usize, sets: u32) -> Result<(), TrialError> {
         let survey = match &mut self.sides[..] {
-            [before, .., after] => Survey::of([before, after], action, sets).await?,
+            [before, .., after] => {
+                let both = (planned(before, action, sets).await?, planned(after, action, sets).await?);
+                Survey::of(both.0, both.1, sets)
+            }
             _ => None,
         };
         self.set((action, warm_up(sets)), &mut { ORDERED_SETS }).await?;
         self.counted.iter_mut().for_each(|side| side[action] = CountedAction::default());
         let mut looked = 0;
-        for set in
-            (0..u64::from(sets)).chain(survey.iter().flat_map(|survey| survey.rare.iter().map(|set| *set as u64)))
-        {
+        for set in Survey::executed(survey.as_ref(), sets) {
             self.set((action, set), &mut looked).await?;
         }
         for (asked, counted) in self.sides.iter_mut().zip(&mut self.counted) {
             let counted = &mut counted[action];
-            if let Some(survey) = &survey {
-                counted.rare = survey.rare.len() as u32;
-                counted.kinds_left = survey.kinds_left;
-                counted.sets.iter_mut().zip(survey.stand_for()).for_each(|(set, stands)| set.stands_for = Some(stands));
-            }
+            survey.iter().for_each(|survey| survey.weigh(counted));
             generic(asked, action, counted).await?;
         }
         Ok(())
@@ -132,9 +129,27 @@ pub(super) struct Apart {
     sides: Vec<(Side, Vec<CountedAction>)>,
     /// By side, action and set.
     answers: Vec<Vec<Vec<Vec<Rows>>>>,
+    /// By action, how `after` plans sets, until `before` is there to be put beside it.
+    foreseen: Vec<Option<Planned>>,
+    /// By action.
+    surveys: Vec<Option<Survey>>,
 }
 
 impl Apart {
+    /// Plans sets of every action on `after`, which is there now, so that `before`, when it is there first of all, knows which to
+    /// execute.
+    ///
+    /// # Errors
+    /// When the server is lost.
+    pub(super) async fn foresee(&mut self, target: &Target, workload: &Workload, sets: u32) -> Result<(), TrialError> {
+        let mut asked = Asked { connection: quiet(target).await?, workload, tracer: None };
+        for action in 0..workload.actions.len() {
+            self.foreseen.push(planned(&mut asked, action, sets).await?);
+        }
+        let _ = asked.connection.close().await;
+        Ok(())
+    }
+
     /// Asks every action on a side that is there now.
     ///
     /// # Errors
@@ -148,14 +163,19 @@ impl Apart {
     ) -> Result<(), TrialError> {
         let mut asked = Asked { connection: quiet(target).await?, workload, tracer: None };
         let actions = &workload.actions;
+        for (action, after) in std::mem::take(&mut self.foreseen).into_iter().enumerate() {
+            self.surveys.push(Survey::of(planned(&mut asked, action, sets).await?, after, sets));
+        }
         let mut counted = vec![CountedAction::default(); actions.len()];
         let mut answers: Vec<Vec<Vec<Rows>>> = vec![Vec::new(); actions.len()];
         for (done, action) in order(actions).into_iter().enumerate() {
             listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
             operation(&mut asked, action, warm_up(sets), &mut CountedAction::default()).await?;
-            for set in 0..u64::from(sets) {
+            let survey = self.surveys.get(action).and_then(Option::as_ref);
+            for set in Survey::executed(survey, sets) {
                 answers[action].push(operation(&mut asked, action, set, &mut counted[action]).await?);
             }
+            survey.iter().for_each(|survey| survey.weigh(&mut counted[action]));
             generic(&mut asked, action, &mut counted[action]).await?;
         }
         let _ = asked.connection.close().await;

@@ -14,7 +14,7 @@ use super::event::Event;
 use super::measure::Course;
 use super::prepare::{Described, Sitting, load};
 use super::settings::{InPlace, Settings};
-use super::sides::{label, migration_facts, sampling, size, touched_tables};
+use super::sides::{analyze_tables, label, migration_facts, sampling, size, touched_tables};
 use super::switch::Switch;
 pub use super::switch::{left, revert};
 use crate::clock::{self, Clock};
@@ -90,7 +90,9 @@ async fn measure(
     evidence.advice = [(Side::Before, advice_before), (Side::After, advice_of(&target).await?)].into();
 
     // Reverted and applied again, so that every side has the statistics of its state.
+    analyze_tables(&place.target.named(application), &switch.unsampled).await?;
     let mut counts = Apart::default();
+    counts.foresee(sitting.target(Side::After), sitting.of(Side::After), settings.sets).await?;
     for side in [Side::Before, Side::After, Side::Control] {
         switch.to(side).await?;
         if side == Side::Before {

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use super::count::{Asked, PATIENCE, document, drawn, fetch, run, text_of};
 use super::error::TrialError;
+use crate::evidence::CountedAction;
 use crate::postgres::explain::Plan;
 use crate::sql;
 
@@ -23,37 +24,26 @@ struct Kind {
     moved: i32,
 }
 
+/// How a side plans each set: its plans, and what they cost.
+pub(super) type Planned = Vec<(Vec<String>, f64)>;
+
 /// Sets of an action by how they are planned, in the order they are drawn.
 pub(super) struct Survey {
     kinds: Vec<Kind>,
     /// How many of them are executed anyway: the first.
     sampled: usize,
     /// One of each kind that none of those is, in the order they are drawn: to be executed beside them.
-    pub(super) rare: Vec<usize>,
+    rare: Vec<usize>,
     /// Kinds of which none is executed: there are too many.
-    pub(super) kinds_left: u32,
+    kinds_left: u32,
 }
 
 impl Survey {
-    /// Plans sets of an action before and after. Nothing where as many are executed anyway, there are no parameters, a step needs
-    /// what an earlier one answered, or a side refuses to plan one.
-    ///
-    /// # Errors
-    /// When a server is lost.
-    pub(super) async fn of(
-        [before, after]: [&mut Asked<'_>; 2],
-        action: usize,
-        sampled: u32,
-    ) -> Result<Option<Self>, TrialError> {
-        if PLANNED <= sampled || before.workload.actions[action].steps.iter().all(|step| step.arguments.is_empty()) {
-            return Ok(None);
-        }
-        let (old, new) = (planned(before, action).await?, planned(after, action).await?);
-        let both = old.zip(new).map(|(old, new)| {
-            let kinds = old.into_iter().zip(new);
-            kinds.map(|((old, cost), (new, other))| Kind { plans: [old, new], moved: moved(cost, other) }).collect()
-        });
-        Ok(both.map(|kinds| Self::new(kinds, sampled as usize)))
+    /// What two sides plan, put together; nothing where one of them plans nothing.
+    pub(super) fn of(before: Option<Planned>, after: Option<Planned>, sampled: u32) -> Option<Self> {
+        let kinds = before?.into_iter().zip(after?);
+        let kind = |((old, cost), (new, other)): (_, (_, f64))| Kind { plans: [old, new], moved: moved(cost, other) };
+        Some(Self::new(kinds.map(kind).collect(), sampled as usize))
     }
 
     fn new(kinds: Vec<Kind>, sampled: usize) -> Self {
@@ -67,9 +57,22 @@ impl Survey {
         Self { kinds, sampled, rare, kinds_left }
     }
 
+    /// The sets that are executed, in the order they are drawn: the first, and where there is a survey one of each kind that none of those is.
+    pub(super) fn executed(survey: Option<&Self>, sampled: u32) -> Vec<u64> {
+        let rare = survey.into_iter().flat_map(|survey| survey.rare.iter().map(|set| *set as u64));
+        (0..u64::from(sampled)).chain(rare).collect()
+    }
+
+    /// Tells a side's counts what each of its sets stands for.
+    pub(super) fn weigh(&self, counted: &mut CountedAction) {
+        counted.rare = self.rare.len() as u32;
+        counted.kinds_left = self.kinds_left;
+        counted.sets.iter_mut().zip(self.stand_for()).for_each(|(set, stands)| set.stands_for = Some(stands));
+    }
+
     /// For each set that is executed, how many sets its kind has and how many of these are executed. A kind of which none is counts
     /// to the nearest.
-    pub(super) fn stand_for(&self) -> Vec<(u32, u32)> {
+    fn stand_for(&self) -> Vec<(u32, u32)> {
         let executed = || (0..self.sampled).chain(self.rare.iter().copied()).map(|set| &self.kinds[set]);
         let nearest = |kind: &Kind| {
             let distance = |other: &&Kind| ((other.plans != kind.plans), other.moved.abs_diff(kind.moved));
@@ -87,8 +90,15 @@ fn moved(cost: f64, other: f64) -> i32 {
     ((other.max(1.0) / cost.max(1.0)).log2() / 2.0).round() as i32
 }
 
-/// The plans of an action's operation with each set of parameters, and their cost.
-async fn planned(asked: &mut Asked<'_>, action: usize) -> Result<Option<Vec<(Vec<String>, f64)>>, TrialError> {
+/// Plans sets of an action on a side. Nothing where as many are executed anyway, there are no parameters, a step needs what an earlier one
+/// answered, or the side refuses to plan one.
+///
+/// # Errors
+/// When a server is lost.
+pub(super) async fn planned(asked: &mut Asked<'_>, action: usize, sampled: u32) -> Result<Option<Planned>, TrialError> {
+    if PLANNED <= sampled || asked.workload.actions[action].steps.iter().all(|step| step.arguments.is_empty()) {
+        return Ok(None);
+    }
     run(&mut asked.connection, "BEGIN").await?;
     run(&mut asked.connection, PATIENCE).await?;
     let mut sets = Vec::new();

@@ -157,7 +157,7 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
         "name = 'shop'\n[load]\nrate = 240\nconnections = 4\n\
          [[action]]\nname = 'latest'\nweight = 40\nsql = 'SELECT id, amount FROM payments WHERE user_id = :user ORDER BY created_at DESC LIMIT 3'\nwith = { user = 'pick(payers.heavy)' }\n\
          [[action]]\nname = 'oldest_ids'\nweight = 20\nsql = 'SELECT id, created_at FROM payments WHERE id BETWEEN :low AND :low + 3000 ORDER BY created_at DESC LIMIT 5'\nwith = { low = 'uniform(1, 2000)' }\n\
-         [[action]]\nname = 'touch'\nweight = 40\nsql = \"UPDATE payments SET created_at = created_at + interval '1 ms' WHERE id = :id\"\nwith = { id = 'uniform(1, 60000)' }\n",
+         [[action]]\nname = 'touch'\nweight = 40\nmargin = '50%'\nsql = \"UPDATE payments SET created_at = created_at + interval '1 ms' WHERE id = :id\"\nwith = { id = 'uniform(1, 60000)' }\n",
     );
     let trial = home.prove(&shop, "0004", &["--format", "json", "--chunks", "64"]).exits(1).json();
     assert_eq!(action(&trial, "latest")["verdict"], "improved", "{:#}", action(&trial, "latest"));
