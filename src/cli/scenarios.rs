@@ -113,16 +113,16 @@ fn used(
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-/// The scenarios as the application asks at a migration; see [`Scenario::at`].
+/// The scenarios as the application asks with so many migrations applied; see [`Scenario::at`].
 pub(super) fn at(
     scenarios: &[Placed],
-    at: Option<usize>,
+    applied: Option<usize>,
     position: impl Fn(&str) -> Option<usize>,
 ) -> Result<Vec<Placed>, Failure> {
     let mut problems = Vec::new();
     let mut found = Vec::new();
     for (file, scenario) in scenarios {
-        match scenario.at(at, &position) {
+        match scenario.at(applied, &position) {
             Ok(scenario) => found.push((file.clone(), scenario)),
             Err(list) => problems.push(file.clone().problems(list).draw()),
         }

@@ -9,7 +9,7 @@ use super::checks::{self, Check, Effectiveness};
 use super::counts::CountComparison;
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
 use super::siblings::{sibling_floor, unchanged};
-use super::undecided::{looks_like_luck, more_chunks_help, needed, why_undecided};
+use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed, why_undecided};
 use crate::evidence::{Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::paired::Effect;
@@ -131,8 +131,8 @@ fn assemble(
     let facts = &evidence.actions[a];
     let margin = facts.margin;
     let level = super::level(evidence);
-    let needed = needed(&metrics[..DECIDING], margin, level).map(|n| n as u32);
     let several = 1 < evidence.design.replicates;
+    let needed = needed(&metrics[..DECIDING], margin, level, several).map(|n| n as u32);
     let mut compared: Vec<Option<MetricComparison>> = metrics
         .into_iter()
         .enumerate()
@@ -158,7 +158,7 @@ fn assemble(
         reason,
         // More chunks on the same clones say nothing of the clones.
         chunks_needed: needed.filter(|_| !several && more_chunks_help(&compared[..DECIDING], margin, scope.beyond)),
-        sets_needed: needed.filter(|_| several),
+        sets_needed: needed.filter(|_| several && more_sets_help(&compared[..DECIDING], margin, scope.beyond)),
         p99: compared.pop().flatten(),
         p95: compared.pop().flatten(),
         p50: compared.pop().flatten(),

@@ -1,5 +1,7 @@
 //! Index usage deltas: what is new, lost, changed, or kept and used. Must match by name, never by OID.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{ActionComparison, Change};
@@ -83,7 +85,7 @@ pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<Ind
     }
     let operations = [Side::Before, Side::After].map(|side| operations(evidence, side));
     let loaded = evidence.design.chunks_planned != 0;
-    let names: std::collections::BTreeSet<&String> = before.indexes.keys().chain(after.indexes.keys()).collect();
+    let names: BTreeSet<&String> = before.indexes.keys().chain(after.indexes.keys()).collect();
     let mut found: Vec<IndexComparison> = names
         .into_iter()
         .filter_map(|name| {
@@ -182,12 +184,16 @@ fn operations(evidence: &Evidence, side: Side) -> u64 {
     evidence.counters.get(&side).and_then(|counters| counters.operations).unwrap_or_else(of_chunks)
 }
 
-/// Names of indexes that are there before and after with different definitions, as plans write them: without a schema.
-pub(super) fn redefined(evidence: &Evidence) -> std::collections::BTreeSet<String> {
-    let of = |side: Side| evidence.counters.get(&side).map(|counters| &counters.indexes);
-    let (Some(before), Some(after)) = (of(Side::Before), of(Side::After)) else { return Default::default() };
-    let changed = before.iter().filter(|(name, old)| fate(Some(old), after.get(*name)) == Some(Fate::Changed));
-    changed.map(|(name, _)| bare(name).to_owned()).collect()
+/// Names of indexes that are there before and after and are made otherwise, as plans write them: without a schema. Where another schema has
+/// one of that name that is not, a plan does not say which it means, and neither is told.
+pub(super) fn redefined(evidence: &Evidence) -> BTreeSet<String> {
+    let of = |side: Side| evidence.advice.get(&side).map(|advice| &advice.structures);
+    let (Some(before), Some(after)) = (of(Side::Before), of(Side::After)) else { return BTreeSet::new() };
+    let own = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+    let kept = before.iter().filter_map(|(name, old)| Some((own(name), after.get(name)? != old)));
+    let (changed, alike): (Vec<_>, Vec<_>) = kept.partition(|(_, changed)| *changed);
+    let alike: BTreeSet<String> = alike.into_iter().map(|(name, _)| name).collect();
+    changed.into_iter().map(|(name, _)| name).filter(|name| !alike.contains(name)).collect()
 }
 
 fn fate(old: Option<&IndexUse>, new: Option<&IndexUse>) -> Option<Fate> {
@@ -213,4 +219,28 @@ fn users(evidence: &Evidence, side: Side, index: &str) -> Vec<String> {
     let Some(plans) = evidence.plans.get(&side) else { return Vec::new() };
     let actions = evidence.actions.iter().zip(plans);
     actions.filter(|(_, plan)| plan.indexes.iter().any(|i| i == bare)).map(|(action, _)| action.name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conditions::tests::evidence;
+    use super::*;
+
+    #[test]
+    fn an_index_is_redefined_where_it_is_made_otherwise_under_the_only_name_there_is() {
+        let mut evidence = evidence(|_, _, _| {});
+        let mut made = |side: Side, of: &[(&str, &str)]| {
+            let structures = of.iter().map(|(name, made)| ((*name).to_owned(), (*made).to_owned())).collect();
+            evidence.advice.insert(side, crate::evidence::IndexAdvice { structures, ..Default::default() });
+        };
+        let same = [("public.kept", "btree 1"), ("b.twice", "btree 1")];
+        made(
+            Side::Before,
+            &[&same[..], &[("public.other", "btree 1"), ("a.twice", "btree 1"), ("public.gone", "hash 1")]].concat(),
+        );
+        made(Side::After, &[&same[..], &[("public.other", "btree 1 2"), ("a.twice", "btree 2")]].concat());
+        assert_eq!(redefined(&evidence), ["other".to_owned()].into());
+        evidence.advice.clear();
+        assert_eq!(redefined(&evidence), BTreeSet::new(), "before format 6 nobody knows");
+    }
 }

@@ -3,8 +3,8 @@
 
 use super::checks::{CheckName, Consequence};
 use super::conditions::Found;
-use super::metric::pooled;
-use crate::evidence::{ChunkFacts, Evidence, LoadFacts, Side};
+use super::metric::{pooled, ratios};
+use crate::evidence::{ChunkFacts, Evidence, LoadFacts, Side, Subject};
 use crate::stats::histogram::quantile;
 use crate::units::{change_text, count_text, percent_text};
 
@@ -38,26 +38,36 @@ pub(super) fn clock(evidence: &Evidence) -> Found {
     })
 }
 
-/// What the way takes is the same on every side, and makes every change look smaller than it is for the server.
+/// Each statement of an operation has its way, which is the same on every side and makes every change look smaller than it is for the
+/// server. Where the change of p50 is beside zero, and both sides are on one server, what is left without the way is told too.
 pub(super) fn way(evidence: &Evidence) -> Found {
     let trip = evidence.limits.as_ref()?.trip_us_p50;
     let of_action = |a: usize| {
         let [before, after] = p50_us(evidence, a)?;
-        let share = trip / before.min(after);
-        let without = (after - trip) / (before - trip) - 1.0;
-        let seen = after / before - 1.0;
-        let said = match trip < before.min(after) {
-            true => format!("; without it {} instead of {}", change_text(without), change_text(seen)),
+        let facts = &evidence.actions[a];
+        let way = trip * facts.sql.len() as f64;
+        let share = way / before.min(after);
+        if share <= WAY {
+            return None;
+        }
+        let changed = ratios(evidence, Side::After, a, 0.50)
+            .and_then(|ratios| super::effect_of(evidence, &ratios))
+            .is_some_and(|effect| 0.0 < effect.interval95.0 * effect.interval95.1);
+        let one_server = !matches!(evidence.design.subject, Subject::Given { .. }) && facts.sql_after.is_empty();
+        let without = match changed && one_server && share < 1.0 {
+            true => {
+                let change = |before: f64, after: f64| change_text(after / before - 1.0);
+                format!("; without it {} instead of {}", change(before - way, after - way), change(before, after))
+            }
             false => String::new(),
         };
-        let name = &evidence.actions[a].name;
-        (WAY < share).then(|| format!("{name} ({}{said})", percent_text(share.min(1.0))))
+        Some(format!("{} ({}{without})", facts.name, percent_text(share.min(1.0))))
     };
     let short: Vec<String> = (0..evidence.actions.len()).filter_map(of_action).collect();
     (!short.is_empty()).then(|| {
         let message = format!(
-            "the way to the server and back takes {trip:.0} µs (SELECT 1), which is more than {} of the shorter p50 of {}: changes of the server's \
-             own work are larger than they look",
+            "SELECT 1 takes {trip:.0} µs, the way there and back, which for each of its statements is more than {} of p50 of {}: a change of what the server \
+             does may be larger than it looks",
             percent_text(WAY),
             short.join(", ")
         );
@@ -126,6 +136,10 @@ mod tests {
         let told = |evidence: &Evidence| way(evidence).is_some_and(|found| found.2.contains(&format!("{name} (")));
         limits(&mut evidence, 25.0, shorter * 0.29, 1_000.0);
         assert!(!told(&evidence));
+        // Every statement goes there and comes back.
+        let mut two = evidence.clone();
+        two.actions[0].sql.push("COMMIT".to_owned());
+        assert!(told(&two));
         limits(&mut evidence, 25.0, shorter * 0.5, 1_000.0);
         let (check, consequence, message) = way(&evidence).unwrap();
         assert_eq!((check, consequence), (CheckName::NetworkFloor, Consequence::Warning));

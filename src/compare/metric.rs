@@ -7,7 +7,7 @@ use super::checks::{self, Effectiveness};
 use super::{Change, Verdict};
 use crate::evidence::{ActionHistograms, Evidence, Histograms, Side};
 use crate::stats::histogram::{empty, quantile, sampling_interval};
-use crate::stats::paired::{Effect, pairs_needed, widening};
+use crate::stats::paired::{Effect, groups_in_all, pairs_needed};
 
 /// One quantile of one action's latency.
 #[derive(Debug, Clone, Serialize)]
@@ -196,9 +196,10 @@ fn equal_within(metric: &Measured, margin: f64) -> f64 {
     margin * (1.0 - metric.lag_us / metric.before_us).max(0.0)
 }
 
-/// Chunks, or sets of clones where there are several, until the interval is narrow enough and the control quiet enough; both narrow with √n. Nothing where no number helps: the
-/// estimate is too large to be the same and too small to be called, or the control is off by more than there is room.
-pub(super) fn chunks_needed(metric: &Measured, margin: f64, level: f64) -> Option<usize> {
+/// Chunks until the interval is narrow enough and the control quiet enough, or sets of clones where there are `several`; both narrow with
+/// √n. Nothing where no number helps: the estimate is too large to be the same and too small to be called, or the control is off by more
+/// than there is room.
+pub(super) fn units_needed(metric: &Measured, margin: f64, level: f64, several: bool) -> Option<usize> {
     let effect = metric.effect.as_ref()?;
     let control = Change::from(metric.control.as_ref()?);
     let (size, equal) = ((effect.estimate.exp() - 1.0).abs(), equal_within(metric, margin));
@@ -207,10 +208,13 @@ pub(super) fn chunks_needed(metric: &Measured, margin: f64, level: f64) -> Optio
     }
     let room = margin.max(size) - control.change.abs();
     let wide = (control.high - control.low) / 2.0 / room;
-    let for_control = metric.ratios.len() as f64 * wide * wide;
-    let for_effect =
-        pairs_needed(&metric.ratios, effect, (1.0 + equal).ln(), level)? as f64 * widening(&metric.ratios).powi(2);
-    (0.0 < room).then(|| for_effect.max(for_control).ceil() as usize)
+    let for_control = (metric.ratios.len() as f64 * wide * wide).ceil() as usize;
+    let log_margin = (1.0 + equal).ln();
+    let for_effect = match several {
+        false => pairs_needed(&metric.ratios, effect, log_margin, level)?,
+        true => groups_in_all(&metric.ratios, effect, log_margin, level)?.max(metric.ratios.len() + 1),
+    };
+    (0.0 < room).then(|| for_effect.max(for_control))
 }
 
 /// Latencies of an action on a side over all chunks.

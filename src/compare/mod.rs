@@ -259,11 +259,15 @@ fn compare_all(evidence: &Evidence) -> Comparison {
 /// standard errors (1/√n; Box & Jenkins 2.1). Intervals are wider for it already.
 fn independence(evidence: &Evidence) -> Option<Check> {
     const ERRORS: f64 = 3.0;
+    // Chunks of one set of clones share what it brings, and intervals rest on the sets.
+    if 1 < evidence.design.replicates {
+        return None;
+    }
     let correlated = evidence.actions.iter().enumerate().filter_map(|(position, action)| {
         let ratios = metric::ratios(evidence, Side::After, position, 0.50)?;
         let correlation = paired::lag1(&ratios)?;
-        let beyond_chance = ERRORS / (ratios.len() as f64).sqrt() < correlation;
-        beyond_chance.then(|| (action, correlation, paired::widening(&ratios)))
+        let (wider, beyond_chance) = (paired::widening(&ratios), ERRORS / (ratios.len() as f64).sqrt() < correlation);
+        (1.0 < wider && beyond_chance).then_some((action, correlation, wider))
     });
     let (action, correlation, wider) = correlated.max_by(|a, b| a.1.total_cmp(&b.1))?;
     let message = format!(

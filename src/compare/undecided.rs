@@ -1,6 +1,6 @@
 //! Why an action is not decided, and what would decide it. Must promise nothing that more chunks cannot do.
 
-use super::metric::{Measured, MetricComparison, chunks_needed};
+use super::metric::{Measured, MetricComparison, units_needed};
 use super::siblings::may_be_siblings;
 use crate::evidence::{Evidence, Subject};
 use crate::units::percent_text;
@@ -72,14 +72,18 @@ pub(super) fn why_undecided(
 /// what slices carry over.
 pub(super) fn more_chunks_help(metrics: &[Option<MetricComparison>], margin: f64, beyond: Option<(&str, f64)>) -> bool {
     let all = || metrics.iter().flatten();
-    beyond.is_none_or(|(_, bound)| all().any(|m| bound.max(margin) < m.moved()))
-        && !all().any(|m| looks_like_luck(m, margin) || may_be_siblings(m, margin))
+    more_sets_help(metrics, margin, beyond) && !all().any(|m| looks_like_luck(m, margin) || may_be_siblings(m, margin))
 }
 
-/// Chunks that would probably decide an action: a claim rests on the first metric that moved beyond the margin, equality on all. More
+/// Whether other databases can: nothing up to the bound of what slices carry over.
+pub(super) fn more_sets_help(metrics: &[Option<MetricComparison>], margin: f64, beyond: Option<(&str, f64)>) -> bool {
+    beyond.is_none_or(|(_, bound)| metrics.iter().flatten().any(|m| bound.max(margin) < m.moved()))
+}
+
+/// Chunks that would probably decide an action, or sets of clones where there are `several`: a claim rests on the first metric that moved beyond the margin, equality on all. More
 /// of them help only where every chunk has enough operations.
-pub(super) fn needed(metrics: &[Option<Measured>], margin: f64, level: f64) -> Option<usize> {
-    let of = |metric: &Option<Measured>| chunks_needed(metric.as_ref()?, margin, level);
+pub(super) fn needed(metrics: &[Option<Measured>], margin: f64, level: f64, several: bool) -> Option<usize> {
+    let of = |metric: &Option<Measured>| units_needed(metric.as_ref()?, margin, level, several);
     let moved = |metric: &&Option<Measured>| {
         let effect = metric.as_ref().and_then(|metric| metric.effect);
         effect.is_some_and(|effect| margin <= (effect.estimate.exp() - 1.0).abs())
@@ -149,21 +153,22 @@ mod tests {
             Some(Measured { ratios, ..measured(effect.unwrap(), control.unwrap()) })
         };
         let (certain, noisy, quiet) = (metric(0.12, 0.06), metric(0.09, 0.6), metric(0.0, 0.06));
-        let alone = needed(&[certain], 0.05, 0.0125).unwrap();
+        let alone = needed(&[certain], 0.05, 0.0125, false).unwrap();
         assert!(alone < 20, "{alone}");
-        assert_eq!(needed(&[metric(0.12, 0.06), noisy], 0.05, 0.0125), Some(alone));
-        let noisy_alone = needed(&[metric(0.0, 0.6)], 0.05, 0.0125);
+        assert_eq!(needed(&[metric(0.12, 0.06), noisy], 0.05, 0.0125, false), Some(alone));
+        let noisy_alone = needed(&[metric(0.0, 0.6)], 0.05, 0.0125, false);
         assert!(Some(alone) < noisy_alone, "{noisy_alone:?}");
-        assert_eq!(needed(&[quiet, metric(0.0, 0.6)], 0.05, 0.0125), noisy_alone);
-        assert_eq!(needed(&[None, metric(0.0, 0.06)], 0.05, 0.0125), None);
+        assert_eq!(needed(&[quiet, metric(0.0, 0.6)], 0.05, 0.0125, false), noisy_alone);
+        assert_eq!(needed(&[None, metric(0.0, 0.06)], 0.05, 0.0125, false), None);
         // Of four sets of clones more of them: their means lie 2 % apart, and their t is wide.
         let means = [-0.02, 0.0, 0.02, 0.04];
         let sets = crate::stats::paired::effect_of_groups(&means.map(|mean| vec![mean, mean]), 0.05).unwrap();
         let of_sets = Measured { ratios: means.to_vec(), ..measured(sets, effect_of(0.0, 0.001)) };
-        assert!(needed(&[Some(of_sets)], 0.05, 0.05).is_some_and(|sets| (5..=20).contains(&sets)));
+        let sets = needed(&[Some(of_sets)], 0.05, 0.05, true);
+        assert!(sets.is_some_and(|sets| (5..=12).contains(&sets)), "{sets:?}");
         // Lateness that is half of the latency leaves half of the margin: 3 % is neither the same nor a change then.
         let late = |center: f64| metric(center, 0.06).map(|metric| Measured { lag_us: 50.0, ..metric });
-        assert_eq!(needed(&[late(0.03)], 0.05, 0.0125), None);
-        assert!(needed(&[metric(0.01, 0.06)], 0.05, 0.0125) < needed(&[late(0.01)], 0.05, 0.0125));
+        assert_eq!(needed(&[late(0.03)], 0.05, 0.0125, false), None);
+        assert!(needed(&[metric(0.01, 0.06)], 0.05, 0.0125, false) < needed(&[late(0.01)], 0.05, 0.0125, false));
     }
 }

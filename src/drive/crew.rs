@@ -102,8 +102,8 @@ struct Member {
 /// Lead between telling the threads and the slice's start, so that all of them are ready.
 const LEAD_NS: u64 = 2_000_000;
 
-/// What is due at once is due within this part of its time.
-const SQUEEZED: u64 = 1_000;
+/// What is due at once is due within this time.
+const AT_ONCE_NS: u64 = 1_000_000;
 
 /// The first so-maniest part of a slice is early in it.
 const EARLY: u64 = 10;
@@ -169,30 +169,27 @@ impl Crew {
     /// # Errors
     /// When the driver fails; the server's refusals are counted instead.
     pub async fn slice(&self, side: usize, ops: Ops, recorded: bool) -> Result<Pace, CrewError> {
-        let slices = self.slices(ops, self.level);
-        let paces =
-            self.all(|thread, reply| Order::Slice { side, slice: Box::new(slices(thread)), recorded, reply }).await?;
-        let mut sum = Pace::default();
-        paces.into_iter().for_each(|pace| sum.add(pace));
-        Ok(sum)
+        let slices = self.slices(ops, self.level, grace_ns(ops));
+        let order = |thread, reply| Order::Slice { side, slice: Box::new(slices(thread)), recorded, reply };
+        Ok(sum(self.all(order).await?))
     }
 
-    /// Drives the operations of a slice on one side as if all were due at once, and gives up those that are not sent after its length;
-    /// returns how many a second were answered.
+    /// Drives about so many operations on one side that are all due at once, so that every connection is busy, and sends none after `most_ns`.
+    /// None of it is recorded.
     ///
     /// # Errors
-    /// When the driver fails; the server's refusals are counted instead.
-    pub async fn burst(&self, side: usize, ops: Ops) -> Result<f64, CrewError> {
-        let at_once = Ops { length_ns: ops.length_ns / SQUEEZED, ..ops };
-        let slices = self.slices(at_once, self.level * SQUEEZED as f64);
-        let start_ns = slices(0).start_ns;
-        let order = |thread, reply| {
-            let slice = Box::new(Slice { grace_ns: ops.length_ns, ..slices(thread) });
-            Order::Slice { side, slice, recorded: false, reply }
-        };
-        let paces = self.all(order).await?;
-        let took_ns = self.clock.now_ns().saturating_sub(start_ns).max(1);
-        Ok(paces.iter().map(|pace| pace.answers).sum::<u64>() as f64 / (took_ns as f64 / 1e9))
+    /// When the driver fails; the server's refusals are no answers.
+    pub async fn burst(
+        &self,
+        side: usize,
+        (stream, first): (u64, u64),
+        operations: f64,
+        most_ns: u64,
+    ) -> Result<Pace, CrewError> {
+        let ops = Ops { stream, first, length_ns: AT_ONCE_NS };
+        let slices = self.slices(ops, operations / (AT_ONCE_NS as f64 / 1e9), most_ns);
+        let order = |thread, reply| Order::Slice { side, slice: Box::new(slices(thread)), recorded: false, reply };
+        Ok(sum(self.all(order).await?))
     }
 
     /// Drives one slice on every side at once: each operation on one side after the other, in random order. As many arrivals
@@ -201,7 +198,7 @@ impl Crew {
     /// # Errors
     /// When the driver fails; the server's refusals are counted instead.
     pub async fn together(&self, sides: usize, ops: Ops) -> Result<Vec<Pace>, CrewError> {
-        let slices = self.slices(ops, self.level / sides as f64);
+        let slices = self.slices(ops, self.level / sides as f64, grace_ns(ops));
         let paces = self.all(|thread, reply| Order::Together { slice: Box::new(slices(thread)), reply }).await?;
         let mut sums = vec![Pace::default(); sides];
         for thread in paces {
@@ -211,10 +208,9 @@ impl Crew {
     }
 
     /// What each thread is told of a slice that is about to start.
-    fn slices(&self, ops: Ops, level: f64) -> impl Fn(usize) -> Slice {
+    fn slices(&self, ops: Ops, level: f64, grace_ns: u64) -> impl Fn(usize) -> Slice {
         let Ops { stream, first, length_ns } = ops;
         let start_ns = self.clock.now_ns() + LEAD_NS;
-        let grace_ns = (length_ns / 2).max(250_000_000);
         let threads = self.threads.len();
         let shape = Arc::new(Shape::steady(level, length_ns as f64 / 1e9));
         let stop = Arc::new(AtomicBool::new(false));
@@ -290,6 +286,18 @@ impl Crew {
         }
         results.into_iter().collect()
     }
+}
+
+/// How long after its end what was due in a slice may still be sent.
+fn grace_ns(ops: Ops) -> u64 {
+    (ops.length_ns / 2).max(250_000_000)
+}
+
+/// Of all threads together.
+fn sum(paces: Vec<Pace>) -> Pace {
+    let mut sum = Pace::default();
+    paces.into_iter().for_each(|pace| sum.add(pace));
+    sum
 }
 
 impl Drop for Crew {

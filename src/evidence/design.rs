@@ -154,6 +154,9 @@ pub struct CloneFacts {
     pub strategy: Option<String>,
     /// How long it took, in milliseconds.
     pub duration_ms: f64,
+    /// Settings of the template, or its privileges, that the role may not give to a clone; absent before format 6.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
 }
 
 /// How operations arrived.

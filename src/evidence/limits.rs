@@ -16,7 +16,7 @@ pub struct Limits {
     pub clock_ns: f64,
     /// What the shortest question took, in microseconds: the way to the server of `before` and back, at the median.
     pub trip_us_p50: f64,
-    /// Operations of the mix answered a second where many were due at once, on all connections; empty in a closed loop, which says it
-    /// itself. In place of `before` alone.
+    /// Operations of the mix answered a second while all connections were busy, by their number and the mean service time; empty in a closed
+    /// loop, which says it itself, and where databases were given.
     pub capacity_per_s: BTreeMap<Side, f64>,
 }

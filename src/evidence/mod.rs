@@ -381,6 +381,9 @@ pub struct IndexAdvice {
     pub unindexed: Vec<String>,
     /// Indexes a failed build left behind.
     pub invalid: Vec<String>,
+    /// What each index is made of, by schema-qualified name: whatever its columns are called; absent before format 6.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub structures: BTreeMap<String, String>,
 }
 
 /// Use of an index.

@@ -1,5 +1,7 @@
 //! What a catalog says about its indexes without any load: which stand twice, which are missing, which are broken. Must only read.
 
+use std::collections::BTreeMap;
+
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
@@ -15,6 +17,8 @@ pub struct Advice {
     pub unindexed: Vec<String>,
     /// Indexes a failed build left behind: they cost every write and serve no query.
     pub invalid: Vec<String>,
+    /// What each index is made of, by schema-qualified name: whatever its columns are called.
+    pub structures: BTreeMap<String, String>,
 }
 
 /// An index stands in for another when it begins with the other's key columns, with the same operator classes, collations and
@@ -62,6 +66,20 @@ const INVALID: &str = "
     SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1";
 
+/// Method, columns by number, operator classes and collations by name, directions, expressions, predicate and options. A column or a table
+/// that is only renamed changes none of it.
+const STRUCTURES: &str = "
+    SELECT n.nspname || '.' || c.relname,
+           concat_ws(' ', a.amname, CASE WHEN i.indisunique THEN 'unique' END, i.indkey::text || '/' || i.indnkeyatts,
+             (SELECT string_agg(o.opcname::text, ',' ORDER BY u.place) FROM unnest(i.indclass::oid[]) WITH ORDINALITY u(class, place)
+                JOIN pg_opclass o ON o.oid = u.class),
+             (SELECT string_agg(coalesce(l.collname::text, '-'), ',' ORDER BY u.place)
+                FROM unnest(i.indcollation::oid[]) WITH ORDINALITY u(id, place) LEFT JOIN pg_collation l ON l.oid = u.id),
+             i.indoption::text, pg_get_expr(i.indexprs, i.indrelid), 'where ' || pg_get_expr(i.indpred, i.indrelid),
+             'with ' || array_to_string(c.reloptions, ','))
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+
 /// Reads the catalog.
 ///
 /// # Errors
@@ -77,6 +95,10 @@ pub async fn advice(connection: &mut PgConnection) -> Result<Advice, Error> {
     let rows = query(REDUNDANT).fetch_all(&mut *connection).await.map_err(doing)?;
     let redundant: Result<Vec<(String, String)>, _> =
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect();
+    let rows = query(STRUCTURES).fetch_all(&mut *connection).await.map_err(doing)?;
+    let structures: Result<BTreeMap<String, String>, _> =
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect();
     let invalid = names.pop().unwrap_or_default();
-    Ok(Advice { redundant: redundant.map_err(doing)?, unindexed: names.pop().unwrap_or_default(), invalid })
+    let unindexed = names.pop().unwrap_or_default();
+    Ok(Advice { redundant: redundant.map_err(doing)?, unindexed, invalid, structures: structures.map_err(doing)? })
 }

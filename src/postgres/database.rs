@@ -61,6 +61,15 @@ pub struct Template {
     pub bytes: i64,
 }
 
+/// How a database was cloned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cloned {
+    /// `wal_log` or `file_copy`; none before PostgreSQL 15, which knows one way only.
+    pub strategy: Option<&'static str>,
+    /// Settings of the template, or its privileges, that this role may not give.
+    pub refused: Vec<String>,
+}
+
 /// The name of the template with this key.
 #[must_use]
 pub fn template_name(key: &str) -> String {
@@ -128,7 +137,7 @@ impl Admin {
     ///
     /// # Errors
     /// When the server refuses, for instance for want of space.
-    pub async fn clone_database(&mut self, from: &str, to: &str) -> Result<Option<&'static str>, Error> {
+    pub async fn clone_database(&mut self, from: &str, to: &str) -> Result<Cloned, Error> {
         let size: i64 = query("SELECT pg_database_size($1)")
             .bind(from.to_owned())
             .fetch_one(&mut self.connection)
@@ -143,8 +152,8 @@ impl Admin {
         let how = strategy.map(|strategy| format!(" STRATEGY {strategy}")).unwrap_or_default();
         let sql = format!("CREATE DATABASE {} TEMPLATE {}{how}", identifier(to), identifier(from));
         self.run(&sql, &format!("clone the database as {to}")).await?;
-        super::heritage::hand_down(&mut self.connection, from, to).await?;
-        Ok(strategy)
+        let refused = super::heritage::hand_down(&mut self.connection, from, to).await?;
+        Ok(Cloned { strategy, refused })
     }
 
     /// Turns a finished build into a template: renamed, described, closed to sessions.

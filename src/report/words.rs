@@ -54,6 +54,12 @@ fn design(evidence: &Evidence) -> Vec<String> {
             "intervals are those of {sets} sets of clones with statistics of their own; index use is that of the first"
         ));
     }
+    if let Some(clone) = design.clones.iter().find(|clone| !clone.refused.is_empty()) {
+        lines.push(format!(
+            "no side has what the role may not give a clone of what its database was set to: {}",
+            clone.refused.join(", ")
+        ));
+    }
     lines.extend(evidence.limits.as_ref().and_then(capacity));
     let focused = evidence.actions.iter().filter_map(|action| Some((action, action.focus()?)));
     let focused: Vec<String> = focused
@@ -70,12 +76,9 @@ fn design(evidence: &Evidence) -> Vec<String> {
 /// What the sides can do at most, which no load compared here: one figure each, without an interval.
 fn capacity(limits: &Limits) -> Option<String> {
     let of = |side: Side| limits.capacity_per_s.get(&side).map(|per_s| count_text(*per_s as u64));
-    let said = match (of(Side::Before)?, of(Side::After)) {
-        (before, Some(after)) => format!("{before} a second before and {after} after"),
-        (before, None) => format!("{before} a second before"),
-    };
+    let [before, control, after] = [of(Side::Before)?, of(Side::Control)?, of(Side::After)?];
     Some(format!(
-        "many operations due at once were answered at {said}, on all connections: no verdict, but the room above the load"
+        "room above the load: with every connection busy {before} operations a second are answered before, {control} on control and {after} after; no verdict"
     ))
 }
 
@@ -276,11 +279,15 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
     let reason = action.reason.as_ref().filter(|reason| **reason != comparison.reason)?;
     let mut text = format!("{} {}: {reason}", action.name, action.verdict.word());
     if let Some(needed) = action.sets_needed {
-        let one = evidence.chunks.len() as f64 / f64::from(evidence.design.replicates);
-        let time = duration_text(evidence.time_of(one * f64::from(needed)));
+        let chunks = needed * (evidence.chunks.len() as u32).div_ceil(evidence.design.replicates.max(1));
+        let time = duration_text(evidence.time_of(f64::from(chunks)));
         text.push_str(&match needed {
-            ..=MOST_REPLICATES => format!("; about {needed} sets of clones would decide: --replicates {needed} ({time} of load)"),
-            _ => format!("; about {needed} sets of clones would decide, beyond the {MOST_REPLICATES} a proof may have: a wider margin tells"),
+            ..=MOST_REPLICATES => {
+                format!("; about {needed} sets of clones would decide: --replicates {needed} --chunks {chunks} ({time} of load)")
+            }
+            _ => format!(
+                "; about {needed} sets of clones would decide, beyond the {MOST_REPLICATES} a proof may have: a wider margin tells"
+            ),
         });
     }
     if let (Some(needed), Verdict::Inconclusive) = (action.chunks_needed, action.verdict) {

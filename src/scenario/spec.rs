@@ -112,14 +112,18 @@ impl Scenario {
     ///
     /// # Errors
     /// Every migration that is not known.
-    pub fn at(&self, at: Option<usize>, position: impl Fn(&str) -> Option<usize>) -> Result<Self, Vec<Diagnostic>> {
+    pub fn at(
+        &self,
+        applied: Option<usize>,
+        position: impl Fn(&str) -> Option<usize>,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let mut scenario = self.clone();
         for step in scenario.actions.iter_mut().flat_map(|action| &mut action.steps) {
             let since = std::mem::take(&mut step.since);
             let mut last: Option<(usize, Step)> = None;
             for (order, (migration, instead)) in since.into_iter().enumerate() {
-                let from = match at {
+                let from = match applied {
                     None => Some(order),
                     Some(_) => position(&migration.text),
                 };
@@ -128,7 +132,7 @@ impl Scenario {
                     problems.push(Diagnostic::at(migration.span.clone(), message).help("write its number or its name"));
                     continue;
                 };
-                let reached = at.is_none_or(|at| from <= at);
+                let reached = applied.is_none_or(|applied| from < applied);
                 if reached && last.as_ref().is_none_or(|(before, _)| *before <= from) {
                     last = Some((from, instead));
                 }

@@ -196,21 +196,35 @@ pub fn pairs_needed(values: &[f64], effect: &Effect, margin: f64, alpha: f64) ->
     pairs_in_all(values, effect, margin, alpha).map(|needed| needed.max(values.len() + 1))
 }
 
+/// How many groups a decision needs in all, as [`pairs_in_all`]: with few of them Student's t at the number that is looked for is what matters.
+/// `None` beyond a hundred.
+#[must_use]
+pub fn groups_in_all(means: &[f64], effect: &Effect, margin: f64, alpha: f64) -> Option<usize> {
+    (means.len().max(3)..=100).find(|n| {
+        let Ok(t) = StudentsT::new(0.0, 1.0, *n as f64 - 1.0) else { return false };
+        needed_at(&t, means, effect, margin, alpha) <= *n as f64
+    })
+}
+
 /// The same, however many there are.
 #[must_use]
 pub fn pairs_in_all(values: &[f64], effect: &Effect, margin: f64, alpha: f64) -> Option<usize> {
+    let t = StudentsT::new(0.0, 1.0, values.len() as f64 - 1.0).ok()?;
+    let needed = needed_at(&t, values, effect, margin, alpha) * widening(values).powi(2);
+    (needed.is_finite() && needed < 10_000.0).then_some(needed.ceil() as usize)
+}
+
+fn needed_at(t: &StudentsT, values: &[f64], effect: &Effect, margin: f64, alpha: f64) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
-    let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
     let power = t.inverse_cdf(0.80);
     let size = effect.estimate.abs();
-    let needed = if margin <= size {
+    if margin <= size {
         ((t.inverse_cdf(1.0 - alpha / 2.0) + power) * deviation / size).powi(2)
     } else {
         ((t.inverse_cdf(1.0 - alpha) + power) * deviation / (margin - size)).powi(2)
-    };
-    (needed.is_finite() && needed < 10_000.0).then_some(needed.ceil() as usize)
+    }
 }
 
 #[cfg(test)]

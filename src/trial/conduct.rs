@@ -252,9 +252,9 @@ pub(super) async fn check_connections(target: &Target, load: Load, sides: usize)
 /// When the server is lost.
 pub(super) async fn advice_of(target: &Target) -> Result<IndexAdvice, TrialError> {
     let mut connection = target.connect().await?;
-    let Advice { redundant, unindexed, invalid } = advice::advice(&mut connection).await?;
+    let Advice { redundant, unindexed, invalid, structures } = advice::advice(&mut connection).await?;
     let _ = connection.close().await;
-    Ok(IndexAdvice { redundant, unindexed, invalid })
+    Ok(IndexAdvice { redundant, unindexed, invalid, structures })
 }
 
 fn design(settings: &Settings, sitting: &Sitting) -> Design {

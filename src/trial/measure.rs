@@ -48,10 +48,11 @@ const PRIMING_STREAM: u64 = 1 << 40;
 const WARM_STREAM: u64 = 1 << 41;
 const BURST_STREAM: u64 = 1 << 42;
 
-/// Bursts on each side, forth and back, of at least and at most so many operations.
+/// Bursts on each side, forth and back; of at least and at most so many operations, of which none is sent after so many slices.
 const BURSTS: u32 = 2;
 const BURST_FEWEST: f64 = 200.0;
 const BURST_MOST: f64 = 2_000.0;
+const BURST_SLICES: u64 = 2;
 
 /// Shortest questions that tell how far the server is.
 const TRIPS: usize = 500;
@@ -131,9 +132,10 @@ impl<'t> Course<'t> {
         }
         let seen = self.collect().await?;
         let needed = chunks_needed_here(evidence, &seen[&Side::Before]).unwrap_or_default();
-        let limits = self.limits(evidence).await?;
-        // Of several sets of clones those of the first are told.
-        evidence.limits.get_or_insert(limits);
+        // Of several sets of clones the first tells.
+        if evidence.limits.is_none() {
+            evidence.limits = Some(self.limits(evidence).await?);
+        }
         (self.settings.listener)(Event::Primed { evidence, needed: &needed });
         Ok(())
     }
@@ -146,38 +148,28 @@ impl<'t> Course<'t> {
         Ok(Limits { clock_ns: try_out(&self.clock).cost_ns, trip_us_p50: trips[TRIPS / 2], capacity_per_s })
     }
 
-    /// How many operations a second each side answers where many are due at once: the better of two bursts, which are the same on
-    /// every side.
+    /// How many operations a second each side answers while every connection is busy: connections over the mean service time of two bursts,
+    /// which are the same on every side. A database that was given is asked for no more than its load.
     async fn capacity(&mut self, evidence: &Evidence) -> Result<BTreeMap<Side, f64>, TrialError> {
-        let mut most = BTreeMap::new();
-        let LoadFacts::Open { rate_per_s, .. } = evidence.design.load else { return Ok(most) };
+        let LoadFacts::Open { rate_per_s, connections } = evidence.design.load else { return Ok(BTreeMap::new()) };
+        if !matches!(self.settings.subject, Subject::Clones(_)) {
+            return Ok(BTreeMap::new());
+        }
         let operations = (rate_per_s * evidence.design.slice_ms as f64 / 1e3).clamp(BURST_FEWEST, BURST_MOST);
-        let length_ns = (operations / rate_per_s * 1e9) as u64;
+        let most_ns = BURST_SLICES * evidence.design.slice_ms * 1_000_000;
+        let mut seen: BTreeMap<Side, Pace> = BTreeMap::new();
         for round in 0..BURSTS {
-            let sides = match self.switch {
-                // Every other side would cost a migration.
-                Some(_) => vec![Side::Before],
-                None => self.order(u64::from(round)).to_vec(),
-            };
-            for side in sides {
-                let (index, nth) = self.place(evidence, side, u64::from(PRIMING_MOST + round));
-                let ops = Ops { stream: BURST_STREAM + u64::from(round), first: nth << SEQUENCE_BITS, length_ns };
-                let per_s = self.crew.burst(index, ops).await?;
-                let known: &mut f64 = most.entry(side).or_default();
-                *known = known.max(per_s);
+            for side in self.order(u64::from(round)) {
+                let (index, stretch) = stretch(evidence, side, u64::from(PRIMING_MOST + round));
+                let names = (BURST_STREAM + u64::from(round), stretch << SEQUENCE_BITS);
+                let pace = self.crew.burst(index, names, operations, most_ns).await?;
+                seen.entry(side).or_default().add(pace);
             }
         }
         self.look().await?;
-        Ok(most)
-    }
-
-    /// The number of a side, and that of its `nth` stretch of load among all that count their operations.
-    fn place(&self, evidence: &Evidence, side: Side, nth: u64) -> (usize, u64) {
-        let index = Side::ALL.iter().position(|s| *s == side).expect("every side is in the list");
-        // Where sides share a database, what one has written another must not write again.
-        let nth = if evidence.design.sequences_apart { nth * Side::ALL.len() as u64 + index as u64 } else { nth };
-        // Warm-ups count their operations apart.
-        (index, if evidence.design.interleave == Interleave::Block { nth * 2 } else { nth })
+        let per_s = |pace: Pace| f64::from(connections) * pace.answers as f64 / (pace.service_ns as f64 / 1e9);
+        let answered = seen.into_iter().filter(|(_, pace)| 0 < pace.service_ns);
+        Ok(answered.map(|(side, pace)| (side, per_s(pace))).collect())
     }
 
     /// Measures until there are `until` chunks or a look says that they are enough, with the counters around them.
@@ -337,7 +329,7 @@ impl<'t> Course<'t> {
     async fn turn(&mut self, evidence: &Evidence, side: Side, (stream, nth): (u64, u64)) -> Result<Pace, TrialError> {
         let design = &evidence.design;
         let length_ns = design.slice_ms * 1_000_000;
-        let (index, nth) = self.place(evidence, side, nth);
+        let (index, nth) = stretch(evidence, side, nth);
         let mut answers = 0;
         if let Some(switch) = &mut self.switch {
             switch.to(side).await?;
@@ -371,6 +363,15 @@ impl<'t> Course<'t> {
         self.seen = now;
         Ok(since)
     }
+}
+
+/// The number of a side, and that of its `nth` stretch of load among all that count their operations.
+fn stretch(evidence: &Evidence, side: Side, nth: u64) -> (usize, u64) {
+    let index = Side::ALL.iter().position(|s| *s == side).expect("every side is in the list");
+    // Where sides share a database, what one has written another must not write again.
+    let nth = if evidence.design.sequences_apart { nth * Side::ALL.len() as u64 + index as u64 } else { nth };
+    // Warm-ups count their operations apart.
+    (index, if evidence.design.interleave == Interleave::Block { nth * 2 } else { nth })
 }
 
 /// A slice as evidence tells it.

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::diagnostic::SourceFile;
 use crate::evidence::{Autovacuum, CloneFacts, MigrationFacts, Side, StatementFacts};
 use crate::migrate::{Applied, Migration, apply};
-use crate::postgres::database::{Admin, Token};
+use crate::postgres::database::{Admin, Cloned, Token};
 use crate::postgres::observe;
 use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target};
@@ -54,10 +54,11 @@ pub async fn clone_sides(
         (settings.listener)(Event::Cloning { side: side.name() });
         let name = token.clone_name(side.name());
         let began = clock.now_ns();
-        let strategy = admin.clone_database(&from, &name).await?.map(str::to_owned);
+        let Cloned { strategy, refused } = admin.clone_database(&from, &name).await?;
         let duration_ms = (clock.now_ns() - began) as f64 / 1e6;
         open_for_sessions(admin, &name).await?;
-        clones.push(CloneFacts { side: side.name().to_owned(), replicate: 0, strategy, duration_ms });
+        let (side, strategy) = (side.name().to_owned(), strategy.map(str::to_owned));
+        clones.push(CloneFacts { side, replicate: 0, strategy, duration_ms, refused });
     }
     if from != template {
         admin.drop_database(&from).await?;

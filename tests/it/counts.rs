@@ -66,6 +66,25 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     assert_eq!(first["comparison"], again["comparison"]);
     assert_eq!(shop.results().len(), 3, "it lies beside the first");
 
+    // So is what uses a file in a folder of its own.
+    std::fs::create_dir(shop.folder.join("shared")).unwrap();
+    shop.write("shared/reads.toml", "name = 'reads'\n[[action]]\nname = 'of_user'\nsql = 'SELECT id FROM payments WHERE user_id = :user'\nwith = { user = 'pick(users.id)' }\n");
+    shop.write(
+        "main.toml",
+        "name = 'main'\n[load]\nrate = 100\nconnections = 2\n[[use]]\nfile = 'shared/reads.toml'\n[[action]]\nname = 'courses'\nsql = 'SELECT count(*) FROM courses'\n",
+    );
+    let path = |name: &str| shop.folder.join(name).display().to_string();
+    let (migrations, spec, main, results) =
+        (path("migrations"), path("dataset.toml"), path("main.toml"), path("of-main"));
+    let flags =
+        ["prove", "0003", "--at", "0001", "--counts-only", "--scale", "0.2", "--format", "json", "--migrations"];
+    let files = [&*migrations, "--spec", &spec, "--scenario", &main, "--results", &results];
+    let used = home.run(&[&flags[..], &files[..]].concat()).exits(1).json();
+    let result = std::fs::read_dir(&results).unwrap().next().unwrap().unwrap().path();
+    assert!(result.join("inputs/scenarios/shared/reads.toml").exists());
+    let again = home.script(&result.join("inputs/repeat.sh"), &["--format", "json"]).exits(1).json();
+    assert_eq!(used["comparison"], again["comparison"]);
+
     // The published schema holds, and a saved result gives the same report without a server.
     let schema =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/formats/trial.schema.json")).unwrap();

@@ -15,7 +15,7 @@ use crate::cli::project::Project;
 use crate::cli::scenarios::{self, Placed};
 use crate::diagnostic::SourceFile;
 use crate::evidence::{Evidence, Interleave};
-use crate::migrate::{Directory, Migration};
+use crate::migrate::Directory;
 use crate::postgres::Target;
 use crate::seed::spec::parse_spec;
 use crate::trial::{Dataset, Event, Given, InPlace, Settings, Subject};
@@ -33,8 +33,8 @@ pub(super) struct Inputs {
 enum Change {
     /// Migrations on data that are made at the position `at`.
     Dataset { directory: Directory, at: usize, weighed: std::ops::RangeInclusive<usize> },
-    /// Migrations on a database that is there.
-    InPlace(Vec<Migration>),
+    /// Migrations on a database that is there, and has those before them.
+    InPlace { directory: Directory, weighed: std::ops::RangeInclusive<usize> },
     /// Databases without the change, and one with it.
     Given(Box<Given>),
 }
@@ -43,8 +43,9 @@ impl Inputs {
     /// Names the change in the folder of the result.
     pub(super) fn label(&self) -> String {
         match &self.change {
-            Change::Dataset { directory, weighed, .. } => directory.migrations[*weighed.start()].label.clone(),
-            Change::InPlace(migrations) => migrations.first().map_or_else(String::new, |first| first.label.clone()),
+            Change::Dataset { directory, weighed, .. } | Change::InPlace { directory, weighed } => {
+                directory.migrations[*weighed.start()].label.clone()
+            }
             Change::Given(given) => format!("{}..{}", given.before.database_name(), given.after.database_name()),
         }
     }
@@ -52,25 +53,35 @@ impl Inputs {
     /// The files it is made of, with their texts.
     pub(super) fn files(&self) -> Vec<(PathBuf, String)> {
         let migrations = match &self.change {
-            Change::Dataset { directory, weighed, .. } => &directory.migrations[..=*weighed.end()],
-            Change::InPlace(migrations) => migrations,
+            Change::Dataset { directory, weighed, .. } | Change::InPlace { directory, weighed } => {
+                &directory.migrations[..=*weighed.end()]
+            }
             Change::Given(_) => &[],
         };
         let paths = migrations.iter().flat_map(|migration| std::iter::once(&migration.up).chain(&migration.down));
         let of_migration = |path: &PathBuf| Some(("migrations", path.clone(), std::fs::read_to_string(path).ok()?));
         let texts = paths.filter_map(of_migration);
         let texts = texts.chain(self.spec.iter().map(|file| ("spec", file.path.clone(), file.text.clone())));
-        let scenarios = self.scenarios[0].iter().map(|(file, _)| ("scenarios", file.path.clone(), file.text.clone()));
-        let mut named: Vec<(PathBuf, String)> = Vec::new();
-        for (number, (kind, path, text)) in texts.chain(scenarios).enumerate() {
-            let name = path.file_name().unwrap_or_default();
-            let plain = Path::new(kind).join(name);
-            // Files of different folders may have one name.
-            let known = named.iter().any(|(known, _)| *known == plain);
-            let own = if known { Path::new(kind).join(number.to_string()).join(name) } else { plain };
-            named.push((own, text));
-        }
-        named
+        let named = texts.map(|(kind, path, text)| (Path::new(kind).join(path.file_name().unwrap_or_default()), text));
+        let scenarios = self.placed_scenarios().into_iter().zip(&self.scenarios[0]);
+        named.chain(scenarios.map(|(name, (file, _))| (name, file.text.clone()))).collect()
+    }
+
+    /// The scenarios that were named, as they are kept: those that they use are found from them.
+    pub(super) fn named_scenarios(&self) -> Vec<PathBuf> {
+        let all = self.placed_scenarios().into_iter().zip(&self.scenarios[0]);
+        all.filter(|(_, (_, scenario))| !scenario.used).map(|(name, _)| name).collect()
+    }
+
+    /// Where each scenario is kept: as they lay to each other, for one may use another.
+    fn placed_scenarios(&self) -> Vec<PathBuf> {
+        let full = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        let paths: Vec<PathBuf> = self.scenarios[0].iter().map(|(file, _)| full(&file.path)).collect();
+        let common = paths.first().and_then(|first| {
+            first.ancestors().skip(1).find(|folder| paths.iter().all(|path| path.starts_with(folder)))
+        });
+        let own = |path: &PathBuf| path.strip_prefix(common?).ok().map(Path::to_path_buf);
+        paths.iter().map(|path| Path::new("scenarios").join(own(path).unwrap_or_default())).collect()
     }
 
     /// Whether it needs a server that makes clones.
@@ -89,8 +100,9 @@ impl Inputs {
                 let replicates = arguments.replicates.unwrap_or(1);
                 Subject::Clones(Dataset { target, embedded, directory, at, weighed, loader_connections, replicates })
             }
-            Change::InPlace(migrations) => {
+            Change::InPlace { directory, weighed } => {
                 let (target, _) = server.ok_or_else(no_server)?;
+                let migrations = directory.migrations[weighed].to_vec();
                 Subject::InPlace(InPlace { target, migrations })
             }
             Change::Given(given) => Subject::Given(given),
@@ -181,11 +193,10 @@ pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, F
     let directory = Directory::read(&folder).map_err(Failure::usage)?;
     let weighed = directory.select(arguments.migration.as_deref()).map_err(Failure::usage)?;
     let position = |name: &str| directory.position(name).ok();
-    let (before, after) = (weighed.start().saturating_sub(1), *weighed.end());
-    let as_of = |at: usize| scenarios::at(&scenarios, Some(at), position);
-    let scenarios = [as_of(before)?, as_of(after)?];
+    let with = |applied: usize| scenarios::at(&scenarios, Some(applied), position);
+    let scenarios = [with(*weighed.start())?, with(weighed.end() + 1)?];
     if arguments.in_place {
-        let change = Change::InPlace(directory.migrations[weighed].to_vec());
+        let change = Change::InPlace { directory, weighed };
         return Ok(Inputs { change, spec, scenarios });
     }
     let at = match arguments.at.as_deref().or(project.at.as_deref()) {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inputs::{Inputs, settings};
+use repeat::Told;
 use saver::Saver;
 
 use super::exit::{ExitStatus, Failure};
@@ -208,8 +209,10 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     // Made before the work, so that a place that cannot be written fails early.
     let folder = ResultFolder::create(&arguments.results, &time, &label).map_err(Failure::environment)?;
     let saver = Arc::new(Saver::new(folder, inputs.files()));
+    let named = inputs.named_scenarios();
 
-    let work = measure(&arguments, &project, embedded, (inputs, length, resumed), &progress, &saver);
+    let given = Told { arguments: &arguments, embedded, scenarios: &named };
+    let work = measure(given, &project, (inputs, length, resumed), &progress, &saver);
     let outcome = work.await;
     progress.finish();
     saver.folder.remove_if_empty();
@@ -246,13 +249,13 @@ fn check_flags(arguments: &Arguments, length: &Length) -> Result<(), Failure> {
 
 /// Holds the trial, and cleans up however it ends.
 async fn measure(
-    arguments: &Arguments,
+    told: Told<'_>,
     project: &Project,
-    embedded: &Embedded,
     (inputs, length, resumed): (Inputs, Length, Option<Evidence>),
     progress: &Arc<Progress>,
     saver: &Arc<Saver>,
 ) -> Result<(Option<Evidence>, bool), Failure> {
+    let Told { arguments, embedded, .. } = told;
     let url = arguments.url.as_deref().or(project.url.as_deref());
     let own = match url {
         None if inputs.needs_clones() => match start(embedded, progress).await? {
@@ -267,7 +270,7 @@ async fn measure(
         (None, None) => (None, None),
     };
     let settings = settings(arguments, project, inputs, (length, resumed), server, (progress, saver))?;
-    saver.add_script(arguments, &settings);
+    saver.add_script(repeat::script(&told, &settings));
     let outcome = hold(&settings, progress, saver).await;
     if let Some(server) = running {
         if matches!(outcome, Ok((None, true))) {

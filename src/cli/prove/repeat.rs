@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::Arguments;
+use crate::cli::Embedded;
 use crate::evidence::Interleave;
 use crate::migrate::Migration;
-use crate::trial::{Settings, Subject};
+use crate::trial::{Dataset, Settings, Subject};
 
 /// The script's name among the inputs of a result.
 pub(super) const SCRIPT: &str = "repeat.sh";
@@ -13,29 +14,55 @@ pub(super) const SCRIPT: &str = "repeat.sh";
 const HEAD: &str = "\
 #!/bin/sh
 # Holds this proof again, from the files beside this script, and keeps the result beside the first: sh repeat.sh
-# What you add is added to its flags or replaces them, such as --url or --seed. It needs weighbridge in the PATH.
+# What you add stands behind its flags, and replaces the same ones, such as --seed 7; paths are counted from here. It needs weighbridge in the PATH.
+";
+
+const COMMAND: &str = "\
 cd \"$(dirname \"$0\")\" || exit 2
 exec weighbridge ";
 
-/// The script; `files` are the inputs as they are kept.
-pub(super) fn script(arguments: &Arguments, settings: &Settings, files: &[(PathBuf, String)]) -> String {
-    let words = flags(arguments, settings, files);
+/// What the program was told: flags, and the scenarios as they are kept among the inputs.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'t> {
+    pub(super) arguments: &'t Arguments,
+    pub(super) embedded: &'t Embedded,
+    pub(super) scenarios: &'t [PathBuf],
+}
+
+/// The script.
+pub(super) fn script(told: &Told<'_>, settings: &Settings) -> String {
+    let words = flags(told, settings);
     let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    format!("{HEAD}{} \"$@\"\n", quoted.join(" "))
+    format!("{HEAD}{}{COMMAND}{} \"$@\"\n", to_add(&settings.subject), quoted.join(" "))
+}
+
+/// What must be added by hand, because it is not kept.
+fn to_add(subject: &Subject) -> &'static str {
+    match subject {
+        Subject::Clones(dataset) if dataset.embedded => "",
+        Subject::Clones(_) => "# It was held on a server that was given: add --url, or the embedded one is taken.\n",
+        Subject::InPlace(_) => "# It was held on a database that was given: add --url.\n",
+        Subject::Given(given) if given.control.is_some() => {
+            "# It was held on databases that were given: add --before twice and --after.\n"
+        }
+        Subject::Given(_) => "# It was held on databases that were given: add --before and --after.\n",
+    }
 }
 
 /// Every flag that a result depends on, those of the project file and of an earlier part of the experiment included.
-fn flags(arguments: &Arguments, settings: &Settings, files: &[(PathBuf, String)]) -> Vec<String> {
+fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
+    let arguments = told.arguments;
     let mut words = vec!["prove".to_owned()];
     let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
     let mut switches = Vec::new();
-    for (path, _) in files {
-        let value = path.display().to_string();
-        if path.starts_with("spec") {
-            flag("--spec", value);
-        } else if path.starts_with("scenarios") {
-            flag("--scenario", value);
-        }
+    if let Some(name) = settings.spec.as_ref().and_then(|spec| spec.path.file_name()) {
+        flag("--spec", format!("spec/{}", name.to_string_lossy()));
+    }
+    told.scenarios.iter().for_each(|path| flag("--scenario", path.display().to_string()));
+    if let (Subject::Clones(Dataset { embedded: true, .. }), Some(bin)) =
+        (&settings.subject, &told.embedded.postgres_bin)
+    {
+        flag("--postgres-bin", bin.display().to_string());
     }
     match &settings.subject {
         Subject::Clones(dataset) => {
@@ -64,9 +91,12 @@ fn flags(arguments: &Arguments, settings: &Settings, files: &[(PathBuf, String)]
         flag("--chunks", settings.chunks.to_string());
         flag("--threads", settings.threads.to_string());
         settings.precision.into_iter().for_each(|precision| flag("--precision", share(precision)));
-        settings.rounds.into_iter().for_each(|rounds| flag("--rounds", rounds.to_string()));
+        // In place there is one way to take turns.
+        if !matches!(settings.subject, Subject::InPlace(_)) {
+            settings.rounds.into_iter().for_each(|rounds| flag("--rounds", rounds.to_string()));
+            settings.interleave.into_iter().for_each(|turns| flag("--interleave", turns_text(turns).to_owned()));
+        }
         settings.slice.into_iter().for_each(|slice| flag("--slice", format!("{}ms", slice.as_millis())));
-        settings.interleave.into_iter().for_each(|turns| flag("--interleave", turns_text(turns).to_owned()));
     }
     for (name, is_set) in [
         ("--no-focus", !settings.focus),

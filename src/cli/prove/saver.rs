@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use super::{Arguments, repeat};
+use super::repeat::SCRIPT;
 use crate::cli::exit::Failure;
 use crate::cli::{Format, report};
 use crate::compare::compare;
 use crate::evidence::Evidence;
 use crate::evidence::store::{ResultFolder, StoreError};
-use crate::trial::Settings;
 
 /// The folder of a result while it grows, and the last failure to write it.
 pub(super) struct Saver {
@@ -25,10 +24,8 @@ impl Saver {
     }
 
     /// Adds how the proof is held again to its inputs.
-    pub(super) fn add_script(&self, arguments: &Arguments, settings: &Settings) {
-        let mut inputs = self.inputs.lock().expect("no holder panics");
-        let script = repeat::script(arguments, settings, &inputs);
-        inputs.push((PathBuf::from(repeat::SCRIPT), script));
+    pub(super) fn add_script(&self, script: String) {
+        self.inputs.lock().expect("no holder panics").push((PathBuf::from(SCRIPT), script));
     }
 
     pub(super) fn keep(&self, evidence: &Evidence) {

@@ -94,7 +94,7 @@ fn as_of(
         Some(at) => directory.position(at).map_err(Failure::usage)?,
         None => directory.migrations.len() - 1,
     };
-    scenarios::at(found, Some(position), |name| directory.position(name).ok())
+    scenarios::at(found, Some(position + 1), |name| directory.position(name).ok())
 }
 
 /// Every script as a scenario of one action; their weights are shares of one load.
