@@ -3,7 +3,7 @@
 use super::metric::{Measured, MetricComparison, units_needed};
 use super::siblings::may_be_siblings;
 use crate::evidence::{Evidence, Subject};
-use crate::units::percent_text;
+use crate::units::{duration_text, percent_text};
 
 pub(super) fn why_undecided(
     evidence: &Evidence,
@@ -38,10 +38,16 @@ pub(super) fn why_undecided(
         if evidence.design.subject != Subject::Clones {
             return "the sides without the change differ too, so this may be how one of them lies, or its time; clones (--url) tell".to_owned();
         }
-        return "clones without the migration differ too, so the change may be the luck of how one clone lies; --replicates 4 tells".to_owned();
+        return format!(
+            "clones without the migration differ too, so the change may be the luck of how one clone lies; {} tells",
+            replicates(evidence)
+        );
     }
     if all().any(|m| may_be_siblings(m, margin)) {
-        return "single operations have the plans, blocks and WAL they had, and another set of clones may differ by as much; --replicates 4 tells".to_owned();
+        return format!(
+            "single operations have the plans, blocks and WAL they had, and another set of clones may differ by as much; {} tells",
+            replicates(evidence)
+        );
     }
     let inside = |m: &MetricComparison, most: f64| m.change.is_some_and(|c| -most < c.low && c.high < most);
     if let Some(metric) = all().find(|m| inside(m, margin) && !inside(m, m.equal_within)) {
@@ -66,6 +72,11 @@ pub(super) fn why_undecided(
         return format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0);
     }
     "the interval is wider than the margin allows".to_owned()
+}
+
+/// What makes sets of clones, and how long it takes: of four, with four chunks each.
+fn replicates(evidence: &Evidence) -> String {
+    format!("--replicates 4 ({} of load)", duration_text(evidence.time_of(16.0)))
 }
 
 /// Whether more chunks on the same databases can decide at all: they tell nothing of how the databases lie, and nothing up to the bound of

@@ -1,6 +1,6 @@
 //! Single operations on idle sides, counted and compared answer by answer. Must leave no row changed: every one is rolled back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Executor, Row};
@@ -9,7 +9,7 @@ use super::answer::{Rows, Tables, add_answers, sorted_part, takes_a_part, with_t
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use super::survey::{PLANNED, Planned, Survey, planned};
-use super::trace::{Tracer, columns_of_tables};
+use super::trace::{Tracer, columns_of_tables, small_tables};
 use crate::evidence::{AccessPath, CountedAction, CountedSet, PlanFacts, PlanShape, Side};
 use crate::expression::Value;
 use crate::postgres::error::database_error;
@@ -57,6 +57,10 @@ pub async fn count<'w>(
             // What a migration turns into something else is found elsewhere.
             let of_after = columns_of_tables(&mut sides[after].connection).await?;
             tables.retain(|table, _| of_after.contains_key(table));
+            let small = small_tables(&mut sides[0].connection).await?;
+            let small: BTreeSet<String> =
+                small.intersection(&small_tables(&mut sides[after].connection).await?).cloned().collect();
+            sides.iter_mut().filter_map(|side| side.tracer.as_mut()).for_each(|tracer| tracer.small = small.clone());
         }
     }
     let actions = &of(Side::Before).actions;
@@ -299,13 +303,13 @@ async fn operation(
     let values = drawn(asked.workload, action, set);
     let planned = &asked.workload.actions[action];
     let writes = planned.steps.iter().any(|step| sql::may_write(&step.sql));
-    let mut tracer = asked.tracer.as_mut().filter(|_| writes && set < TRACED_SETS);
+    let mut tracer = asked.tracer.as_mut().filter(|_| writes);
     if let Some(tracer) = &mut tracer {
         tracer.begin(&mut asked.connection).await?;
     }
     let (counted, mut rows) = steps(&mut asked.connection, planned, values, (found, false)).await?;
     if let Some(tracer) = tracer.filter(|_| counted.failed.is_none()) {
-        rows.extend(tracer.end(&mut asked.connection, &mut found.untraced).await?);
+        rows.extend(tracer.end(&mut asked.connection, &mut found.untraced, set < TRACED_SETS).await?);
     }
     run(&mut asked.connection, "ROLLBACK").await?;
     found.sets.push(counted);

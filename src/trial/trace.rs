@@ -17,10 +17,15 @@ pub(super) struct Tracer {
     witness: PgConnection,
     /// Rows written to each table when the operation began: the server counts earlier ones too until it has taken note of them.
     written: BTreeMap<String, i64>,
+    /// Tables that are read for every set, the same on every side; others for the first few.
+    pub(super) small: BTreeSet<String>,
 }
 
 /// Larger tables are not read whole, and named.
 const LARGEST: &str = "256 << 20";
+
+/// Tables below this are read for every set: 32 of them are as much to read as two of the largest.
+const SMALL: &str = "16 << 20";
 
 impl Tracer {
     /// # Errors
@@ -29,7 +34,7 @@ impl Tracer {
         let mut witness = quiet(target).await?;
         // What the counted session locks is not waited for.
         run(&mut witness, "SET lock_timeout = '1s'").await?;
-        Ok(Self { witness, written: BTreeMap::new() })
+        Ok(Self { witness, written: BTreeMap::new(), small: BTreeSet::new() })
     }
 
     /// An operation begins, in a transaction.
@@ -41,8 +46,8 @@ impl Tracer {
         Ok(())
     }
 
-    /// What the operation left and took away by now, table by table. Tables that are too large to be read whole, or cannot be read,
-    /// are added to `untraced`.
+    /// What the operation left and took away by now, in every table or in the small ones alone. Of every table, those that are too large to be
+    /// read whole, or cannot be read, are added to `untraced`.
     ///
     /// # Errors
     /// When the server is lost.
@@ -50,6 +55,7 @@ impl Tracer {
         &mut self,
         connection: &mut PgConnection,
         untraced: &mut BTreeSet<String>,
+        every: bool,
     ) -> Result<Vec<Rows>, TrialError> {
         let own = fetch(connection, "SELECT pg_current_xact_id_if_assigned()::xid::text").await?;
         let Some(own) = own.ok().and_then(|rows| rows.first()?.try_get::<String, _>(0).ok()) else {
@@ -57,7 +63,7 @@ impl Tracer {
         };
         let mut found = Vec::new();
         for (table, rows, small) in written(connection).await? {
-            if self.written.get(&table) == Some(&rows) {
+            if self.written.get(&table) == Some(&rows) || !every && !self.small.contains(&table) {
                 continue;
             }
             run(connection, "SAVEPOINT counted").await?;
@@ -116,6 +122,18 @@ async fn written(connection: &mut PgConnection) -> Result<Vec<(String, i64, bool
     let text = |row: &PgRow, at: usize| row.try_get::<String, _>(at).unwrap_or_default();
     let of = |row: &PgRow| (text(row, 0), text(row, 1).parse().unwrap_or_default(), text(row, 2) == "true");
     Ok(rows.iter().map(of).collect())
+}
+
+/// Tables that are small enough to be read again and again.
+///
+/// # Errors
+/// When the server is lost.
+pub(super) async fn small_tables(connection: &mut PgConnection) -> Result<BTreeSet<String>, TrialError> {
+    let sql = format!(
+        "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'r' AND pg_table_size(c.oid) < {SMALL}"
+    );
+    let Ok(rows) = fetch(connection, &sql).await? else { return Ok(BTreeSet::new()) };
+    Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
 }
 
 /// The columns of every table that is not partitioned.

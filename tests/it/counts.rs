@@ -319,6 +319,16 @@ fn what_a_write_leaves_in_other_tables_is_compared_too() {
     );
     let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
     assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "different");
+    // Of a small table every set tells, not the first few alone.
+    shop.change("scenario.toml", "amount = \"uniform(5, 90)\"", "amount = \"sequence(1)\"");
+    shop.change("scenario.toml", ":amount, 'pending'", ":amount::int8, 'pending'");
+    shop.write(
+        "migrations/0002_changes_nothing.up.sql",
+        "CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS\n\
+         'BEGIN INSERT INTO notes VALUES (NEW.user_id, CASE WHEN 20 < NEW.amount THEN 0 ELSE NEW.amount END); RETURN NULL; END';\n",
+    );
+    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
+    assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "different");
 }
 
 #[test]
