@@ -113,6 +113,13 @@ fn used(
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
+/// The files that a scenario says it uses.
+pub(super) fn uses(file: &SourceFile) -> Vec<PathBuf> {
+    let folder = file.path.parent().unwrap_or(Path::new(""));
+    let uses = parse_part(&file.text).map(|scenario| scenario.uses).unwrap_or_default();
+    uses.iter().map(|of| folder.join(&of.file.text)).collect()
+}
+
 /// The scenarios as the application asks with so many migrations applied; see [`Scenario::at`].
 pub(super) fn at(
     scenarios: &[Placed],

@@ -189,7 +189,8 @@ fn operations(evidence: &Evidence, side: Side) -> u64 {
 pub(super) fn redefined(evidence: &Evidence) -> BTreeSet<String> {
     let of = |side: Side| evidence.advice.get(&side).map(|advice| &advice.structures);
     let (Some(before), Some(after)) = (of(Side::Before), of(Side::After)) else { return BTreeSet::new() };
-    let own = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+    // The name of an index may hold a dot; that of its schema hardly ever does.
+    let own = |name: &str| name.split_once('.').map_or(name, |(_, own)| own).to_owned();
     let kept = before.iter().filter_map(|(name, old)| Some((own(name), after.get(name)? != old)));
     let (changed, alike): (Vec<_>, Vec<_>) = kept.partition(|(_, changed)| *changed);
     let alike: BTreeSet<String> = alike.into_iter().map(|(name, _)| name).collect();

@@ -38,14 +38,14 @@ pub(super) fn clock(evidence: &Evidence) -> Found {
     })
 }
 
-/// Each statement of an operation has its way, which is the same on every side and makes every change look smaller than it is for the
+/// Each statement of an operation has its way (one at least, where their number depends), which is the same on every side and makes every change look smaller than it is for the
 /// server. Where the change of p50 is beside zero, and both sides are on one server, what is left without the way is told too.
 pub(super) fn way(evidence: &Evidence) -> Found {
     let trip = evidence.limits.as_ref()?.trip_us_p50;
     let of_action = |a: usize| {
         let [before, after] = p50_us(evidence, a)?;
         let facts = &evidence.actions[a];
-        let way = trip * facts.sql.len() as f64;
+        let way = trip * f64::from(facts.trips.unwrap_or(1));
         let share = way / before.min(after);
         if share <= WAY {
             return None;
@@ -54,7 +54,7 @@ pub(super) fn way(evidence: &Evidence) -> Found {
             .and_then(|ratios| super::effect_of(evidence, &ratios))
             .is_some_and(|effect| 0.0 < effect.interval95.0 * effect.interval95.1);
         let one_server = !matches!(evidence.design.subject, Subject::Given { .. }) && facts.sql_after.is_empty();
-        let without = match changed && one_server && share < 1.0 {
+        let without = match changed && one_server && facts.trips.is_some() && share < 1.0 {
             true => {
                 let change = |before: f64, after: f64| change_text(after / before - 1.0);
                 format!("; without it {} instead of {}", change(before - way, after - way), change(before, after))
@@ -134,11 +134,12 @@ mod tests {
         let shorter = before.min(after);
         let name = evidence.actions[0].name.clone();
         let told = |evidence: &Evidence| way(evidence).is_some_and(|found| found.2.contains(&format!("{name} (")));
+        evidence.actions[0].trips = Some(1);
         limits(&mut evidence, 25.0, shorter * 0.29, 1_000.0);
         assert!(!told(&evidence));
         // Every statement goes there and comes back.
         let mut two = evidence.clone();
-        two.actions[0].sql.push("COMMIT".to_owned());
+        two.actions[0].trips = Some(2);
         assert!(told(&two));
         limits(&mut evidence, 25.0, shorter * 0.5, 1_000.0);
         let (check, consequence, message) = way(&evidence).unwrap();

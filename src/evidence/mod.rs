@@ -231,6 +231,10 @@ pub struct ActionFacts {
     pub margin: f64,
     /// Its statements.
     pub sql: Vec<String>,
+    /// How often an operation goes to the server and comes back, with those that begin and end a transaction; absent before format 6, and
+    /// where it depends on chance or on what is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trips: Option<u32>,
     /// What is asked instead after the migration; absent where that is the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sql_after: Vec<String>,

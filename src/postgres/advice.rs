@@ -66,8 +66,8 @@ const INVALID: &str = "
     SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1";
 
-/// Method, columns by number, operator classes and collations by name, directions, expressions, predicate and options. A column or a table
-/// that is only renamed changes none of it.
+/// Method, columns by number, operator classes and collations by name, directions, expressions, predicate and options. A table that is only
+/// renamed changes none of it, a column no more than the expressions and predicates that name it.
 const STRUCTURES: &str = "
     SELECT n.nspname || '.' || c.relname,
            concat_ws(' ', a.amname, CASE WHEN i.indisunique THEN 'unique' END, i.indkey::text || '/' || i.indnkeyatts,

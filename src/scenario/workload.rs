@@ -388,6 +388,17 @@ fn planned(
 }
 
 impl PlannedAction {
+    /// How often an operation goes to the server and comes back; nothing where that depends on chance or on what is found.
+    #[must_use]
+    pub fn trips(&self) -> Option<u32> {
+        let of = |op: &Op| match op {
+            Op::Begin(_) | Op::Commit | Op::Send(_) => Some(1),
+            Op::Set { .. } | Op::Pause(_) => Some(0),
+            _ => None,
+        };
+        self.program.iter().map(of).sum()
+    }
+
     /// Whether a slot is a parameter, known before the action begins.
     #[must_use]
     pub fn is_parameter(&self, slot: usize) -> bool {

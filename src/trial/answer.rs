@@ -14,17 +14,15 @@ use crate::sql;
 pub(super) type Tables = BTreeMap<String, Vec<String>>;
 
 /// Adds the answers of all sides to one set, in the columns that all of them have: a migration may add one without changing what
-/// was there. Columns in which even the sides without it differ, such as a clock, are left out, and counted. The first side is
-/// `before`, that at `control` the control.
+/// was there. Columns in which even the sides without it differ, such as a clock, are left out, and so are those that are known to be
+/// unsteady; both are counted. The first side is `before`, that at `control` the control.
 pub(super) fn add_answers(
     sides: &mut [Vec<CountedAction>],
     control: usize,
     (action, set): (usize, usize),
     (answers, tables): (&[Vec<Rows>], &Tables),
+    unsteady: &Unsteady,
 ) {
-    let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.of == Of::Answer).count();
-    let steps = answers.iter().map(of_steps).min().unwrap_or(0);
-    let step = (0..steps).map(|step| -> Vec<Rows> { answers.iter().map(|side| side[step].clone()).collect() });
     // What a migration made into something else than a table cannot be compared.
     for rows in answers.first().into_iter().flatten() {
         if let (Of::Left(table), Some(before)) = (&rows.of, sides.first_mut())
@@ -33,22 +31,95 @@ pub(super) fn add_answers(
             before[action].untraced.insert(table.clone());
         }
     }
-    let untraced: BTreeSet<String> = sides.iter().flat_map(|side| side[action].untraced.clone()).collect();
-    for mut of_sides in step.chain(changes_of_tables(answers, tables, &untraced)) {
-        let mut columns = of_sides[0].columns.clone();
+    for (name, of_sides) in comparable(answers, tables, &untraced(sides, action)) {
+        let mut columns = common(&of_sides);
+        let columns_gone = (of_sides[0].columns.len() - columns.len()) as u32;
         let all = columns.len();
-        columns.retain(|column| of_sides.iter().all(|rows| rows.rows.is_empty() || rows.columns.contains(column)));
-        let columns_gone = (all - columns.len()) as u32;
-        let common = columns.len();
-        even_out(&mut of_sides);
-        columns.retain(|column| of_sides[0].values(column) == of_sides[control].values(column));
-        let left_out = (common - columns.len()) as u32;
+        columns.retain(|column| {
+            of_sides[0].values(column) == of_sides[control].values(column) && !unsteady.has(&name, column)
+        });
+        let left_out = (all - columns.len()) as u32;
         for (found, rows) in sides.iter_mut().zip(of_sides) {
             if let Some(set) = found[action].sets.get_mut(set) {
                 set.answers.push(Answer { left_out, columns_gone, ..rows.answer(&columns) });
             }
         }
     }
+}
+
+/// Tables that a side did not look into.
+pub(super) fn untraced(sides: &[Vec<CountedAction>], action: usize) -> BTreeSet<String> {
+    sides.iter().flat_map(|side| side[action].untraced.clone()).collect()
+}
+
+/// Columns of what an action answers and leaves that do not come again without any change: a clock, a random number. One set that shows
+/// it tells of all: in another the sides may agree by luck, or a clock turn between them.
+#[derive(Default)]
+pub(super) struct Unsteady(BTreeMap<String, BTreeSet<String>>);
+
+impl Unsteady {
+    fn has(&self, name: &str, column: &String) -> bool {
+        self.0.get(name).is_some_and(|columns| columns.contains(column))
+    }
+
+    /// Learns from a set in which columns the sides without the migration differ.
+    pub(super) fn learn(&mut self, answers: &[Vec<Rows>], control: usize, (tables, untraced): Known<'_>) {
+        for (name, of_sides) in comparable(answers, tables, untraced) {
+            let differ = |column: &String| of_sides[0].values(column) != of_sides[control].values(column);
+            let columns = common(&of_sides).into_iter().filter(differ);
+            self.0.entry(name).or_default().extend(columns);
+        }
+    }
+
+    /// Learns from a set that was asked again in which columns `after`, the last side, no longer differs.
+    pub(super) fn learn_again(&mut self, [first, again]: [&[Vec<Rows>]; 2], (tables, untraced): Known<'_>) {
+        let again: BTreeMap<String, Vec<Rows>> = comparable(again, tables, untraced).into_iter().collect();
+        for (name, of_sides) in comparable(first, tables, untraced) {
+            let differs = |of: &[Rows], column: &String| of[0].values(column) != of[of.len() - 1].values(column);
+            let no_longer = |column: &String| {
+                differs(&of_sides, column) && again.get(&name).is_some_and(|again| !differs(again, column))
+            };
+            let columns = common(&of_sides).into_iter().filter(no_longer);
+            self.0.entry(name.clone()).or_default().extend(columns);
+        }
+    }
+
+    /// Whether `after` differs in a set in a column that is not known to be unsteady.
+    pub(super) fn differs(&self, answers: &[Vec<Rows>], (tables, untraced): Known<'_>) -> bool {
+        comparable(answers, tables, untraced).iter().any(|(name, of_sides)| {
+            let last = of_sides.len() - 1;
+            let differs = |column: &String| of_sides[0].values(column) != of_sides[last].values(column);
+            common(of_sides).iter().any(|column| !self.has(name, column) && differs(column))
+        })
+    }
+}
+
+/// Columns of the tables of `before`, and tables that were not looked into.
+pub(super) type Known<'k> = (&'k Tables, &'k BTreeSet<String>);
+
+/// What can be compared of a set, with a name for it, on every side: the answer of each step, and what each table lost and gained.
+fn comparable(answers: &[Vec<Rows>], tables: &Tables, untraced: &BTreeSet<String>) -> Vec<(String, Vec<Rows>)> {
+    let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.of == Of::Answer).count();
+    let steps = answers.iter().map(of_steps).min().unwrap_or(0);
+    let of_step = |step: usize| answers.iter().map(|side| side[step].clone()).collect();
+    let steps = (0..steps).map(|step| (format!("step {step}"), of_step(step)));
+    let of_tables = changes_of_tables(answers, tables, untraced).map(|of_sides| {
+        let name = match &of_sides[0].of {
+            Of::Answer => String::new(),
+            Of::Left(table) => format!("left in {table}"),
+            Of::Gone(table) => format!("gone from {table}"),
+        };
+        (name, of_sides)
+    });
+    let mut all: Vec<(String, Vec<Rows>)> = steps.chain(of_tables).collect();
+    all.iter_mut().for_each(|(_, of_sides)| even_out(of_sides));
+    all
+}
+
+/// Columns that all sides have which have any rows.
+fn common(of_sides: &[Rows]) -> Vec<String> {
+    let has = |rows: &Rows, column: &String| rows.rows.is_empty() || rows.columns.contains(column);
+    of_sides[0].columns.iter().filter(|column| of_sides.iter().all(|rows| has(rows, column))).cloned().collect()
 }
 
 /// Gives numbers of columns of floating point that lie as near to each other as adding in another order leaves them one text, on every
@@ -327,7 +398,7 @@ mod tests {
         let one =
             || vec![CountedAction { sets: vec![crate::evidence::CountedSet::default()], ..CountedAction::default() }];
         let mut counted = [one(), one(), one()];
-        add_answers(&mut counted, 1, (0, 0), (sides, tables));
+        add_answers(&mut counted, 1, (0, 0), (sides, tables), &Unsteady::default());
         counted.into_iter().map(|mut side| side.remove(0).sets.remove(0).answers).collect()
     }
 
@@ -353,6 +424,31 @@ mod tests {
             rows(Of::Gone("users".into()), &columns, &[&["1", "a", "7"]]),
         ];
         assert_eq!(answers(&[none(), none(), kept], &tables), [vec![], vec![], vec![]]);
+    }
+
+    #[test]
+    fn what_one_set_shows_to_be_unsteady_is_compared_in_none() {
+        let side = |value: &str, clock: &str| vec![rows(Of::Answer, &["v", "at"], &[&[value, clock]])];
+        let (tables, untraced) = (Tables::new(), BTreeSet::new());
+        let known = (&tables, &untraced);
+        // In the first set the clock turned between the sides without the migration, in the second after both of them.
+        let (first, second) =
+            ([side("a", "1"), side("a", "2"), side("a", "2")], [side("b", "2"), side("b", "2"), side("b", "3")]);
+        let mut unsteady = Unsteady::default();
+        assert!(unsteady.differs(&second, known));
+        unsteady.learn(&first, 1, known);
+        assert!(!unsteady.differs(&second, known));
+        assert!(unsteady.differs(&[side("b", "2"), side("b", "2"), side("c", "2")], known), "the value is steady");
+        // With nothing but the second it is asked again, and there it agrees; what differs again is a difference.
+        let mut unsteady = Unsteady::default();
+        let again = [side("b", "5"), side("b", "5"), side("c", "5")];
+        let second = [side("b", "2"), side("b", "2"), side("c", "3")];
+        unsteady.learn_again([&second, &again], known);
+        let mut counted = vec![vec![CountedAction { sets: vec![Default::default()], ..Default::default() }]; 3];
+        add_answers(&mut counted, 1, (0, 0), (&second, &tables), &unsteady);
+        let answer = |side: usize| &counted[side][0].sets[0].answers[0];
+        assert_eq!(answer(0).left_out, 1);
+        assert!(answer(0).checksum == answer(1).checksum && answer(0).checksum != answer(2).checksum);
     }
 
     #[test]

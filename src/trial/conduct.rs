@@ -310,6 +310,7 @@ fn action_facts(settings: &Settings, sitting: &Sitting) -> Vec<ActionFacts> {
             share: action.share,
             driven_share: None,
             margin: action.margin.unwrap_or(settings.margin),
+            trips: action.trips(),
             sql_after: if before == after { Vec::new() } else { after },
             sql: before,
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Executor, Row};
 
-use super::answer::{Rows, Tables, add_answers, sorted_part, takes_a_part, with_ties};
+use super::answer::{Rows, Tables, Unsteady, add_answers, sorted_part, takes_a_part, untraced, with_ties};
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use super::survey::{PLANNED, Planned, Survey, planned};
@@ -94,12 +94,14 @@ impl Counting<'_> {
             }
             _ => None,
         };
-        self.set((action, warm_up(sets)), &mut { ORDERED_SETS }).await?;
+        self.set(action, warm_up(sets)).await?;
         self.counted.iter_mut().for_each(|side| side[action] = CountedAction::default());
-        let mut looked = 0;
-        for set in Survey::executed(survey.as_ref(), sets) {
-            self.set((action, set), &mut looked).await?;
+        let executed = Survey::executed(survey.as_ref(), sets);
+        let mut answers = Vec::with_capacity(executed.len());
+        for set in &executed {
+            answers.push(self.set(action, *set).await?);
         }
+        self.take_answers(action, &executed, &answers).await?;
         for (asked, counted) in self.sides.iter_mut().zip(&mut self.counted) {
             let counted = &mut counted[action];
             survey.iter().for_each(|survey| survey.weigh(counted));
@@ -108,20 +110,45 @@ impl Counting<'_> {
         Ok(())
     }
 
-    /// One set on every side, so that what one does to the server's caches another does next. `looked` counts those whose order was
-    /// asked for.
-    async fn set(&mut self, (action, set): (usize, u64), looked: &mut u32) -> Result<(), TrialError> {
+    /// One set on every side, so that what one does to the server's caches another does next; what each side answered.
+    async fn set(&mut self, action: usize, set: u64) -> Result<Vec<Vec<Rows>>, TrialError> {
         let mut answers = Vec::new();
         for (asked, counted) in self.sides.iter_mut().zip(&mut self.counted) {
             answers.push(operation(asked, action, set, &mut counted[action]).await?);
         }
-        let place = self.counted[0][action].sets.len() - 1;
-        add_answers(&mut self.counted, self.control, (action, place), (&answers, &self.tables));
-        if *looked < ORDERED_SETS && in_another_order(&self.counted, self.control, (action, place)) {
-            *looked += 1;
-            let places = places(&mut self.sides[0], action, set).await?;
-            let answers = &mut self.counted[0][action].sets[place].answers;
-            answers.iter_mut().zip(places).for_each(|(answer, total)| answer.total = total);
+        Ok(answers)
+    }
+
+    /// Compares what the sides answered in all sets.
+    async fn take_answers(
+        &mut self,
+        action: usize,
+        sets: &[u64],
+        answers: &[Vec<Vec<Rows>>],
+    ) -> Result<(), TrialError> {
+        let untraced = untraced(&self.counted, action);
+        let mut unsteady = Unsteady::default();
+        answers.iter().for_each(|of_set| unsteady.learn(of_set, self.control, (&self.tables, &untraced)));
+        let differs = |place: &usize| unsteady.differs(&answers[*place], (&self.tables, &untraced));
+        let differing: Vec<usize> = (0..sets.len()).filter(differs).take(AGAIN).collect();
+        for place in differing {
+            let mut again = Vec::new();
+            for asked in &mut self.sides {
+                again.push(operation(asked, action, sets[place], &mut CountedAction::default()).await?);
+            }
+            unsteady.learn(&again, self.control, (&self.tables, &untraced));
+            unsteady.learn_again([&answers[place], &again], (&self.tables, &untraced));
+        }
+        let mut looked = 0;
+        for (place, set) in sets.iter().enumerate() {
+            let of_set = (&answers[place][..], &self.tables);
+            add_answers(&mut self.counted, self.control, (action, place), of_set, &unsteady);
+            if looked < ORDERED_SETS && in_another_order(&self.counted, self.control, (action, place)) {
+                looked += 1;
+                let places = places(&mut self.sides[0], action, *set).await?;
+                let answers = &mut self.counted[0][action].sets[place].answers;
+                answers.iter_mut().zip(places).for_each(|(answer, total)| answer.total = total);
+            }
         }
         Ok(())
     }
@@ -196,10 +223,12 @@ impl Apart {
         let mut answers = self.answers;
         for action in 0..actions {
             let mut of_sides: Vec<_> = answers.iter_mut().map(|side| side[action].drain(..)).collect();
-            let mut set = 0;
-            while let Some(of_set) = of_sides.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>() {
-                add_answers(&mut counted, control, (action, set), (&of_set, &Tables::new()));
-                set += 1;
+            let next = || of_sides.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>();
+            let of_sets: Vec<Vec<Vec<Rows>>> = std::iter::from_fn(next).collect();
+            let (tables, untraced, mut unsteady) = (Tables::new(), BTreeSet::new(), Unsteady::default());
+            of_sets.iter().for_each(|of_set| unsteady.learn(of_set, control, (&tables, &untraced)));
+            for (set, of_set) in of_sets.iter().enumerate() {
+                add_answers(&mut counted, control, (action, set), (of_set, &tables), &unsteady);
             }
         }
         sides.into_iter().zip(counted).collect()
@@ -221,6 +250,9 @@ fn warm_up(sets: u32) -> u64 {
 
 /// Sets of an action whose writes are looked up in the tables, which are read whole for it.
 const TRACED_SETS: u64 = 2;
+
+/// Sets in which the sides differ are asked again, so many: what a clock did between them is not there again.
+const AGAIN: usize = 4;
 
 /// Sets of an action whose rows come in another order on `after` of which is asked whether the order says the place of each: every row
 /// costs the statement once more.

@@ -53,6 +53,7 @@ const BURSTS: u32 = 2;
 const BURST_FEWEST: f64 = 200.0;
 const BURST_MOST: f64 = 2_000.0;
 const BURST_SLICES: u64 = 2;
+const BURST_TO_A_CONNECTION: f64 = 20.0;
 
 /// Shortest questions that tell how far the server is.
 const TRIPS: usize = 500;
@@ -155,7 +156,9 @@ impl<'t> Course<'t> {
         if !matches!(self.settings.subject, Subject::Clones(_)) {
             return Ok(BTreeMap::new());
         }
-        let operations = (rate_per_s * evidence.design.slice_ms as f64 / 1e3).clamp(BURST_FEWEST, BURST_MOST);
+        let of_a_slice = rate_per_s * evidence.design.slice_ms as f64 / 1e3;
+        // So many to a connection that its last one, beside which others idle, hardly counts.
+        let operations = of_a_slice.clamp(BURST_FEWEST, BURST_MOST).max(BURST_TO_A_CONNECTION * f64::from(connections));
         let most_ns = BURST_SLICES * evidence.design.slice_ms * 1_000_000;
         let mut seen: BTreeMap<Side, Pace> = BTreeMap::new();
         for round in 0..BURSTS {

@@ -31,11 +31,11 @@ pub async fn clone_sides(
     between: &[Migration],
     clock: &Clock,
 ) -> Result<Vec<CloneFacts>, TrialError> {
-    let mut from = template.to_owned();
+    let (mut from, mut inherited) = (template.to_owned(), Vec::new());
     if !between.is_empty() {
         let base = token.clone_name("base");
         (settings.listener)(Event::Cloning { side: "base" });
-        admin.clone_database(template, &base).await?;
+        inherited = admin.clone_database(template, &base).await?.refused;
         open_for_sessions(admin, &base).await?;
         let target = admin.target().database(&base);
         for migration in between {
@@ -55,6 +55,7 @@ pub async fn clone_sides(
         let name = token.clone_name(side.name());
         let began = clock.now_ns();
         let Cloned { strategy, refused } = admin.clone_database(&from, &name).await?;
+        let refused = [inherited.clone(), refused].concat();
         let duration_ms = (clock.now_ns() - began) as f64 / 1e6;
         open_for_sessions(admin, &name).await?;
         let (side, strategy) = (side.name().to_owned(), strategy.map(str::to_owned));

@@ -71,8 +71,9 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     shop.write("shared/reads.toml", "name = 'reads'\n[[action]]\nname = 'of_user'\nsql = 'SELECT id FROM payments WHERE user_id = :user'\nwith = { user = 'pick(users.id)' }\n");
     shop.write(
         "main.toml",
-        "name = 'main'\n[load]\nrate = 100\nconnections = 2\n[[use]]\nfile = 'shared/reads.toml'\n[[action]]\nname = 'courses'\nsql = 'SELECT count(*) FROM courses'\n",
+        "name = 'main'\n[load]\nrate = 100\nconnections = 2\n[[use]]\nfile = 'shared/all.toml'\nactions = ['of_user']\n[[action]]\nname = 'courses'\nsql = 'SELECT count(*) FROM courses'\n",
     );
+    shop.write("shared/all.toml", "name = 'all'\n[[use]]\nfile = 'reads.toml'\n");
     let path = |name: &str| shop.folder.join(name).display().to_string();
     let (migrations, spec, main, results) =
         (path("migrations"), path("dataset.toml"), path("main.toml"), path("of-main"));

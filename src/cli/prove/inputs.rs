@@ -63,25 +63,37 @@ impl Inputs {
         let texts = paths.filter_map(of_migration);
         let texts = texts.chain(self.spec.iter().map(|file| ("spec", file.path.clone(), file.text.clone())));
         let named = texts.map(|(kind, path, text)| (Path::new(kind).join(path.file_name().unwrap_or_default()), text));
-        let scenarios = self.placed_scenarios().into_iter().zip(&self.scenarios[0]);
-        named.chain(scenarios.map(|(name, (file, _))| (name, file.text.clone()))).collect()
+        named.chain(self.placed_scenarios().into_iter().map(|(name, file, _)| (name, file.text))).collect()
     }
 
     /// The scenarios that were named, as they are kept: those that they use are found from them.
     pub(super) fn named_scenarios(&self) -> Vec<PathBuf> {
-        let all = self.placed_scenarios().into_iter().zip(&self.scenarios[0]);
-        all.filter(|(_, (_, scenario))| !scenario.used).map(|(name, _)| name).collect()
+        self.placed_scenarios().into_iter().filter(|(.., named)| *named).map(|(name, ..)| name).collect()
     }
 
-    /// Where each scenario is kept: as they lay to each other, for one may use another.
-    fn placed_scenarios(&self) -> Vec<PathBuf> {
-        let full = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        let paths: Vec<PathBuf> = self.scenarios[0].iter().map(|(file, _)| full(&file.path)).collect();
-        let common = paths.first().and_then(|first| {
-            first.ancestors().skip(1).find(|folder| paths.iter().all(|path| path.starts_with(folder)))
+    /// Where each scenario is kept, and whether it was named: as they lay to each other, for one may use another.
+    fn placed_scenarios(&self) -> Vec<(PathBuf, SourceFile, bool)> {
+        let full = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let mut all: Vec<(PathBuf, SourceFile, bool)> = Vec::new();
+        let own = self.scenarios[0].iter().map(|(file, scenario)| (full(&file.path), file.clone(), !scenario.used));
+        all.extend(own);
+        // A file of which no action of its own is wanted is read on the way to others all the same.
+        let mut next = 0;
+        while let Some((_, file, _)) = all.get(next) {
+            for path in scenarios::uses(file).iter().map(|path| full(path)) {
+                let known = all.iter().any(|(known, ..)| *known == path);
+                if let (false, Ok(file)) = (known, SourceFile::read(&path)) {
+                    all.push((path, file, false));
+                }
+            }
+            next += 1;
+        }
+        let common = all.first().and_then(|(first, ..)| {
+            first.ancestors().skip(1).find(|folder| all.iter().all(|(path, ..)| path.starts_with(folder)))
         });
-        let own = |path: &PathBuf| path.strip_prefix(common?).ok().map(Path::to_path_buf);
-        paths.iter().map(|path| Path::new("scenarios").join(own(path).unwrap_or_default())).collect()
+        let common = common.map(Path::to_path_buf).unwrap_or_default();
+        let place = |path: &Path| Path::new("scenarios").join(path.strip_prefix(&common).unwrap_or(path));
+        all.into_iter().map(|(path, file, named)| (place(&path), file, named)).collect()
     }
 
     /// Whether it needs a server that makes clones.

@@ -211,8 +211,8 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let saver = Arc::new(Saver::new(folder, inputs.files()));
     let named = inputs.named_scenarios();
 
-    let given = Told { arguments: &arguments, embedded, scenarios: &named };
-    let work = measure(given, &project, (inputs, length, resumed), &progress, &saver);
+    let told = Told { arguments: &arguments, embedded, scenarios: &named };
+    let work = measure(told, &project, (inputs, length, resumed), &progress, &saver);
     let outcome = work.await;
     progress.finish();
     saver.folder.remove_if_empty();

@@ -62,6 +62,8 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
     if let (Subject::Clones(Dataset { embedded: true, .. }), Some(bin)) =
         (&settings.subject, &told.embedded.postgres_bin)
     {
+        // The script runs elsewhere.
+        let bin = std::path::absolute(bin).unwrap_or_else(|_| bin.clone());
         flag("--postgres-bin", bin.display().to_string());
     }
     match &settings.subject {
