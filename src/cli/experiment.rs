@@ -135,29 +135,30 @@ pub(super) fn resumed(path: Option<&Path>, results: &Path) -> Result<Option<Evid
 pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
     let Ok(folders) = std::fs::read_dir(results) else { return 1 };
     // Another seed or scale is another attempt: who looks for a lucky one must be seen.
-    let rows = |spec: Option<&str>, at: Option<&str>| (spec.map(str::to_owned), at.map(str::to_owned));
     let dataset = evidence.dataset.as_ref();
-    let own_rows = rows(dataset.map(|dataset| &*dataset.spec), dataset.map(|dataset| &*dataset.at));
-    let statements = |migration: &serde_json::Value| -> Vec<serde_json::Value> {
-        migration["statements"].as_array().into_iter().flatten().map(|statement| statement["sql"].clone()).collect()
+    let same_rows = |earlier: &serde_json::Value| {
+        let is = |what: &str, own: Option<&String>| earlier["dataset"][what].as_str() == own.map(String::as_str);
+        is("spec", dataset.map(|dataset| &dataset.spec)) && is("at", dataset.map(|dataset| &dataset.at))
+            || dataset.is_some_and(|dataset| is("digest", Some(&dataset.digest)))
     };
-    let own: Vec<serde_json::Value> =
-        evidence.migration.statements.iter().map(|statement| statement.sql.clone().into()).collect();
+    // A file that was given another name does what it did.
+    let own: Vec<&str> = evidence.migration.statements.iter().map(|statement| &*statement.sql).collect();
+    let same_change = |earlier: &serde_json::Value| {
+        let statements = earlier["migration"]["statements"].as_array().into_iter().flatten();
+        let statements: Vec<&str> = statements.filter_map(|statement| statement["sql"].as_str()).collect();
+        earlier["migration"]["label"].as_str() == Some(&evidence.migration.label)
+            || !own.is_empty() && statements == own
+    };
     // Clones have none.
     let databases = Some(&evidence.design.databases).filter(|all| !all.is_empty()).map(|all| serde_json::json!(all));
     let same = |path: std::path::PathBuf| {
         let document = document(&path)?;
         let earlier = &document["evidence"];
-        let is = |found: &serde_json::Value, own: &str| found.as_str() == Some(own);
         let measured = 0 < earlier["design"]["chunks_planned"].as_u64()?;
         // A part of this same experiment is no other attempt.
-        let other = !is(&earlier["started_at"], &evidence.started_at);
-        // A file that was given another name does what it did.
-        let same_change = is(&earlier["migration"]["label"], &evidence.migration.label)
-            || !own.is_empty() && statements(&earlier["migration"]) == own;
-        let same_rows = rows(earlier["dataset"]["spec"].as_str(), earlier["dataset"]["at"].as_str()) == own_rows
-            || dataset.is_some_and(|dataset| is(&earlier["dataset"]["digest"], &dataset.digest));
-        (measured && other && same_change && same_rows && earlier["design"].get("databases") == databases.as_ref())
+        let other = earlier["started_at"].as_str() != Some(&evidence.started_at);
+        let same_databases = earlier["design"].get("databases") == databases.as_ref();
+        (measured && other && same_change(earlier) && same_rows(earlier) && same_databases)
             .then(|| earlier["started_at"].to_string())
     };
     let found: std::collections::BTreeSet<String> =

@@ -429,6 +429,45 @@ mod tests {
     }
 
     #[test]
+    fn the_room_above_the_load_and_what_a_role_may_not_give_are_told() {
+        let mut evidence = saved();
+        let told = |evidence: &Evidence, start: &str| design(evidence).into_iter().find(|line| line.starts_with(start));
+        assert_eq!(told(&evidence, "room above the load"), None, "not asked before format 6");
+        let per_s = [(Side::Before, 2_310.4), (Side::Control, 2_290.0), (Side::After, 4_100.0)];
+        evidence.limits = Some(Limits { capacity_per_s: per_s.into(), ..Limits::default() });
+        let room = told(&evidence, "room above the load").unwrap();
+        assert!(
+            room.contains("2,310 operations a second are answered before, 2,290 on control and 4,100 after"),
+            "{room}"
+        );
+        assert_eq!(told(&evidence, "no side has"), None);
+        let refused = vec!["log_statement".to_owned()];
+        evidence.design.clones = vec![crate::evidence::CloneFacts {
+            side: "after".to_owned(),
+            replicate: 0,
+            strategy: None,
+            duration_ms: 1.0,
+            refused,
+        }];
+        assert!(told(&evidence, "no side has").unwrap().ends_with(": log_statement"));
+    }
+
+    #[test]
+    fn what_is_open_on_several_sets_of_clones_says_how_many_would_decide() {
+        let mut evidence = saved();
+        evidence.design.replicates = 4;
+        let comparison = compare(&evidence);
+        let said = |needed: u32| {
+            let (mut action, reason) = (comparison.actions[0].clone(), Some("too wide".to_owned()));
+            (action.verdict, action.reason, action.sets_needed) = (Verdict::Inconclusive, reason, Some(needed));
+            note(&evidence, &comparison, &action).unwrap()
+        };
+        // Two chunks of each of the four sets were measured.
+        assert!(said(7).contains("about 7 sets of clones would decide: --replicates 7 --chunks 14 ("), "{}", said(7));
+        assert!(said(13).ends_with("beyond the 12 a proof may have: a wider margin tells"), "{}", said(13));
+    }
+
+    #[test]
     fn a_verdict_by_the_median_says_its_change() {
         let mut action = compare(&saved()).actions.remove(0);
         let (p50, p95) = (action.p50.as_mut().unwrap(), action.p95.as_mut().unwrap());

@@ -510,6 +510,21 @@ mod tests {
     }
 
     #[test]
+    fn trips_are_counted_with_what_begins_and_ends_a_transaction_and_not_where_they_depend() {
+        let trips = |action: &str| {
+            let text = format!("name = 'a'\n[load]\nrate = 1\n[[action]]\nname = 'x'\n{action}");
+            let scenario = [parse_scenario(&text).unwrap()];
+            let steps = scenario[0].actions[0].steps.len();
+            let bound = vec![vec![vec![BoundStep::default(); steps]]];
+            Workload::new(&scenario, Setting::plain(scenario[0].load, &bound)).actions[0].trips()
+        };
+        let step = "[[action.step]]\nsql = 'SELECT 1'\n";
+        assert_eq!(trips("sql = 'SELECT 1'\n"), Some(1));
+        assert_eq!(trips(&format!("transaction = true\n{step}{step}")), Some(4));
+        assert_eq!(trips(&format!("{step}[[action.step]]\nsql = 'SELECT 2'\nchance = '5%'\n")), None);
+    }
+
+    #[test]
     fn what_cannot_be_driven_together_is_refused() {
         let mixed = [scenario("a", "x", "rate = 300"), scenario("b", "y", "clients = 2")];
         assert_eq!(merge_loads(&mixed), Err(MixError::OpenAndClosed("a".into(), "b".into())));

@@ -214,6 +214,7 @@ pub fn pairs_in_all(values: &[f64], effect: &Effect, margin: f64, alpha: f64) ->
     (needed.is_finite() && needed < 10_000.0).then_some(needed.ceil() as usize)
 }
 
+/// The formulas of [`pairs_needed`] with the quantiles of this distribution; infinite on the margin.
 fn needed_at(t: &StudentsT, values: &[f64], effect: &Effect, margin: f64, alpha: f64) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;

@@ -13,6 +13,28 @@ use crate::sql;
 /// Columns of the tables of `before`, by names as the server writes them.
 pub(super) type Tables = BTreeMap<String, Vec<String>>;
 
+/// What can be compared of a set, with a name for it, on every side: the answer of each step, and what each table lost and gained.
+pub(super) type Comparable = Vec<(String, Vec<Rows>)>;
+
+/// What each side answered in one set, and left and took away in the tables that are there before and after and were looked into.
+pub(super) fn comparable(answers: &[Vec<Rows>], tables: &Tables, untraced: &BTreeSet<String>) -> Comparable {
+    let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.of == Of::Answer).count();
+    let steps = answers.iter().map(of_steps).min().unwrap_or(0);
+    let of_step = |step: usize| answers.iter().map(|side| side[step].clone()).collect();
+    let steps = (0..steps).map(|step| (format!("step {step}"), of_step(step)));
+    let of_tables = changes_of_tables(answers, tables, untraced).map(|of_sides| {
+        let name = match &of_sides[0].of {
+            Of::Answer => String::new(),
+            Of::Left(table) => format!("left in {table}"),
+            Of::Gone(table) => format!("gone from {table}"),
+        };
+        (name, of_sides)
+    });
+    let mut all: Comparable = steps.chain(of_tables).collect();
+    all.iter_mut().for_each(|(_, of_sides)| even_out(of_sides));
+    all
+}
+
 /// Adds the answers of all sides to one set, in the columns that all of them have: a migration may add one without changing what
 /// was there. Columns in which even the sides without it differ, such as a clock, are left out, and so are those that are known to be
 /// unsteady; both are counted. The first side is `before`, that at `control` the control.
@@ -20,24 +42,14 @@ pub(super) fn add_answers(
     sides: &mut [Vec<CountedAction>],
     control: usize,
     (action, set): (usize, usize),
-    (answers, tables): (&[Vec<Rows>], &Tables),
+    answers: Comparable,
     unsteady: &Unsteady,
 ) {
-    // What a migration made into something else than a table cannot be compared.
-    for rows in answers.first().into_iter().flatten() {
-        if let (Of::Left(table), Some(before)) = (&rows.of, sides.first_mut())
-            && !tables.contains_key(table)
-        {
-            before[action].untraced.insert(table.clone());
-        }
-    }
-    for (name, of_sides) in comparable(answers, tables, &untraced(sides, action)) {
+    for (name, of_sides) in answers {
         let mut columns = common(&of_sides);
         let columns_gone = (of_sides[0].columns.len() - columns.len()) as u32;
         let all = columns.len();
-        columns.retain(|column| {
-            of_sides[0].values(column) == of_sides[control].values(column) && !unsteady.has(&name, column)
-        });
+        columns.retain(|column| !differ(&of_sides, control, column) && !unsteady.has(&name, column));
         let left_out = (all - columns.len()) as u32;
         for (found, rows) in sides.iter_mut().zip(of_sides) {
             if let Some(set) = found[action].sets.get_mut(set) {
@@ -47,8 +59,19 @@ pub(super) fn add_answers(
     }
 }
 
-/// Tables that a side did not look into.
-pub(super) fn untraced(sides: &[Vec<CountedAction>], action: usize) -> BTreeSet<String> {
+/// Tables that a side did not look into, and those that `before` wrote to and a migration made into something else, which is told too.
+pub(super) fn untraced(
+    sides: &mut [Vec<CountedAction>],
+    action: usize,
+    answers: &[Vec<Vec<Rows>>],
+    tables: &Tables,
+) -> BTreeSet<String> {
+    let written = answers.iter().filter_map(|of_set| of_set.first()).flatten().filter_map(|rows| match &rows.of {
+        Of::Left(table) => Some(table),
+        Of::Answer | Of::Gone(_) => None,
+    });
+    let elsewhere = written.filter(|table| !tables.contains_key(*table)).cloned();
+    sides[0][action].untraced.extend(elsewhere);
     sides.iter().flat_map(|side| side[action].untraced.clone()).collect()
 }
 
@@ -63,57 +86,35 @@ impl Unsteady {
     }
 
     /// Learns from a set in which columns the sides without the migration differ.
-    pub(super) fn learn(&mut self, answers: &[Vec<Rows>], control: usize, (tables, untraced): Known<'_>) {
-        for (name, of_sides) in comparable(answers, tables, untraced) {
-            let differ = |column: &String| of_sides[0].values(column) != of_sides[control].values(column);
-            let columns = common(&of_sides).into_iter().filter(differ);
-            self.0.entry(name).or_default().extend(columns);
-        }
-    }
-
-    /// Learns from a set that was asked again in which columns `after`, the last side, no longer differs.
-    pub(super) fn learn_again(&mut self, [first, again]: [&[Vec<Rows>]; 2], (tables, untraced): Known<'_>) {
-        let again: BTreeMap<String, Vec<Rows>> = comparable(again, tables, untraced).into_iter().collect();
-        for (name, of_sides) in comparable(first, tables, untraced) {
-            let differs = |of: &[Rows], column: &String| of[0].values(column) != of[of.len() - 1].values(column);
-            let no_longer = |column: &String| {
-                differs(&of_sides, column) && again.get(&name).is_some_and(|again| !differs(again, column))
-            };
-            let columns = common(&of_sides).into_iter().filter(no_longer);
+    pub(super) fn learn(&mut self, answers: &Comparable, control: usize) {
+        for (name, of_sides) in answers {
+            let columns = common(of_sides).into_iter().filter(|column| differ(of_sides, control, column));
             self.0.entry(name.clone()).or_default().extend(columns);
         }
     }
 
-    /// Whether `after` differs in a set in a column that is not known to be unsteady.
-    pub(super) fn differs(&self, answers: &[Vec<Rows>], (tables, untraced): Known<'_>) -> bool {
-        comparable(answers, tables, untraced).iter().any(|(name, of_sides)| {
+    /// Learns from a set that was asked again in which columns `after`, the last side, no longer differs.
+    pub(super) fn learn_again(&mut self, first: &Comparable, again: &Comparable) {
+        for (name, of_sides) in first {
+            let Some((_, again)) = again.iter().find(|(other, _)| other == name) else { continue };
             let last = of_sides.len() - 1;
-            let differs = |column: &String| of_sides[0].values(column) != of_sides[last].values(column);
-            common(of_sides).iter().any(|column| !self.has(name, column) && differs(column))
+            let no_longer = |column: &String| differ(of_sides, last, column) && !differ(again, last, column);
+            self.0.entry(name.clone()).or_default().extend(common(of_sides).into_iter().filter(no_longer));
+        }
+    }
+
+    /// Whether `after` differs in a set in a column that is not known to be unsteady.
+    pub(super) fn differs(&self, answers: &Comparable) -> bool {
+        answers.iter().any(|(name, of_sides)| {
+            let steady = |column: &String| !self.has(name, column);
+            common(of_sides).iter().any(|column| steady(column) && differ(of_sides, of_sides.len() - 1, column))
         })
     }
 }
 
-/// Columns of the tables of `before`, and tables that were not looked into.
-pub(super) type Known<'k> = (&'k Tables, &'k BTreeSet<String>);
-
-/// What can be compared of a set, with a name for it, on every side: the answer of each step, and what each table lost and gained.
-fn comparable(answers: &[Vec<Rows>], tables: &Tables, untraced: &BTreeSet<String>) -> Vec<(String, Vec<Rows>)> {
-    let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.of == Of::Answer).count();
-    let steps = answers.iter().map(of_steps).min().unwrap_or(0);
-    let of_step = |step: usize| answers.iter().map(|side| side[step].clone()).collect();
-    let steps = (0..steps).map(|step| (format!("step {step}"), of_step(step)));
-    let of_tables = changes_of_tables(answers, tables, untraced).map(|of_sides| {
-        let name = match &of_sides[0].of {
-            Of::Answer => String::new(),
-            Of::Left(table) => format!("left in {table}"),
-            Of::Gone(table) => format!("gone from {table}"),
-        };
-        (name, of_sides)
-    });
-    let mut all: Vec<(String, Vec<Rows>)> = steps.chain(of_tables).collect();
-    all.iter_mut().for_each(|(_, of_sides)| even_out(of_sides));
-    all
+/// Whether a side holds other values in a column than `before`, the first one.
+fn differ(of_sides: &[Rows], side: usize, column: &String) -> bool {
+    of_sides[0].values(column) != of_sides[side].values(column)
 }
 
 /// Columns that all sides have which have any rows.
@@ -398,7 +399,8 @@ mod tests {
         let one =
             || vec![CountedAction { sets: vec![crate::evidence::CountedSet::default()], ..CountedAction::default() }];
         let mut counted = [one(), one(), one()];
-        add_answers(&mut counted, 1, (0, 0), (sides, tables), &Unsteady::default());
+        let untraced = untraced(&mut counted, 0, &[sides.to_vec()], tables);
+        add_answers(&mut counted, 1, (0, 0), comparable(sides, tables, &untraced), &Unsteady::default());
         counted.into_iter().map(|mut side| side.remove(0).sets.remove(0).answers).collect()
     }
 
@@ -429,23 +431,22 @@ mod tests {
     #[test]
     fn what_one_set_shows_to_be_unsteady_is_compared_in_none() {
         let side = |value: &str, clock: &str| vec![rows(Of::Answer, &["v", "at"], &[&[value, clock]])];
-        let (tables, untraced) = (Tables::new(), BTreeSet::new());
-        let known = (&tables, &untraced);
+        let set = |of: [(&str, &str); 3]| {
+            comparable(&of.map(|(value, clock)| side(value, clock)), &Tables::new(), &BTreeSet::new())
+        };
         // In the first set the clock turned between the sides without the migration, in the second after both of them.
-        let (first, second) =
-            ([side("a", "1"), side("a", "2"), side("a", "2")], [side("b", "2"), side("b", "2"), side("b", "3")]);
+        let (first, second) = (set([("a", "1"), ("a", "2"), ("a", "2")]), set([("b", "2"), ("b", "2"), ("b", "3")]));
         let mut unsteady = Unsteady::default();
-        assert!(unsteady.differs(&second, known));
-        unsteady.learn(&first, 1, known);
-        assert!(!unsteady.differs(&second, known));
-        assert!(unsteady.differs(&[side("b", "2"), side("b", "2"), side("c", "2")], known), "the value is steady");
+        assert!(unsteady.differs(&second));
+        unsteady.learn(&first, 1);
+        assert!(!unsteady.differs(&second));
+        assert!(unsteady.differs(&set([("b", "2"), ("b", "2"), ("c", "2")])), "the value is steady");
         // With nothing but the second it is asked again, and there it agrees; what differs again is a difference.
         let mut unsteady = Unsteady::default();
-        let again = [side("b", "5"), side("b", "5"), side("c", "5")];
-        let second = [side("b", "2"), side("b", "2"), side("c", "3")];
-        unsteady.learn_again([&second, &again], known);
+        let second = set([("b", "2"), ("b", "2"), ("c", "3")]);
+        unsteady.learn_again(&second, &set([("b", "5"), ("b", "5"), ("c", "5")]));
         let mut counted = vec![vec![CountedAction { sets: vec![Default::default()], ..Default::default() }]; 3];
-        add_answers(&mut counted, 1, (0, 0), (&second, &tables), &unsteady);
+        add_answers(&mut counted, 1, (0, 0), second, &unsteady);
         let answer = |side: usize| &counted[side][0].sets[0].answers[0];
         assert_eq!(answer(0).left_out, 1);
         assert!(answer(0).checksum == answer(1).checksum && answer(0).checksum != answer(2).checksum);

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Executor, Row};
 
-use super::answer::{Rows, Tables, Unsteady, add_answers, sorted_part, takes_a_part, untraced, with_ties};
+use super::answer::{
+    Comparable, Rows, Tables, Unsteady, add_answers, comparable, sorted_part, takes_a_part, untraced, with_ties,
+};
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use super::survey::{PLANNED, Planned, Survey, planned};
@@ -126,26 +128,26 @@ impl Counting<'_> {
         sets: &[u64],
         answers: &[Vec<Vec<Rows>>],
     ) -> Result<(), TrialError> {
-        let untraced = untraced(&self.counted, action);
+        let untraced = untraced(&mut self.counted, action, answers, &self.tables);
+        let all: Vec<Comparable> = answers.iter().map(|of_set| comparable(of_set, &self.tables, &untraced)).collect();
         let mut unsteady = Unsteady::default();
-        answers.iter().for_each(|of_set| unsteady.learn(of_set, self.control, (&self.tables, &untraced)));
-        let differs = |place: &usize| unsteady.differs(&answers[*place], (&self.tables, &untraced));
-        let differing: Vec<usize> = (0..sets.len()).filter(differs).take(AGAIN).collect();
-        for place in differing {
+        all.iter().for_each(|of_set| unsteady.learn(of_set, self.control));
+        let differing = (0..sets.len()).filter(|place| unsteady.differs(&all[*place])).take(AGAIN);
+        for place in differing.collect::<Vec<usize>>() {
             let mut again = Vec::new();
             for asked in &mut self.sides {
                 again.push(operation(asked, action, sets[place], &mut CountedAction::default()).await?);
             }
-            unsteady.learn(&again, self.control, (&self.tables, &untraced));
-            unsteady.learn_again([&answers[place], &again], (&self.tables, &untraced));
+            let again = comparable(&again, &self.tables, &untraced);
+            unsteady.learn(&again, self.control);
+            unsteady.learn_again(&all[place], &again);
         }
         let mut looked = 0;
-        for (place, set) in sets.iter().enumerate() {
-            let of_set = (&answers[place][..], &self.tables);
+        for (place, of_set) in all.into_iter().enumerate() {
             add_answers(&mut self.counted, self.control, (action, place), of_set, &unsteady);
             if looked < ORDERED_SETS && in_another_order(&self.counted, self.control, (action, place)) {
                 looked += 1;
-                let places = places(&mut self.sides[0], action, *set).await?;
+                let places = places(&mut self.sides[0], action, sets[place]).await?;
                 let answers = &mut self.counted[0][action].sets[place].answers;
                 answers.iter_mut().zip(places).for_each(|(answer, total)| answer.total = total);
             }
@@ -224,11 +226,13 @@ impl Apart {
         for action in 0..actions {
             let mut of_sides: Vec<_> = answers.iter_mut().map(|side| side[action].drain(..)).collect();
             let next = || of_sides.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>();
-            let of_sets: Vec<Vec<Vec<Rows>>> = std::iter::from_fn(next).collect();
-            let (tables, untraced, mut unsteady) = (Tables::new(), BTreeSet::new(), Unsteady::default());
-            of_sets.iter().for_each(|of_set| unsteady.learn(of_set, control, (&tables, &untraced)));
-            for (set, of_set) in of_sets.iter().enumerate() {
-                add_answers(&mut counted, control, (action, set), (of_set, &tables), &unsteady);
+            // What writes do to tables is not looked up here.
+            let all: Vec<Comparable> =
+                std::iter::from_fn(next).map(|of_set| comparable(&of_set, &Tables::new(), &BTreeSet::new())).collect();
+            let mut unsteady = Unsteady::default();
+            all.iter().for_each(|of_set| unsteady.learn(of_set, control));
+            for (set, of_set) in all.into_iter().enumerate() {
+                add_answers(&mut counted, control, (action, set), of_set, &unsteady);
             }
         }
         sides.into_iter().zip(counted).collect()

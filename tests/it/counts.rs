@@ -313,23 +313,18 @@ fn what_a_write_leaves_in_other_tables_is_compared_too() {
     let change = json!([{ "kind": "triggers", "from": "", "to": "payments.payer, payments.twice" }, 256]);
     let changes = &action(&trial, "record_payment")["counts"]["plan_changes"];
     assert!(changes.as_array().unwrap().contains(&change), "{changes:#}");
-    shop.write(
-        "migrations/0002_changes_nothing.up.sql",
-        "CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS\n\
-         'BEGIN INSERT INTO notes VALUES (NEW.user_id, 0); RETURN NULL; END';\n",
-    );
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
-    assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "different");
+    let forgets = |amount: &str| {
+        let body = format!("BEGIN INSERT INTO notes VALUES (NEW.user_id, {amount}); RETURN NULL; END");
+        let up = format!("CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS '{body}';\n");
+        shop.write("migrations/0002_changes_nothing.up.sql", up);
+        let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
+        assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "different", "{amount}");
+    };
+    forgets("0");
     // Of a small table every set tells, not the first few alone.
     shop.change("scenario.toml", "amount = \"uniform(5, 90)\"", "amount = \"sequence(1)\"");
     shop.change("scenario.toml", ":amount, 'pending'", ":amount::int8, 'pending'");
-    shop.write(
-        "migrations/0002_changes_nothing.up.sql",
-        "CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS\n\
-         'BEGIN INSERT INTO notes VALUES (NEW.user_id, CASE WHEN 20 < NEW.amount THEN 0 ELSE NEW.amount END); RETURN NULL; END';\n",
-    );
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
-    assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "different");
+    forgets("CASE WHEN 20 < NEW.amount THEN 0 ELSE NEW.amount END");
 }
 
 #[test]
