@@ -171,12 +171,11 @@ mod tests {
         assert!(Some(alone) < noisy_alone, "{noisy_alone:?}");
         assert_eq!(needed(&[quiet, metric(0.0, 0.6)], 0.05, 0.0125, false), noisy_alone);
         assert_eq!(needed(&[None, metric(0.0, 0.06)], 0.05, 0.0125, false), None);
-        // Of four sets of clones more of them: their means lie 2 % apart, and their t is wide.
-        let means = [-0.02, 0.0, 0.02, 0.04];
-        let sets = crate::stats::paired::effect_of_groups(&means.map(|mean| vec![mean, mean]), 0.05).unwrap();
-        let of_sets = Measured { ratios: means.to_vec(), ..measured(sets, effect_of(0.0, 0.001)) };
-        let sets = needed(&[Some(of_sets)], 0.05, 0.05, true);
-        assert!(sets.is_some_and(|sets| (5..=12).contains(&sets)), "{sets:?}");
+        // Of three sets of clones more of them, by the t they will have.
+        let means = [0.025, 0.1, 0.175];
+        let sets = crate::stats::paired::effect_of_groups(&means.map(|mean| vec![mean; 3]), 0.05).unwrap();
+        let of_sets = [Some(Measured { ratios: means.to_vec(), ..measured(sets, effect_of(0.0, 0.001)) })];
+        assert_eq!(needed(&of_sets, 0.05, 0.05, true), Some(7));
         // Lateness that is half of the latency leaves half of the margin: 3 % is neither the same nor a change then.
         let late = |center: f64| metric(center, 0.06).map(|metric| Measured { lag_us: 50.0, ..metric });
         assert_eq!(needed(&[late(0.03)], 0.05, 0.0125, false), None);

@@ -308,6 +308,11 @@ mod tests {
         let found = effect_of_groups(&three, 0.05).unwrap();
         assert!((found.estimate - 0.2).abs() < 1e-12 && (found.interval95.1 - 0.448_4).abs() < 1e-4, "{found:?}");
         assert_eq!(effect_of_groups(&three[..2], 0.05), None);
+        // Three quarters of the effect apart: at the t of three groups there would have to be 17, at that of the number itself 7 do.
+        let means = [0.025, 0.1, 0.175];
+        let apart = effect_of_groups(&means.map(|mean| vec![mean; 3]), 0.05).unwrap();
+        let needed = [pairs_in_all, groups_in_all].map(|of| of(&means, &apart, 0.05, 0.05));
+        assert_eq!(needed, [Some(17), Some(7)]);
         assert_eq!(effect_of_groups(&[vec![0.1], vec![0.2], vec![0.3]], 0.05), None, "too few chunks");
     }
 

@@ -445,6 +445,8 @@ mod tests {
         let mut unsteady = Unsteady::default();
         let second = set([("b", "2"), ("b", "2"), ("c", "3")]);
         unsteady.learn_again(&second, &set([("b", "5"), ("b", "5"), ("c", "5")]));
+        assert!(!unsteady.differs(&set([("b", "2"), ("b", "2"), ("b", "3")])), "the clock is left out");
+        assert!(unsteady.differs(&second), "the value differed again");
         let mut counted = vec![vec![CountedAction { sets: vec![Default::default()], ..Default::default() }]; 3];
         add_answers(&mut counted, 1, (0, 0), second, &unsteady);
         let answer = |side: usize| &counted[side][0].sets[0].answers[0];
