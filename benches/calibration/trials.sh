@@ -2,9 +2,10 @@
 # Whether verdicts and intervals keep their promises on the real engine of this machine: trials of a migration that changes
 # nothing, and of migrations that make one of five actions dearer by a known share of its work.
 #
-#   benches/calibration/trials.sh [NULL_TRIALS] [TRIALS_OF_EACH_EFFECT] [FLAGS OF prove]
+#   [FIRST_SEED=N] benches/calibration/trials.sh [NULL_TRIALS] [TRIALS_OF_EACH_EFFECT] [FLAGS OF prove]
 #
 # By default 40 and 10 trials; each takes a quarter of a minute. Flags such as `--interleave op` or `--replicates 4` calibrate those.
+# Another first seed makes trials that can be added to those of an earlier run.
 # Prints a line for each trial, then false verdicts, how often each effect was found, and how often the interval of 95 % of p50
 # held the truth: 0 for the null, else the median estimate of the other trials of that effect, so that none is its own witness.
 # The share that was expected to be found is that of the nulls whose p50 or p95 would have been called with the effect added. Needs a release build and python3.
@@ -23,7 +24,7 @@ print(f'effect {sys.argv[1]:>2} %  seed {sys.argv[2]:>3}  {trial["verdict"]:<12}
 PY
 }
 # In turn, so that an hour of noise is nobody's alone.
-seed=0
+seed=$((${FIRST_SEED:-1} - 1))
 for ((i = 0; i < nulls; i++)); do
     seed=$((seed + 1)); trial 0 $seed "${@:3}"
     if ((i < each)); then for effect in 2 5 10 30; do seed=$((seed + 1)); trial $effect $seed "${@:3}"; done; fi
