@@ -8,11 +8,12 @@ use super::Verdict;
 use super::checks::{self, Check, Effectiveness};
 use super::counts::CountComparison;
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
-use super::siblings::{sibling_floor, unchanged};
+use super::siblings::{sibling_floor, witnesses};
 use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed, why_undecided};
 use crate::evidence::{Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::paired::Effect;
+use crate::units::change_text;
 
 /// One action.
 #[derive(Debug, Clone, Serialize)]
@@ -25,7 +26,7 @@ pub struct ActionComparison {
     pub share: f64,
     /// Changes smaller than this count as the same, as a share.
     pub margin: f64,
-    /// From p50 and p95: regressed if either is, else improved if either is, else same if both are.
+    /// From p50 and p95: regressed if either is, else improved if either is and the other does not seem to be slower, else same if both are.
     pub verdict: Verdict,
     /// Proven not to be slower by its margin or more, in p50 and p95 (non-inferiority; an intersection-union test, so that it
     /// needs no correction over actions: Berger 1982).
@@ -61,6 +62,13 @@ pub struct ActionComparison {
 }
 
 impl ActionComparison {
+    /// Which of p50 and p95 is neither faster nor proven not slower.
+    #[must_use]
+    pub fn open_quantile(&self) -> Option<&'static str> {
+        let open = |metric: &Option<MetricComparison>| metric.as_ref().is_none_or(MetricComparison::is_open);
+        [("p50", &self.p50), ("p95", &self.p95)].into_iter().find(|(_, metric)| open(metric)).map(|(name, _)| name)
+    }
+
     /// Whether it moved beyond its margin beside a control that differs beyond chance, so that it may be how one clone lies. Where
     /// the control differs by chance alone, more chunks show it.
     #[must_use]
@@ -82,10 +90,10 @@ pub fn compare_all(
     let adjusted = corrected(&measured, |metric| metric.effect.as_ref());
     // The control is looked at as often as the effect, and would by chance differ somewhere as often.
     let control_adjusted = corrected(&measured, |metric| metric.control.as_ref());
-    let unchanged = unchanged(evidence, &counts);
-    let floors: Vec<Vec<Option<f64>>> = (0..count)
-        .map(|a| (0..QUANTILES.len()).map(|m| sibling_floor(&measured, &unchanged, a, m)).collect())
-        .collect();
+    let witnesses = witnesses(evidence, &counts);
+    let floor = |a: usize, m: usize| witnesses.as_ref().map(|of| sibling_floor(&measured, of, a, m));
+    let floors: Vec<Vec<Option<f64>>> =
+        (0..count).map(|a| (0..QUANTILES.len()).map(|m| floor(a, m)).collect()).collect();
     measured
         .into_iter()
         .zip(counts)
@@ -138,8 +146,7 @@ fn assemble(
         .enumerate()
         .map(|(m, metric)| metric.map(|metric| judge(&metric, margin, &beside(m), level, scope)))
         .collect();
-    let deciding: Vec<Verdict> = compared[..DECIDING].iter().flatten().map(|m| m.verdict).collect();
-    let (verdict, reason) = combine(&deciding, scope);
+    let (verdict, reason) = combine(&compared[..DECIDING], margin, scope);
     let reason = reason.or_else(|| {
         (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], margin, scope.beyond))
     });
@@ -172,11 +179,12 @@ fn assemble(
     }
 }
 
-fn combine(deciding: &[Verdict], scope: &Effectiveness<'_>) -> (Verdict, Option<String>) {
+fn combine(metrics: &[Option<MetricComparison>], margin: f64, scope: &Effectiveness<'_>) -> (Verdict, Option<String>) {
     if let Some(message) = scope.invalid {
         return (Verdict::Invalid, Some(message.to_owned()));
     }
-    let any = |verdict: Verdict| deciding.contains(&verdict);
+    let deciding: Vec<&MetricComparison> = metrics.iter().flatten().collect();
+    let any = |verdict: Verdict| deciding.iter().any(|metric| metric.verdict == verdict);
     if deciding.is_empty() {
         return (Verdict::Inconclusive, Some("too few operations for any percentile".to_owned()));
     }
@@ -189,8 +197,17 @@ fn combine(deciding: &[Verdict], scope: &Effectiveness<'_>) -> (Verdict, Option<
     if any(Verdict::Regressed) {
         (Verdict::Regressed, None)
     } else if any(Verdict::Improved) {
-        (Verdict::Improved, None)
-    } else if deciding.len() == DECIDING && deciding.iter().all(|v| *v == Verdict::Same) {
+        match deciding.iter().find_map(|metric| metric.change.filter(|c| metric.is_open() && margin <= c.change)) {
+            Some(slower) => {
+                let by = change_text(slower.change);
+                (
+                    Verdict::Inconclusive,
+                    Some(format!("one of p50 and p95 is faster, and the other may be slower ({by})")),
+                )
+            }
+            None => (Verdict::Improved, None),
+        }
+    } else if deciding.len() == DECIDING && deciding.iter().all(|metric| metric.verdict == Verdict::Same) {
         (Verdict::Same, None)
     } else {
         (Verdict::Inconclusive, scope.one_sided.map(str::to_owned))
@@ -232,5 +249,24 @@ mod tests {
         // Many finds together allow each other more.
         let all: Vec<_> = (0..20).map(|_| alone(0.06, 0.08)).collect();
         assert!((p_of_first(&all) - found).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_one_quantile_gains_the_other_must_not_seem_to_lose() {
+        let judged = |verdict: Verdict, center: f64, spread: f64, not_slower: bool| {
+            let metric = measured(effect_of(center, spread), effect_of(0.0, 0.01));
+            let beside = Beside { p_adjusted: Some(0.5), control_p: Some(0.5), sibling_floor: None };
+            let judged = judge(&metric, 0.05, &beside, 0.05, &Effectiveness::default());
+            Some(MetricComparison { verdict, not_slower, ..judged })
+        };
+        let combined = |p95: Option<MetricComparison>| {
+            combine(&[judged(Verdict::Improved, -0.3, 0.02, true), p95], 0.05, &Effectiveness::default())
+        };
+        let (verdict, reason) = combined(judged(Verdict::Inconclusive, 0.3, 0.6, false));
+        assert_eq!(verdict, Verdict::Inconclusive);
+        assert!(reason.is_some_and(|reason| reason.contains("the other may be slower (+")));
+        assert_eq!(combined(judged(Verdict::Inconclusive, -0.3, 0.6, false)).0, Verdict::Improved);
+        assert_eq!(combined(judged(Verdict::Same, 0.02, 0.02, true)).0, Verdict::Improved);
+        assert_eq!(combined(None).0, Verdict::Improved);
     }
 }

@@ -417,16 +417,21 @@ fn machine(evidence: &Evidence, checks: &mut Vec<Check>) {
 
 fn same_answers(evidence: &Evidence, counts: &[Option<CountComparison>], checks: &mut Vec<Check>) {
     for (action, counted) in evidence.actions.iter().zip(counts) {
-        let (consequence, what) = match counted.as_ref().map(|counted| counted.answers) {
-            Some(Answers::Different) => (Consequence::Invalid, "other rows: the migration changes the answer"),
-            Some(Answers::OtherPart) => (
+        let Some(counted) = counted else { continue };
+        let (consequence, what) = match counted.answers {
+            Answers::Different => {
+                let different = counted.different.as_deref().unwrap_or("gives other rows");
+                (Consequence::Invalid, format!("{different}: the migration changes the answer"))
+            }
+            Answers::OtherPart => (
                 Consequence::Warning,
-                "as many rows, but other ones. A new plan alone may do that where a statement takes a part of what it finds (LIMIT, OFFSET), gathers rows as \
-                 they come or numbers ties, and so may a migration that changes the answer: order it by a unique key to know",
+                "gives as many rows, but other ones. A new plan alone may do that where a statement takes a part of what it finds (LIMIT, OFFSET), gathers \
+                 rows as they come or numbers ties, and so may a migration that changes the answer: order it by a unique key to know"
+                    .to_owned(),
             ),
             _ => continue,
         };
-        let message = format!("`{}`, asked with the same parameters on both sides, gives {what}", action.name);
+        let message = format!("`{}`, asked with the same parameters on both sides, {what}", action.name);
         checks.push(Check::new(CheckName::SameAnswers, consequence, message).of(Some(&action.name)));
     }
 }

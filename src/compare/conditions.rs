@@ -96,7 +96,7 @@ pub(super) fn uneven_chunks(evidence: &Evidence) -> Vec<usize> {
     evidence.chunks.iter().enumerate().filter(|(_, chunk)| uneven(chunk)).map(|(number, _)| number).collect()
 }
 
-/// Checkpoints of the server's own, autovacuum and other sessions, counted slice by slice.
+/// Checkpoints of the server's own, autovacuum and other sessions, as far as they were at work at the end of a slice.
 fn background(evidence: &Evidence) -> Found {
     let slices = |side: Side| {
         evidence.chunks.iter().filter_map(move |chunk| chunk.sides.get(&side)).flat_map(|side| &side.slices)
@@ -120,15 +120,23 @@ fn background(evidence: &Evidence) -> Found {
             uneven |= UNEVEN * (total as f64) < (most - least) as f64;
         }
     }
+    let unseen = Side::ALL.map(|side| count(side, |slice| 0 < slice.others_unseen)).into_iter().max().unwrap_or(0);
+    let unseen = (0 < unseen).then(|| {
+        format!(
+            "other sessions were there at {unseen} of {total} slices, and this role may not see whether they were at work: GRANT pg_read_all_stats to \
+             it"
+        )
+    });
     if said.is_empty() {
-        return None;
+        return unseen.map(|unseen| (CheckName::Background, Consequence::Warning, unseen));
     }
     let advice = if uneven {
         "the sides did not bear it alike: measure again on a server of its own, or for longer"
     } else {
         "all sides bore it alike; expect to need more chunks"
     };
-    Some((CheckName::Background, Consequence::Warning, format!("{}; {advice}", said.join(", "))))
+    let unseen = unseen.map(|unseen| format!(". {unseen}")).unwrap_or_default();
+    Some((CheckName::Background, Consequence::Warning, format!("{}; {advice}{unseen}", said.join(", "))))
 }
 
 /// The first tenth of a slice must not be slower than the slice: else a side is still warming up after the others' turn. Of the
@@ -349,6 +357,12 @@ pub(super) mod tests {
         assert!(message.contains("did not bear it alike"), "{message}");
         let message = only(&disturbed(&["before", "control", "after"]), CheckName::Background, Consequence::Warning);
         assert!(message.contains("bore it alike"), "{message}");
+        let unseen = evidence(|_, _, facts| facts["slices"][0]["others_unseen"] = json!(2));
+        let message = only(&unseen, CheckName::Background, Consequence::Warning);
+        assert!(
+            message.contains("there at 8 of 16 slices") && message.contains("GRANT pg_read_all_stats"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct CountComparison {
     pub flipped: Option<Moved>,
     /// Whether both sides answer alike.
     pub answers: Answers,
+    /// What the migration changes of the answer, such as `leaves other rows in t`; absent where the answers are not different.
+    pub different: Option<String>,
     /// Columns of an answer that differ between the sides without the migration too, such as a clock, and were not compared.
     pub columns_left_out: u32,
     /// Columns of an answer that the migration takes away: they were not compared.
@@ -47,7 +49,8 @@ pub struct CountComparison {
     pub untraced: BTreeSet<String>,
     /// Of the counts alone: regressed when blocks or temporary files grow in the mean, by the margin and at least [`FEWEST_BLOCKS`] an
     /// operation, or those of any executed set to twice as many; improved when they shrink so; invalid when the answers differ;
-    /// inconclusive when no operation could be counted, or more triggers fire or keys are checked than before.
+    /// inconclusive when no operation could be counted, more triggers fire or keys are checked than before, or only the plan that fits any
+    /// parameters changed.
     pub verdict: Verdict,
 }
 
@@ -60,6 +63,20 @@ impl CountComparison {
             Verdict::Improved => self.cheaper.as_ref().filter(|_| !self.after.exceeded_by(&self.before, margin)),
             _ => None,
         }
+    }
+
+    /// Sets that became dearer and are so few that neither p50 nor p95 need show it.
+    #[must_use]
+    pub fn few_dearer(&self) -> Option<&Moved> {
+        let few = |dearer: &&Moved| f64::from(dearer.sets) <= FEW * f64::from(self.sets);
+        self.dearer.as_ref().filter(few).filter(|_| self.verdict == Verdict::Regressed)
+    }
+
+    /// The plan that fits any parameters changed otherwise than those of the sets, whose blocks say nothing of it.
+    #[must_use]
+    pub fn only_generic_changed(&self) -> bool {
+        let known = |change: &PlanChange| self.plan_changes.iter().any(|(known, _)| known == change);
+        self.verdict == Verdict::Inconclusive && !self.generic_changes.iter().all(known)
     }
 
     /// More triggers fire or keys are checked than before; their work is in no block count.
@@ -130,6 +147,9 @@ pub enum Answers {
 /// Fewer blocks than this are what one more index costs an operation that writes.
 pub const FEWEST_BLOCKS: f64 = 4.0;
 
+/// A share of the operations that p95 need not show: half of it may lie below.
+const FEW: f64 = 0.1;
+
 /// A set that costs this many times as much, or as little, is named.
 const FAR: f64 = 2.0;
 
@@ -165,7 +185,7 @@ fn compare(
     for (old, new) in before.generic.iter().zip(&after.generic) {
         generic_changes.extend(differ(*old, *new));
     }
-    let answers = answers([before, control, after]);
+    let (answers, different) = answers([before, control, after]);
     let pairs = executed([before, after]);
     let far = |pair: &Pair<'_>| FEWEST_BLOCKS <= pair.0.blocks().abs_diff(pair.1.blocks()) as f64;
     let is_dearer = |pair: &Pair<'_>| far(pair) && FAR <= factor(pair);
@@ -192,6 +212,9 @@ fn compare(
         Verdict::Inconclusive
     } else if new.exceeded_by(&old, margin) || cheaper.is_some() {
         Verdict::Improved
+    } else if !generic_changes.iter().all(|change| plan_changes.contains_key(change)) {
+        // Operations were planned for their parameters; what the server does without that was not executed.
+        Verdict::Inconclusive
     } else {
         Verdict::Same
     };
@@ -209,6 +232,7 @@ fn compare(
         cheaper,
         flipped,
         answers,
+        different,
         columns_gone: before.sets.iter().flat_map(|set| &set.answers).map(|a| a.columns_gone).max().unwrap_or_default(),
         columns_left_out: before.sets.iter().flat_map(|set| &set.answers).map(|a| a.left_out).max().unwrap_or_default(),
         untraced: before.untraced.union(&after.untraced).cloned().collect(),
@@ -240,8 +264,8 @@ pub(super) fn means<'s>(sets: impl IntoIterator<Item = &'s CountedSet>) -> Count
     }
 }
 
-/// The worst of all sets.
-fn answers([before, control, after]: [&CountedAction; 3]) -> Answers {
+/// The worst of all sets, and what is different where it is that.
+fn answers([before, control, after]: [&CountedAction; 3]) -> (Answers, Option<String>) {
     // An order by a random number says the place of each row too, and agrees now and then by luck.
     let unsteady: BTreeSet<usize> = (before.sets.iter().zip(&control.sets))
         .flat_map(|(before, control)| before.answers.iter().zip(&control.answers).enumerate())
@@ -251,7 +275,7 @@ fn answers([before, control, after]: [&CountedAction; 3]) -> Answers {
     let all = before.sets.iter().zip(&control.sets).zip(&after.sets).flat_map(|((before, control), after)| {
         before.answers.iter().zip(&control.answers).zip(&after.answers).enumerate()
     });
-    let mut worst = Answers::Same;
+    let (mut worst, mut different) = (Answers::Same, None);
     for (step, ((before, control), after)) in all {
         let found = if before.rows == control.rows && before.rows != after.rows {
             Answers::Different
@@ -262,7 +286,11 @@ fn answers([before, control, after]: [&CountedAction; 3]) -> Answers {
         } else if before.checksum == after.checksum && before.rows == after.rows {
             match (before.ordered == after.ordered, before.total && !unsteady.contains(&step)) {
                 (true, _) => Answers::Same,
-                (false, true) => Answers::Different,
+                (false, true) => {
+                    different
+                        .get_or_insert("gives its rows in another order, though it says the place of each".to_owned());
+                    Answers::Different
+                }
                 (false, false) => Answers::OtherOrder,
             }
         } else if before.partial && before.rows == after.rows {
@@ -278,11 +306,17 @@ fn answers([before, control, after]: [&CountedAction; 3]) -> Answers {
             Answers::OtherPart => 4,
             Answers::Different => 5,
         };
+        if found == Answers::Different {
+            different.get_or_insert_with(|| match before.change.as_deref() {
+                Some(change) => format!("writes otherwise: other rows are {change}"),
+                None => "gives other rows".to_owned(),
+            });
+        }
         if rank(worst) < rank(found) {
             worst = found;
         }
     }
-    worst
+    (worst, different)
 }
 
 #[cfg(test)]
@@ -368,6 +402,53 @@ pub(super) mod tests {
         let found = compare([&before, &before, &after], 0.05, &BTreeSet::new());
         assert_eq!((found.verdict, found.fires_more()), (Verdict::Inconclusive, true));
         assert_eq!(compare([&after, &after, &before], 0.05, &BTreeSet::new()).verdict, Verdict::Same, "one less");
+    }
+
+    #[test]
+    fn a_plan_for_any_parameters_that_alone_changed_is_not_the_same() {
+        let plan = |index: &str| PlanShape {
+            paths: vec![crate::evidence::AccessPath {
+                relation: "t".to_owned(),
+                scan: "Index Scan".to_owned(),
+                indexes: vec![index.to_owned()],
+            }],
+            ..PlanShape::default()
+        };
+        let action = |plans: [&str; 2]| CountedAction {
+            plans: plans.map(plan).to_vec(),
+            generic: vec![1],
+            ..counted(vec![set(1, 6, "a")])
+        };
+        let compared = |after: [&str; 2]| {
+            let before = action(["i", "i"]);
+            compare([&before, &before.clone(), &action(after)], 0.05, &BTreeSet::new())
+        };
+        assert_eq!(compared(["i", "i"]).verdict, Verdict::Same);
+        let found = compared(["i", "j"]);
+        assert_eq!((found.verdict, found.only_generic_changed()), (Verdict::Inconclusive, true));
+        // What the sets show too was executed.
+        let found = compared(["j", "j"]);
+        assert_eq!((found.verdict, found.only_generic_changed()), (Verdict::Same, false));
+    }
+
+    #[test]
+    fn what_is_different_is_named() {
+        let changed = |change: Option<&str>, checksum: &str| {
+            let mut set = set(1, 6, checksum);
+            set.answers[0].change = change.map(str::to_owned);
+            set
+        };
+        let different = |change: Option<&str>| both(vec![changed(change, "a")], vec![changed(change, "b")]).different;
+        assert_eq!(different(None).as_deref(), Some("gives other rows"));
+        assert_eq!(different(Some("left in t")).as_deref(), Some("writes otherwise: other rows are left in t"));
+        assert_eq!(both(vec![set(1, 6, "a")], vec![set(1, 6, "a")]).different, None);
+        let ordered = |ordered: &str| {
+            let mut set = set(2, 6, "a");
+            (set.answers[0].ordered, set.answers[0].total) = (ordered.to_owned(), true);
+            set
+        };
+        let different = both(vec![ordered("x")], vec![ordered("y")]).different.unwrap();
+        assert!(different.contains("in another order"), "{different}");
     }
 
     #[test]

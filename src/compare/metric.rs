@@ -32,8 +32,8 @@ pub struct MetricComparison {
     /// How much of the change the load driver's own lateness could make, as a share of `before`: twice
     /// the difference of its lag between the sides at this quantile, once for sending, once for receiving.
     pub driver_floor: f64,
-    /// The largest change that another set of clones may make, as a share, where single operations do exactly what they did on one set;
-    /// absent where they do not, or the sets are several.
+    /// The largest change that another set of clones, or other databases, may make for no reason of the migration, as a share; absent where
+    /// several sets tell it, or the sides are one database.
     pub sibling_floor: Option<f64>,
     /// Changes within this can be called the same, as a share: the part of the margin that is the server's, for the driver's lateness is in
     /// every latency of every side and hides as much of a change.
@@ -47,6 +47,11 @@ pub struct MetricComparison {
 }
 
 impl MetricComparison {
+    /// Neither faster nor proven not slower.
+    pub(super) fn is_open(&self) -> bool {
+        self.verdict != Verdict::Improved && !self.not_slower
+    }
+
     /// How far its estimate lies from no change, as a share; 0 where there is none.
     pub(super) fn moved(&self) -> f64 {
         self.change.map_or(0.0, |change| change.change.abs())

@@ -1,4 +1,4 @@
-//! How far sets of clones differ for no reason of the migration, which bounds what one set can call. Must look at nothing but actions
+//! How far sets of clones differ for no reason of the migration, which bounds what one set can call. Must take for witnesses only actions
 //! whose single operations do exactly what they did.
 
 use super::counts::CountComparison;
@@ -7,40 +7,33 @@ use crate::evidence::{Evidence, Subject};
 use crate::stats::prediction::prediction_interval;
 
 /// One set of clones tells a change of p50 with a standard deviation of about 5 % from set to set (docs/adr/0003); this is 1.6 of them.
-/// Where single operations do exactly what they did, no smaller change is called on one set, unless enough others tell how far sets
-/// differ here.
+/// No smaller change is called on one set, unless enough witnesses tell how far sets differ here. How a clone lies moves an action that
+/// changed as much as any other.
 const SIBLINGS: f64 = 0.08;
 
 /// So many other actions whose operations do exactly what they did tell how far sets of clones differ here.
 const WITNESSES: usize = 10;
 
-/// Positions of actions whose single operations do exactly what they did, where one set of clones alone tells of them.
-pub(super) fn unchanged(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<usize> {
+/// Actions whose single operations do exactly what they did: they tell how far one set of clones differs for no reason. Nothing where
+/// several sets tell it, or where the sides are the same files.
+pub(super) fn witnesses(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Option<Vec<usize>> {
     let design = &evidence.design;
-    // In place the sides without the change are the same files as the one with it.
     if 1 < design.replicates || design.subject == Subject::InPlace {
-        return Vec::new();
+        return None;
     }
     let is_unchanged = |counts: &Option<CountComparison>| counts.as_ref().is_some_and(CountComparison::is_unchanged);
-    (0..counts.len()).filter(|a| is_unchanged(&counts[*a])).collect()
+    Some((0..counts.len()).filter(|a| is_unchanged(&counts[*a])).collect())
 }
 
-/// The largest change of a metric that another set of clones may make where operations do exactly what they did: [`SIBLINGS`], or
-/// the farther end of where one more of them would lie, where the others of this trial lie closer together. At every look the clones
-/// are the same, so that looks need no correction here.
-pub(super) fn sibling_floor(
-    measured: &[Vec<Option<Measured>>],
-    unchanged: &[usize],
-    a: usize,
-    m: usize,
-) -> Option<f64> {
-    unchanged.contains(&a).then(|| {
-        let effect = |other: &usize| Some(measured[*other][m].as_ref()?.effect?.estimate);
-        let others: Vec<f64> = unchanged.iter().filter(|other| **other != a).filter_map(effect).collect();
-        let family = DECIDING * unchanged.len();
-        let seen = (WITNESSES <= others.len()).then(|| prediction_interval(&others, family)).flatten();
-        seen.map_or(SIBLINGS, |(low, high)| low.abs().max(high.abs()).exp_m1().min(SIBLINGS))
-    })
+/// The largest change of a metric that another set of clones may make for no reason of the migration: [`SIBLINGS`], or the farther end of
+/// where one more of the witnesses would lie, where these lie closer together. At every look the clones are the same, so that looks need no
+/// correction here.
+pub(super) fn sibling_floor(measured: &[Vec<Option<Measured>>], witnesses: &[usize], a: usize, m: usize) -> f64 {
+    let effect = |other: &usize| Some(measured[*other][m].as_ref()?.effect?.estimate);
+    let others: Vec<f64> = witnesses.iter().filter(|other| **other != a).filter_map(effect).collect();
+    let family = DECIDING * measured.len();
+    let seen = (WITNESSES <= others.len()).then(|| prediction_interval(&others, family)).flatten();
+    seen.map_or(SIBLINGS, |(low, high)| low.abs().max(high.abs()).exp_m1().min(SIBLINGS))
 }
 
 /// A change beyond the margin and beside zero that is no larger than what siblings differ by.
@@ -61,14 +54,16 @@ mod tests {
         };
         let quiet: Vec<f64> = (0..11).map(|n| if n == 3 { 0.07 } else { 0.01 * (f64::from(n % 3) - 1.0) }).collect();
         let all: Vec<usize> = (0..11).collect();
-        let floor = sibling_floor(&with(&quiet), &all, 3, 0).unwrap();
+        let floor = sibling_floor(&with(&quiet), &all, 3, 0);
         assert!((0.02..0.05).contains(&floor), "{floor}");
         // Among the others it is itself a witness that they differ by more.
-        assert!(0.06 < sibling_floor(&with(&quiet), &all, 4, 0).unwrap());
-        // Nine are too few, a trial in which they lie far apart has the bound of every trial, and what changed has none.
-        assert_eq!(sibling_floor(&with(&quiet), &all[..10], 3, 0), Some(SIBLINGS));
+        assert!(0.06 < sibling_floor(&with(&quiet), &all, 4, 0));
+        // Nine are too few, and a trial in which they lie far apart has the bound of every trial.
+        assert_eq!(sibling_floor(&with(&quiet), &all[..10], 3, 0), SIBLINGS);
         let loud: Vec<f64> = quiet.iter().map(|c| c * 5.0).collect();
-        assert_eq!(sibling_floor(&with(&loud), &all, 3, 0), Some(SIBLINGS));
-        assert_eq!(sibling_floor(&with(&quiet), &all[4..], 3, 0), None);
+        assert_eq!(sibling_floor(&with(&loud), &all, 3, 0), SIBLINGS);
+        // What changed is moved by how a clone lies as well: the others are its witnesses.
+        let others: Vec<usize> = (0..11).filter(|n| *n != 3).collect();
+        assert_eq!(sibling_floor(&with(&quiet), &others, 3, 0), floor);
     }
 }

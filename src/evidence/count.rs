@@ -26,6 +26,9 @@ pub struct CountedAction {
     /// Tables that its writes touched and that were not looked into: too large, not to be read, or no tables on both sides.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub untraced: BTreeSet<String>,
+    /// An operation wrote or locked something, which a query that calls a function may do too; absent before format 7.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wrote: bool,
 }
 
 /// What the actions cost on `after` without one of its indexes.
@@ -147,6 +150,9 @@ pub struct Answer {
     /// Columns that only the side `before` has, and that were not compared; absent before format 5.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub columns_gone: u32,
+    /// Where it is what a write did to a table: `left in` it, or `gone from` it; absent for what a step gave, and before format 7.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
 }
 
 fn is_zero(number: &u32) -> bool {

@@ -23,7 +23,7 @@ pub use histograms::{ActionHistograms, Histograms};
 pub use limits::Limits;
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// A database in one schema state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -308,6 +308,13 @@ pub struct SliceFacts {
     pub autovacuum_workers: u64,
     /// Sessions of others that executed something at its end.
     pub others_active: u64,
+    /// Sessions that were there at its end and of which the role may not see whether they executed something; absent before format 7.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub others_unseen: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Quantiles of the timer's lateness, in microseconds.

@@ -86,6 +86,9 @@ pub struct Background {
     pub autovacuum_workers: u64,
     /// Sessions that execute something and have another name than the one that looks, in any database.
     pub others_active: u64,
+    /// Sessions of other roles, and autovacuum workers, of which this role may not see whether they execute something
+    /// (`pg_stat_get_activity` tells them apart from nobody without `pg_read_all_stats`).
+    pub others_unseen: u64,
 }
 
 /// Looks at what else the server does.
@@ -97,7 +100,8 @@ pub async fn background(connection: &mut PgConnection) -> Result<Background, Err
     let sql = format!(
         "SELECT ({checkpoints})::int8, count(*) FILTER (WHERE backend_type = 'autovacuum worker'),
                 count(*) FILTER (WHERE backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()
-                                   AND application_name <> current_setting('application_name'))
+                                   AND application_name <> current_setting('application_name')),
+                count(*) FILTER (WHERE datid IS NOT NULL AND backend_type IS NULL)
          FROM pg_stat_activity"
     );
     let doing = |e| Error::doing("look at what else the server does", e);
@@ -107,7 +111,8 @@ pub async fn background(connection: &mut PgConnection) -> Result<Background, Err
         let text = row.try_get_raw(at).map_err(doing)?.as_str().map(str::to_owned);
         Ok(text.ok().and_then(|text| text.parse().ok()).unwrap_or_default())
     };
-    Ok(Background { checkpoints: number(0)?, autovacuum_workers: number(1)?, others_active: number(2)? })
+    let (checkpoints, autovacuum_workers) = (number(0)?, number(1)?);
+    Ok(Background { checkpoints, autovacuum_workers, others_active: number(2)?, others_unseen: number(3)? })
 }
 
 /// The query of how many checkpoints there were.

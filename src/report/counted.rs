@@ -34,7 +34,11 @@ pub(super) fn rows(comparison: &Comparison) -> Vec<Vec<String>> {
                 format!("{}{temporary}", both(|counts| counts.blocks)),
                 both(|counts| counts.wal_bytes),
                 both(|counts| counts.planned_cost),
-                if counts.plan_changes.is_empty() { "same".to_owned() } else { "changed".to_owned() },
+                match (counts.plan_changes.is_empty(), counts.generic_changes.is_empty()) {
+                    (true, true) => "same".to_owned(),
+                    (true, false) => "generic changed".to_owned(),
+                    (false, _) => "changed".to_owned(),
+                },
                 counts.verdict.word().to_owned(),
             ]
         })

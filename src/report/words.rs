@@ -46,7 +46,10 @@ fn design(evidence: &Evidence) -> Vec<String> {
         Interleave::Block => lines.push(format!("the sides took turns in blocks, each after a warm-up{why}")),
     }
     if design.subject != Subject::Clones && evidence.counts.values().flatten().any(writes) {
-        lines.push("what writes leave in other tables was not compared: others may write here".to_owned());
+        lines.push(
+            "of what writes leave and take away only the rows they return were compared: others may write here"
+                .to_owned(),
+        );
     }
     if 1 < design.replicates {
         let sets = design.replicates;

@@ -53,7 +53,8 @@ pub(super) fn add_answers(
         let left_out = (all - columns.len()) as u32;
         for (found, rows) in sides.iter_mut().zip(of_sides) {
             if let Some(set) = found[action].sets.get_mut(set) {
-                set.answers.push(Answer { left_out, columns_gone, ..rows.answer(&columns) });
+                let change = (rows.of != Of::Answer).then(|| name.clone());
+                set.answers.push(Answer { left_out, columns_gone, change, ..rows.answer(&columns) });
             }
         }
     }
@@ -308,6 +309,7 @@ impl Rows {
             total: false,
             left_out: 0,
             columns_gone: 0,
+            change: None,
         }
     }
 }

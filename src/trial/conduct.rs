@@ -196,11 +196,17 @@ async fn take_turns(settings: &Settings, sitting: &Sitting, evidence: &mut Evide
         bytes += touched;
         buffers = shared;
     }
-    let actions = &sitting.workloads[0].actions;
-    let writing = |action: &&PlannedAction| action.steps.iter().any(|step| sql::may_write(&step.sql));
-    let writes: f64 = actions.iter().filter(writing).map(|action| action.share).sum();
+    // By its words, or as single operations showed: a query may call a function that writes.
+    let wrote = |action: usize| evidence.counts.values().any(|side| side.get(action).is_some_and(|of| of.wrote));
+    let writes = |action: &PlannedAction| action.steps.iter().any(|step| sql::may_write(&step.sql));
+    let actions = sitting.workloads[0].actions.iter().enumerate();
+    let writing = actions.filter(|(at, action)| writes(action) || wrote(*at)).map(|(_, action)| action.share);
+    let (writers, writes) = writing.fold((0, 0.0), |(writers, writes), share| (writers + 1, writes + share));
     let design = &mut evidence.design;
     design.working_set_bytes = bytes;
+    // Where others use the server, checkpoints are not ours to ask for.
+    design.checkpointed = 0 < writers && matches!(settings.subject, Subject::Clones(_));
+    design.sequences_apart = 0 < writers && sitting.databases().count() < Side::ALL.len();
     if let Subject::InPlace(_) = settings.subject {
         // Every turn of `after` costs a migration and its reversal, so there is one in a chunk.
         design.interleave = Interleave::Block;
@@ -278,12 +284,11 @@ fn design(settings: &Settings, sitting: &Sitting) -> Design {
             Subject::Clones(dataset) => dataset.replicates,
             Subject::Given(_) | Subject::InPlace(_) => 1,
         },
-        // Where others use the server, checkpoints are not ours to ask for.
-        checkpointed: sitting.writes() && matches!(settings.subject, Subject::Clones(_)),
+        checkpointed: false,
         autovacuum: Autovacuum::default(),
         clones: Vec::new(),
         working_set_bytes: 0,
-        sequences_apart: sitting.writes() && sitting.databases().count() < Side::ALL.len(),
+        sequences_apart: false,
         priming_rounds: 0,
         primed: true,
         attempt: 1,

@@ -338,18 +338,34 @@ async fn operation(
     run(&mut asked.connection, "BEGIN").await?;
     let values = drawn(asked.workload, action, set);
     let planned = &asked.workload.actions[action];
-    let writes = planned.steps.iter().any(|step| sql::may_write(&step.sql));
-    let mut tracer = asked.tracer.as_mut().filter(|_| writes);
-    if let Some(tracer) = &mut tracer {
+    if let Some(tracer) = &mut asked.tracer {
         tracer.begin(&mut asked.connection).await?;
     }
-    let (counted, mut rows) = steps(&mut asked.connection, planned, values, (found, false)).await?;
-    if let Some(tracer) = tracer.filter(|_| counted.failed.is_none()) {
-        rows.extend(tracer.end(&mut asked.connection, &mut found.untraced, set < TRACED_SETS).await?);
+    let (mut counted, mut rows) = steps(&mut asked.connection, planned, values, (found, false)).await?;
+    // A function that a query calls may write too: only the server knows.
+    let own = if counted.failed.is_none() { transaction(&mut asked.connection).await? } else { None };
+    found.wrote |= own.is_some();
+    if let Some(own) = own {
+        // What waits for the end of the transaction, which never comes.
+        match fetch(&mut asked.connection, "SET CONSTRAINTS ALL IMMEDIATE").await? {
+            Err(code) => counted.failed = Some(code),
+            Ok(_) => {
+                if let Some(tracer) = &mut asked.tracer {
+                    let found = &mut found.untraced;
+                    rows.extend(tracer.end(&mut asked.connection, &own, found, set < TRACED_SETS).await?);
+                }
+            }
+        }
     }
     run(&mut asked.connection, "ROLLBACK").await?;
     found.sets.push(counted);
     Ok(rows)
+}
+
+/// The number of the transaction, where it wrote or locked anything.
+async fn transaction(connection: &mut PgConnection) -> Result<Option<String>, TrialError> {
+    let own = fetch(connection, "SELECT pg_current_xact_id_if_assigned()::xid::text").await?;
+    Ok(own.ok().and_then(|rows| rows.first()?.try_get::<String, _>(0).ok()))
 }
 
 /// Every step once; those that need a value no earlier step gave are left out. Where `ordered` is asked, also whether a statement

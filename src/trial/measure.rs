@@ -388,6 +388,7 @@ pub(super) fn slice_facts(place: u32, pace: Pace, since: Background) -> SliceFac
         checkpoints: since.checkpoints,
         autovacuum_workers: since.autovacuum_workers,
         others_active: since.others_active,
+        others_unseen: since.others_unseen,
     }
 }
 

@@ -17,7 +17,6 @@ use crate::scenario::program::Protocol;
 use crate::scenario::workload::{Bound, Setting, merge_loads};
 use crate::scenario::{Load, Scenario, Workload};
 use crate::seed::spec::parse_spec;
-use crate::sql;
 
 /// The databases of the sides and what is asked of them.
 pub(super) struct Sitting {
@@ -83,12 +82,6 @@ impl Sitting {
     /// How it arrives.
     pub(super) fn load(&self) -> Load {
         self.workloads[0].load
-    }
-
-    /// Whether any action may write.
-    pub(super) fn writes(&self) -> bool {
-        let actions = self.workloads.iter().flat_map(|workload| &workload.actions);
-        actions.flat_map(|action| &action.steps).any(|step| sql::may_write(&step.sql))
     }
 }
 

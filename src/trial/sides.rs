@@ -102,6 +102,7 @@ pub async fn migrate_after(
     let touched = touched_tables(&mut connection, &sampling, true).await?;
     let _ = connection.close().await;
     maintain(targets, &touched).await?;
+    align_sequences(targets).await?;
     (settings.listener)(Event::Migrated(applied.iter().map(|applied| applied.duration).sum()));
     Ok(migration_facts(label(migrations), applied, (size_bytes_before, size_bytes_after)))
 }
@@ -143,7 +144,7 @@ pub(super) async fn sampling(connection: &mut sqlx::postgres::PgConnection) -> R
     let rows = query(
         "SELECT format('%I.%I', n.nspname, c.relname), a.attnum, coalesce(a.attstattarget, -1)::int4
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-         WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+         WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
            AND a.attnum > 0 AND NOT a.attisdropped",
     )
     .fetch_all(connection)
@@ -154,8 +155,8 @@ pub(super) async fn sampling(connection: &mut sqlx::postgres::PgConnection) -> R
 }
 
 /// Tables that need ANALYZE after the migration: changed rows or maintenance of its own (if asked), new tables, columns, expressions or
-/// `CREATE STATISTICS` without data, and columns to be sampled otherwise than they were. Untouched tables keep the template's
-/// statistics, so that the luck of a new sample is not taken for an effect.
+/// `CREATE STATISTICS` without data, columns to be sampled otherwise than they were, and whatever such a table is a partition of.
+/// Untouched tables keep the template's statistics, so that the luck of a new sample is not taken for an effect.
 ///
 /// # Errors
 /// When the catalog cannot be read.
@@ -169,7 +170,7 @@ pub(super) async fn touched_tables(
          FROM pg_class c
          JOIN pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
-         WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+         WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
            AND (c.reltuples < 0
                 OR $1 AND (s.n_mod_since_analyze > 0 OR s.analyze_count > 0 OR s.vacuum_count > 0)
                 OR c.reltuples > 0 AND EXISTS (
@@ -196,6 +197,16 @@ pub(super) async fn touched_tables(
     let now = sampling(connection).await?;
     let otherwise = now.into_iter().filter(|(column, finely)| known.get(column).is_some_and(|old| old != finely));
     touched.extend(otherwise.map(|((table, _), _)| table));
+    let rows = query(
+        "SELECT DISTINCT format('%I.%I', n.nspname, c.relname)
+         FROM unnest($1::text[]) AS touched, pg_partition_ancestors(to_regclass(touched)) AS parent
+         JOIN pg_class c ON c.oid = parent JOIN pg_namespace n ON n.oid = c.relnamespace",
+    )
+    .bind(touched.iter().cloned().collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await
+    .map_err(|e| Error::doing("find the parents of partitions that the migration touched", e))?;
+    touched.extend(rows.iter().filter_map(|row| row.try_get::<String, _>(0).ok()));
     Ok(touched.into_iter().collect())
 }
 
@@ -275,6 +286,42 @@ async fn maintain(targets: &[(Side, Target); 3], tables: &[String]) -> Result<()
     Ok(())
 }
 
+/// Sets every sequence to the farthest that any side has it at, on all of them: a key that comes next is no answer that the migration
+/// changed because it took some itself. One that a role may not set stays where it is.
+async fn align_sequences(targets: &[(Side, Target); 3]) -> Result<(), Error> {
+    const SQL: &str =
+        "SELECT format('%I.%I', schemaname, sequencename), last_value, increment_by < 0 FROM pg_sequences";
+    let mut all: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let mut descending = BTreeSet::new();
+    for (_, target) in targets {
+        let mut connection = target.connect().await?;
+        let doing = |e| Error::doing("read how far sequences are", e);
+        for row in query(SQL).fetch_all(&mut connection).await.map_err(doing)? {
+            let name: String = row.try_get(0).map_err(doing)?;
+            // One that gave nothing yet, or that a role may not read, has no value.
+            let value: Option<i64> = row.try_get(1).map_err(doing)?;
+            if row.try_get(2).map_err(doing)? {
+                descending.insert(name.clone());
+            }
+            all.entry(name).or_default().extend(value);
+        }
+        let _ = connection.close().await;
+    }
+    all.retain(|_, values| {
+        values.len() < targets.len() && !values.is_empty() || values.iter().any(|v| *v != values[0])
+    });
+    for (_, target) in targets.iter().filter(|_| !all.is_empty()) {
+        let mut connection = target.connect().await?;
+        for (name, values) in &all {
+            let farthest = if descending.contains(name) { values.iter().min() } else { values.iter().max() };
+            let set = query("SELECT setval(to_regclass($1), $2)").bind(name.clone()).bind(farthest);
+            let _ = set.execute(&mut connection).await;
+        }
+        let _ = connection.close().await;
+    }
+    Ok(())
+}
+
 /// Samples these tables anew, those that are there.
 ///
 /// # Errors
@@ -289,15 +336,16 @@ async fn each_table(target: &Target, tables: &[String], command: &str) -> Result
     }
     let mut connection = target.connect().await?;
     for table in tables {
-        let exists: bool = query("SELECT to_regclass($1) IS NOT NULL")
+        let kind: Option<String> = query("SELECT (SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1))")
             .bind(table.clone())
             .fetch_one(&mut connection)
             .await
             .and_then(|row| row.try_get(0))
             .map_err(|e| Error::doing("look for a table", e))?;
-        if exists {
-            run(&mut connection, &format!("{command} {table}"), "maintain what the migration touched").await?;
-        }
+        let Some(kind) = kind else { continue };
+        // A table in partitions has no rows of its own to vacuum, and to vacuum it is to vacuum every partition.
+        let command = if kind == "p" { "ANALYZE" } else { command };
+        run(&mut connection, &format!("{command} {table}"), "maintain what the migration touched").await?;
     }
     let _ = connection.close().await;
     Ok(())

@@ -46,21 +46,18 @@ impl Tracer {
         Ok(())
     }
 
-    /// What the operation left and took away by now, in every table or in the small ones alone. Of every table, those that are too large to be
-    /// read whole, or cannot be read, are added to `untraced`.
+    /// What the operation, whose transaction has this number, left and took away by now, in every table or in the small ones alone. Of every
+    /// table, those that are too large to be read whole, or cannot be read, are added to `untraced`.
     ///
     /// # Errors
     /// When the server is lost.
     pub(super) async fn end(
         &mut self,
         connection: &mut PgConnection,
+        own: &str,
         untraced: &mut BTreeSet<String>,
         every: bool,
     ) -> Result<Vec<Rows>, TrialError> {
-        let own = fetch(connection, "SELECT pg_current_xact_id_if_assigned()::xid::text").await?;
-        let Some(own) = own.ok().and_then(|rows| rows.first()?.try_get::<String, _>(0).ok()) else {
-            return Ok(Vec::new());
-        };
         let mut found = Vec::new();
         for (table, rows, small) in written(connection).await? {
             // What is read for every set may have grown by what was rolled back.
@@ -69,7 +66,7 @@ impl Tracer {
                 continue;
             }
             run(connection, "SAVEPOINT counted").await?;
-            let traced = if small { self.table(connection, &table, &own).await? } else { None };
+            let traced = if small { self.table(connection, &table, own).await? } else { None };
             run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
             match traced {
                 Some(rows) => found.extend(rows),

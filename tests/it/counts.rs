@@ -283,6 +283,11 @@ fn a_few_parameters_that_got_slower_are_named_though_none_of_them_is_sampled() {
     let text = home.run(&["report", &shop.results()[0].display().to_string()]).stdout;
     let named = ": those executed find at least 4,000 rows of logs with the migration, the others at most 12";
     assert!(text.contains(named), "{text}");
+    // Under load no percentile need show them, and the verdict is no other.
+    let load = ["--format", "json", "--sets", "3", "--chunks", "1", "--scale", "0.2"];
+    let trial = home.prove(&shop, "0003", &load).exits(1).json();
+    let reason = trial["comparison"]["reason"].as_str().unwrap();
+    assert!(reason.contains("more work in the server for a few parameters: payments_of_user (about "), "{reason}");
 }
 
 #[test]
@@ -368,6 +373,93 @@ fn what_a_write_takes_away_from_other_tables_is_compared_and_what_it_locks_is_no
     shop.write("migrations/0002_changes_nothing.up.sql", taking);
     let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
     assert_eq!(action(&trial, "pay")["counts"]["answers"], "different", "{:#}", action(&trial, "pay"));
+}
+
+#[test]
+fn what_a_function_writes_and_what_waits_for_the_end_is_compared() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    // An interface of functions: no word of the statement says that it writes. What is noted of it is noted at the end.
+    let function = |amount: &str, noted: &str| {
+        format!(
+            "CREATE OR REPLACE FUNCTION pay(bigint, numeric) RETURNS bigint LANGUAGE sql AS
+               'INSERT INTO payments (user_id, amount, status, created_at) VALUES ($1, {amount}, ''pending'', ''2026-01-01'') RETURNING user_id';
+             CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+               'BEGIN INSERT INTO notes VALUES (NEW.user_id, {noted}); RETURN NULL; END';\n"
+        )
+    };
+    let index = "CREATE INDEX payments_user_id_idx ON payments (user_id);";
+    let first = function("$2", "NEW.amount");
+    let deferred = format!(
+        "{index}\nCREATE TABLE notes (user_id bigint, amount numeric);\n{first}
+         CREATE CONSTRAINT TRIGGER note AFTER INSERT ON payments DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION note();\n"
+    );
+    shop.change("migrations/0001_shop.up.sql", index, &deferred);
+    let spec = std::fs::read_to_string(shop.folder.join("dataset.toml")).unwrap();
+    shop.write("dataset.toml", format!("{spec}\n[table.notes]\nrow-count = \"0\"\n"));
+    shop.write(
+        "scenario.toml",
+        "name = 'shop'\n[load]\nrate = 10\n[[action]]\nname = 'pay'\nsql = 'SELECT pay(:user, :amount)'\n\
+         with = { user = 'pick(users.id)', amount = 'uniform(5, 90)' }\n",
+    );
+    let compared = |migration: String, code: i32| {
+        shop.write("migrations/0002_changes_nothing.up.sql", migration);
+        let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(code).json();
+        let counts = action(&trial, "pay")["counts"].clone();
+        (counts["answers"].as_str().unwrap().to_owned(), counts["different"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(compared(function("$2", "NEW.amount"), 0).0, "same");
+    let (answers, different) = compared(function("0", "NEW.amount"), 3);
+    assert_eq!(answers, "different");
+    assert!(
+        different.contains("rows are left in payments") || different.contains("rows are left in notes"),
+        "{different}"
+    );
+    let (answers, different) = compared(function("$2", "0"), 3);
+    assert_eq!((answers.as_str(), different.as_str()), ("different", "writes otherwise: other rows are left in notes"));
+    // A key that is checked at the end, and refuses.
+    let refuses = "ALTER TABLE notes ADD CHECK (amount < 0);\n".to_owned();
+    shop.write("migrations/0002_changes_nothing.up.sql", &refuses);
+    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
+    assert_eq!(trial["evidence"]["counts"]["after"][0]["sets"][0]["failed"], "23514");
+    // Such a mix writes, and its chunks begin with a checkpoint.
+    shop.write("migrations/0002_changes_nothing.up.sql", "SELECT 1;\n");
+    let trial = home.prove(&shop, "0002", &["--format", "json", "--chunks", "1", "--scale", "0.2"]).exits(3).json();
+    assert_eq!(trial["evidence"]["design"]["checkpointed"], true);
+    assert_eq!(trial["evidence"]["design"]["interleave"], "block");
+}
+
+#[test]
+fn keys_that_a_migration_takes_are_no_other_answer_and_a_table_in_partitions_has_statistics() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    let logs = "CREATE TABLE logs AS SELECT n % 4000 AS owner, n AS at FROM generate_series(1, 20000) n;\n";
+    shop.write("migrations/0002_changes_nothing.up.sql", logs);
+    shop.write(
+        "migrations/0003_drops_a_needed_index.up.sql",
+        "INSERT INTO payments (user_id, amount, status, created_at) SELECT 1, 1, 'pending', '2026-01-01' FROM generate_series(1, 7);
+         ALTER TABLE logs RENAME TO logs_of_old;
+         CREATE TABLE logs (owner int, at int) PARTITION BY RANGE (at);
+         CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10000);
+         CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (10000) TO (30000);
+         INSERT INTO logs SELECT owner, at FROM logs_of_old;\n",
+    );
+    shop.write(
+        "scenario.toml",
+        "name = 'shop'\n[load]\nrate = 10\n\
+         [[action]]\nname = 'pay'\nsql = \"INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, 5, 'pending', '2026-01-01')\"\n\
+         with = { user = 'uniform(2, 100)' }\n\
+         [[action]]\nname = 'owners'\nsql = 'SELECT owner, count(*) FROM logs WHERE at < :most GROUP BY owner'\n\
+         with = { most = 'uniform(30000, 40000)' }\n",
+    );
+    let trial = counted(&home, &shop, "0003", &["--format", "json"]).json();
+    assert_eq!(action(&trial, "pay")["counts"]["answers"], "same", "{:#}", action(&trial, "pay"));
+    let planned = |side: &str| action(&trial, "owners")["counts"][side]["planned_rows"].as_f64().unwrap();
+    assert!((3_500.0..4_500.0).contains(&planned("before")), "{}", planned("before"));
+    assert!((3_500.0..4_500.0).contains(&planned("after")), "{}", planned("after"));
 }
 
 /// Whether the server could have an extension: it is missed politely where not.
