@@ -17,6 +17,9 @@ use crate::units::{count_text, duration_text, ms_text, percent_text, plural};
 /// Plain lines about work under way come at most this often.
 const PLAIN_EVERY_NS: u64 = 5_000_000_000;
 
+/// Counting that takes longer is slower than it promises to be.
+const COUNTING_NS: u64 = 60_000_000_000;
+
 /// The line, or the lines.
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -27,6 +30,8 @@ pub(super) struct Progress {
     last_plain: Mutex<(u64, BTreeSet<String>)>,
     /// When the first rows of a load were told, and how many.
     began: Mutex<Option<(u64, u64)>>,
+    /// When counting began, and whether it was told that it takes long.
+    counting: Mutex<(Option<u64>, bool)>,
 }
 
 impl Progress {
@@ -47,6 +52,7 @@ impl Progress {
             clock: Clock::start(),
             last_plain: Mutex::new((0, BTreeSet::new())),
             began: Mutex::new(None),
+            counting: Mutex::new((None, false)),
         }
     }
 
@@ -132,6 +138,20 @@ impl Progress {
         format!(", {} rows/s, {} left for the rows", count_text(rate), duration_text(left))
     }
 
+    /// Tells how the counting of single operations goes on, and what shortens it where statements are slow.
+    fn counting(&self, done: u32, total: u32, (begun, sets): (usize, usize)) {
+        self.status(format!("counting: action {done} of {total}, set {begun} of {sets}"));
+        let now = self.clock.now_ns();
+        let mut counting = self.counting.lock().expect("no holder panics");
+        let (began, told) = *counting;
+        let long = began.is_some_and(|began| COUNTING_NS < now - began);
+        *counting = (began.or(Some(now)), told || long);
+        drop(counting);
+        if long && !told {
+            self.line("counting takes more than a minute, for every statement is executed with every set on every side: --sets 4 asks fewer");
+        }
+    }
+
     /// Tells an event.
     pub(super) fn event(&self, event: &Event<'_>) {
         match event {
@@ -187,7 +207,7 @@ impl Progress {
                 self.line(&format!("measured chunk {} of {planned}{so_far}", evidence.chunks.len()));
             }
             Event::Ablating { index, done, total } => self.status(format!("without {index}: index {done} of {total}")),
-            Event::Counting { done, total } => self.status(format!("counting: action {done} of {total}")),
+            Event::Counting { done, total, sets } => self.counting(*done, *total, *sets),
         }
     }
 }

@@ -39,7 +39,7 @@ pub struct CountComparison {
     pub flipped: Option<Moved>,
     /// Whether both sides answer alike.
     pub answers: Answers,
-    /// What the migration changes of the answer, such as `leaves other rows in t`; absent where the answers are not different.
+    /// What the migration changes of the answer, such as `gives other rows`; absent where the answers are not different.
     pub different: Option<String>,
     /// Columns of an answer that differ between the sides without the migration too, such as a clock, and were not compared.
     pub columns_left_out: u32,
@@ -147,6 +147,9 @@ pub enum Answers {
 /// Fewer blocks than this are what one more index costs an operation that writes.
 pub const FEWEST_BLOCKS: f64 = 4.0;
 
+/// The same for one set that writes: where a page of an index is full it touches some more, whatever its parameters.
+const FEWEST_WRITTEN: f64 = 32.0;
+
 /// A share of the operations that p95 need not show: half of it may lie below.
 const FEW: f64 = 0.1;
 
@@ -187,7 +190,11 @@ fn compare(
     }
     let (answers, different) = answers([before, control, after]);
     let pairs = executed([before, after]);
-    let far = |pair: &Pair<'_>| FEWEST_BLOCKS <= pair.0.blocks().abs_diff(pair.1.blocks()) as f64;
+    let far = |pair: &Pair<'_>| {
+        let writes = 0 < pair.0.wal_records.max(pair.1.wal_records);
+        let fewest = if writes { FEWEST_WRITTEN } else { FEWEST_BLOCKS };
+        fewest <= pair.0.blocks().abs_diff(pair.1.blocks()) as f64
+    };
     let is_dearer = |pair: &Pair<'_>| far(pair) && FAR <= factor(pair);
     let is_cheaper = |pair: &Pair<'_>| far(pair) && factor(pair) <= 1.0 / FAR;
     let is_flipped = |(old, new): &Pair<'_>| plan_text(before, old) != plan_text(after, new);
@@ -392,6 +399,18 @@ pub(super) mod tests {
         assert_eq!(both(before.clone(), all).only_some(0.05), None);
         after[7] = set(1, 100, "a");
         assert_eq!(both(after, before).only_some(0.05), None);
+    }
+
+    #[test]
+    fn a_page_that_splits_is_no_set_that_became_dearer() {
+        let with = |blocks: u64, wal_records: u64| {
+            let mut sets: Vec<CountedSet> = (0..40).map(|_| CountedSet { wal_records, ..set(1, 12, "a") }).collect();
+            sets[7].blocks_hit = blocks;
+            sets
+        };
+        assert_eq!(both(with(12, 5), with(30, 5)).dearer, None);
+        assert!(both(with(12, 5), with(44, 5)).dearer.is_some());
+        assert!(both(with(12, 0), with(30, 0)).dearer.is_some());
     }
 
     #[test]

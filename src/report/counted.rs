@@ -122,14 +122,26 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
 
 /// What each index that was made, dropped or changed costs: its build and the writes to its table.
 pub(super) fn prices(comparison: &Comparison) -> Vec<String> {
-    comparison.indexes.iter().filter(|index| index.fate != Fate::Kept).filter_map(price).collect()
+    comparison
+        .indexes
+        .iter()
+        .filter(|index| index.fate != Fate::Kept)
+        .filter_map(|index| price(comparison, index))
+        .collect()
 }
 
-fn price(index: &IndexComparison) -> Option<String> {
+fn price(comparison: &Comparison, index: &IndexComparison) -> Option<String> {
+    // One set of clones moves a latency by itself.
+    let floor = |action: &str| {
+        let action = comparison.actions.iter().find(|of| of.name == action)?;
+        let floor = percent_text(action.p50.as_ref()?.sibling_floor?);
+        Some(format!(" (another set of clones may move it by {floor})"))
+    };
     let mut parts: Vec<String> = Vec::new();
     parts.extend(index.build_ms.map(|ms| format!("built in {}", duration_text(Duration::from_secs_f64(ms / 1e3)))));
     for write in &index.writes {
-        let p50 = write.p50.map(|change| format!(", p50 {}", words::with_interval(change)));
+        let floor = floor(&write.action).unwrap_or_default();
+        let p50 = write.p50.map(|change| format!(", p50 {}{floor}", words::with_interval(change)));
         let wal = arrow(write.wal_bytes_before, write.wal_bytes_after);
         parts.push(format!("{} {wal} B of WAL an operation{}", write.action, p50.unwrap_or_default()));
     }

@@ -78,6 +78,15 @@ fn measured(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
             action.verdict.word(),
         )?;
     }
+    writeln!(out, "\n| action | change of p50 | A/A | change of p99, which decides nothing | A/A |")?;
+    writeln!(out, "| --- | ---: | ---: | ---: | ---: |")?;
+    for action in &comparison.actions {
+        let cells = [&action.p50, &action.p99].into_iter().flat_map(|metric| {
+            let metric = metric.as_ref();
+            [words::change(metric.and_then(|m| m.change)), words::change(metric.and_then(|m| m.control))]
+        });
+        writeln!(out, "| {} | {} |", cell(&action.name), cells.collect::<Vec<_>>().join(" | "))?;
+    }
     if let Some(workload) = words::workload(comparison) {
         writeln!(out, "\nWorkload: {workload}.")?;
     }

@@ -68,9 +68,10 @@ pub async fn count<'w>(
     let actions = &of(Side::Before).actions;
     let counted = vec![vec![CountedAction::default(); actions.len()]; targets.len()];
     let mut counting = Counting { sides, control, tables, counted };
+    let total = actions.len() as u32;
     for (done, action) in order(actions).into_iter().enumerate() {
-        listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
-        counting.action(action, sets).await?;
+        let tell = |sets: (usize, usize)| listener(Event::Counting { done: done as u32 + 1, total, sets });
+        counting.action(action, sets, tell).await?;
     }
     Ok(targets.iter().map(|(side, _)| *side).zip(counting.counted).collect())
 }
@@ -87,8 +88,9 @@ struct Counting<'w> {
 }
 
 impl Counting<'_> {
-    /// Asks an action with `sets` sets of parameters, and with more where the planner treats some as it treats none of these.
-    async fn action(&mut self, action: usize, sets: u32) -> Result<(), TrialError> {
+    /// Asks an action with `sets` sets of parameters, and with more where the planner treats some as it treats none of these; says which
+    /// of how many it begins.
+    async fn action(&mut self, action: usize, sets: u32, tell: impl Fn((usize, usize))) -> Result<(), TrialError> {
         let survey = match &mut self.sides[..] {
             [before, .., after] => {
                 let both = (planned(before, action, sets).await?, planned(after, action, sets).await?);
@@ -96,11 +98,13 @@ impl Counting<'_> {
             }
             _ => None,
         };
+        let executed = Survey::executed(survey.as_ref(), sets);
+        tell((0, executed.len()));
         self.set(action, warm_up(sets)).await?;
         self.counted.iter_mut().for_each(|side| side[action] = CountedAction::default());
-        let executed = Survey::executed(survey.as_ref(), sets);
         let mut answers = Vec::with_capacity(executed.len());
-        for set in &executed {
+        for (begun, set) in executed.iter().enumerate() {
+            tell((begun + 1, executed.len()));
             answers.push(self.set(action, *set).await?);
         }
         self.take_answers(action, &executed, &answers).await?;
@@ -201,11 +205,15 @@ impl Apart {
         }
         let mut counted = vec![CountedAction::default(); actions.len()];
         let mut answers: Vec<Vec<Vec<Rows>>> = vec![Vec::new(); actions.len()];
+        let total = actions.len() as u32;
         for (done, action) in order(actions).into_iter().enumerate() {
-            listener(Event::Counting { done: done as u32 + 1, total: actions.len() as u32 });
-            operation(&mut asked, action, warm_up(sets), &mut CountedAction::default()).await?;
             let survey = self.surveys.get(action).and_then(Option::as_ref);
-            for set in Survey::executed(survey, sets) {
+            let executed = Survey::executed(survey, sets);
+            let tell = |sets: (usize, usize)| listener(Event::Counting { done: done as u32 + 1, total, sets });
+            tell((0, executed.len()));
+            operation(&mut asked, action, warm_up(sets), &mut CountedAction::default()).await?;
+            for (begun, set) in executed.iter().copied().enumerate() {
+                tell((begun + 1, executed.len()));
                 answers[action].push(operation(&mut asked, action, set, &mut counted[action]).await?);
             }
             survey.iter().for_each(|survey| survey.weigh(&mut counted[action]));

@@ -40,12 +40,14 @@ pub enum Event<'e> {
     Reverting,
     /// All are applied.
     Migrated(Duration),
-    /// Single operations are counted: this action, of how many.
+    /// Single operations are counted: this action, of how many, with a set of parameters.
     Counting {
         /// Actions begun.
         done: u32,
         /// Of how many.
         total: u32,
+        /// Sets begun, and of how many.
+        sets: (usize, usize),
     },
     /// An index is hidden: this one, of how many.
     Ablating {
