@@ -1,7 +1,8 @@
 //! How long a proof goes on: its looks, when they are enough, what it resumes, and how often it was tried. Must decide nothing
 //! after data: everything but the end is fixed before the first slice.
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
@@ -149,15 +150,18 @@ pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
         earlier["migration"]["label"].as_str() == Some(&evidence.migration.label)
             || !own.is_empty() && statements == own
     };
-    // Clones have none.
-    let databases = Some(&evidence.design.databases).filter(|all| !all.is_empty()).map(|all| serde_json::json!(all));
+    // Clones have none; with another control it is the same comparison.
+    let compared = |all: &[serde_json::Value]| all.first().cloned().zip(all.last().cloned());
+    let own_databases: Vec<serde_json::Value> =
+        evidence.design.databases.iter().map(|database| serde_json::json!(database)).collect();
     let same = |path: std::path::PathBuf| {
         let document = document(&path)?;
         let earlier = &document["evidence"];
         let measured = 0 < earlier["design"]["chunks_planned"].as_u64()?;
         // A part of this same experiment is no other attempt.
         let other = earlier["started_at"].as_str() != Some(&evidence.started_at);
-        let same_databases = earlier["design"].get("databases") == databases.as_ref();
+        let databases = earlier["design"]["databases"].as_array().map_or(&[][..], Vec::as_slice);
+        let same_databases = compared(databases) == compared(&own_databases);
         (measured && other && same_change(earlier) && same_rows(earlier) && same_databases)
             .then(|| earlier["started_at"].to_string())
     };
@@ -165,6 +169,32 @@ pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
         folders.flatten().filter_map(|folder| same(folder.path())).collect();
     found.len() as u32 + 1
 }
+
+/// Marks a result as gone on with, so that the same chunks are not drawn on twice, wherever the new results are kept; the mark.
+///
+/// # Errors
+/// When it is marked already, or cannot be.
+pub(super) fn claim(resumed: &Path, by: &Path) -> Result<PathBuf, Failure> {
+    let folder = if resumed.is_dir() { resumed } else { resumed.parent().unwrap_or(resumed) };
+    let mark = folder.join(MARK);
+    let mut file = std::fs::File::create_new(&mark).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            let by = std::fs::read_to_string(&mark).unwrap_or_default();
+            Failure::usage(anyhow!(
+                "this experiment has gone on already, in {by}\n  = help: resume that one; if it measured nothing, remove {}",
+                mark.display()
+            ))
+        }
+        _ => Failure::environment(anyhow!("cannot mark the result that goes on: {}: {error}", mark.display())),
+    })?;
+    let by = std::path::absolute(by).unwrap_or_else(|_| by.to_owned());
+    file.write_all(by.display().to_string().as_bytes())
+        .map_err(|error| Failure::environment(anyhow!("cannot write {}: {error}", mark.display())))?;
+    Ok(mark)
+}
+
+/// The name of the mark.
+const MARK: &str = "resumed-by";
 
 /// The document of a result's folder, if it is one of a proof.
 fn document(folder: &Path) -> Option<serde_json::Value> {

@@ -69,7 +69,8 @@ pub struct HotUpdates {
     pub share_after: f64,
 }
 
-/// Shares of in-place updates that differ by less than this are the same.
+/// Shares of in-place updates that differ by less than this are the same, as are those that differ by no more than two standard errors or
+/// the sides without the migration do.
 const SAME_SHARE: f64 = 0.05;
 
 /// Fewer updates than this say nothing about a share.
@@ -163,7 +164,8 @@ fn idle(evidence: &Evidence) -> impl Iterator<Item = &String> {
     // Where nothing was driven, nothing was scanned for keys, triggers or functions either.
     let driven = evidence.design.chunks_planned != 0;
     let there = evidence.counters.get(&Side::After).filter(|_| driven).into_iter().flat_map(|there| &there.indexes);
-    there.filter(|(_, index)| !index.unique && index.scans == 0).map(|(name, _)| name)
+    // Of a whole in partitions the mix may need the newest alone.
+    there.filter(|(_, index)| !index.unique && !index.is_part && index.scans == 0).map(|(name, _)| name)
 }
 
 fn hot_updates(evidence: &Evidence) -> Vec<HotUpdates> {
@@ -171,11 +173,17 @@ fn hot_updates(evidence: &Evidence) -> Vec<HotUpdates> {
     else {
         return Vec::new();
     };
+    let control = evidence.counters.get(&Side::Control);
     let share =
         |table: &TableUse| (FEWEST_UPDATES <= table.updated).then(|| table.updated_hot as f64 / table.updated as f64);
-    let tables = before.tables.iter().filter_map(|(name, old)| {
-        let (old, new) = (share(old)?, share(after.tables.get(name)?)?);
-        let moved = SAME_SHARE <= (old - new).abs();
+    // The variance of a share of so many updates.
+    let variance = |share: f64, table: &TableUse| share * (1.0 - share) / table.updated as f64;
+    let tables = before.tables.iter().filter_map(|(name, before)| {
+        let after = after.tables.get(name)?;
+        let (old, new) = (share(before)?, share(after)?);
+        let chance = 2.0 * (variance(old, before) + variance(new, after)).sqrt();
+        let noise = control.and_then(|control| share(control.tables.get(name)?)).map_or(0.0, |same| (old - same).abs());
+        let moved = SAME_SHARE.max(chance).max(noise) < (old - new).abs();
         moved.then(|| HotUpdates { table: name.clone(), share_before: old, share_after: new })
     });
     tables.collect()
@@ -185,7 +193,7 @@ fn hot_updates(evidence: &Evidence) -> Vec<HotUpdates> {
 mod tests {
     use super::super::tests::saved;
     use super::*;
-    use crate::evidence::Ablated;
+    use crate::evidence::{Ablated, IndexUse};
 
     #[test]
     fn an_index_is_needed_not_needed_or_that_is_not_known() {
@@ -206,5 +214,42 @@ mod tests {
         let needed: Vec<&str> = balance.needed.iter().map(|needed| &*needed.index).collect();
         assert_eq!(needed, ["needed", "refused"]);
         assert_eq!((balance.not_needed, balance.not_told), (vec!["idle".to_owned()], vec!["unknown".to_owned()]));
+    }
+
+    #[test]
+    fn updates_in_place_that_moved_by_chance_are_no_news() {
+        let moved = |[before, control, after]: [(i64, i64); 3]| {
+            let mut evidence = saved();
+            for (side, (updated, hot)) in Side::ALL.into_iter().zip([before, control, after]) {
+                let table = TableUse { updated, updated_hot: hot, ..TableUse::default() };
+                evidence.counters.entry(side).or_default().tables = [("t".to_owned(), table)].into();
+            }
+            hot_updates(&evidence).len()
+        };
+        assert_eq!(Side::ALL, [Side::Before, Side::Control, Side::After]);
+        assert_eq!(moved([(1_000, 620), (1_000, 615), (1_000, 550)]), 1);
+        assert_eq!(moved([(60, 37), (60, 37), (60, 33)]), 0, "sixty updates tell no seven points");
+        assert_eq!(moved([(1_000, 620), (1_000, 540), (1_000, 550)]), 0, "the control moved as far");
+        assert_eq!(moved([(40, 40), (40, 40), (40, 0)]), 0, "too few");
+    }
+
+    #[test]
+    fn a_part_of_an_index_is_no_candidate_for_dropping() {
+        let mut evidence = saved();
+        let idle = IndexUse {
+            table: "public.t".to_owned(),
+            ..evidence.counters[&Side::After].indexes.values().next().unwrap().clone()
+        };
+        let idle = IndexUse { unique: false, scans: 0, ..idle };
+        for side in [Side::Before, Side::After] {
+            let indexes = &mut evidence.counters.get_mut(&side).unwrap().indexes;
+            indexes.insert("public.whole".to_owned(), idle.clone());
+            indexes.insert("public.part".to_owned(), IndexUse { is_part: true, ..idle.clone() });
+        }
+        let unused = balance(&evidence).unused;
+        assert!(
+            unused.contains(&"public.whole".to_owned()) && !unused.contains(&"public.part".to_owned()),
+            "{unused:?}"
+        );
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionC
     } else if actions.iter().all(|a| a.verdict == Verdict::Same) {
         // One set tells nothing of how another would lie.
         let here = if evidence.design.replicates <= 1 { ", on this set of databases" } else { "" };
-        let heavier = names(actions, is_heavier);
+        let heavier =
+            names(actions, |action| action.counts.as_ref().is_some_and(|of| of.verdict == Verdict::Regressed));
         let heavier = if heavier.is_empty() { heavier } else { format!("; more work in the server: {heavier}") };
         (Verdict::Same, format!("every action is as fast as before, within its margin{here}{heavier}"))
     } else if any(Verdict::Inconclusive) {
@@ -62,7 +63,7 @@ fn is_heavier(action: &ActionComparison) -> bool {
 /// Actions that take more work with a few parameters, of which p50 and p95 need not tell.
 fn few_dearer(actions: &[ActionComparison]) -> Option<String> {
     let few = |action: &ActionComparison| {
-        let counts = action.counts.as_ref().filter(|_| action.verdict != Verdict::Invalid)?;
+        let counts = action.counts.as_ref()?;
         Some(of_sets(action, counts, counts.few_dearer()?))
     };
     let few: Vec<String> = actions.iter().filter_map(few).collect();
@@ -135,7 +136,8 @@ fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
     };
     let unseen = |action: &&ActionComparison| action.counts.as_ref().is_some_and(CountComparison::fires_more);
     let fires_more: Vec<&str> = actions.iter().filter(unseen).map(|action| action.name.as_str()).collect();
-    let generic = names(actions, |action| action.counts.as_ref().is_some_and(CountComparison::only_generic_changed));
+    let generic =
+        names(actions, |action| action.counts.as_ref().is_some_and(CountComparison::is_open_by_generic_plans));
     let uncounted = named(Verdict::Inconclusive);
     for (verdict, what) in [
         (Verdict::Invalid, "not comparable, for answers or failures differ"),
@@ -153,7 +155,7 @@ fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
         return (Verdict::Inconclusive, format!("{reason}: {}", fires_more.join(", ")));
     }
     if !generic.is_empty() {
-        let reason = "only the plan that fits any parameters changed, which the server may take after five executions; a proof under load tells";
+        let reason = "the plan that fits any parameters changed otherwise than those executed, and the server may take it after five executions; a proof under load tells";
         return (Verdict::Inconclusive, format!("{reason}: {generic}"));
     }
     if !uncounted.is_empty() {

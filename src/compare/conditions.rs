@@ -25,6 +25,7 @@ pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
         limits::saturation(evidence),
         sides::settings(evidence),
         sides::tables(evidence),
+        sides::statistics(evidence),
         sides::plan_kinds(evidence),
         priming(evidence),
     ];

@@ -21,6 +21,8 @@ pub struct CountComparison {
     pub executed: u32,
     /// Kinds of sets, as the planner treats them, of which none was executed; the nearest stand for them.
     pub kinds_left: u32,
+    /// At least one was, on both sides.
+    pub is_counted: bool,
     /// Means of an operation before.
     pub before: Counts,
     /// Means of an operation after.
@@ -39,7 +41,8 @@ pub struct CountComparison {
     pub flipped: Option<Moved>,
     /// Whether both sides answer alike.
     pub answers: Answers,
-    /// What the migration changes of the answer, such as `gives other rows`; absent where the answers are not different.
+    /// What the migration changes of the answer, such as `gives other rows`, or that the server refuses it; absent where the answers are not
+    /// different and as many operations fail.
     pub different: Option<String>,
     /// Columns of an answer that differ between the sides without the migration too, such as a clock, and were not compared.
     pub columns_left_out: u32,
@@ -48,7 +51,7 @@ pub struct CountComparison {
     /// Tables that its writes touch and that were not compared: too large, not to be read, or no tables on both sides.
     pub untraced: BTreeSet<String>,
     /// Of the counts alone: regressed when blocks or temporary files grow in the mean, by the margin and at least [`FEWEST_BLOCKS`] an
-    /// operation, or those of any executed set to twice as many; improved when they shrink so; invalid when the answers differ;
+    /// operation, or those of any executed set to twice as many (for one that writes, by 32 at least), against both sides without the migration; improved when they shrink so; invalid when the answers differ;
     /// inconclusive when no operation could be counted, more triggers fire or keys are checked than before, or only the plan that fits any
     /// parameters changed.
     pub verdict: Verdict,
@@ -72,11 +75,10 @@ impl CountComparison {
         self.dearer.as_ref().filter(few).filter(|_| self.verdict == Verdict::Regressed)
     }
 
-    /// The plan that fits any parameters changed otherwise than those of the sets, whose blocks say nothing of it.
+    /// All that is not known is what a plan that fits any parameters costs, which changed otherwise than those of the sets.
     #[must_use]
-    pub fn only_generic_changed(&self) -> bool {
-        let known = |change: &PlanChange| self.plan_changes.iter().any(|(known, _)| known == change);
-        self.verdict == Verdict::Inconclusive && !self.generic_changes.iter().all(known)
+    pub fn is_open_by_generic_plans(&self) -> bool {
+        self.verdict == Verdict::Inconclusive && self.is_counted && !self.fires_more()
     }
 
     /// More triggers fire or keys are checked than before; their work is in no block count.
@@ -147,7 +149,7 @@ pub enum Answers {
 /// Fewer blocks than this are what one more index costs an operation that writes.
 pub const FEWEST_BLOCKS: f64 = 4.0;
 
-/// The same for one set that writes: where a page of an index is full it touches some more, whatever its parameters.
+/// The same for one set of an action that writes: where a page of an index is full it touches some more, whatever its parameters.
 const FEWEST_WRITTEN: f64 = 32.0;
 
 /// A share of the operations that p95 need not show: half of it may lie below.
@@ -176,7 +178,7 @@ fn compare(
     margin: f64,
     redefined: &BTreeSet<String>,
 ) -> CountComparison {
-    let (old, new) = (means(&before.sets), means(&after.sets));
+    let (old, new, unchanged) = (means(&before.sets), means(&after.sets), means(&control.sets));
     let differ = |old: u32, new: u32| changes(&before.plans[old as usize], &after.plans[new as usize], redefined);
     let (mut plan_changes, mut generic_changes) = (BTreeMap::<PlanChange, f64>::new(), Vec::new());
     for (old, new) in before.sets.iter().zip(&after.sets) {
@@ -190,13 +192,16 @@ fn compare(
     }
     let (answers, different) = answers([before, control, after]);
     let pairs = executed([before, after]);
-    let far = |pair: &Pair<'_>| {
-        let writes = 0 < pair.0.wal_records.max(pair.1.wal_records);
-        let fewest = if writes { FEWEST_WRITTEN } else { FEWEST_BLOCKS };
-        fewest <= pair.0.blocks().abs_diff(pair.1.blocks()) as f64
+    let fewest = if writes(before) || writes(after) { FEWEST_WRITTEN } else { FEWEST_BLOCKS };
+    let far = |pair: &Pair<'_>| fewest <= pair.0.blocks().abs_diff(pair.1.blocks()) as f64;
+    // Where others write meanwhile, the side that was asked last tells what is none of the migration's.
+    let both = |of: &dyn Fn(&Pair<'_>) -> bool, pair: &Pair<'_>| {
+        let place = before.sets.iter().position(|set| std::ptr::eq(set, pair.0));
+        let control = place.and_then(|place| control.sets.get(place)).filter(|set| set.failed.is_none());
+        of(pair) && control.is_none_or(|control| of(&(control, pair.1)))
     };
-    let is_dearer = |pair: &Pair<'_>| far(pair) && FAR <= factor(pair);
-    let is_cheaper = |pair: &Pair<'_>| far(pair) && factor(pair) <= 1.0 / FAR;
+    let is_dearer = |pair: &Pair<'_>| both(&|pair| far(pair) && FAR <= factor(pair), pair);
+    let is_cheaper = |pair: &Pair<'_>| both(&|pair| far(pair) && factor(pair) <= 1.0 / FAR, pair);
     let is_flipped = |(old, new): &Pair<'_>| plan_text(before, old) != plan_text(after, new);
     let dearer = moved([before, after], &pairs, is_dearer);
     let cheaper = moved([before, after], &pairs, is_cheaper);
@@ -205,21 +210,24 @@ fn compare(
     let flipped =
         moved([before, after], &pairs, is_flipped).filter(|_| !every && !said(&is_dearer) && !said(&is_cheaper));
     let failed = |action: &CountedAction| action.sets.iter().filter(|set| set.failed.is_some()).count();
+    let different = if failed(before) == failed(after) { different } else { Some(refused(before, after)) };
     let counted = |action: &CountedAction| action.sets.iter().any(|set| set.failed.is_none() && !set.plans.is_empty());
     let fires_more = plan_changes.keys().any(PlanChange::fires_more);
+    let only_generic = !generic_changes.iter().all(|change| plan_changes.contains_key(change));
+    let is_counted = counted(before) && counted(after);
     let verdict = if answers == Answers::Different || failed(before) != failed(after) {
         Verdict::Invalid
-    } else if !counted(before) || !counted(after) {
+    } else if !is_counted {
         // Refused on every side, or a value that only a script's run sets: nothing was seen.
         Verdict::Inconclusive
-    } else if old.exceeded_by(&new, margin) || dearer.is_some() {
+    } else if old.exceeded_by(&new, margin) && unchanged.exceeded_by(&new, margin) || dearer.is_some() {
         Verdict::Regressed
     } else if fires_more {
         // What it does more is in no count, so fewer blocks are no gain either.
         Verdict::Inconclusive
-    } else if new.exceeded_by(&old, margin) || cheaper.is_some() {
+    } else if new.exceeded_by(&old, margin) && new.exceeded_by(&unchanged, margin) || cheaper.is_some() {
         Verdict::Improved
-    } else if !generic_changes.iter().all(|change| plan_changes.contains_key(change)) {
+    } else if only_generic {
         // Operations were planned for their parameters; what the server does without that was not executed.
         Verdict::Inconclusive
     } else {
@@ -229,6 +237,7 @@ fn compare(
     CountComparison {
         sets,
         executed: before.sets.len() as u32,
+        is_counted,
         before: old,
         after: new,
         kinds_left: before.kinds_left,
@@ -245,6 +254,30 @@ fn compare(
         untraced: before.untraced.union(&after.untraced).cloned().collect(),
         verdict,
     }
+}
+
+/// On which side the server refuses how many sets, and why.
+fn refused(before: &CountedAction, after: &CountedAction) -> String {
+    let codes = |action: &CountedAction| {
+        let codes: BTreeSet<&str> = action.sets.iter().filter_map(|set| set.failed.as_deref()).collect();
+        let count = action.sets.iter().filter(|set| set.failed.is_some()).count();
+        match codes.is_empty() {
+            true => count.to_string(),
+            false => format!("{count} (SQLSTATE {})", codes.into_iter().collect::<Vec<_>>().join(", ")),
+        }
+    };
+    format!(
+        "is refused after the migration with {} of {} sets and before with {}",
+        codes(after),
+        after.sets.len(),
+        codes(before)
+    )
+}
+
+/// An operation changes rows, in its plan or in a function.
+fn writes(action: &CountedAction) -> bool {
+    let in_plan = |node: &str| action.plans.iter().any(|plan| plan.shape.contains(node));
+    in_plan("ModifyTable") || action.wrote && !in_plan("LockRows")
 }
 
 /// Sets that a weight comes to.
@@ -403,14 +436,32 @@ pub(super) mod tests {
 
     #[test]
     fn a_page_that_splits_is_no_set_that_became_dearer() {
-        let with = |blocks: u64, wal_records: u64| {
-            let mut sets: Vec<CountedSet> = (0..40).map(|_| CountedSet { wal_records, ..set(1, 12, "a") }).collect();
-            sets[7].blocks_hit = blocks;
-            sets
+        let with = |blocks: u64, shape: &str| {
+            let mut action = counted((0..40).map(|_| set(1, 12, "a")).collect());
+            action.sets[7].blocks_hit = blocks;
+            shape.clone_into(&mut action.plans[0].shape);
+            action
         };
-        assert_eq!(both(with(12, 5), with(30, 5)).dearer, None);
-        assert!(both(with(12, 5), with(44, 5)).dearer.is_some());
-        assert!(both(with(12, 0), with(30, 0)).dearer.is_some());
+        let dearer = |blocks: u64, shape: &str| {
+            let before = with(12, shape);
+            compare([&before, &before.clone(), &with(blocks, shape)], 0.05, &BTreeSet::new()).dearer.is_some()
+        };
+        assert!(!dearer(30, "ModifyTable t(Result)") && dearer(44, "ModifyTable t(Result)"));
+        assert!(dearer(30, "Seq Scan t"));
+    }
+
+    #[test]
+    fn what_grew_meanwhile_without_the_migration_is_none_of_it() {
+        let grown = |blocks: u64| {
+            let mut sets: Vec<CountedSet> = (0..40).map(|_| set(1, 12, "a")).collect();
+            sets[7].blocks_hit = blocks;
+            counted(sets)
+        };
+        let found = |control: u64| compare([&grown(12), &grown(control), &grown(60)], 0.05, &BTreeSet::new());
+        assert_eq!((found(12).verdict, found(12).few_dearer().is_some()), (Verdict::Regressed, true));
+        assert_eq!(found(60).dearer, None);
+        let all = |blocks: u64| counted(vec![set(1, blocks, "a")]);
+        assert_eq!(compare([&all(12), &all(20), &all(20)], 0.05, &BTreeSet::new()).verdict, Verdict::Same);
     }
 
     #[test]
@@ -444,10 +495,10 @@ pub(super) mod tests {
         };
         assert_eq!(compared(["i", "i"]).verdict, Verdict::Same);
         let found = compared(["i", "j"]);
-        assert_eq!((found.verdict, found.only_generic_changed()), (Verdict::Inconclusive, true));
+        assert_eq!((found.verdict, found.is_open_by_generic_plans()), (Verdict::Inconclusive, true));
         // What the sets show too was executed.
         let found = compared(["j", "j"]);
-        assert_eq!((found.verdict, found.only_generic_changed()), (Verdict::Same, false));
+        assert_eq!((found.verdict, found.is_open_by_generic_plans()), (Verdict::Same, false));
     }
 
     #[test]

@@ -68,8 +68,8 @@ impl Verdict {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
-    /// Of the whole trial: invalid if the harness was the limit, else regressed if any action is, else
-    /// invalid if one fails or answers otherwise, else improved if any is (inconclusive if another that is not decided takes more work
+    /// Of the whole trial: invalid if the harness was the limit, else regressed if any action is, or touches twice the
+    /// blocks or more for a few parameters, else invalid if one fails or answers otherwise, else improved if any is (inconclusive if another that is not decided takes more work
     /// in the server or fails), else same if all are, else inconclusive.
     pub verdict: Verdict,
     /// Why, in one sentence.
@@ -176,7 +176,13 @@ pub fn compare(evidence: &Evidence) -> Comparison {
     let mut comparison = compare_all(&paid);
     let done = evidence.chunks.len();
     comparison.reason = match paid.chunks.len() {
-        0 => format!("cut off after {done} chunks, before the first planned look"),
+        0 if comparison.verdict == Verdict::Inconclusive => {
+            format!("cut off after {done} chunks, before the first planned look")
+        }
+        0 => format!(
+            "{} (known without load; cut off after {done} chunks, before the first planned look)",
+            comparison.reason
+        ),
         look => {
             format!("{} (cut off after {done} chunks; judged as at the planned look after {look})", comparison.reason)
         }

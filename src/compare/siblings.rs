@@ -62,8 +62,28 @@ mod tests {
         assert_eq!(sibling_floor(&with(&quiet), &all[..10], 3, 0), SIBLINGS);
         let loud: Vec<f64> = quiet.iter().map(|c| c * 5.0).collect();
         assert_eq!(sibling_floor(&with(&loud), &all, 3, 0), SIBLINGS);
-        // What changed is moved by how a clone lies as well: the others are its witnesses.
-        let others: Vec<usize> = (0..11).filter(|n| *n != 3).collect();
-        assert_eq!(sibling_floor(&with(&quiet), &others, 3, 0), floor);
+    }
+
+    #[test]
+    fn on_one_set_every_action_is_bounded_and_on_several_none() {
+        use crate::evidence::Subject;
+
+        let floors = |change: fn(&mut Evidence)| -> Vec<Option<f64>> {
+            let mut evidence = super::super::tests::saved();
+            change(&mut evidence);
+            let actions = super::super::compare(&evidence).actions;
+            actions.iter().map(|action| action.p50.as_ref().unwrap().sibling_floor).collect()
+        };
+        let unchanged = |evidence: &Evidence| {
+            let counts = super::super::counts::compare_all(evidence);
+            witnesses(evidence, &counts).unwrap().len()
+        };
+        let saved = super::super::tests::saved();
+        assert!(unchanged(&saved) < saved.actions.len(), "an action that changed is among them");
+        let all = vec![Some(SIBLINGS); saved.actions.len()];
+        assert_eq!(floors(|_| {}), all);
+        assert_eq!(floors(|evidence| evidence.design.subject = Subject::Given { own_control: true }), all);
+        assert_eq!(floors(|evidence| evidence.design.subject = Subject::InPlace), vec![None; saved.actions.len()]);
+        assert_eq!(floors(|evidence| evidence.design.replicates = 2), vec![None; saved.actions.len()]);
     }
 }

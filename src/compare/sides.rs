@@ -19,7 +19,7 @@ pub(super) fn subject(evidence: &Evidence) -> Found {
             };
             format!(
                 "the sides are databases that were given, not clones: rows, bloat, statistics and servers in which they differ are part of every \
-                 change; {control}"
+                 change, and of two servers only that of `before` is watched; {control}"
             )
         }
         Subject::InPlace => "the sides are one database, migrated and reverted in turns, not clones: they lie as far apart in time as a \
@@ -184,6 +184,20 @@ pub(super) fn plan_kinds(evidence: &Evidence) -> Found {
         );
         (CheckName::PlanKinds, Consequence::Warning, message)
     })
+}
+
+/// Tables that a migration puts into partitions without statistics as a whole, which the server does not make by itself.
+pub(super) fn statistics(evidence: &Evidence) -> Found {
+    let tables: Vec<&str> = evidence.migration.unsampled.iter().map(String::as_str).collect();
+    if tables.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "autovacuum never makes statistics of a whole table in partitions, so {} is planned by guesses where the plan needs them, here as in production; \
+         ANALYZE it in the migration",
+        tables.join(", ")
+    );
+    Some((CheckName::Statistics, Consequence::Warning, message))
 }
 
 #[cfg(test)]

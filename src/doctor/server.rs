@@ -134,7 +134,11 @@ fn graded_rights(makes_databases: bool, superuser: bool, reads_statistics: bool)
             Grade::Warning,
             "GRANT pg_read_all_stats, so that other sessions and statements are seen",
         )
-        .when(!makes_databases, Grade::Unfit, "ALTER ROLE … CREATEDB: a proof clones the database")
+        .when(
+            !makes_databases,
+            Grade::Unfit,
+            "ALTER ROLE … CREATEDB: a proof makes clones; one with --before or --in-place does not",
+        )
 }
 
 /// Of what only adds a column to a report.

@@ -16,6 +16,12 @@ pub struct Design {
     /// Which databases were given or migrated in place, as digests that outlive a restart of the server; none of clones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub databases: Vec<String>,
+    /// A digest of the definitions in each of these; empty for clones, where they could not be read, and before format 7.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<String>,
+    /// In place, what of the schema was not as before at the end, after it had been once; absent before format 7.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schema_changes: Vec<String>,
     /// Names the parameters, arrivals and the order of slices.
     pub seed: u64,
     /// Chunks that were planned; none when operations were only counted.

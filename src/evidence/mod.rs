@@ -127,6 +127,9 @@ pub struct MigrationFacts {
     pub size_bytes_before: i64,
     /// Size of the database after it, in bytes.
     pub size_bytes_after: i64,
+    /// Tables in partitions that have no statistics as a whole after it and were not so before; absent before format 7.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsampled: Vec<String>,
 }
 
 /// One statement of a migration.
@@ -422,6 +425,9 @@ pub struct IndexUse {
     pub blocks_hit: i64,
     /// Size at the end, in bytes.
     pub size_bytes: i64,
+    /// It is a part of the index of a whole table in partitions, and cannot be dropped alone; absent before format 7.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_part: bool,
     /// Its blocks in shared buffers at the end; absent without `pg_buffercache`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_blocks: Option<i64>,

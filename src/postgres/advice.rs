@@ -22,7 +22,8 @@ pub struct Advice {
 }
 
 /// An index stands in for another when it begins with the other's key columns, with the same operator classes, collations and
-/// directions, expressions and predicate, and holds the columns the other includes. What enforces or serves something else is
+/// directions, expressions and predicate, and holds the columns the other includes; of other methods than btree also with the same
+/// options, by which they find what they find. What enforces or serves something else is
 /// never called redundant, and of twins only the younger.
 const REDUNDANT: &str = "
     WITH of AS (
@@ -31,6 +32,8 @@ const REDUNDANT: &str = "
              (i.indkey::int2[])[0:i.indnkeyatts - 1] AS keys, (i.indkey::int2[])[i.indnkeyatts:i.indnatts - 1] AS included,
              (i.indclass::oid[])[0:i.indnkeyatts - 1] AS classes, (i.indcollation::oid[])[0:i.indnkeyatts - 1] AS collations,
              (i.indoption::int2[])[0:i.indnkeyatts - 1] AS directions,
+             concat_ws(' ', array_to_string(c.reloptions, ','), (SELECT string_agg(coalesce(t.attoptions::text, ''), ',' ORDER BY t.attnum)
+                                                                 FROM pg_attribute t WHERE t.attrelid = i.indexrelid)) AS options,
              coalesce(pg_get_expr(i.indexprs, i.indrelid), '') AS expressions, coalesce(pg_get_expr(i.indpred, i.indrelid), '') AS predicate,
              i.indisreplident OR i.indisclustered OR i.indisexclusion
                OR EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid) AS serves
@@ -40,7 +43,7 @@ const REDUNDANT: &str = "
     SELECT x.id::regclass::text, y.id::regclass::text
     FROM of x JOIN of y ON y.rel = x.rel AND y.id <> x.id AND y.method = x.method
     WHERE NOT x.serves AND (NOT x.is_unique OR y.is_unique AND y.width = x.width AND y.is_immediate AND x.nulls IS NOT DISTINCT FROM y.nulls)
-      AND (x.width = y.width OR x.method = 'btree' AND x.width < y.width)
+      AND (x.width = y.width AND (x.method = 'btree' OR x.options = y.options) OR x.method = 'btree' AND x.width < y.width)
       AND x.keys = y.keys[1:x.width] AND x.classes = y.classes[1:x.width]
       AND x.collations = y.collations[1:x.width] AND x.directions = y.directions[1:x.width]
       AND x.expressions = y.expressions AND x.predicate = y.predicate
@@ -49,7 +52,7 @@ const REDUNDANT: &str = "
                AND coalesce(y.included, '{}') <@ coalesce(x.included, '{}'))
     ORDER BY 1, 2";
 
-/// Any order of the columns will do: a lookup names all of them.
+/// Any order of the columns will do: a lookup names all of them. It finds no row in which one is NULL, so an index without those serves it.
 const UNINDEXED: &str = "
     SELECT k.conrelid::regclass::text || ' (' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY c.place)
              FROM unnest(k.conkey) WITH ORDINALITY c(number, place)
@@ -57,7 +60,9 @@ const UNINDEXED: &str = "
     FROM pg_constraint k
     WHERE k.contype = 'f' AND k.conparentid = 0 AND NOT EXISTS (
       SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
-      WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL
+      WHERE i.indrelid = k.conrelid AND i.indisvalid
+        AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) IN (
+               SELECT format('(%I IS NOT NULL)', t.attname) FROM pg_attribute t WHERE t.attrelid = k.conrelid AND t.attnum = ANY (k.conkey)))
         AND (a.amname = 'btree' OR a.amname = 'hash' AND cardinality(k.conkey) = 1)
         AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey)
     ORDER BY 1";

@@ -44,6 +44,9 @@ pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, E
          UNION ALL
          SELECT pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text FROM pg_trigger t JOIN relations r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
          UNION ALL
+         SELECT format('trigger of %I on %s: %s %s', k.conname, r.name, t.tgfoid::regproc, t.tgenabled)
+         FROM pg_trigger t JOIN relations r ON r.oid = t.tgrelid JOIN pg_constraint k ON k.oid = t.tgconstraint WHERE t.tgisinternal
+         UNION ALL
          SELECT format('rule %s %s', pg_get_ruledef(w.oid), w.ev_enabled) FROM pg_rewrite w JOIN relations r ON r.oid = w.ev_class
          WHERE w.rulename <> '_RETURN'
          UNION ALL
@@ -60,9 +63,14 @@ pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, E
          SELECT format('options of %s: %s', r.name, c.reloptions) FROM relations r JOIN pg_class c ON c.oid = r.oid
          WHERE c.reloptions IS NOT NULL
          UNION ALL
-         SELECT format('storage of %s: %s %s %s %s', r.name, c.relpersistence, c.relreplident, c.reltablespace,
-                       pg_get_expr(c.relpartbound, c.oid))
+         SELECT format('storage of %s: %s %s %s %s %s', r.name, c.relpersistence, c.relreplident, c.reltablespace,
+                       pg_get_expr(c.relpartbound, c.oid), (SELECT amname FROM pg_am WHERE pg_am.oid = c.relam))
          FROM relations r JOIN pg_class c ON c.oid = r.oid
+         UNION ALL
+         SELECT format('%s belongs to %s', r.name, i.inhparent::regclass) FROM pg_inherits i JOIN relations r ON r.oid = i.inhrelid
+         UNION ALL
+         SELECT format('column %s of %s STATISTICS %s', a.attnum, r.name, a.attstattarget)
+         FROM pg_attribute a JOIN relations r ON r.oid = a.attrelid AND r.relkind IN ('i', 'I') WHERE 0 <= a.attstattarget
          UNION ALL
          SELECT format('sequence %s: %s', r.name, to_jsonb(s) - 'seqrelid') FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid
          UNION ALL
@@ -82,13 +90,15 @@ pub async fn definitions(connection: &mut PgConnection) -> Result<Vec<String>, E
          SELECT format('row security of %s: %s %s', r.name, c.relrowsecurity, c.relforcerowsecurity)
          FROM relations r JOIN pg_class c ON c.oid = r.oid WHERE c.relrowsecurity OR c.relforcerowsecurity
          UNION ALL
-         SELECT format('policy %I on %s for %s using %s with check %s', p.polname, r.name, p.polcmd,
-                       pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+         SELECT format('policy %I on %s for %s using %s with check %s%s to %s', p.polname, r.name, p.polcmd,
+                       pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid),
+                       CASE WHEN p.polpermissive THEN '' ELSE ' RESTRICTIVE' END,
+                       (SELECT string_agg(CASE role WHEN 0 THEN 'public' ELSE role::regrole::text END, ', ' ORDER BY role) FROM unnest(p.polroles) role))
          FROM pg_policy p JOIN relations r ON r.oid = p.polrelid
          UNION ALL
          SELECT format('extension %I', extname) FROM pg_extension
          UNION ALL
-         SELECT pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s JOIN own ON own.oid = s.stxnamespace
+         SELECT concat(pg_get_statisticsobjdef(s.oid), ' STATISTICS ' || nullif(s.stxstattarget::int, -1)) FROM pg_statistic_ext s JOIN own ON own.oid = s.stxnamespace
          ORDER BY 1",
     )
     .fetch_all(connection)

@@ -63,7 +63,7 @@ impl Plan {
         if let Some(node) = top(document) {
             plan.planned_rows = float(node, "Plan Rows");
             plan.planned_cost = float(node, "Total Cost");
-            plan.walk(node);
+            plan.walk(node, false);
         }
         let triggers = document.get(0).and_then(|one| one.get("Triggers")).and_then(Value::as_array);
         // A key's trigger is called by a number that is another in every database.
@@ -78,7 +78,8 @@ impl Plan {
         plan
     }
 
-    fn walk(&mut self, node: &Value) {
+    /// Takes a node and all below it; of partitions (`part`) by their own names, for their numbers change with every new one.
+    fn walk(&mut self, node: &Value, part: bool) {
         let kind = text(node, "Node Type").unwrap_or("?");
         self.shape.push_str(kind);
         if let Some(index) = text(node, "Index Name") {
@@ -102,7 +103,9 @@ impl Plan {
             // Its children name the indexes.
             "Bitmap Index Scan" => {}
             _ if kind.ends_with("Scan") => {
-                if let Some(relation) = text(node, "Alias").or_else(|| text(node, "Relation Name")) {
+                let name = text(node, "Relation Name");
+                let alias = text(node, "Alias").filter(|alias| !part || unnumbered(alias) == *alias || name.is_none());
+                if let Some(relation) = alias.or(name) {
                     let mut indexes: Vec<String> = text(node, "Index Name").map(str::to_owned).into_iter().collect();
                     if kind == "Bitmap Heap Scan" {
                         children.iter().for_each(|child| bitmaps(child, &mut indexes));
@@ -116,12 +119,13 @@ impl Plan {
         if children.is_empty() {
             return;
         }
+        let part = part || matches!(kind, "Append" | "Merge Append");
         self.shape.push('(');
         for (position, child) in children.iter().enumerate() {
             if position != 0 {
                 self.shape.push_str(", ");
             }
-            self.walk(child);
+            self.walk(child, part);
         }
         self.shape.push(')');
     }
@@ -232,6 +236,17 @@ mod tests {
         assert_eq!(plan.paths[0].2, ["a", "b"]);
         let executed = Executed::read(&document);
         assert_eq!((executed.rows, executed.blocks_hit, executed.wal_records, executed.wal_bytes), (2, 7, 3, 900));
+    }
+
+    #[test]
+    fn a_partition_goes_by_its_own_name_and_a_union_by_its_aliases() {
+        let scan = |relation: &str, alias: &str| serde_json::json!({"Node Type": "Seq Scan", "Relation Name": relation, "Alias": alias});
+        let union = serde_json::json!({"Node Type": "Append", "Plans": [scan("t", "a"), scan("t", "b"), scan("events_2026", "events_12")]});
+        let plan = Plan::read(&serde_json::json!([{"Plan": union}]));
+        let names: Vec<&str> = plan.paths.iter().map(|(name, ..)| name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "events_2026"]);
+        let alone = Plan::read(&serde_json::json!([{"Plan": scan("t", "t_2")}]));
+        assert_eq!(alone.paths[0].0, "t_2");
     }
 
     #[test]

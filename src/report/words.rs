@@ -306,7 +306,7 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
             text.push_str(&format!("; about {chunks} would decide ({time} more): {how}"));
         } else {
             text.push_str(&format!(
-                "; about {needed} chunks would decide ({time} more), beyond the {MOST_CHUNKS} a proof may have: a quieter machine, a higher rate or a wider \
+                "; about {needed} chunks would decide ({time} more), more than the looks up to {MOST_CHUNKS} are for: a quieter machine, a higher rate or a wider \
                  margin tell"
             ));
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use sqlx::Connection;
 
 use super::count::{count, plan_facts};
@@ -22,6 +23,7 @@ use crate::evidence::{
 use crate::postgres::advice::{self, Advice};
 use crate::postgres::connect::{lasting_identity, most_connections, version_text};
 use crate::postgres::database::Token;
+use crate::postgres::definitions::definitions;
 use crate::postgres::{Target, settings};
 use crate::scenario::workload::PlannedAction;
 use crate::scenario::{Load, Workload};
@@ -57,6 +59,7 @@ pub(super) async fn begin(
     if design.subject != evidence::Subject::Clones {
         for (_, target) in sitting.databases() {
             design.databases.push(lasting_identity(target).await?);
+            design.schemas.extend(schema_digest(target).await);
         }
     }
     Ok(Evidence {
@@ -82,6 +85,19 @@ pub(super) async fn begin(
         plans: BTreeMap::new(),
         histograms: Vec::new(),
     })
+}
+
+/// Sixteen hexadecimal digits that change with the schema of a database; nothing where a role may not read all of it.
+async fn schema_digest(target: &Target) -> Option<String> {
+    let mut connection = target.connect().await.ok()?;
+    let found = definitions(&mut connection).await.ok();
+    let _ = connection.close().await;
+    let mut hash = Sha256::new();
+    found?.iter().for_each(|line| {
+        hash.update((line.len() as u64).to_le_bytes());
+        hash.update(line);
+    });
+    Some(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// What a side's server is and how it is set.
@@ -142,10 +158,10 @@ pub(super) async fn look_ahead(
         return Ok(());
     }
     take_turns(settings, sitting, evidence).await?;
-    if evidence.design.interleave == Interleave::Op && evidence.design.sequences_apart {
+    if evidence.design.sequences_apart && matches!(settings.subject, Subject::Given(_)) {
         return Err(TrialError::Asked(
-            "two sides are one database and the load writes: operation by operation both would write the same keys\n  = help: give a second \
-             --before, or leave --interleave op out"
+            "the load writes, and a --before that is its own control bears it twice: its tables would grow twice as fast as those of --after\n  = help: \
+             give a second --before, or leave the actions that write out"
                 .to_owned(),
         ));
     }
@@ -274,6 +290,8 @@ fn design(settings: &Settings, sitting: &Sitting) -> Design {
             Subject::InPlace(_) => evidence::Subject::InPlace,
         },
         databases: Vec::new(),
+        schemas: Vec::new(),
+        schema_changes: Vec::new(),
         chunks_planned: settings.chunks,
         looks: settings.looks.clone(),
         scenarios: scenarios_digest(settings),

@@ -19,7 +19,7 @@ use crate::postgres::explain::{Executed, Plan};
 use crate::postgres::observe::tagged;
 use crate::postgres::sql_text::trusted;
 use crate::postgres::{Error, Target};
-use crate::scenario::program::Keep;
+use crate::scenario::program::{Keep, Protocol};
 use crate::scenario::workload::{PlannedAction, PlannedStep};
 use crate::scenario::{Stream, Workload};
 use crate::sql;
@@ -133,7 +133,13 @@ impl Counting<'_> {
         answers: &[Vec<Vec<Rows>>],
     ) -> Result<(), TrialError> {
         let untraced = untraced(&mut self.counted, action, answers, &self.tables);
-        let all: Vec<Comparable> = answers.iter().map(|of_set| comparable(of_set, &self.tables, &untraced)).collect();
+        // What is refused on one side leaves nothing there, which is told as what it is.
+        let failed = |place: usize| self.counted.iter().any(|side| side[action].sets[place].failed.is_some());
+        let nowhere = Tables::new();
+        let tables = |place: usize| if failed(place) { &nowhere } else { &self.tables };
+        let of_sets = answers.iter().enumerate();
+        let all: Vec<Comparable> =
+            of_sets.map(|(place, of_set)| comparable(of_set, tables(place), &untraced)).collect();
         let mut unsteady = Unsteady::default();
         all.iter().for_each(|of_set| unsteady.learn(of_set, self.control));
         let differing = (0..sets.len()).filter(|place| unsteady.differs(&all[*place])).take(AGAIN);
@@ -151,7 +157,8 @@ impl Counting<'_> {
             add_answers(&mut self.counted, self.control, (action, place), of_set, &unsteady);
             if looked < ORDERED_SETS && in_another_order(&self.counted, self.control, (action, place)) {
                 looked += 1;
-                let places = places(&mut self.sides[0], action, sets[place]).await?;
+                let wrote = self.counted[0][action].wrote;
+                let places = if wrote { Vec::new() } else { places(&mut self.sides[0], action, sets[place]).await? };
                 let answers = &mut self.counted[0][action].sets[place].answers;
                 answers.iter_mut().zip(places).for_each(|(answer, total)| answer.total = total);
             }
@@ -247,7 +254,7 @@ impl Apart {
     }
 }
 
-/// Actions that only read come first: what the others leave behind costs blocks.
+/// Actions that only read, by their words, come first: what the others leave behind costs blocks.
 fn order(actions: &[PlannedAction]) -> Vec<usize> {
     let writes = |action: &PlannedAction| action.steps.iter().any(|step| sql::may_write(&step.sql));
     let mut order: Vec<usize> = (0..actions.len()).collect();
@@ -279,12 +286,9 @@ fn in_another_order(counted: &[Vec<CountedAction>], control: usize, (action, set
     })
 }
 
-/// Of each step of an operation that only reads, whether it says the place of each of its rows.
+/// Of each step of an operation, which must only read, whether it says the place of each of its rows.
 async fn places(asked: &mut Asked<'_>, action: usize, set: u64) -> Result<Vec<bool>, TrialError> {
     let planned = &asked.workload.actions[action];
-    if planned.steps.iter().any(|step| sql::may_write(&step.sql)) {
-        return Ok(Vec::new());
-    }
     let values = drawn(asked.workload, action, set);
     run(&mut asked.connection, "BEGIN").await?;
     run(&mut asked.connection, PATIENCE).await?;
@@ -353,17 +357,17 @@ async fn operation(
     // A function that a query calls may write too: only the server knows.
     let own = if counted.failed.is_none() { transaction(&mut asked.connection).await? } else { None };
     found.wrote |= own.is_some();
-    if let Some(own) = own {
+    if let (Some(own), Some(tracer)) = (own, &mut asked.tracer) {
         // What waits for the end of the transaction, which never comes.
-        match fetch(&mut asked.connection, "SET CONSTRAINTS ALL IMMEDIATE").await? {
-            Err(code) => counted.failed = Some(code),
-            Ok(_) => {
-                if let Some(tracer) = &mut asked.tracer {
-                    let found = &mut found.untraced;
-                    rows.extend(tracer.end(&mut asked.connection, &own, found, set < TRACED_SETS).await?);
-                }
-            }
+        run(&mut asked.connection, "SAVEPOINT counted").await?;
+        if let Err(code) = fetch(&mut asked.connection, "SET CONSTRAINTS ALL IMMEDIATE").await? {
+            run(&mut asked.connection, "ROLLBACK TO SAVEPOINT counted").await?;
+            // Half an operation may be refused by right.
+            let whole = rows.len() == planned.steps.iter().filter(|step| step.bracket.is_none()).count();
+            counted.failed = Some(code).filter(|_| whole);
         }
+        let untraced = &mut found.untraced;
+        rows.extend(tracer.end(&mut asked.connection, &own, untraced, set < TRACED_SETS).await?);
     }
     run(&mut asked.connection, "ROLLBACK").await?;
     found.sets.push(counted);
@@ -493,7 +497,8 @@ fn known(found: &mut CountedAction, plan: Plan) -> u32 {
 async fn generic(asked: &mut Asked<'_>, action: usize, found: &mut CountedAction) -> Result<(), TrialError> {
     run(&mut asked.connection, "BEGIN").await?;
     run(&mut asked.connection, "SET LOCAL plan_cache_mode = force_generic_plan").await?;
-    for step in asked.workload.actions[action].steps.iter().filter(|step| !step.arguments.is_empty()) {
+    let prepared = |step: &&PlannedStep| !step.arguments.is_empty() && step.protocol == Protocol::Prepared;
+    for step in asked.workload.actions[action].steps.iter().filter(prepared) {
         run(&mut asked.connection, "SAVEPOINT counted").await?;
         let nulls = vec!["NULL"; step.arguments.len()].join(", ");
         let prepared = fetch(&mut asked.connection, &format!("PREPARE weighbridge_generic AS {}", step.sql)).await?;

@@ -14,7 +14,7 @@ use super::event::Event;
 use super::measure::Course;
 use super::prepare::{Described, Sitting, load};
 use super::settings::{InPlace, Settings};
-use super::sides::{analyze_tables, label, migration_facts, sampling, size, touched_tables};
+use super::sides::{analyze_tables, label, migration_facts, sampling, size, touched_tables, unsampled_wholes};
 use super::switch::Switch;
 pub use super::switch::{left, revert};
 use crate::clock::{self, Clock};
@@ -64,6 +64,9 @@ async fn measure(
     let found = definitions(&mut connection).await?;
     let size_before = size(&mut connection).await?;
     let sampled = sampling(&mut connection).await?;
+    let wholes = unsampled_wholes(&mut connection).await?;
+    // What had no statistics is none of the migration's either.
+    let without = touched_tables(&mut connection, &sampled, false).await?;
     let server = server_facts(settings, &target).await?;
     let before = Described::new(settings, &target, Side::Before).await?;
     let advice_before = advice_of(&target).await?;
@@ -84,6 +87,7 @@ async fn measure(
     let migration = migration_facts(label(&place.migrations), applied, sizes);
     // Rows that others change there are none of the migration's.
     switch.unsampled = touched_tables(&mut connection, &sampled, false).await?;
+    switch.unsampled.retain(|table| !without.contains(table));
     let mut sitting = Sitting::of_described(settings, targets, load, [&before, &after])?;
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
     evidence.server_after = (evidence.server != server).then(|| std::mem::replace(&mut evidence.server, server));
@@ -91,6 +95,7 @@ async fn measure(
 
     // Reverted and applied again, so that every side has the statistics of its state.
     analyze_tables(&place.target.named(application), &switch.unsampled).await?;
+    evidence.migration.unsampled = unsampled_wholes(&mut connection).await?.difference(&wholes).cloned().collect();
     let mut counts = Apart::default();
     counts.foresee(sitting.target(Side::After), sitting.of(Side::After), settings.sets).await?;
     for side in [Side::Before, Side::After, Side::Control] {
@@ -109,7 +114,8 @@ async fn measure(
         course.measure(0, settings.chunks, &mut evidence).await?;
     }
     switch.to(Side::Before).await?;
-    refuse_other(&found, &definitions(&mut connection).await?, &evidence.migration.label)?;
+    // The first reversal brought back what was there: a difference now is most likely somebody else's.
+    evidence.design.schema_changes = differences(&found, &definitions(&mut connection).await?);
     let _ = connection.close().await;
     Ok(evidence)
 }
@@ -119,20 +125,24 @@ const MOST: usize = 5;
 
 /// A migration whose reversal leaves something or takes too much cannot be weighed against what was there.
 fn refuse_other(found: &[String], reverted: &[String], label: &str) -> Result<(), TrialError> {
-    let lost = found.iter().filter(|line| !reverted.contains(line)).map(|line| format!("`{line}` is gone"));
-    let left = reverted.iter().filter(|line| !found.contains(line)).map(|line| format!("`{line}` is left"));
-    let mut all: Vec<String> = lost.chain(left).collect();
+    let all = differences(found, reverted);
     if all.is_empty() {
         return Ok(());
     }
-    let more = all.len().saturating_sub(MOST);
-    all.truncate(MOST);
-    if 0 < more {
-        all.push(format!("and {more} more"));
-    }
     Err(TrialError::Asked(format!(
-        "reverting {label} does not bring back the schema that was there: {}\n  = help: mend that by hand, and its .down.sql; as it is, a deployment could \
-         not be rolled back either",
+        "reverting {label} does not bring back the schema that was there: {}\n  = help: if nobody else changed the schema meanwhile, mend that by hand, and \
+         its .down.sql; as it is, a deployment could not be rolled back either",
         all.join(", ")
     )))
+}
+
+/// What is gone and what is left, the first few of it.
+fn differences(found: &[String], reverted: &[String]) -> Vec<String> {
+    let lost = found.iter().filter(|line| !reverted.contains(line)).map(|line| format!("`{line}` is gone"));
+    let left = reverted.iter().filter(|line| !found.contains(line)).map(|line| format!("`{line}` is left"));
+    let mut all: Vec<String> = lost.chain(left).collect();
+    let more = all.len().saturating_sub(MOST);
+    all.truncate(MOST);
+    all.extend((0 < more).then(|| format!("and {more} more")));
+    all
 }

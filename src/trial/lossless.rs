@@ -23,8 +23,13 @@ pub(super) fn check(files: &[(&SourceFile, &SourceFile)]) -> Result<(), TrialErr
     let made: BTreeSet<String> = ups.iter().filter(|_| !renamed).flat_map(|statement| made_by(statement)).collect();
     for (up, down) in files {
         let alone = !in_transaction(up);
+        // Of an index the database is asked whether it is there.
+        let makes = |statement: &str| {
+            let words = words(statement);
+            words.first().is_some_and(|first| first == "create") && kind_of(&words) != "index"
+        };
         let left = |statement: &str| {
-            (alone && !made_by(statement).is_empty())
+            (alone && (makes(statement) || !made_by(statement).is_empty()))
                 .then_some("this stays where a later statement fails, and what was there already would be taken for it")
         };
         refuse_in(up, |statement| control(statement).or_else(|| loses(statement)).or_else(|| left(statement)))?;
@@ -110,6 +115,9 @@ fn loses(statement: &str) -> Option<&'static str> {
     if ["comment", "grant", "revoke"].contains(&first) && on.is_none_or(|on| ELSEWHERE.contains(&on)) {
         return Some("whether reverting takes this away again is not known");
     }
+    if first == "create" && kind_of(&words) == "table" && (has(&["partition", "of"]) || has(&["inherits"])) {
+        return Some("this takes rows that belong to another table, and reverting may drop them");
+    }
     if first == "drop" && !ROWLESS.contains(&second) {
         return Some("this drops what may hold rows, which reverting does not bring back");
     }
@@ -120,7 +128,8 @@ fn loses(statement: &str) -> Option<&'static str> {
         if !dropped_columns(statement).is_empty() {
             return Some("this drops what may hold values, which reverting does not bring back");
         }
-        if words.iter().any(|word| word == "type") {
+        let pieces = pieces(statement);
+        if (0..pieces.len()).any(|at| pieces[at] == "type" && of_alter(&pieces, at)) {
             return Some("this changes the type of a column, and reverting does not bring its values back");
         }
     }
@@ -149,6 +158,25 @@ fn takes(statement: &str, made: &BTreeSet<String>) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// The names of the indexes that a file makes, and of those that it drops.
+pub(super) fn indexes(file: &SourceFile) -> [Vec<String>; 2] {
+    let (mut made, mut gone) = (Vec::new(), Vec::new());
+    for statement in sql::statements(&file.text).into_iter().map(|span| &file.text[span]) {
+        let (words, pieces) = (words(statement), pieces(statement));
+        let at = pieces.iter().position(|piece| piece == "index").filter(|_| kind_of(&words) == "index");
+        match (words.first().map(String::as_str), at) {
+            // One without a name has one of the server's choice.
+            (Some("create"), Some(at)) => made.extend(name_at(&pieces, at + 1).filter(|name| name != "on")),
+            (Some("drop"), Some(at)) => {
+                let names = pieces[at + 1..].split(|piece| piece == ",");
+                gone.extend(names.filter_map(|names| name_at(names, 0)));
+            }
+            _ => {}
+        }
+    }
+    [made, gone]
 }
 
 /// The kind of thing that a CREATE or DROP is about.
@@ -282,11 +310,14 @@ mod tests {
             "ALTER TABLE rules DROP expression",
             "ALTER TABLE rules ALTER a DROP DEFAULT, DROP expression",
             "ALTER TABLE t ALTER id RESTART",
+            "CREATE TABLE events_2026 PARTITION OF events FOR VALUES IN (1)",
+            "CREATE TABLE part (a int) INHERITS (orders)",
         ] {
             assert!(loses(lost).is_some(), "{lost}");
         }
         for kept in [
             "CREATE INDEX i ON t (type)",
+            "ALTER TABLE events ADD COLUMN type text",
             "CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)",
             "DROP INDEX i",
             "ALTER TABLE t DROP CONSTRAINT c",
@@ -343,6 +374,10 @@ mod tests {
         let up = file("ALTER TABLE users ADD nick text;\nCREATE INDEX i ON users (nick);\n");
         let down = file("ALTER TABLE users DROP nick;\n");
         check(&[(&up, &down)]).unwrap();
+        let alone = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY i ON t (a);\nDROP INDEX app.\"J\", k;\nCREATE INDEX ON t (b);\n";
+        assert_eq!(indexes(&file(alone)), [vec!["i".to_owned()], vec!["app.J".to_owned(), "k".to_owned()]]);
+        let view = file("-- no-transaction\nCREATE VIEW v AS SELECT 1;\n");
+        assert!(check(&[(&view, &file("DROP VIEW v;\n"))]).is_err());
         for up in [format!("-- no-transaction\n{}", up.text), format!("{}ALTER TABLE a RENAME TO b;\n", up.text)] {
             assert!(check(&[(&file(&up), &down)]).is_err(), "{up}");
         }

@@ -25,6 +25,11 @@ pub(super) fn go_on(earlier: &Evidence, evidence: &mut Evidence) -> Result<(), T
             "the databases",
             earlier.design.subject != evidence.design.subject || earlier.design.databases != evidence.design.databases,
         ),
+        ("the schemas", !earlier.design.schemas.is_empty() && earlier.design.schemas != evidence.design.schemas),
+        (
+            "the servers of the sides",
+            earlier.server_after != evidence.server_after || earlier.server_control != evidence.server_control,
+        ),
         ("the migrations", statements(earlier) != statements(evidence)),
         ("the scenarios", earlier.design.scenarios != evidence.design.scenarios),
         ("the server's settings", earlier.server.settings != evidence.server.settings),

@@ -87,6 +87,7 @@ pub async fn migrate_after(
     let mut connection = after.connect().await?;
     let size_bytes_before = size(&mut connection).await?;
     let sampling = sampling(&mut connection).await?;
+    let unsampled = unsampled_wholes(&mut connection).await?;
     let _ = connection.close().await;
     let mut applied = Vec::new();
     for migration in migrations {
@@ -102,9 +103,13 @@ pub async fn migrate_after(
     let touched = touched_tables(&mut connection, &sampling, true).await?;
     let _ = connection.close().await;
     maintain(targets, &touched).await?;
-    align_sequences(targets).await?;
+    follow_sequences(targets).await?;
+    let mut connection = after.connect().await?;
+    let unsampled = unsampled_wholes(&mut connection).await?.difference(&unsampled).cloned().collect();
+    let _ = connection.close().await;
     (settings.listener)(Event::Migrated(applied.iter().map(|applied| applied.duration).sum()));
-    Ok(migration_facts(label(migrations), applied, (size_bytes_before, size_bytes_after)))
+    let facts = migration_facts(label(migrations), applied, (size_bytes_before, size_bytes_after));
+    Ok(MigrationFacts { unsampled, ..facts })
 }
 
 /// What applying migrations took, and what it did to the size of the database.
@@ -116,7 +121,8 @@ pub(super) fn migration_facts(
     let duration_ms = applied.iter().map(|applied| ms(applied.duration)).sum();
     let statements = applied.into_iter().flat_map(|applied| applied.statements);
     let statements = statements.map(|(sql, time)| StatementFacts { sql, duration_ms: ms(time) }).collect();
-    MigrationFacts { label, statements, duration_ms, size_bytes_before, size_bytes_after }
+    let unsampled = Vec::new();
+    MigrationFacts { label, statements, duration_ms, size_bytes_before, size_bytes_after, unsampled }
 }
 
 /// One name for one migration or a range.
@@ -144,7 +150,7 @@ pub(super) async fn sampling(connection: &mut sqlx::postgres::PgConnection) -> R
     let rows = query(
         "SELECT format('%I.%I', n.nspname, c.relname), a.attnum, coalesce(a.attstattarget, -1)::int4
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-         WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+         WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
            AND a.attnum > 0 AND NOT a.attisdropped",
     )
     .fetch_all(connection)
@@ -155,8 +161,8 @@ pub(super) async fn sampling(connection: &mut sqlx::postgres::PgConnection) -> R
 }
 
 /// Tables that need ANALYZE after the migration: changed rows or maintenance of its own (if asked), new tables, columns, expressions or
-/// `CREATE STATISTICS` without data, columns to be sampled otherwise than they were, and whatever such a table is a partition of.
-/// Untouched tables keep the template's statistics, so that the luck of a new sample is not taken for an effect.
+/// `CREATE STATISTICS` without data, and columns to be sampled otherwise than they were. Untouched tables keep the template's
+/// statistics, so that the luck of a new sample is not taken for an effect.
 ///
 /// # Errors
 /// When the catalog cannot be read.
@@ -170,7 +176,7 @@ pub(super) async fn touched_tables(
          FROM pg_class c
          JOIN pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
-         WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+         WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
            AND (c.reltuples < 0
                 OR $1 AND (s.n_mod_since_analyze > 0 OR s.analyze_count > 0 OR s.vacuum_count > 0)
                 OR c.reltuples > 0 AND EXISTS (
@@ -197,27 +203,24 @@ pub(super) async fn touched_tables(
     let now = sampling(connection).await?;
     let otherwise = now.into_iter().filter(|(column, finely)| known.get(column).is_some_and(|old| old != finely));
     touched.extend(otherwise.map(|((table, _), _)| table));
-    let rows = query(
-        "SELECT DISTINCT format('%I.%I', n.nspname, c.relname)
-         FROM unnest($1::text[]) AS touched, pg_partition_ancestors(to_regclass(touched)) AS parent
-         JOIN pg_class c ON c.oid = parent JOIN pg_namespace n ON n.oid = c.relnamespace",
-    )
-    .bind(touched.iter().cloned().collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await
-    .map_err(|e| Error::doing("find the parents of partitions that the migration touched", e))?;
-    touched.extend(rows.iter().filter_map(|row| row.try_get::<String, _>(0).ok()));
     Ok(touched.into_iter().collect())
 }
 
-/// New statistics for every table of every side, each from a sample of its own: what an `ANALYZE` may find by luck.
+/// New statistics for every table of every side that has any or would get some, each from a sample of its own: what an `ANALYZE` may find
+/// by luck.
 ///
 /// # Errors
 /// When the server is lost.
 pub async fn analyze(targets: &[(Side, Target); 3]) -> Result<(), Error> {
+    const ANEW: &str = "DO $$ DECLARE one regclass; BEGIN
+        FOR one IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                   WHERE (c.relkind IN ('r', 'm') OR c.relkind = 'p' AND 0 <= c.reltuples)
+                     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' LOOP
+          EXECUTE format('ANALYZE %s', one);
+        END LOOP; END $$";
     for (_, target) in targets {
         let mut connection = target.connect().await?;
-        run(&mut connection, "ANALYZE", "sample the tables anew").await?;
+        run(&mut connection, ANEW, "sample the tables anew").await?;
         let _ = connection.close().await;
     }
     Ok(())
@@ -286,40 +289,61 @@ async fn maintain(targets: &[(Side, Target); 3], tables: &[String]) -> Result<()
     Ok(())
 }
 
-/// Sets every sequence to the farthest that any side has it at, on all of them: a key that comes next is no answer that the migration
-/// changed because it took some itself. One that a role may not set stays where it is.
-async fn align_sequences(targets: &[(Side, Target); 3]) -> Result<(), Error> {
-    const SQL: &str =
-        "SELECT format('%I.%I', schemaname, sequencename), last_value, increment_by < 0 FROM pg_sequences";
-    let mut all: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    let mut descending = BTreeSet::new();
-    for (_, target) in targets {
-        let mut connection = target.connect().await?;
-        let doing = |e| Error::doing("read how far sequences are", e);
-        for row in query(SQL).fetch_all(&mut connection).await.map_err(doing)? {
-            let name: String = row.try_get(0).map_err(doing)?;
-            // One that gave nothing yet, or that a role may not read, has no value.
-            let value: Option<i64> = row.try_get(1).map_err(doing)?;
-            if row.try_get(2).map_err(doing)? {
-                descending.insert(name.clone());
-            }
-            all.entry(name).or_default().extend(value);
-        }
-        let _ = connection.close().await;
+/// Brings sequences of the other sides to where `after` has them, where the migration took keys: the ones that come next are no other answer.
+/// Never further: a sequence that a migration leaves behind its table makes the application fail, and is to be seen. One that a role may not
+/// set stays where it is.
+async fn follow_sequences([before, control, (_, after)]: &[(Side, Target); 3]) -> Result<(), Error> {
+    let of_after = sequences(after).await?;
+    let mut taken: BTreeMap<&String, i64> = BTreeMap::new();
+    for (_, target) in [before, control] {
+        let own = sequences(target).await?;
+        let ahead = of_after.iter().filter_map(|(name, (value, ascends))| {
+            let (value, known) = ((*value)?, own.get(name)?.0);
+            let is_ahead = known.is_none_or(|known| if *ascends { known < value } else { value < known });
+            is_ahead.then_some((name, value))
+        });
+        taken.extend(ahead);
     }
-    all.retain(|_, values| {
-        values.len() < targets.len() && !values.is_empty() || values.iter().any(|v| *v != values[0])
-    });
-    for (_, target) in targets.iter().filter(|_| !all.is_empty()) {
+    // On `after` too, where it changes nothing but when the server next writes of it to the WAL: at the same key on every side.
+    for (_, target) in
+        [before, control].into_iter().chain([&(Side::After, after.clone())]).filter(|_| !taken.is_empty())
+    {
         let mut connection = target.connect().await?;
-        for (name, values) in &all {
-            let farthest = if descending.contains(name) { values.iter().min() } else { values.iter().max() };
-            let set = query("SELECT setval(to_regclass($1), $2)").bind(name.clone()).bind(farthest);
+        for (name, value) in &taken {
+            let set = query("SELECT setval(to_regclass($1), $2)").bind((*name).clone()).bind(*value);
             let _ = set.execute(&mut connection).await;
         }
         let _ = connection.close().await;
     }
     Ok(())
+}
+
+/// The last value of each sequence that a role may read, if it gave any, and whether it ascends.
+async fn sequences(target: &Target) -> Result<BTreeMap<String, (Option<i64>, bool)>, Error> {
+    let mut connection = target.connect().await?;
+    let sql = "SELECT format('%I.%I', schemaname, sequencename), last_value, 0 < increment_by FROM pg_sequences";
+    let rows =
+        query(sql).fetch_all(&mut connection).await.map_err(|e| Error::doing("read how far sequences are", e))?;
+    let _ = connection.close().await;
+    let of = |row: &PgRow| Some((row.try_get(0).ok()?, (row.try_get(1).ok()?, row.try_get(2).ok()?)));
+    Ok(rows.iter().filter_map(of).collect())
+}
+
+/// Tables in partitions that hold rows and have no statistics as a whole. Autovacuum makes none (PostgreSQL documentation, "25.1.3
+/// Updating Planner Statistics"), so neither does a proof.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub(super) async fn unsampled_wholes(connection: &mut sqlx::postgres::PgConnection) -> Result<BTreeSet<String>, Error> {
+    let rows = query(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind = 'p' AND c.reltuples < 0 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+           AND EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf AND 0 < l.reltuples)",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(|e| Error::doing("find tables in partitions without statistics", e))?;
+    Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
 }
 
 /// Samples these tables anew, those that are there.
@@ -336,16 +360,15 @@ async fn each_table(target: &Target, tables: &[String], command: &str) -> Result
     }
     let mut connection = target.connect().await?;
     for table in tables {
-        let kind: Option<String> = query("SELECT (SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1))")
+        let exists: bool = query("SELECT to_regclass($1) IS NOT NULL")
             .bind(table.clone())
             .fetch_one(&mut connection)
             .await
             .and_then(|row| row.try_get(0))
             .map_err(|e| Error::doing("look for a table", e))?;
-        let Some(kind) = kind else { continue };
-        // A table in partitions has no rows of its own to vacuum, and to vacuum it is to vacuum every partition.
-        let command = if kind == "p" { "ANALYZE" } else { command };
-        run(&mut connection, &format!("{command} {table}"), "maintain what the migration touched").await?;
+        if exists {
+            run(&mut connection, &format!("{command} {table}"), "maintain what the migration touched").await?;
+        }
     }
     let _ = connection.close().await;
     Ok(())

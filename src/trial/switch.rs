@@ -3,6 +3,7 @@
 //! What is applied is written down in the database itself (`weighbridge.in_place`), in the transaction that applies it: so whoever
 //! finds the database after a crash knows.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
@@ -17,6 +18,7 @@ use crate::clock::Clock;
 use crate::diagnostic::SourceFile;
 use crate::evidence::Side;
 use crate::migrate::{Applied, apply_and, in_transaction};
+use crate::postgres::definitions::definitions;
 use crate::postgres::sql_text::{literal, query};
 use crate::postgres::{Error, Target};
 
@@ -75,6 +77,7 @@ impl Switch {
             }
             listener(Event::Restored);
         }
+        refuse_half(&mut lock, &files).await?;
         Marker::write(&mut lock, application, &files).await?;
         let (applied, unsampled, application) = (0, Vec::new(), application.to_owned());
         Ok(Self { target, files, applied, clock, listener, lock, application, unsampled })
@@ -150,11 +153,65 @@ impl Step<'_> {
             let sql = format!("UPDATE weighbridge.in_place SET running = {running}");
             run(&mut connection, &sql, Marker::WRITING).await?;
         }
+        let found = if in_transaction(self.file) { None } else { Some(definitions(&mut connection).await?) };
         let now = Marker::now(self.then, application);
-        let applied = apply_and(&mut connection, self.file, clock, Some(&now)).await?;
+        let applied = apply_and(&mut connection, self.file, clock, Some(&now)).await;
         let _ = connection.close().await;
-        Ok(applied)
+        if let (Err(_), Some(found)) = (&applied, found) {
+            nothing_began(target, &found).await;
+        }
+        Ok(applied?)
     }
+}
+
+/// A file without a transaction that was refused before it changed anything is not reverted: what it would drop is not its own. Where
+/// the server cannot be asked, it is taken for half done.
+async fn nothing_began(target: &Target, found: &[String]) {
+    let Ok(mut connection) = target.connect().await else { return };
+    if definitions(&mut connection).await.is_ok_and(|now| now == found) {
+        let _ = run(&mut connection, "UPDATE weighbridge.in_place SET running = NULL", Marker::WRITING).await;
+    }
+    let _ = connection.close().await;
+}
+
+/// Indexes that a file without a transaction makes must not be there, and those that it drops must: a file that fails half-way is reverted,
+/// and would take, or leave, what is somebody else's.
+async fn refuse_half(connection: &mut PgConnection, files: &[Files]) -> Result<(), TrialError> {
+    let (mut made, mut gone) = (BTreeSet::new(), BTreeSet::new());
+    for Files { label, up, .. } in files {
+        let [makes, drops] = lossless::indexes(up);
+        let alone = !in_transaction(up);
+        let refused = |name: &str, found: &str| {
+            TrialError::Asked(format!(
+                "{label} has no transaction, and {found} an index {name} already: half of such a file cannot be reverted safely\n  = help: name a \
+                 migration that is not applied yet, or weigh it on clones"
+            ))
+        };
+        for name in makes.iter().filter(|name| alone && !gone.contains(*name)) {
+            if is_index(connection, name).await? {
+                return Err(refused(name, "there is"));
+            }
+        }
+        for name in drops.iter().filter(|name| alone && !made.contains(*name)) {
+            if !is_index(connection, name).await? {
+                return Err(refused(name, "there is no longer"));
+            }
+        }
+        made.extend(makes);
+        gone.extend(drops);
+    }
+    Ok(())
+}
+
+/// Whether there is an index of this name, in any schema.
+async fn is_index(connection: &mut PgConnection, name: &str) -> Result<bool, Error> {
+    let bare = name.rsplit('.').next().unwrap_or(name).to_owned();
+    query("SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1 AND relkind IN ('i', 'I'))")
+        .bind(bare)
+        .fetch_one(connection)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|e| Error::doing("look for an index", e))
 }
 
 /// Reverts these migrations, the last one first.

@@ -236,6 +236,13 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     assert!(tables.contains("on after public.payments (") && tables.contains("VACUUM (ANALYZE)"), "{tables}");
     assert!(set.contains("after has other extensions than before: plpgsql 1.0 → none"), "{set}");
 
+    // A load that writes would fill a database that is its own control twice as fast as the other.
+    let writes = "[[action]]\nname = \"title\"\nsql = \"INSERT INTO courses (title) VALUES ('x')\"\n";
+    place.shop.write("scenario.toml", format!("{READS}\n{writes}"));
+    let unfair = ["--before", &*shop, "--after", &without, "--allow-writes", "--chunks", "1"];
+    place.prove(&unfair).exits(2).says(&["grow twice as fast", "give a second --before"]);
+    place.shop.write("scenario.toml", READS);
+
     // Asked for both sides in turn, `before` counts the operations of both.
     let short = ["--rounds", "2", "--format", "json", "--slice", "250ms", "--chunks", "2"];
     let ran = place.prove(&[&["--before", &*shop, "--after", &without][..], &short].concat());
@@ -359,6 +366,29 @@ fn a_migration_that_cannot_be_undone_is_not_weighed_in_place() {
     place.shop.write("migrations/0007_twice.up.sql", "ALTER TABLE payments ADD COLUMN IF NOT EXISTS metadata jsonb;\n");
     place.shop.write("migrations/0007_twice.down.sql", "COMMIT;\nALTER TABLE payments DROP COLUMN metadata;\n");
     place.prove_in_place("0007", &[]).exits(2).says(&["0007_twice.up.sql:1:1", "where there is one already"]);
+    // Half a file without a transaction is reverted, and must not take an index that was there.
+    place.execute("shop", "CREATE INDEX by_amount ON payments (amount)");
+    let alone = "-- no-transaction\nCREATE INDEX CONCURRENTLY by_amount ON payments (amount);\n";
+    place.shop.write("migrations/0011_there.up.sql", alone);
+    place.shop.write("migrations/0011_there.down.sql", "DROP INDEX by_amount;\n");
+    place
+        .prove_in_place("0011", &[])
+        .exits(2)
+        .says(&["0011_there has no transaction", "there is an index by_amount already"]);
+    place.shop.write("migrations/0011_there.up.sql", "-- no-transaction\nDROP INDEX CONCURRENTLY no_such;\n");
+    place.prove_in_place("0011", &[]).exits(2).says(&["there is no longer an index no_such"]);
+    // One that is refused before it does anything is not reverted.
+    place.shop.write(
+        "migrations/0011_there.up.sql",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY new ON nowhere (amount);\n",
+    );
+    place.prove_in_place("0011", &[]).exits(2).says(&["nowhere"]);
+    assert!(place.has("by_amount") && !place.has("weighbridge.in_place"));
+    // To whom a policy applies is part of it.
+    place.execute("shop", "CREATE POLICY strict ON payments AS RESTRICTIVE TO pg_monitor USING (true)");
+    place.shop.write("migrations/0012_policy.up.sql", "DROP POLICY strict ON payments;\n");
+    place.shop.write("migrations/0012_policy.down.sql", "CREATE POLICY strict ON payments USING (true);\n");
+    place.prove_in_place("0012", &[]).exits(2).says(&["does not bring back the schema", "RESTRICTIVE to pg_monitor"]);
     // Nothing that reverts it is there at all.
     place.shop.write("migrations/0006_only_forward.sql", "CREATE INDEX b ON payments (amount);\n");
     place.prove_in_place("0006", &[]).exits(2).says(&["has no file that reverts it", "--before and --after"]);

@@ -208,6 +208,16 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     // Made before the work, so that a place that cannot be written fails early.
     let folder = ResultFolder::create(&arguments.results, &time, &label).map_err(Failure::environment)?;
+    let mark = match &arguments.resume {
+        Some(resumed) => match experiment::claim(resumed, &folder.path) {
+            Ok(mark) => Some(mark),
+            Err(failure) => {
+                folder.remove_if_empty();
+                return Err(failure);
+            }
+        },
+        None => None,
+    };
     let saver = Arc::new(Saver::new(folder, inputs.files()));
     let named = inputs.named_scenarios();
 
@@ -216,6 +226,10 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let outcome = work.await;
     progress.finish();
     saver.folder.remove_if_empty();
+    if let Some(mark) = mark.filter(|_| !saver.folder.path.exists()) {
+        // Nothing was drawn from it.
+        let _ = std::fs::remove_file(mark);
+    }
     let (evidence, interrupted) = outcome?;
     let (Some(evidence), false) = (evidence, interrupted) else { return Ok(ExitStatus::Interrupted) };
     report::print(&evidence, arguments.format)?;
