@@ -232,10 +232,15 @@ fn a_proof_goes_on_where_it_ended_and_its_verdicts_can_be_recomputed() {
     for result in shop.results().iter().filter(|result| result.display().to_string() != folder) {
         std::fs::remove_dir_all(result).unwrap();
     }
+    // Wherever the new results are, or are no longer.
+    go_on(&["--chunks", "16"]).exits(2).says(&["has gone on already, in ", "resumed-by"]);
+    let mark = std::path::Path::new(&folder).join("resumed-by");
+    std::fs::remove_file(&mark).unwrap();
     go_on(&["--chunks", "8"]).exits(2).says(&["begin a new one"]);
     shop.change("scenario.toml", "ORDER BY id", "ORDER BY id DESC");
     go_on(&["--chunks", "16"]).exits(2).says(&["the scenarios", "the actions differ"]);
     shop.change("scenario.toml", "ORDER BY id DESC", "ORDER BY id");
+    assert!(!mark.exists(), "nothing was drawn from it");
     let again = home.prove(&shop, "0002", &[&small[..], &["--chunks", "1"]].concat()).json();
     assert_eq!(again["evidence"]["design"]["attempt"], 2);
     // Another seed is one more chance, and so is told.
