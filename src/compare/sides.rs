@@ -22,9 +22,20 @@ pub(super) fn subject(evidence: &Evidence) -> Found {
                  change, and of two servers only that of `before` is watched; {control}"
             )
         }
-        Subject::InPlace => "the sides are one database, migrated and reverted in turns, not clones: they lie as far apart in time as a \
-                             migration takes, and what the load writes stays for the next turn"
-            .to_owned(),
+        Subject::InPlace => {
+            let changes = &evidence.design.schema_changes;
+            let changed = match changes.is_empty() {
+                true => String::new(),
+                false => format!(
+                    "; at the end the schema was not as before, though the first reversal had brought it back, so somebody else may have changed it: {}",
+                    changes.join(", ")
+                ),
+            };
+            format!(
+                "the sides are one database, migrated and reverted in turns, not clones: they lie as far apart in time as a migration takes, and what the \
+                 load writes stays for the next turn{changed}"
+            )
+        }
     };
     Some((CheckName::Subject, Consequence::Warning, message))
 }
@@ -224,6 +235,18 @@ mod tests {
         let other = facts(&[("work_mem", "64MB"), ("jit", "off")], &[("plpgsql", "1.0"), ("hstore", "1.8")]);
         assert_eq!(differences(&one, &other), ["jit the default → off", "work_mem 4MB → 64MB"]);
         assert_eq!(other_extensions(&one, &other), ["hstore none → 1.8", "pg_trgm 1.5 → none"]);
+    }
+
+    #[test]
+    fn what_somebody_else_changed_in_place_and_a_whole_without_statistics_are_told() {
+        let mut evidence = super::super::tests::saved();
+        assert!(subject(&evidence).is_none() && statistics(&evidence).is_none());
+        evidence.design.subject = Subject::InPlace;
+        assert!(!subject(&evidence).unwrap().2.contains("somebody else"));
+        evidence.design.schema_changes = vec!["`relation public.part` is left".to_owned()];
+        assert!(subject(&evidence).unwrap().2.ends_with("changed it: `relation public.part` is left"));
+        evidence.migration.unsampled = vec!["public.logs".to_owned()];
+        assert!(statistics(&evidence).unwrap().2.contains("so public.logs is planned by guesses"));
     }
 
     #[test]
