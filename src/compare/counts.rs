@@ -192,7 +192,7 @@ fn compare(
     }
     let (answers, different) = answers([before, control, after]);
     let pairs = executed([before, after]);
-    let fewest = if writes(before) || writes(after) { FEWEST_WRITTEN } else { FEWEST_BLOCKS };
+    let fewest = if before.changes_rows() || after.changes_rows() { FEWEST_WRITTEN } else { FEWEST_BLOCKS };
     let far = |pair: &Pair<'_>| fewest <= pair.0.blocks().abs_diff(pair.1.blocks()) as f64;
     // Where others write meanwhile, the side that was asked last tells what is none of the migration's.
     let both = |of: &dyn Fn(&Pair<'_>) -> bool, pair: &Pair<'_>| {
@@ -272,12 +272,6 @@ fn refused(before: &CountedAction, after: &CountedAction) -> String {
         after.sets.len(),
         codes(before)
     )
-}
-
-/// An operation changes rows, in its plan or in a function.
-fn writes(action: &CountedAction) -> bool {
-    let in_plan = |node: &str| action.plans.iter().any(|plan| plan.shape.contains(node));
-    in_plan("ModifyTable") || action.wrote && !in_plan("LockRows")
 }
 
 /// Sets that a weight comes to.

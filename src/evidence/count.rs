@@ -160,6 +160,13 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl CountedAction {
+    /// An operation changes rows, in its plan or in a function.
+    #[must_use]
+    pub fn changes_rows(&self) -> bool {
+        let in_plan = |node: &str| self.plans.iter().any(|plan| plan.shape.contains(node));
+        in_plan("ModifyTable") || self.wrote && !in_plan("LockRows")
+    }
+
     /// Sets that were drawn one after the other from the first.
     #[must_use]
     pub fn sampled(&self) -> usize {

@@ -425,9 +425,9 @@ pub struct IndexUse {
     pub blocks_hit: i64,
     /// Size at the end, in bytes.
     pub size_bytes: i64,
-    /// It is a part of the index of a whole table in partitions, and cannot be dropped alone; absent before format 7.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_part: bool,
+    /// The index of a whole table in partitions, where it is a part of one and cannot be dropped alone; absent before format 7.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<String>,
     /// Its blocks in shared buffers at the end; absent without `pg_buffercache`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_blocks: Option<i64>,

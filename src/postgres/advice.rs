@@ -33,7 +33,7 @@ const REDUNDANT: &str = "
              (i.indclass::oid[])[0:i.indnkeyatts - 1] AS classes, (i.indcollation::oid[])[0:i.indnkeyatts - 1] AS collations,
              (i.indoption::int2[])[0:i.indnkeyatts - 1] AS directions,
              concat_ws(' ', array_to_string(c.reloptions, ','), (SELECT string_agg(coalesce(t.attoptions::text, ''), ',' ORDER BY t.attnum)
-                                                                 FROM pg_attribute t WHERE t.attrelid = i.indexrelid)) AS options,
+                                                                 FROM pg_attribute t WHERE t.attrelid = i.indexrelid AND t.attnum <= i.indnkeyatts)) AS options,
              coalesce(pg_get_expr(i.indexprs, i.indrelid), '') AS expressions, coalesce(pg_get_expr(i.indpred, i.indrelid), '') AS predicate,
              i.indisreplident OR i.indisclustered OR i.indisexclusion
                OR EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid) AS serves

@@ -34,8 +34,8 @@ pub struct IndexCounters {
     pub blocks_hit: i64,
     /// Size now, in bytes.
     pub bytes: i64,
-    /// It is a part of the index of a whole table in partitions, and goes with it.
-    pub is_part: bool,
+    /// The index of a whole table in partitions, where it is a part of one.
+    pub part_of: Option<String>,
 }
 
 impl IndexCounters {
@@ -184,7 +184,8 @@ pub async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot, Error> 
         "SELECT s.schemaname || '.' || s.indexrelname, pg_get_indexdef(s.indexrelid), s.schemaname || '.' || s.relname,
                 i.indisunique OR EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p','u','x')),
                 i.indisvalid, s.idx_scan, s.idx_tup_read, s.idx_tup_fetch, io.idx_blks_read, io.idx_blks_hit,
-                pg_relation_size(s.indexrelid), (SELECT c.relispartition FROM pg_class c WHERE c.oid = s.indexrelid)
+                pg_relation_size(s.indexrelid), (SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                                                       WHERE c.oid = pg_partition_root(s.indexrelid) AND c.oid <> s.indexrelid)
          FROM pg_stat_user_indexes s
          JOIN pg_statio_user_indexes io USING (indexrelid)
          JOIN pg_index i USING (indexrelid)",
@@ -215,7 +216,7 @@ pub async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot, Error> 
                 blocks_read: row.try_get(8)?,
                 blocks_hit: row.try_get(9)?,
                 bytes: row.try_get(10)?,
-                is_part: row.try_get(11)?,
+                part_of: row.try_get(11)?,
             },
         ))
     };

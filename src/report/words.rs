@@ -45,7 +45,7 @@ fn design(evidence: &Evidence) -> Vec<String> {
         )),
         Interleave::Block => lines.push(format!("the sides took turns in blocks, each after a warm-up{why}")),
     }
-    if design.subject != Subject::Clones && evidence.counts.values().flatten().any(writes) {
+    if design.subject != Subject::Clones && evidence.counts.values().flatten().any(CountedAction::changes_rows) {
         lines.push(
             "of what writes leave and take away only the rows they return were compared: others may write here"
                 .to_owned(),
@@ -120,11 +120,6 @@ fn early(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
 
 /// Changes below so many margins are near theirs: of larger ones the first look sees nearly all.
 const NEAR: f64 = 3.0;
-
-/// Whether operations of an action write.
-fn writes(action: &CountedAction) -> bool {
-    action.plans.iter().any(|plan| plan.shape.contains("ModifyTable"))
-}
 
 /// More chunks than its last look no experiment can have: then a better machine or a wider margin is advised.
 const MOST_CHUNKS: u32 = LOOKS[LOOKS.len() - 1];

@@ -158,7 +158,8 @@ pub(super) async fn look_ahead(
         return Ok(());
     }
     take_turns(settings, sitting, evidence).await?;
-    if evidence.design.sequences_apart && matches!(settings.subject, Subject::Given(_)) {
+    let changes_rows = || evidence.counts.values().flatten().any(CountedAction::changes_rows);
+    if evidence.design.sequences_apart && matches!(settings.subject, Subject::Given(_)) && changes_rows() {
         return Err(TrialError::Asked(
             "the load writes, and a --before that is its own control bears it twice: its tables would grow twice as fast as those of --after\n  = help: \
              give a second --before, or leave the actions that write out"

@@ -124,7 +124,7 @@ fn side_counters(first: &Snapshot, last: &Snapshot, workload: &Workload) -> Side
                 blocks_read: grown.blocks_read,
                 blocks_hit: grown.blocks_hit,
                 size_bytes: end.bytes,
-                is_part: end.is_part,
+                part_of: end.part_of.clone(),
                 cached_blocks: None,
                 leaf_density: None,
             },

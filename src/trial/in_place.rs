@@ -14,9 +14,10 @@ use super::event::Event;
 use super::measure::Course;
 use super::prepare::{Described, Sitting, load};
 use super::settings::{InPlace, Settings};
-use super::sides::{analyze_tables, label, migration_facts, sampling, size, touched_tables, unsampled_wholes};
+use super::sides::{analyze_tables, label, migration_facts, sampling, size, touched_tables};
 use super::switch::Switch;
 pub use super::switch::{left, revert};
+use super::wholes::Wholes;
 use crate::clock::{self, Clock};
 use crate::evidence::{Evidence, Side};
 use crate::postgres::database::Token;
@@ -64,9 +65,7 @@ async fn measure(
     let found = definitions(&mut connection).await?;
     let size_before = size(&mut connection).await?;
     let sampled = sampling(&mut connection).await?;
-    let wholes = unsampled_wholes(&mut connection).await?;
-    // What had no statistics is none of the migration's either.
-    let without = touched_tables(&mut connection, &sampled, false).await?;
+    let wholes = Wholes::read(&mut connection).await?;
     let server = server_facts(settings, &target).await?;
     let before = Described::new(settings, &target, Side::Before).await?;
     let advice_before = advice_of(&target).await?;
@@ -87,7 +86,6 @@ async fn measure(
     let migration = migration_facts(label(&place.migrations), applied, sizes);
     // Rows that others change there are none of the migration's.
     switch.unsampled = touched_tables(&mut connection, &sampled, false).await?;
-    switch.unsampled.retain(|table| !without.contains(table));
     let mut sitting = Sitting::of_described(settings, targets, load, [&before, &after])?;
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
     evidence.server_after = (evidence.server != server).then(|| std::mem::replace(&mut evidence.server, server));
@@ -95,7 +93,7 @@ async fn measure(
 
     // Reverted and applied again, so that every side has the statistics of its state.
     analyze_tables(&place.target.named(application), &switch.unsampled).await?;
-    evidence.migration.unsampled = unsampled_wholes(&mut connection).await?.difference(&wholes).cloned().collect();
+    evidence.migration.unsampled = Wholes::read(&mut connection).await?.left_unsampled(&wholes);
     let mut counts = Apart::default();
     counts.foresee(sitting.target(Side::After), sitting.of(Side::After), settings.sets).await?;
     for side in [Side::Before, Side::After, Side::Control] {
@@ -115,7 +113,10 @@ async fn measure(
     }
     switch.to(Side::Before).await?;
     // The first reversal brought back what was there: a difference now is most likely somebody else's.
-    evidence.design.schema_changes = differences(&found, &definitions(&mut connection).await?);
+    evidence.design.schema_changes = match definitions(&mut connection).await {
+        Ok(now) => differences(&found, &now),
+        Err(error) => vec![format!("it could not be compared ({error})")],
+    };
     let _ = connection.close().await;
     Ok(evidence)
 }

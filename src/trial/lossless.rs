@@ -29,7 +29,8 @@ pub(super) fn check(files: &[(&SourceFile, &SourceFile)]) -> Result<(), TrialErr
             words.first().is_some_and(|first| first == "create") && kind_of(&words) != "index"
         };
         let left = |statement: &str| {
-            (alone && (makes(statement) || !made_by(statement).is_empty()))
+            let rows = made_by(statement).iter().any(|made| !made.starts_with("index "));
+            (alone && (makes(statement) || rows))
                 .then_some("this stays where a later statement fails, and what was there already would be taken for it")
         };
         refuse_in(up, |statement| control(statement).or_else(|| loses(statement)).or_else(|| left(statement)))?;
@@ -115,6 +116,9 @@ fn loses(statement: &str) -> Option<&'static str> {
     if ["comment", "grant", "revoke"].contains(&first) && on.is_none_or(|on| ELSEWHERE.contains(&on)) {
         return Some("whether reverting takes this away again is not known");
     }
+    if first == "create" && kind_of(&words) == "index" && made_by(statement).is_empty() {
+        return Some("the server chooses a name for this index, and reverting may drop another of that name");
+    }
     if first == "create" && kind_of(&words) == "table" && (has(&["partition", "of"]) || has(&["inherits"])) {
         return Some("this takes rows that belong to another table, and reverting may drop them");
     }
@@ -145,7 +149,11 @@ fn takes(statement: &str, made: &BTreeSet<String>) -> Option<&'static str> {
     if let Some(harm) = harms(&words) {
         return Some(harm);
     }
-    if first == "drop" && !ROWLESS.contains(&second) && !dropped(statement).iter().all(|name| made.contains(name)) {
+    let own = || dropped(statement).iter().all(|name| made.contains(name));
+    if first == "drop" && second == "index" && !own() {
+        return Some("this drops an index that the up file does not make under this name");
+    }
+    if first == "drop" && !ROWLESS.contains(&second) && !own() {
         return Some(TAKEN);
     }
     if first == "alter" && second == "table" {
@@ -164,15 +172,11 @@ fn takes(statement: &str, made: &BTreeSet<String>) -> Option<&'static str> {
 pub(super) fn indexes(file: &SourceFile) -> [Vec<String>; 2] {
     let (mut made, mut gone) = (Vec::new(), Vec::new());
     for statement in sql::statements(&file.text).into_iter().map(|span| &file.text[span]) {
-        let (words, pieces) = (words(statement), pieces(statement));
-        let at = pieces.iter().position(|piece| piece == "index").filter(|_| kind_of(&words) == "index");
-        match (words.first().map(String::as_str), at) {
-            // One without a name has one of the server's choice.
-            (Some("create"), Some(at)) => made.extend(name_at(&pieces, at + 1).filter(|name| name != "on")),
-            (Some("drop"), Some(at)) => {
-                let names = pieces[at + 1..].split(|piece| piece == ",");
-                gone.extend(names.filter_map(|names| name_at(names, 0)));
-            }
+        let words = words(statement);
+        let names = |of: Vec<String>| of.into_iter().filter_map(|name| name.strip_prefix("index ").map(str::to_owned));
+        match words.first().map(String::as_str) {
+            Some("create") => made.extend(names(made_by(statement))),
+            Some("drop") => gone.extend(names(dropped(statement))),
             _ => {}
         }
     }
@@ -187,11 +191,17 @@ fn kind_of(words: &[String]) -> &str {
     kind.map_or("", String::as_str)
 }
 
-/// What a statement makes that may hold rows or values: kinds and names, as they are written.
+/// What a statement makes that may hold rows or values, and indexes: kinds and names, as they are written.
 fn made_by(statement: &str) -> Vec<String> {
     let pieces = pieces(statement);
     let words = words(statement);
     match words.first().map(String::as_str) {
+        // An index is in the schema of its table, so it has no other in its name.
+        Some("create") if kind_of(&words) == "index" => {
+            let at = pieces.iter().position(|piece| piece == "index").unwrap_or(pieces.len());
+            let name = name_at(&pieces, at + 1).filter(|name| name != "on");
+            name.map(|name| format!("index {name}")).into_iter().collect()
+        }
         Some("create") if COMPARED.contains(&kind_of(&words)) => {
             let kind = kind_of(&words);
             let at = pieces.iter().position(|piece| piece == kind).unwrap_or(pieces.len());
@@ -213,8 +223,12 @@ fn dropped(statement: &str) -> Vec<String> {
     let pieces = pieces(statement);
     let kind = kind_of(&words(statement)).to_owned();
     let at = pieces.iter().position(|piece| *piece == kind).unwrap_or_default();
-    let names = pieces[at + 1..].split(|piece| piece == ",");
-    names.map(|names| format!("{kind} {}", name_at(names, 0).unwrap_or_default())).collect()
+    let names = pieces[at + 1..].split(|piece| piece == ",").map(|names| name_at(names, 0).unwrap_or_default());
+    let bare = |name: String| match kind == "index" {
+        true => name.rsplit('.').next().unwrap_or_default().to_owned(),
+        false => name,
+    };
+    names.map(|name| format!("{kind} {}", bare(name))).collect()
 }
 
 /// The columns that an ALTER TABLE drops.
@@ -312,6 +326,7 @@ mod tests {
             "ALTER TABLE t ALTER id RESTART",
             "CREATE TABLE events_2026 PARTITION OF events FOR VALUES IN (1)",
             "CREATE TABLE part (a int) INHERITS (orders)",
+            "CREATE INDEX CONCURRENTLY ON t (b)",
         ] {
             assert!(loses(lost).is_some(), "{lost}");
         }
@@ -342,6 +357,7 @@ mod tests {
             "CREATE TABLE app.notes (id int REFERENCES users)",
             "ALTER TABLE users ADD COLUMN nick text, ADD \"Age\" int, ADD CONSTRAINT c CHECK (true)",
             "CREATE SEQUENCE IF NOT EXISTS s",
+            "CREATE UNIQUE INDEX CONCURRENTLY i ON users (nick)",
         ];
         let made: BTreeSet<_> = up.iter().flat_map(|statement| made_by(statement)).collect();
         for fine in [
@@ -350,11 +366,14 @@ mod tests {
             "ALTER TABLE users DROP COLUMN IF EXISTS nick, DROP \"Age\", DROP CONSTRAINT c",
             "DROP SEQUENCE s",
             "DROP INDEX CONCURRENTLY i",
+            "DROP INDEX app.i",
             "ALTER TABLE users ALTER nick SET NOT NULL",
         ] {
             assert_eq!(takes(fine, &made), None, "{fine}");
         }
         for taken in [
+            "DROP INDEX users_nick_idx",
+            "DROP INDEX i, users_email_key",
             "DROP TABLE users",
             "DROP TABLE notes",
             "DROP TABLE app.notes, users",
@@ -375,7 +394,7 @@ mod tests {
         let down = file("ALTER TABLE users DROP nick;\n");
         check(&[(&up, &down)]).unwrap();
         let alone = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY i ON t (a);\nDROP INDEX app.\"J\", k;\nCREATE INDEX ON t (b);\n";
-        assert_eq!(indexes(&file(alone)), [vec!["i".to_owned()], vec!["app.J".to_owned(), "k".to_owned()]]);
+        assert_eq!(indexes(&file(alone)), [vec!["i".to_owned()], vec!["J".to_owned(), "k".to_owned()]]);
         let view = file("-- no-transaction\nCREATE VIEW v AS SELECT 1;\n");
         assert!(check(&[(&view, &file("DROP VIEW v;\n"))]).is_err());
         for up in [format!("-- no-transaction\n{}", up.text), format!("{}ALTER TABLE a RENAME TO b;\n", up.text)] {

@@ -20,12 +20,14 @@ mod measure;
 pub mod order;
 mod prepare;
 mod resume;
+mod sequences;
 pub mod settings;
 pub mod sides;
 mod survey;
 mod switch;
 pub mod template;
 mod trace;
+mod wholes;
 
 pub use conduct::prove;
 pub use error::TrialError;

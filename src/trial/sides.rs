@@ -8,7 +8,9 @@ use sqlx::{Connection, Row};
 
 use super::error::TrialError;
 use super::event::Event;
+use super::sequences::follow_sequences;
 use super::settings::Settings;
+use super::wholes::Wholes;
 use crate::clock::Clock;
 use crate::diagnostic::SourceFile;
 use crate::evidence::{Autovacuum, CloneFacts, MigrationFacts, Side, StatementFacts};
@@ -87,7 +89,7 @@ pub async fn migrate_after(
     let mut connection = after.connect().await?;
     let size_bytes_before = size(&mut connection).await?;
     let sampling = sampling(&mut connection).await?;
-    let unsampled = unsampled_wholes(&mut connection).await?;
+    let wholes = Wholes::read(&mut connection).await?;
     let _ = connection.close().await;
     let mut applied = Vec::new();
     for migration in migrations {
@@ -105,11 +107,14 @@ pub async fn migrate_after(
     maintain(targets, &touched).await?;
     follow_sequences(targets).await?;
     let mut connection = after.connect().await?;
-    let unsampled = unsampled_wholes(&mut connection).await?.difference(&unsampled).cloned().collect();
+    let now = Wholes::read(&mut connection).await?;
     let _ = connection.close().await;
+    for (_, target) in targets {
+        analyze_tables(target, &now.sampled_anew(&wholes)).await?;
+    }
     (settings.listener)(Event::Migrated(applied.iter().map(|applied| applied.duration).sum()));
     let facts = migration_facts(label(migrations), applied, (size_bytes_before, size_bytes_after));
-    Ok(MigrationFacts { unsampled, ..facts })
+    Ok(MigrationFacts { unsampled: now.left_unsampled(&wholes), ..facts })
 }
 
 /// What applying migrations took, and what it did to the size of the database.
@@ -181,6 +186,7 @@ pub(super) async fn touched_tables(
                 OR $1 AND (s.n_mod_since_analyze > 0 OR s.analyze_count > 0 OR s.vacuum_count > 0)
                 OR c.reltuples > 0 AND EXISTS (
                      SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                       AND a.attgenerated <> 'v' AND coalesce(a.attstattarget::int, -1) <> 0
                        AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = c.relname
                                        AND p.attname = a.attname))
                 OR c.reltuples > 0 AND EXISTS (
@@ -212,16 +218,18 @@ pub(super) async fn touched_tables(
 /// # Errors
 /// When the server is lost.
 pub async fn analyze(targets: &[(Side, Target); 3]) -> Result<(), Error> {
-    const ANEW: &str = "DO $$ DECLARE one regclass; BEGIN
-        FOR one IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                   WHERE (c.relkind IN ('r', 'm') OR c.relkind = 'p' AND 0 <= c.reltuples)
-                     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' LOOP
-          EXECUTE format('ANALYZE %s', one);
-        END LOOP; END $$";
     for (_, target) in targets {
         let mut connection = target.connect().await?;
-        run(&mut connection, ANEW, "sample the tables anew").await?;
+        let doing = |e| Error::doing("look for tables to sample anew", e);
+        let rows = query(
+            "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE (c.relkind IN ('r', 'm') OR c.relkind = 'p' AND 0 <= c.reltuples)
+               AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY c.relkind = 'p', 1",
+        );
+        let rows = rows.fetch_all(&mut connection).await.map_err(doing)?;
         let _ = connection.close().await;
+        let tables: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+        analyze_tables(target, &tables).await?;
     }
     Ok(())
 }
@@ -287,63 +295,6 @@ async fn maintain(targets: &[(Side, Target); 3], tables: &[String]) -> Result<()
         each_table(target, tables, "VACUUM (ANALYZE)").await?;
     }
     Ok(())
-}
-
-/// Brings sequences of the other sides to where `after` has them, where the migration took keys: the ones that come next are no other answer.
-/// Never further: a sequence that a migration leaves behind its table makes the application fail, and is to be seen. One that a role may not
-/// set stays where it is.
-async fn follow_sequences([before, control, (_, after)]: &[(Side, Target); 3]) -> Result<(), Error> {
-    let of_after = sequences(after).await?;
-    let mut taken: BTreeMap<&String, i64> = BTreeMap::new();
-    for (_, target) in [before, control] {
-        let own = sequences(target).await?;
-        let ahead = of_after.iter().filter_map(|(name, (value, ascends))| {
-            let (value, known) = ((*value)?, own.get(name)?.0);
-            let is_ahead = known.is_none_or(|known| if *ascends { known < value } else { value < known });
-            is_ahead.then_some((name, value))
-        });
-        taken.extend(ahead);
-    }
-    // On `after` too, where it changes nothing but when the server next writes of it to the WAL: at the same key on every side.
-    for (_, target) in
-        [before, control].into_iter().chain([&(Side::After, after.clone())]).filter(|_| !taken.is_empty())
-    {
-        let mut connection = target.connect().await?;
-        for (name, value) in &taken {
-            let set = query("SELECT setval(to_regclass($1), $2)").bind((*name).clone()).bind(*value);
-            let _ = set.execute(&mut connection).await;
-        }
-        let _ = connection.close().await;
-    }
-    Ok(())
-}
-
-/// The last value of each sequence that a role may read, if it gave any, and whether it ascends.
-async fn sequences(target: &Target) -> Result<BTreeMap<String, (Option<i64>, bool)>, Error> {
-    let mut connection = target.connect().await?;
-    let sql = "SELECT format('%I.%I', schemaname, sequencename), last_value, 0 < increment_by FROM pg_sequences";
-    let rows =
-        query(sql).fetch_all(&mut connection).await.map_err(|e| Error::doing("read how far sequences are", e))?;
-    let _ = connection.close().await;
-    let of = |row: &PgRow| Some((row.try_get(0).ok()?, (row.try_get(1).ok()?, row.try_get(2).ok()?)));
-    Ok(rows.iter().filter_map(of).collect())
-}
-
-/// Tables in partitions that hold rows and have no statistics as a whole. Autovacuum makes none (PostgreSQL documentation, "25.1.3
-/// Updating Planner Statistics"), so neither does a proof.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub(super) async fn unsampled_wholes(connection: &mut sqlx::postgres::PgConnection) -> Result<BTreeSet<String>, Error> {
-    let rows = query(
-        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind = 'p' AND c.reltuples < 0 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-           AND EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf AND 0 < l.reltuples)",
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(|e| Error::doing("find tables in partitions without statistics", e))?;
-    Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
 }
 
 /// Samples these tables anew, those that are there.

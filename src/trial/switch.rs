@@ -17,7 +17,7 @@ use super::sides::{analyze_tables, run};
 use crate::clock::Clock;
 use crate::diagnostic::SourceFile;
 use crate::evidence::Side;
-use crate::migrate::{Applied, apply_and, in_transaction};
+use crate::migrate::{Applied, ApplyError, apply_and, in_transaction};
 use crate::postgres::definitions::definitions;
 use crate::postgres::sql_text::{literal, query};
 use crate::postgres::{Error, Target};
@@ -147,17 +147,19 @@ impl Step<'_> {
     async fn run(&self, target: &Target, application: &str, clock: &Clock) -> Result<Applied, TrialError> {
         let mut connection = target.connect().await?;
         run(&mut connection, LOCK_TIMEOUT, "limit the wait for locks").await?;
-        if !in_transaction(self.file) {
+        let alone = !in_transaction(self.file);
+        let found = if alone { Some(definitions(&mut connection).await?) } else { None };
+        if alone {
             // It may end half-way.
             let running = literal(&format!("{} {}", self.what, self.label));
             let sql = format!("UPDATE weighbridge.in_place SET running = {running}");
             run(&mut connection, &sql, Marker::WRITING).await?;
         }
-        let found = if in_transaction(self.file) { None } else { Some(definitions(&mut connection).await?) };
         let now = Marker::now(self.then, application);
         let applied = apply_and(&mut connection, self.file, clock, Some(&now)).await;
         let _ = connection.close().await;
-        if let (Err(_), Some(found)) = (&applied, found) {
+        // Where the connection was lost the server may still be at it.
+        if let (Err(ApplyError::Refused(_)), Some(found)) = (&applied, found) {
             nothing_began(target, &found).await;
         }
         Ok(applied?)
@@ -205,9 +207,8 @@ async fn refuse_half(connection: &mut PgConnection, files: &[Files]) -> Result<(
 
 /// Whether there is an index of this name, in any schema.
 async fn is_index(connection: &mut PgConnection, name: &str) -> Result<bool, Error> {
-    let bare = name.rsplit('.').next().unwrap_or(name).to_owned();
     query("SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1 AND relkind IN ('i', 'I'))")
-        .bind(bare)
+        .bind(name.to_owned())
         .fetch_one(connection)
         .await
         .and_then(|row| row.try_get(0))

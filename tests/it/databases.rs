@@ -375,8 +375,15 @@ fn a_migration_that_cannot_be_undone_is_not_weighed_in_place() {
         .prove_in_place("0011", &[])
         .exits(2)
         .says(&["0011_there has no transaction", "there is an index by_amount already"]);
+    place.shop.write("migrations/0011_there.up.sql", "CREATE INDEX ON payments (amount);\n");
+    let unnamed = ["0011_there.up.sql:1:1", "reverting may drop another of that name"];
+    place.prove_in_place("0011", &[]).exits(2).says(&unnamed);
     place.shop.write("migrations/0011_there.up.sql", "-- no-transaction\nDROP INDEX CONCURRENTLY no_such;\n");
+    let other = ["0011_there.down.sql:1:1", "drops an index that the up file does not make"];
+    place.prove_in_place("0011", &[]).exits(2).says(&other);
+    place.shop.write("migrations/0011_there.down.sql", "CREATE INDEX no_such ON payments (amount);\n");
     place.prove_in_place("0011", &[]).exits(2).says(&["there is no longer an index no_such"]);
+    place.shop.write("migrations/0011_there.down.sql", "DROP INDEX new;\n");
     // One that is refused before it does anything is not reverted.
     place.shop.write(
         "migrations/0011_there.up.sql",
