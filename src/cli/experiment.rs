@@ -185,7 +185,8 @@ pub(super) fn claim(resumed: &Path, by: &Path) -> Result<PathBuf, Failure> {
                 mark.display()
             ))
         }
-        _ => Failure::environment(anyhow!("cannot mark the result that goes on: {}: {error}", mark.display())),
+        _ => Failure::environment(anyhow!("cannot mark the result that goes on: {}: {error}\n  = help: copy it to where you may write, and resume the copy",
+            mark.display())),
     })?;
     let by = std::path::absolute(by).unwrap_or_else(|_| by.to_owned());
     file.write_all(by.display().to_string().as_bytes())

@@ -9,7 +9,7 @@ use super::checks::{self, Check, Effectiveness};
 use super::counts::CountComparison;
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
 use super::siblings::{sibling_floor, witnesses};
-use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed, why_undecided};
+use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed, needed_by_sampling, why_undecided};
 use crate::evidence::{Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::paired::Effect;
@@ -150,6 +150,8 @@ fn assemble(
     let reason = reason.or_else(|| {
         (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], margin, scope.beyond))
     });
+    let by_sampling = || needed_by_sampling(&compared[..DECIDING], margin, evidence.chunks.len());
+    let needed = needed.or_else(|| by_sampling().filter(|_| !several).map(|n| n as u32));
     let needed = needed.filter(|_| verdict == Verdict::Inconclusive);
     let work = |side: Side| evidence.counters.get(&side).filter(|c| !c.reset).and_then(|c| *c.work.as_ref()?.get(a)?);
     let plan = |side: Side| evidence.plans.get(&side).and_then(|plans| plans.get(a));

@@ -534,14 +534,12 @@ mod tests {
         let rows = found(&["after"], |facts| facts["actions"][0]["rows"] = json!(101));
         assert_eq!(rows, [(CheckName::SameWork, Consequence::Invalid, Some("a".to_owned()))]);
         // Operations that fail where there is no index yet may be those that give many rows.
-        let mut slow = evidence(|chunk, side, facts| {
+        let slow = evidence(|chunk, side, facts| {
             let lost = u64::from(side != "after" && chunk == 0);
             let rows = if lost == 0 { 1_000 } else { 500 };
             facts["actions"][0] =
                 json!({ "due": 1_000, "skipped": 0, "ok": 1_000 - lost, "failed": lost, "rows": rows });
         });
-        assert_eq!(checked(&slow), []);
-        slow.chunks.remove(0);
         assert_eq!(checked(&slow), []);
         assert_eq!(found(&ALL, |facts| facts["actions"][0]["rows"] = json!(101)), []);
         assert_eq!(

@@ -173,14 +173,19 @@ mod tests {
     use super::super::tests::saved;
     use super::*;
 
-    #[test]
-    fn a_gain_names_what_is_not_decided_and_is_none_beside_what_takes_more_work() {
+    fn all_the_same() -> (Evidence, Vec<ActionComparison>) {
         let evidence = saved();
         let mut actions = compare(&evidence).actions;
         for action in &mut actions {
             (action.verdict, action.not_slower) = (Verdict::Same, true);
             action.counts.as_mut().unwrap().verdict = Verdict::Same;
         }
+        (evidence, actions)
+    }
+
+    #[test]
+    fn a_gain_names_what_is_not_decided_and_is_none_beside_what_takes_more_work() {
+        let (evidence, mut actions) = all_the_same();
         actions[0].verdict = Verdict::Improved;
         actions[0].counts.as_mut().unwrap().after.blocks -= 1.0;
         actions.iter_mut().flat_map(|action| [&mut action.p50, &mut action.p95]).flatten().for_each(|metric| {
@@ -235,12 +240,7 @@ mod tests {
 
     #[test]
     fn what_a_few_parameters_cost_more_is_a_regression_that_no_percentile_shows() {
-        let evidence = saved();
-        let mut actions = compare(&evidence).actions;
-        for action in &mut actions {
-            (action.verdict, action.not_slower) = (Verdict::Same, true);
-            action.counts.as_mut().unwrap().verdict = Verdict::Same;
-        }
+        let (evidence, mut actions) = all_the_same();
         assert_eq!(conclude(&evidence, &[], &actions).0, Verdict::Same);
         let dearer = |sets: u32| Moved {
             sets,

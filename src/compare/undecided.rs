@@ -109,6 +109,14 @@ pub(super) fn needed(metrics: &[Option<Measured>], margin: f64, level: f64, seve
     all?.into_iter().max()
 }
 
+/// Chunks after which chance of sampling alone is no more than the margin, where it is more by now: an estimate that is too large to be the
+/// same and too small to be called may be that chance.
+pub(super) fn needed_by_sampling(metrics: &[Option<MetricComparison>], margin: f64, chunks: usize) -> Option<usize> {
+    let share = sampling_alone(metrics).filter(|share| margin < *share)?;
+    let times = share.ln_1p() / margin.ln_1p();
+    Some((chunks as f64 * times * times).ceil() as usize)
+}
+
 /// A change beyond the margin beside a control that differs beyond chance: which may be how one clone lies.
 pub(super) fn looks_like_luck(metric: &MetricComparison, margin: f64) -> bool {
     let both = metric.change.zip(metric.control);
@@ -131,6 +139,27 @@ mod tests {
     use super::super::metric::{Beside, judge};
     use super::*;
     use crate::stats::paired::effect;
+
+    #[test]
+    fn chance_of_sampling_shrinks_with_the_root_of_the_chunks() {
+        let beside = Beside { p_adjusted: Some(0.5), control_p: Some(0.5), sibling_floor: None };
+        let metric = judge(
+            &measured(effect_of(0.04, 0.02), effect_of(0.0, 0.01)),
+            0.05,
+            &beside,
+            0.05,
+            &Effectiveness::default(),
+        );
+        let of = |half: f64| {
+            let interval = Some((100.0 * (-half).exp(), 100.0 * half.exp()));
+            let metric =
+                MetricComparison { sampling_us_before: interval, sampling_us_after: interval, ..metric.clone() };
+            needed_by_sampling(&[None, Some(metric)], 0.05, 16)
+        };
+        // Both sides together have √2 of it: 9.9 % where each has 7 %, in logarithms nearly twice the margin.
+        assert_eq!(of(1.99 * 1.05_f64.ln() / 2.0_f64.sqrt()), Some(64));
+        assert_eq!(of(0.01), None);
+    }
 
     #[test]
     fn what_slices_carry_over_is_the_reason_only_where_it_is_what_stands_in_the_way() {

@@ -16,10 +16,10 @@ pub struct CountedAction {
     /// One for each set of parameters, the same sets on every side.
     pub sets: Vec<CountedSet>,
     /// How many of them, the last, were drawn because the planner treats them as none of the others; absent before format 5.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub rare: u32,
     /// Kinds of sets, as the planner treats them, of which none was executed, because there are too many; the nearest stand for them.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub kinds_left: u32,
     /// The plan that fits any parameters, of each step that has one.
     pub generic: Vec<u32>,
@@ -145,18 +145,14 @@ pub struct Answer {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub total: bool,
     /// Columns that differ between sides without the migration too, such as a clock, and were not compared; absent before format 4.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub left_out: u32,
     /// Columns that only the side `before` has, and that were not compared; absent before format 5.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub columns_gone: u32,
     /// Where it is what a write did to a table: `left in` it, or `gone from` it; absent for what a step gave, and before format 7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<String>,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 impl CountedAction {

@@ -316,8 +316,9 @@ pub struct SliceFacts {
     pub others_unseen: u64,
 }
 
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+/// What a format leaves out.
+fn is_zero<N: PartialEq + Default>(number: &N) -> bool {
+    *number == N::default()
 }
 
 /// Quantiles of the timer's lateness, in microseconds.

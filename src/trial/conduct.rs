@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use sqlx::Connection;
 
 use super::count::{count, plan_facts};
+use super::digest::digest;
 use super::error::TrialError;
 use super::event::Event;
 use super::focus::{chunks_needed, focus};
@@ -92,12 +92,7 @@ async fn schema_digest(target: &Target) -> Option<String> {
     let mut connection = target.connect().await.ok()?;
     let found = definitions(&mut connection).await.ok();
     let _ = connection.close().await;
-    let mut hash = Sha256::new();
-    found?.iter().for_each(|line| {
-        hash.update((line.len() as u64).to_le_bytes());
-        hash.update(line);
-    });
-    Some(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    found.map(digest)
 }
 
 /// What a side's server is and how it is set.

@@ -1,7 +1,6 @@
 //! An experiment that goes on: what must be the same, and what it takes over. Must refuse whatever would make it another one.
 
-use sha2::{Digest, Sha256};
-
+use super::digest::digest;
 use super::error::TrialError;
 use super::settings::{Settings, Subject};
 use crate::evidence::{Design, Evidence};
@@ -57,18 +56,10 @@ pub(super) fn go_on(earlier: &Evidence, evidence: &mut Evidence) -> Result<(), T
 
 /// Sixteen hexadecimal digits that change with any word of the scenarios or of the migrations between the data and the sides.
 pub(super) fn scenarios_digest(settings: &Settings) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |text: &str| {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
-    };
-    settings.scenarios[0].iter().for_each(|(file, _)| add(&file.text));
     let between = match &settings.subject {
         Subject::Clones(dataset) => dataset.parts().1,
         Subject::Given(_) | Subject::InPlace(_) => &[],
     };
-    for migration in between {
-        add(&std::fs::read_to_string(&migration.up).unwrap_or_default());
-    }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let scenarios = settings.scenarios[0].iter().map(|(file, _)| file.text.clone());
+    digest(scenarios.chain(between.iter().map(|migration| std::fs::read_to_string(&migration.up).unwrap_or_default())))
 }

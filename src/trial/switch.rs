@@ -147,9 +147,9 @@ impl Step<'_> {
     async fn run(&self, target: &Target, application: &str, clock: &Clock) -> Result<Applied, TrialError> {
         let mut connection = target.connect().await?;
         run(&mut connection, LOCK_TIMEOUT, "limit the wait for locks").await?;
-        let alone = !in_transaction(self.file);
-        let found = if alone { Some(definitions(&mut connection).await?) } else { None };
-        if alone {
+        let mut found = None;
+        if !in_transaction(self.file) {
+            found = Some(definitions(&mut connection).await?);
             // It may end half-way.
             let running = literal(&format!("{} {}", self.what, self.label));
             let sql = format!("UPDATE weighbridge.in_place SET running = {running}");
@@ -183,20 +183,20 @@ async fn refuse_half(connection: &mut PgConnection, files: &[Files]) -> Result<(
     for Files { label, up, .. } in files {
         let [makes, drops] = lossless::indexes(up);
         let alone = !in_transaction(up);
-        let refused = |name: &str, found: &str| {
+        let refused = |found: String| {
             TrialError::Asked(format!(
-                "{label} has no transaction, and {found} an index {name} already: half of such a file cannot be reverted safely\n  = help: name a \
+                "{label} has no transaction, and {found}: half of such a file cannot be reverted safely\n  = help: name a \
                  migration that is not applied yet, or weigh it on clones"
             ))
         };
         for name in makes.iter().filter(|name| alone && !gone.contains(*name)) {
             if is_index(connection, name).await? {
-                return Err(refused(name, "there is"));
+                return Err(refused(format!("there is an index {name} already")));
             }
         }
         for name in drops.iter().filter(|name| alone && !made.contains(*name)) {
             if !is_index(connection, name).await? {
-                return Err(refused(name, "there is no longer"));
+                return Err(refused(format!("there is no index {name} to drop")));
             }
         }
         made.extend(makes);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use sqlx::Connection;
 
 use super::error::TrialError;
@@ -142,19 +141,12 @@ fn in_spec(file: &SourceFile, problems: Vec<Diagnostic>) -> TrialError {
 
 /// Sixteen hexadecimal digits that change with anything that would change a row.
 fn digest(settings: &Settings, spec: &str, files: &[SourceFile], server_version: u32) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    add(seed::GENERATOR.as_bytes());
-    add(spec.as_bytes());
-    add(&settings.scale.to_bits().to_le_bytes());
-    add(&settings.seed.0.to_le_bytes());
-    add(&server_version.to_le_bytes());
-    for file in files {
-        add(file.path.file_name().unwrap_or_default().as_encoded_bytes());
-        add(file.text.as_bytes());
-    }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let numbers =
+        [&settings.scale.to_bits().to_le_bytes()[..], &settings.seed.0.to_le_bytes(), &server_version.to_le_bytes()]
+            .map(<[u8]>::to_vec);
+    let named = files
+        .iter()
+        .flat_map(|file| [file.path.file_name().unwrap_or_default().as_encoded_bytes(), file.text.as_bytes()]);
+    let texts = [seed::GENERATOR.as_bytes(), spec.as_bytes()];
+    super::digest::digest(texts.into_iter().chain(numbers.iter().map(Vec::as_slice)).chain(named))
 }

@@ -382,7 +382,7 @@ fn a_migration_that_cannot_be_undone_is_not_weighed_in_place() {
     let other = ["0011_there.down.sql:1:1", "drops an index that the up file does not make"];
     place.prove_in_place("0011", &[]).exits(2).says(&other);
     place.shop.write("migrations/0011_there.down.sql", "CREATE INDEX no_such ON payments (amount);\n");
-    place.prove_in_place("0011", &[]).exits(2).says(&["there is no longer an index no_such"]);
+    place.prove_in_place("0011", &[]).exits(2).says(&["there is no index no_such to drop"]);
     place.shop.write("migrations/0011_there.down.sql", "DROP INDEX new;\n");
     // One that is refused before it does anything is not reverted.
     place.shop.write(
