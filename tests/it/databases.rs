@@ -311,6 +311,11 @@ fn a_migration_is_weighed_on_one_database_and_nothing_of_it_is_left() {
         .collect();
     let other = place.home.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).exits(2);
     other.says(&["not the experiment that is resumed", "the databases differ"]);
+    // Nor on another schema of it.
+    place.execute("shop", "CREATE INDEX meanwhile ON courses (title)");
+    let changed = place.prove_in_place("0004", &resume).exits(2);
+    changed.says(&["not the experiment that is resumed", "the schemas differ"]);
+    place.execute("shop", "DROP INDEX meanwhile");
     let resumed = place.prove_in_place("0004", &resume).json();
     let chunks = |trial: &serde_json::Value| trial["evidence"]["chunks"].as_array().unwrap().clone();
     assert_eq!((chunks(&resumed).len(), &chunks(&resumed)[..done]), (done + 2, &chunks(&trial)[..]));
