@@ -40,15 +40,7 @@ pub async fn clone_sides(
         inherited = admin.clone_database(template, &base).await?.refused;
         open_for_sessions(admin, &base).await?;
         let target = admin.target().database(&base);
-        for migration in between {
-            (settings.listener)(Event::Migrating { migration: &migration.label });
-            let mut connection = target.connect().await?;
-            apply(&mut connection, &SourceFile::read(&migration.up)?, clock).await?;
-            let _ = connection.close().await;
-        }
-        let mut connection = target.connect().await?;
-        run(&mut connection, "VACUUM (ANALYZE)", "vacuum what the earlier migrations left").await?;
-        let _ = connection.close().await;
+        migrate_base(settings, &target, between, clock).await?;
         from = base;
     }
     let mut clones = Vec::new();
@@ -75,6 +67,45 @@ async fn open_for_sessions(admin: &mut Admin, name: &str) -> Result<(), Error> {
     run(admin.connection(), &sql, "open a clone").await
 }
 
+/// Applies earlier migrations to what the sides are cloned from, and maintains what they touched. The rest keeps the template's statistics:
+/// another sample would make counts differ from run to run.
+async fn migrate_base(
+    settings: &Settings,
+    base: &Target,
+    between: &[Migration],
+    clock: &Clock,
+) -> Result<(), TrialError> {
+    let mut connection = base.connect().await?;
+    let sampling = sampling(&mut connection).await?;
+    let wholes = Wholes::read(&mut connection).await?;
+    let _ = connection.close().await;
+    apply_all(settings, base, between, clock).await?;
+    let mut connection = base.connect().await?;
+    observe::settle(&connection).await;
+    let mut touched = touched_tables(&mut connection, &sampling, true).await?;
+    // Where they were applied long ago somebody will have analyzed these too.
+    touched.extend(Wholes::read(&mut connection).await?.left_unsampled(&wholes));
+    let _ = connection.close().await;
+    Ok(each_table(base, &touched, "VACUUM (ANALYZE)").await?)
+}
+
+async fn apply_all(
+    settings: &Settings,
+    target: &Target,
+    migrations: &[Migration],
+    clock: &Clock,
+) -> Result<Vec<Applied>, TrialError> {
+    let mut applied = Vec::new();
+    for migration in migrations {
+        (settings.listener)(Event::Migrating { migration: &migration.label });
+        let mut connection = target.connect().await?;
+        applied.push(apply(&mut connection, &SourceFile::read(&migration.up)?, clock).await?);
+        // The session's own changes show in the counters only after it has ended.
+        let _ = connection.close().await;
+    }
+    Ok(applied)
+}
+
 /// Applies the migrations to `after`, and the maintenance they imply to all sides alike.
 ///
 /// # Errors
@@ -91,14 +122,7 @@ pub async fn migrate_after(
     let sampling = sampling(&mut connection).await?;
     let wholes = Wholes::read(&mut connection).await?;
     let _ = connection.close().await;
-    let mut applied = Vec::new();
-    for migration in migrations {
-        (settings.listener)(Event::Migrating { migration: &migration.label });
-        let mut connection = after.connect().await?;
-        applied.push(apply(&mut connection, &SourceFile::read(&migration.up)?, clock).await?);
-        // The session's own changes show in the counters only after it has ended.
-        let _ = connection.close().await;
-    }
+    let applied = apply_all(settings, after, migrations, clock).await?;
     let mut connection = after.connect().await?;
     observe::settle(&connection).await;
     let size_bytes_after = size(&mut connection).await?;

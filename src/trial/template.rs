@@ -45,7 +45,8 @@ pub async fn obtain(
     let base = dataset.parts().0;
     let files = base.iter().map(|m| SourceFile::read(&m.up)).collect::<Result<Vec<_>, _>>()?;
     let digest = digest(settings, &file.text, &files, admin.server_version());
-    let name = template_name(&digest);
+    // Whoever migrates a table owns it, so that a role has templates of its own.
+    let name = template_name(&super::digest::digest([digest.as_str(), admin.target().user()]));
     let spec = seed::spec::parse_spec(&file.text).map_err(|problems| in_spec(file, problems))?;
     if admin.exists(&name).await? {
         (settings.listener)(Event::TemplateReused);

@@ -156,6 +156,36 @@ fn an_answer_that_changes_is_invalid_and_a_new_column_is_no_answer() {
 }
 
 #[test]
+fn counts_come_again_where_earlier_migrations_lie_between_the_data_and_the_sides() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    home.run(&["server", "start"]).ok();
+    // So many rows of payments that ANALYZE takes a sample of them; what an earlier migration touches is whole in its own.
+    let touches = "UPDATE courses SET title = upper(title) WHERE id % 2 = 0;\nALTER TABLE users ADD COLUMN plan text NOT NULL DEFAULT 'free';\n";
+    shop.write("migrations/0002_changes_nothing.up.sql", touches);
+    let counts = || {
+        let ran = counted(&home, &shop, "0003", &["--format", "json", "--scale", "1"]).exits(1);
+        ran.json()["evidence"]["counts"].clone()
+    };
+    assert_eq!(counts(), counts());
+}
+
+#[test]
+fn a_dataset_that_another_role_made_is_not_taken_for_its_tables_are_not_ones_own() {
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    home.run(&["server", "start"]).ok();
+    home.query("CREATE ROLE plain LOGIN CREATEDB");
+    let url = home.run(&["server", "url"]).ok().stdout.trim().replace("weighbridge@", "plain@");
+    counted(&home, &shop, "0003", &[]).exits(1).says(&["dataset: seeded in"]);
+    counted(&home, &shop, "0003", &["--url", &url]).exits(1).says(&["dataset: seeded in"]);
+    counted(&home, &shop, "0003", &["--url", &url]).exits(1).says(&["dataset: reusing"]);
+    assert_eq!(home.databases("weighbridge_template_").len(), 2);
+}
+
+#[test]
 fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
     let _machine = measuring();
     let home = Home::new();
