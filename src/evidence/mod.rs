@@ -23,7 +23,7 @@ pub use histograms::{ActionHistograms, Histograms};
 pub use limits::Limits;
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
-pub const FORMAT: u32 = 7;
+pub const FORMAT: u32 = 8;
 
 /// A database in one schema state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::{LoadFacts, ServerFacts, TimerLag};
 use crate::stats::histogram::quantile;
 
 /// The number of the format of `run.json`; a reader refuses a newer one.
-pub const RUN_FORMAT: u32 = 2;
+pub const RUN_FORMAT: u32 = 3;
 
 /// Everything a run saw but the histograms, which stand in `intervals.hlog` beside it.
 #[derive(Debug, Clone, Serialize, Deserialize)]

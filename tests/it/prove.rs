@@ -508,3 +508,27 @@ fn a_result_of_an_older_format_is_still_read() {
     let text = home.run(&["report", saved]).ok().stdout;
     assert!(text.contains("dataset ×0.2 seed 42") && text.contains("payments_user_id_idx"), "{text}");
 }
+
+/// Results that earlier versions left behind, with what their verdict was.
+#[test]
+fn results_of_every_older_format_are_still_read() {
+    let home = Home::new();
+    let saved = |name: &str| format!("{}/tests/data/results/{name}", env!("CARGO_MANIFEST_DIR"));
+    for (name, format, verdict) in [
+        ("format-7/platform", 7, "improved"),
+        ("format-7/regressed", 7, "regressed"),
+        ("format-7/counts", 7, "improved"),
+        ("run-2", 2, "limited"),
+    ] {
+        let file = if name.starts_with("run") { "run.json" } else { "trial.json" };
+        let document = std::fs::read_to_string(format!("{}/{file}", saved(name))).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        assert_eq!(document["format"], format, "{name}");
+        let read = home.run(&["report", &saved(name), "--format", "json"]).ok().json();
+        let found = if file == "run.json" { &read["verdict"] } else { &read["comparison"]["verdict"] };
+        assert_eq!(found, verdict, "{name}");
+        for other in ["text", "markdown"] {
+            assert!(!home.run(&["report", &saved(name), "--format", other]).ok().stdout.is_empty(), "{name}");
+        }
+    }
+}
