@@ -105,7 +105,7 @@ const LEAD_NS: u64 = 2_000_000;
 /// What is due at once is due within this time.
 const AT_ONCE_NS: u64 = 1_000_000;
 
-/// The first so-maniest part of a slice is early in it.
+/// Operations due in the first tenth of a slice count as early.
 const EARLY: u64 = 10;
 
 type Reply<T> = oneshot::Sender<Result<T, CrewError>>;

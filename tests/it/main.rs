@@ -20,4 +20,5 @@ mod server;
 mod support;
 mod tidy;
 mod topology;
+mod workflows;
 mod workload;
