@@ -34,7 +34,7 @@ pub enum SqlType {
     Bool,
     /// smallint
     Int2,
-    /// integer
+    /// integer, and oid, which has the same bytes up to 2³¹
     Int4,
     /// bigint
     Int8,
@@ -103,7 +103,7 @@ impl SqlType {
         Some(match name {
             "bool" => Self::Bool,
             "int2" => Self::Int2,
-            "int4" => Self::Int4,
+            "int4" | "oid" => Self::Int4,
             "int8" => Self::Int8,
             "float4" => Self::Float4,
             "float8" => Self::Float8,

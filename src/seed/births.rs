@@ -56,7 +56,7 @@ pub(super) fn keep_sums(tables: &[TablePlan]) {
     for (index, table) in tables.iter().enumerate() {
         for column in &table.columns {
             column.cell.visit(&mut |cell| match cell {
-                Cell::Parent { way, column } => {
+                Cell::Parent { way, column, .. } => {
                     read.push((way.iter().fold(index, |at, fan| tables[at].fans[*fan].parent), *column));
                 }
                 Cell::Pick(fan, column) => read.push((fan.parent, *column)),
@@ -84,7 +84,7 @@ pub(super) fn keep(tables: &mut [TablePlan]) {
     for (index, table) in tables.iter().enumerate() {
         for column in &table.columns {
             column.cell.visit(&mut |cell| {
-                if let Cell::Parent { way, column } = cell {
+                if let Cell::Parent { way, column, .. } = cell {
                     let parent = way.iter().fold(index, |at, fan| tables[at].fans[*fan].parent);
                     *reads.entry((parent, *column)).or_default() += table.rows;
                 }

@@ -172,6 +172,11 @@ impl Fan {
         {
             return None;
         }
+        self.drawn_row(fans, row, known)
+    }
+
+    /// The parent's row, also where the row's case or its share of NULLs leaves it without one.
+    pub(super) fn drawn_row(&self, fans: &[Fan], row: u64, known: &Parents) -> Option<u64> {
         let parent = self.drawn(row, known)?;
         let Some(other) = self.other_than.and_then(|fan| known.row(fans, fan, row)) else { return Some(parent) };
         Some(match self.kind {

@@ -13,7 +13,7 @@ use super::pools::Pool;
 use super::slots::Slots;
 use super::state::{Machine, Want};
 use super::sum::Sum;
-use crate::expression::{Distribution, Key, Value, Weights, power};
+use crate::expression::{Distribution, Key, SqlType, Value, Weights, power};
 
 /// How one cell is made.
 #[derive(Debug, Clone)]
@@ -30,7 +30,12 @@ pub enum Cell {
         way: Box<[usize]>,
         /// The column there, by position.
         column: usize,
+        /// Of the parent that would be there, also in a row that has none: a column which must not be NULL, of a key
+        /// whose other columns may be.
+        always: bool,
     },
+    /// The number of the row's class, from 1.
+    Class(u64),
     /// A column of a row of another table no foreign key names.
     Pick(Box<Fan>, usize),
     /// What rows of another table add up to.
@@ -74,6 +79,8 @@ pub enum Cell {
     Binary(char, Box<Cell>, Box<Cell>),
     /// A random uuid (version 4).
     Uuid(Key),
+    /// The uuid of a number: the same for the same number in every column.
+    UuidOf(Key, Box<Cell>),
     /// By the row's case.
     Cases(Cases, Vec<Cell>),
     /// A text that matches a pattern: any, or each row its own.
@@ -94,6 +101,8 @@ pub enum Cell {
     Range(Box<Cell>, Box<Cell>),
     /// `(a,b)`
     Composite(Vec<Cell>),
+    /// An element, a bound or a field, as its type holds it: there is no column to do it.
+    Typed(Box<Cell>, SqlType),
     /// So many random bytes, in hexadecimal digits.
     Hex(Key, u64),
     /// So many random digits of a base up to 10.
@@ -105,6 +114,14 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// The same column of the parent that would be there, also where the row has none.
+    pub(super) fn of_drawn_parent(self) -> Self {
+        match self {
+            Self::Parent { way, column, .. } => Self::Parent { way, column, always: true },
+            other => other,
+        }
+    }
+
     /// Whether it adds rows of another table up.
     #[must_use]
     pub fn holds_sum(&self) -> bool {
@@ -123,6 +140,8 @@ impl Cell {
             | Self::Base36(inner)
             | Self::Local(_, _, inner)
             | Self::Step(inner, _)
+            | Self::Typed(inner, _)
+            | Self::UuidOf(_, inner)
             | Self::State(_, _, inner, _) => {
                 inner.visit(seen);
             }
@@ -226,7 +245,8 @@ impl Plan {
                 Some(value) => value.clone(),
                 None => self.column(*column, at),
             },
-            Cell::Parent { way, column } => self.ancestor(way, *column, at),
+            Cell::Parent { way, column, always } => self.ancestor(way, *column, *always, at),
+            Cell::Class(classes) => Value::Int((at.row % classes) as i64 + 1),
             Cell::Pick(fan, column) => {
                 fan.parent_row(&[], at.row).map_or(Value::Null, |parent| self.value(fan.parent, *column, parent))
             }
@@ -270,6 +290,10 @@ impl Plan {
             },
             Cell::Binary(operator, left, right) => binary(*operator, &self.eval(left, at), &self.eval(right, at)),
             Cell::Uuid(key) => Value::Uuid(uuid(*key, at.row)),
+            Cell::UuidOf(key, number) => match self.eval(number, at).whole() {
+                Some(number) => Value::Uuid(uuid(*key, number as u64)),
+                None => Value::Null,
+            },
             Cell::Held(values) => values.get(at.row as usize).map_or(Value::Null, Value::borrowed),
             Cell::Slot(slots, digit, first) => Value::Int(first + slots.digit(*digit, at.row) as i64),
             Cell::SlotOf(slots, digit, values) => values[slots.digit(*digit, at.row) as usize].borrowed(),
@@ -280,6 +304,7 @@ impl Plan {
                 _ => Value::Null,
             },
             Cell::Clamp(inner, low, high) => clamp(self.eval(inner, at), &self.eval(low, at), &self.eval(high, at)),
+            Cell::Typed(inner, kind) => typed(self.eval(inner, at), *kind),
             _ => {
                 let mut text = Vec::new();
                 match self.text(cell, at, &mut text) {
@@ -290,10 +315,15 @@ impl Plan {
         }
     }
 
-    fn ancestor<'p>(&'p self, way: &[usize], column: usize, at: &Row<'_, 'p>) -> Value<'p> {
+    fn ancestor<'p>(&'p self, way: &[usize], column: usize, always: bool, at: &Row<'_, 'p>) -> Value<'p> {
         let Some((first, rest)) = way.split_first() else { return Value::Null };
         let fans = &self.tables[at.table].fans;
-        let Some(mut row) = at.parents.row(fans, *first, at.row) else { return Value::Null };
+        let parent = if always {
+            fans[*first].drawn_row(fans, at.row, at.parents)
+        } else {
+            at.parents.row(fans, *first, at.row)
+        };
+        let Some(mut row) = parent else { return Value::Null };
         let mut table = fans[*first].parent;
         let mut plan = self.of_row(table, row);
         for fan in rest {
@@ -402,6 +432,20 @@ impl Plan {
             element(&self.eval(cell, at), null, out);
         }
         out.push(ends[1]);
+    }
+}
+
+/// A value as the text form of its type has it, where that is not the value's own.
+fn typed<'v>(value: Value<'v>, kind: SqlType) -> Value<'v> {
+    let value = value.stored_as(kind);
+    if value == Value::Null || !matches!(kind, SqlType::Date | SqlType::Time | SqlType::Interval | SqlType::Money) {
+        return value;
+    }
+    let mut text = Vec::new();
+    match value.write_field(kind, &mut text) {
+        Ok(()) => Value::Text(Cow::Owned(String::from_utf8(text).expect("digits and signs"))),
+        // What the type cannot hold the server refuses by name.
+        Err(_) => value,
     }
 }
 

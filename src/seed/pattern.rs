@@ -1,8 +1,8 @@
 //! Texts that match a regular expression. Must draw from the row's own stream only.
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
-use crate::expression::Key;
+use crate::expression::{Key, Permutation};
 
 /// A regular expression as something that can be written out.
 #[derive(Debug, Clone)]
@@ -10,21 +10,48 @@ pub struct Pattern {
     hir: Hir,
     low: usize,
     high: usize,
+    /// How often repetitions without an end, or without a length of their own, repeat where every row has a text of its
+    /// own; `None` where the row's number is written out as it is.
+    repeats: Option<Repeats>,
+}
+
+/// How often a repetition repeats in texts that must differ: always as often, so that two numbers never give one text.
+#[derive(Debug, Clone, Copy)]
+struct Repeats {
+    times: u32,
+    /// Bounded repetitions too: a handle of 3 to 12 letters need not have 12.
+    all: bool,
+}
+
+impl Repeats {
+    /// Without an end in sight nothing is written.
+    const NONE: Self = Self { times: 0, all: false };
+
+    fn of(self, repetition: &Repetition) -> u32 {
+        match repetition.max {
+            Some(max) if self.all => self.times.clamp(repetition.min, max),
+            Some(max) => max,
+            None => self.times.max(repetition.min),
+        }
+    }
 }
 
 /// An open repetition goes on for at most this many more.
 const MORE: u32 = 8;
 
+/// Texts of their own that open repetitions are made long enough for: no table has as many rows.
+const ENOUGH: u64 = 1 << 40;
+
 /// Where choices come from: a row's number read digit by digit, so that texts differ, or a stream.
 enum Source {
-    Number(u64),
+    Number(u64, Repeats),
     Stream(Key, u64),
 }
 
 impl Source {
     fn below(&mut self, bound: u64) -> u64 {
         match self {
-            Self::Number(rest) => {
+            Self::Number(rest, _) => {
                 let digit = *rest % bound;
                 *rest /= bound;
                 digit
@@ -39,7 +66,7 @@ impl Source {
     fn between(&mut self, low: u32, high: u32) -> u32 {
         match self {
             // A fixed length, so that two numbers never give one text.
-            Self::Number(_) => high,
+            Self::Number(..) => high,
             Self::Stream(..) => low + self.below(u64::from(high - low) + 1) as u32,
         }
     }
@@ -52,13 +79,28 @@ impl Pattern {
     /// What is wrong with it, in the words of the parser.
     pub fn read(text: &str, low: usize, high: usize) -> Result<Self, String> {
         let hir = regex_syntax::parse(text).map_err(|error| error.to_string())?;
-        Ok(Self { hir, low, high })
+        let repeats = is_open(&hir).then(|| enough(&hir, low, high, false));
+        Ok(Self { hir, low, high, repeats })
+    }
+
+    /// The same pattern, its texts for each row neither in the order of rows nor longer than they need be.
+    #[must_use]
+    pub fn mixed(self) -> Self {
+        let repeats = Some(enough(&self.hir, self.low, self.high, true));
+        Self { repeats, ..self }
     }
 
     /// How many different texts rows numbered one by one can have.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        capacity(&self.hir)
+        capacity(&self.hir, self.repeats.unwrap_or(Repeats::NONE))
+    }
+
+    /// Whether a text matches, as `~` has it: anywhere in it unless anchored.
+    #[must_use]
+    pub fn accepts(&self, text: &str) -> bool {
+        let letters: Vec<char> = text.chars().collect();
+        (0..=letters.len()).any(|start| matches(&self.hir, &letters, start, &mut |_| true))
     }
 
     /// A text; its own for each row when asked, else a drawn one.
@@ -66,7 +108,12 @@ impl Pattern {
     pub fn text(&self, key: Key, row: u64, each: bool) -> String {
         let mut text = String::new();
         if each {
-            write(&self.hir, &mut Source::Number(row), &mut text);
+            // Open repetitions have far more texts than there are rows: a short number would fill them with zeros.
+            let number = self.repeats.map_or(row, |_| {
+                let size = self.capacity().min(1 << 60);
+                Permutation::new(key, size).apply(row % size.max(1))
+            });
+            write(&self.hir, &mut Source::Number(number, self.repeats.unwrap_or(Repeats::NONE)), &mut text);
             return text;
         }
         for attempt in 0..32 {
@@ -87,7 +134,10 @@ fn write(hir: &Hir, source: &mut Source, out: &mut String) {
         HirKind::Literal(literal) => out.push_str(&String::from_utf8_lossy(&literal.0)),
         HirKind::Class(class) => out.push(pick(class, source)),
         HirKind::Repetition(repetition) => {
-            let high = repetition.max.unwrap_or(repetition.min + MORE);
+            let high = match source {
+                Source::Number(_, repeats) => repeats.of(repetition),
+                Source::Stream(..) => repetition.max.unwrap_or(repetition.min + MORE),
+            };
             for _ in 0..source.between(repetition.min, high) {
                 write(&repetition.sub, source, out);
             }
@@ -101,7 +151,7 @@ fn write(hir: &Hir, source: &mut Source, out: &mut String) {
         HirKind::Alternation(parts) => {
             let chosen = match source {
                 // One arm for all rows, the one with the most texts, so that two numbers never give one text.
-                Source::Number(_) => roomiest(parts),
+                Source::Number(_, repeats) => roomiest(parts, *repeats),
                 Source::Stream(..) => source.below(parts.len() as u64) as usize,
             };
             write(&parts[chosen], source, out);
@@ -109,8 +159,8 @@ fn write(hir: &Hir, source: &mut Source, out: &mut String) {
     }
 }
 
-fn roomiest(parts: &[Hir]) -> usize {
-    (0..parts.len()).max_by_key(|part| (capacity(&parts[*part]), std::cmp::Reverse(*part))).unwrap_or(0)
+fn roomiest(parts: &[Hir], repeats: Repeats) -> usize {
+    (0..parts.len()).max_by_key(|part| (capacity(&parts[*part], repeats), std::cmp::Reverse(*part))).unwrap_or(0)
 }
 
 /// The members of a class for texts that must differ: letters of one case only, as an index may fold it.
@@ -149,7 +199,7 @@ fn members(class: &Class) -> Vec<(u32, u32)> {
 }
 
 fn pick(class: &Class, source: &mut Source) -> char {
-    let ranges = if matches!(source, Source::Number(_)) { folded(class) } else { members(class) };
+    let ranges = if matches!(source, Source::Number(..)) { folded(class) } else { members(class) };
     let count: u32 = ranges.iter().map(|(a, b)| b - a + 1).sum();
     let mut chosen = source.below(u64::from(count.max(1))) as u32;
     for (low, high) in ranges {
@@ -161,18 +211,102 @@ fn pick(class: &Class, source: &mut Source) -> char {
     'x'
 }
 
-fn capacity(hir: &Hir) -> u64 {
+/// The fewest repetitions with far more texts than any table has rows, as far as their length allows it.
+fn enough(hir: &Hir, low: usize, high: usize, all: bool) -> Repeats {
+    let repeats = |times: u32| Repeats { times, all };
+    let roomy = |times: u32| capacity(hir, repeats(times)) >= ENOUGH && length(hir, repeats(times)) >= low;
+    let shorter = (1..=64).take_while(|times| *times == 1 || length(hir, repeats(*times)) <= high);
+    repeats(shorter.clone().find(|times| roomy(*times)).or(shorter.last()).unwrap_or(1))
+}
+
+/// How many texts a number can name.
+fn capacity(hir: &Hir, repeats: Repeats) -> u64 {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) => 1,
         HirKind::Class(class) => folded(class).iter().map(|(a, b)| u64::from(b - a) + 1).sum(),
-        HirKind::Repetition(repetition) => {
-            let times = repetition.max.unwrap_or(repetition.min + MORE);
-            capacity(&repetition.sub).saturating_pow(times)
-        }
-        HirKind::Capture(capture) => capacity(&capture.sub),
-        HirKind::Concat(parts) => parts.iter().map(capacity).fold(1, u64::saturating_mul),
-        HirKind::Alternation(parts) => parts.iter().map(capacity).max().unwrap_or(1),
+        HirKind::Repetition(repetition) => capacity(&repetition.sub, repeats).saturating_pow(repeats.of(repetition)),
+        HirKind::Capture(capture) => capacity(&capture.sub, repeats),
+        HirKind::Concat(parts) => parts.iter().map(|part| capacity(part, repeats)).fold(1, u64::saturating_mul),
+        HirKind::Alternation(parts) => parts.iter().map(|part| capacity(part, repeats)).max().unwrap_or(1),
     }
+}
+
+/// Characters of the text a number names.
+fn length(hir: &Hir, repeats: Repeats) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => String::from_utf8_lossy(&literal.0).chars().count(),
+        HirKind::Class(_) => 1,
+        HirKind::Repetition(repetition) => {
+            length(&repetition.sub, repeats).saturating_mul(repeats.of(repetition) as usize)
+        }
+        HirKind::Capture(capture) => length(&capture.sub, repeats),
+        HirKind::Concat(parts) => parts.iter().map(|part| length(part, repeats)).sum(),
+        HirKind::Alternation(parts) => length(&parts[roomiest(parts, repeats)], repeats),
+    }
+}
+
+/// Whether a repetition has no end.
+fn is_open(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Repetition(repetition) => repetition.max.is_none() || is_open(&repetition.sub),
+        HirKind::Capture(capture) => is_open(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(is_open),
+        _ => false,
+    }
+}
+
+/// Whether the text from a place on matches, and what follows it as well.
+fn matches(hir: &Hir, text: &[char], at: usize, then: &mut dyn FnMut(usize) -> bool) -> bool {
+    match hir.kind() {
+        HirKind::Empty => then(at),
+        HirKind::Look(look) => {
+            let holds = match look {
+                Look::Start | Look::StartLF | Look::StartCRLF => at == 0,
+                Look::End | Look::EndLF | Look::EndCRLF => at == text.len(),
+                _ => true,
+            };
+            holds && then(at)
+        }
+        HirKind::Literal(literal) => {
+            let wanted: Vec<char> = String::from_utf8_lossy(&literal.0).chars().collect();
+            text[at..].starts_with(&wanted) && then(at + wanted.len())
+        }
+        HirKind::Class(class) => {
+            let within = |c: u32| match class {
+                Class::Unicode(class) => {
+                    class.ranges().iter().any(|r| (r.start() as u32..=r.end() as u32).contains(&c))
+                }
+                Class::Bytes(class) => class.ranges().iter().any(|r| (r.start().into()..=r.end().into()).contains(&c)),
+            };
+            text.get(at).is_some_and(|c| within(*c as u32)) && then(at + 1)
+        }
+        HirKind::Repetition(repetition) => repeated(repetition, 0, text, at, then),
+        HirKind::Capture(capture) => matches(&capture.sub, text, at, then),
+        HirKind::Concat(parts) => in_turn(parts, text, at, then),
+        HirKind::Alternation(parts) => parts.iter().any(|part| matches(part, text, at, then)),
+    }
+}
+
+fn in_turn(parts: &[Hir], text: &[char], at: usize, then: &mut dyn FnMut(usize) -> bool) -> bool {
+    match parts.split_first() {
+        Some((first, rest)) => matches(first, text, at, &mut |at| in_turn(rest, text, at, then)),
+        None => then(at),
+    }
+}
+
+fn repeated(
+    repetition: &Repetition,
+    count: u32,
+    text: &[char],
+    at: usize,
+    then: &mut dyn FnMut(usize) -> bool,
+) -> bool {
+    let more = repetition.max.is_none_or(|max| count < max)
+        && matches(&repetition.sub, text, at, &mut |next| {
+            next > at && repeated(repetition, count + 1, text, next, then)
+        });
+    more || count >= repetition.min && then(at)
 }
 
 #[cfg(test)]
@@ -197,5 +331,30 @@ mod tests {
         let bounded = Pattern::read("^[a-z]+$", 3, 5).unwrap();
         assert!((0..100).all(|row| (3..=5).contains(&bounded.text(Key::new(1), row, false).len())));
         assert!(Pattern::read("(", 0, 1).is_err());
+    }
+
+    #[test]
+    fn open_patterns_give_texts_of_a_believable_length_that_differ() {
+        let slug = Pattern::read("^[a-z0-9]+(-[a-z0-9]+)*$", 0, usize::MAX).unwrap();
+        let mut seen: Vec<String> = (0..5_000).map(|row| slug.text(Key::new(1), row, true)).collect();
+        assert!(seen.iter().all(|text| (8..=24).contains(&text.len()) && slug.accepts(text)), "{:?}", &seen[..3]);
+        assert!(seen.iter().filter(|text| text.starts_with("0")).count() < 500, "{:?}", &seen[..3]);
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 5_000);
+        let short = Pattern::read("^[a-z]+$", 4, 6).unwrap();
+        assert!((0..50).all(|row| (4..=6).contains(&short.text(Key::new(1), row, true).len())));
+        assert_eq!(short.capacity(), 26_u64.pow(6));
+        let handle = Pattern::read("^[a-z0-9_]{3,40}$", 0, usize::MAX).unwrap().mixed();
+        assert_eq!(handle.text(Key::new(1), 5, true).len(), 8);
+        assert_ne!(handle.text(Key::new(1), 5, true)[1..], handle.text(Key::new(1), 6, true)[1..]);
+    }
+
+    #[test]
+    fn a_text_is_accepted_where_the_server_would_accept_it() {
+        let accepts = |pattern: &str, text: &str| Pattern::read(pattern, 0, 99).unwrap().accepts(text);
+        assert!(accepts("^[a-z0-9]+(-[a-z0-9]+)*$", "universal-static-1f") && !accepts("^[a-z]+$", "a-b"));
+        assert!(accepts(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "a.b@example.com") && accepts("b", "abc"));
+        assert!(!accepts("^(ab|c){2,3}$", "ab") && accepts("^(ab|c){2,3}$", "abcab") && !accepts("^a*$", "aab"));
     }
 }

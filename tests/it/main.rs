@@ -10,6 +10,7 @@ mod databases;
 mod dataset;
 mod doctor;
 mod fuzz;
+mod inferred;
 mod input;
 mod interrupt;
 mod prove;

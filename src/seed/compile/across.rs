@@ -44,7 +44,7 @@ impl Planner<'_> {
             return Err(Diagnostic::at(expr.span.clone(), message));
         }
         match self.position(parent, column) {
-            Some(column) => Ok(Cell::Parent { way: way.into(), column }),
+            Some(column) => Ok(Cell::Parent { way: way.into(), column, always: false }),
             None => Err(self.unknown_column(parent, column, expr)),
         }
     }
@@ -151,7 +151,7 @@ impl Planner<'_> {
         let inner = match value {
             Some(value) => {
                 let key = self.column_key(child, "sum").named(place.column);
-                let mut inside = Place { table: child, key, draws: 0, labels: &[], column: place.column };
+                let mut inside = Place { table: child, key, draws: 0, labels: &[], column: place.column, kind: None };
                 self.compile(&value.value, &mut inside)?
             }
             None => Cell::Const(crate::expression::Value::Int(1)),

@@ -8,12 +8,14 @@ use super::generate::Cell;
 use super::growth::Growth;
 use super::pattern::Pattern;
 use super::plan::Planner;
+use super::plan::base_type;
 use super::plan::fans::slot_digit;
 use super::pools::Pool;
 use super::state::Want;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expression::distribution::number;
-use crate::expression::{Argument, Distribution, Expr, Key, Node, Value, Weights};
+use crate::expression::{Argument, Distribution, Expr, Key, Node, SqlType, Value, Weights};
+use crate::postgres::catalog::{Type, TypeKind};
 
 /// Where an expression stands while it is compiled.
 pub(super) struct Place<'a> {
@@ -22,6 +24,8 @@ pub(super) struct Place<'a> {
     pub(super) draws: u64,
     pub(super) labels: &'a [String],
     pub(super) column: &'a str,
+    /// The type of what is compiled, where that is known: of the column, or of an element or a field of it.
+    pub(super) kind: Option<&'a Type>,
 }
 
 impl Place<'_> {
@@ -115,6 +119,11 @@ impl Planner<'_> {
         match (name, arguments) {
             ("row", []) => Ok(Cell::Row),
             ("uuid", []) => Ok(Cell::Uuid(place.next_key())),
+            ("uuid", [number]) => Ok(Cell::UuidOf(self.shared_key(), Box::new(self.compile(&number.value, place)?))),
+            ("class", [root]) => match &root.value.node {
+                Node::Text(root) => Ok(Cell::Class(self.classes(root))),
+                _ => wrong("`class` takes the name of the classes in quotes, such as 'tenants of 20'"),
+            },
             ("weights", [_, ..]) => weights(arguments, place),
             ("growth", [curve]) => match (&curve.value.node, &self.growth[place.table]) {
                 (Node::Path(path), Some(growth)) if self.shape(&path[0]).is_some() => Ok(Cell::Growth(growth.clone())),
@@ -205,15 +214,19 @@ impl Planner<'_> {
                     return wrong("`array` takes an element and how many at least and at most, up to 64");
                 }
                 let key = place.next_key();
-                let cells = (0..high).map(|_| self.compile(&element.value, place));
+                let inner = part(place.kind, 0);
+                let cells = (0..high).map(|_| self.part(&element.value, inner, place));
                 Ok(Cell::Array(key, low, cells.collect::<Result<_, _>>()?))
             }
             ("range", [low, high]) => {
-                let low = self.compile(&low.value, place)?;
-                Ok(Cell::Range(Box::new(low), Box::new(self.compile(&high.value, place)?)))
+                let inner = part(place.kind, 0);
+                let low = self.part(&low.value, inner, place)?;
+                Ok(Cell::Range(Box::new(low), Box::new(self.part(&high.value, inner, place)?)))
             }
             ("composite", [_, ..]) => {
-                let cells = arguments.iter().map(|a| self.compile(&a.value, place));
+                let kind = place.kind;
+                let cells =
+                    arguments.iter().enumerate().map(|(index, a)| self.part(&a.value, part(kind, index), place));
                 Ok(Cell::Composite(cells.collect::<Result<_, _>>()?))
             }
             ("hex", [bytes]) => Ok(Cell::Hex(place.next_key(), number(&bytes.value)? as u64)),
@@ -230,6 +243,19 @@ impl Planner<'_> {
             ("by", [subject, arms @ ..]) if !arms.is_empty() => self.by(&subject.value, arms, expr, place),
             _ => Err(unknown_call(name, expr)),
         }
+    }
+
+    /// An element of an array, a bound of a range, a field of a composite: as its own type holds it.
+    fn part<'p>(&self, expr: &Expr, kind: Option<&'p Type>, place: &mut Place<'p>) -> Result<Cell, Diagnostic> {
+        let outer = std::mem::replace(&mut place.kind, kind);
+        let cell = self.compile(expr, place);
+        place.kind = outer;
+        let kind = kind.filter(|kind| kind.kind == TypeKind::Base).map(base_type);
+        Ok(match (cell?, kind) {
+            // Texts and moments are written as they are.
+            (cell, None | Some(SqlType::Text | SqlType::Timestamp | SqlType::Other | SqlType::Uuid)) => cell,
+            (cell, Some(kind)) => Cell::Typed(Box::new(cell), kind),
+        })
     }
 
     fn by(&self, subject: &Expr, arms: &[Argument], expr: &Expr, place: &mut Place<'_>) -> Result<Cell, Diagnostic> {
@@ -273,6 +299,15 @@ impl Planner<'_> {
         }
         parts.push(Cell::Const(Value::Text(rest.to_owned().into())));
         Ok(Cell::Join(parts))
+    }
+}
+
+/// The type of what stands at a place inside a type.
+fn part(kind: Option<&Type>, index: usize) -> Option<&Type> {
+    match &kind?.kind {
+        TypeKind::Array(inner) | TypeKind::Range(inner) | TypeKind::Multirange(inner) => Some(inner),
+        TypeKind::Composite(fields) => fields.get(index).map(|(_, kind)| kind),
+        _ => None,
     }
 }
 
@@ -323,14 +358,18 @@ fn moment(cell: Cell, expr: &Expr) -> Result<Cell, Diagnostic> {
     }
 }
 
-/// `pattern('…')`, `pattern('…', 3, 20)`.
+/// `pattern('…')`, `pattern('…', 3, 20)`, `unique_pattern('…', mixed)`.
 fn read_pattern(arguments: &[Argument]) -> Option<Result<Pattern, String>> {
     let Node::Text(text) = &arguments.first()?.value.node else { return None };
-    let bound = |index: usize, otherwise: usize| match arguments.get(index) {
+    let is_mixed =
+        |argument: &Argument| matches!(&argument.value.node, Node::Path(path) if path.as_slice() == ["mixed"]);
+    let bounds: Vec<&Argument> = arguments[1..].iter().filter(|argument| !is_mixed(argument)).collect();
+    let bound = |index: usize, otherwise: usize| match bounds.get(index) {
         Some(argument) => number(&argument.value).map_or(otherwise, |n| n as usize),
         None => otherwise,
     };
-    Some(Pattern::read(text, bound(1, 0), bound(2, usize::MAX)))
+    let pattern = Pattern::read(text, bound(0, 0), bound(1, usize::MAX));
+    Some(if arguments.iter().any(is_mixed) { pattern.map(Pattern::mixed) } else { pattern })
 }
 
 /// How many rows a pattern that gives each its own text is good for.
@@ -380,7 +419,8 @@ fn check_label(label: &str, expr: &Expr, labels: &[String]) -> Result<(), Diagno
 }
 
 fn unknown_call(name: &str, expr: &Expr) -> Diagnostic {
-    const OTHERS: [&str; 32] = [
+    const OTHERS: [&str; 33] = [
+        "class",
         "first",
         "state",
         "pick",

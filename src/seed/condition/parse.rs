@@ -178,12 +178,14 @@ impl Parser {
     fn operand(&mut self) -> Option<Tree> {
         let mut tree = self.primary()?;
         while self.take_symbol("::") {
-            let numeric =
-                matches!(self.peek(), Some(Word::Name(name)) if NUMERIC.contains(&name.to_lowercase().as_str()));
+            let name = match self.peek() {
+                Some(Word::Name(name)) => name.to_lowercase(),
+                _ => String::new(),
+            };
             self.skip_type()?;
             // A cast to a number makes one of a text; any other changes no value we care about: '007' stays as it is.
             if let Tree::Text(text) = &tree
-                && let Some(number) = text.parse::<f64>().ok().filter(|n| numeric && n.is_finite())
+                && let Some(number) = number_of(text, &name)
             {
                 tree = Tree::Number(number);
             }
@@ -297,6 +299,16 @@ impl Parser {
     }
 }
 
+/// A text as the number that a cast makes of it.
+fn number_of(text: &str, kind: &str) -> Option<f64> {
+    let found = match kind {
+        "money" => text.replace(['$', ','], "").parse::<f64>().ok(),
+        _ if NUMERIC.contains(&kind) => text.parse::<f64>().ok(),
+        _ => None,
+    };
+    found.filter(|n| n.is_finite())
+}
+
 /// A test of a flag that is not NULL; of more than a column, the test alone.
 fn known(flag: &Tree, test: Tree) -> Tree {
     match flag {
@@ -316,7 +328,7 @@ fn list_of(text: &str) -> Option<Vec<Tree>> {
     Some(inner.split(',').map(|item| number(item).map_or_else(|| Tree::Text(plain(item)), Tree::Number)).collect())
 }
 
-const NUMERIC: [&str; 9] = ["smallint", "integer", "bigint", "numeric", "decimal", "real", "double", "money", "float"];
+const NUMERIC: [&str; 8] = ["smallint", "integer", "bigint", "numeric", "decimal", "real", "double", "float"];
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,24 @@
 //! A domain laid over an expression: the same content, within what a CHECK allows. Must not know where a domain came from.
 
-use super::content::{Family, family, quoted, weighted};
-use crate::expression::Value;
+use super::content::{Family, content, family, quoted, weighted};
+use super::renamed;
+use super::sample::accepts;
+use crate::expression::parse::parse as parse_expr;
 use crate::expression::value::parse_time;
+use crate::expression::{Distribution, Expr, Node, Value};
 use crate::postgres::catalog::{Type, TypeKind};
-use crate::seed::condition::{Case, Domain, Tree, above};
+use crate::seed::condition::{Case, Domain, Tree, above, both, cases, parse};
+
+/// The content of an element or a field, within what its own domains allow: no CHECK of the table says more of it.
+pub(super) fn part(name: &str, kind: &Type, birth: &str) -> Option<String> {
+    let made = content(name, kind, birth)?;
+    let all = kind
+        .domain_checks
+        .iter()
+        .fold(vec![Case::default()], |found, (_, text)| both(&found, &cases(&renamed(&parse(text), name), true)));
+    let domain = all.first().and_then(|case| case.columns.get(name)).cloned().unwrap_or_default();
+    Some(within(&made, &domain, kind))
+}
 
 /// An expression that stays inside the domain.
 pub(super) fn within(content: &str, domain: &Domain, kind: &Type) -> String {
@@ -27,7 +41,7 @@ pub(super) fn within(content: &str, domain: &Domain, kind: &Type) -> String {
             format!("'\\x' + hex({bytes})")
         }
         Family::Whole | Family::Fraction => number_within(content, domain, kind),
-        Family::Moment => moment_within(content, domain),
+        Family::Moment => moment_within(content, domain, kind),
         Family::Text => text_within(content, domain, kind),
         _ if domain.length != (0, None) => {
             let (low, high) = (domain.length.0.max(1), domain.length.1.unwrap_or(domain.length.0.max(1) + 3));
@@ -84,37 +98,101 @@ pub(super) fn number_bounds(domain: &Domain, kind: &Type) -> (Option<f64>, Optio
     if domain.excluded.contains(&Tree::Number(0.0)) && low.is_none_or(|low| low <= 0.0) {
         low = Some(step);
     }
-    let widest = match (kind.name.as_str(), kind.precision) {
-        ("numeric", Some((digits, scale))) => Some(libm::pow(10.0, f64::from(digits as i32 - i32::from(scale))) - step),
-        ("int2", _) => Some(32_767.0),
-        _ => None,
-    };
-    if let Some(widest) = widest.filter(|w| *w < 1e6) {
+    if let Some(widest) = widest(kind) {
         high = Some(high.map_or(widest, |high| high.min(widest)));
     }
     (low, high)
 }
 
+/// The largest value of a narrow type.
+fn widest(kind: &Type) -> Option<f64> {
+    let widest = match (kind.name.as_str(), kind.precision) {
+        ("numeric", Some((digits, scale))) => libm::pow(10.0, f64::from(digits as i32 - i32::from(scale))) - step(kind),
+        ("int2", _) => 32_767.0,
+        _ => return None,
+    };
+    (widest < 1e6).then_some(widest)
+}
+
+/// A number with no more digits than it has: 0.999, not 0.9990000000000001.
+pub(super) fn plain(number: f64) -> String {
+    let rounded = libm::round(number * 1e9) / 1e9;
+    rounded.to_string()
+}
+
 fn number_within(content: &str, domain: &Domain, kind: &Type) -> String {
-    match number_bounds(domain, kind) {
-        (None, None) => content.to_owned(),
+    let (low, high) = number_bounds(domain, kind);
+    if low.is_none() && high.is_none() {
+        return content.to_owned();
+    }
+    let at = |share: f64| parse_expr(content).ok().and_then(|expr| quantile(&expr, share));
+    let (least, middle, most) = (at(0.05), at(0.5), at(0.95));
+    let fits = low.is_none_or(|low| least.is_none_or(|least| low <= least))
+        && high.is_none_or(|high| most.is_none_or(|most| most <= high));
+    // A name alone says nothing of where the bounds of this column lie: most rows would hold a bound itself.
+    match (low, high) {
         // Nothing that is made from a name alone is below zero, but for places on earth.
         (Some(low), None) if low <= 0.0 && !content.contains("(-") => content.to_owned(),
-        (Some(low), None) => format!("clamp({content}, {low}, null)"),
-        (None, Some(high)) => format!("clamp({content}, null, {high})"),
-        (Some(low), Some(high)) if domain.high.is_some() && high - low < 1e6 => format!("uniform({low}, {high})"),
-        (Some(low), Some(high)) => format!("clamp({content}, {low}, {high})"),
+        (Some(low), None) if fits => format!("clamp({content}, {}, null)", plain(low)),
+        (Some(low), None) => format!("{} + exp({})", plain(low), plain(middle.unwrap_or(low).max(low / 4.0))),
+        (None, Some(high)) if fits => format!("clamp({content}, null, {})", plain(high)),
+        (None, Some(high)) if high > 0.0 => {
+            format!("uniform({}, {})", plain(least.unwrap_or(0.0).min(0.0)), plain(high))
+        }
+        (None, Some(high)) => below(content, high, kind),
+        (Some(low), Some(high)) if domain.high.is_some() && high - low < 1e6 => uniform(low, high),
+        (Some(low), Some(high)) if fits => format!("clamp({content}, {}, {})", plain(low), plain(high)),
+        (Some(low), Some(high)) => uniform(low, high),
+        (None, None) => content.to_owned(),
     }
 }
 
-fn moment_within(content: &str, domain: &Domain) -> String {
+fn uniform(low: f64, high: f64) -> String {
+    format!("uniform({}, {})", plain(low), plain(high))
+}
+
+/// Content that is mirrored below a bound which is 0 or less, as a loss or a change would be.
+fn below(content: &str, high: f64, kind: &Type) -> String {
+    let mirrored = format!("{} - {content}", plain(high));
+    let most = parse_expr(content).ok().and_then(|expr| quantile(&expr, 0.95));
+    match widest(kind) {
+        Some(widest) if most.is_some_and(|most| most > widest) => uniform(-widest, high),
+        Some(widest) => format!("clamp({mirrored}, {}, {})", plain(-widest), plain(high)),
+        None => mirrored,
+    }
+}
+
+/// The value that a share of an expression's values is below, where that is plain to see.
+fn quantile(expr: &Expr, share: f64) -> Option<f64> {
+    match &expr.node {
+        Node::Binary(operator, left, right) => {
+            let (left, right) = (quantile(left, share)?, quantile(right, share)?);
+            Some(match operator {
+                '+' => left + right,
+                '-' => left - right,
+                '*' => left * right,
+                _ => return None,
+            })
+        }
+        _ => Distribution::read(expr).ok().map(|found| found.draw((share * 2f64.powi(64)) as u64)),
+    }
+}
+
+fn moment_within(content: &str, domain: &Domain, kind: &Type) -> String {
     const SECOND: i64 = 1_000_000;
+    const DAY: i64 = 86_400 * SECOND;
+    let days = kind.name == "date";
     let of = |bound: &Option<(Tree, bool)>, inward: i64| match bound {
-        Some((Tree::Text(text), strict)) => parse_time(text).map(|at| if *strict { at + inward } else { at }),
+        Some((Tree::Text(text), strict)) => parse_time(text).map(|at| match (days, inward) {
+            // A day holds no part of a day: the first that lies inside.
+            (true, 1) => (at + if *strict { 1 } else { 0 } + DAY - 1).div_euclid(DAY) * DAY,
+            (true, _) => (at - if *strict { 1 } else { 0 }).div_euclid(DAY) * DAY,
+            (false, _) => at + if *strict { inward * SECOND } else { 0 },
+        }),
         _ => None,
     };
     let text = |at: i64| quoted(&Value::Time(at).to_text());
-    match (of(&domain.low, SECOND), of(&domain.high, -SECOND)) {
+    match (of(&domain.low, 1), of(&domain.high, -1)) {
         (Some(low), Some(high)) => format!("spread({}, {})", text(low), text(high)),
         (Some(low), None) => format!("clamp({content}, {}, null)", text(low)),
         (None, Some(high)) => format!("clamp({content}, null, {})", text(high)),
@@ -125,6 +203,13 @@ fn moment_within(content: &str, domain: &Domain) -> String {
 fn text_within(content: &str, domain: &Domain, kind: &Type) -> String {
     let high = domain.length.1.into_iter().chain(kind.length).min();
     if let Some(pattern) = &domain.pattern {
+        let fitted = match high {
+            Some(high) => format!("fit({content}, {}, {high})", domain.length.0),
+            None => content.to_owned(),
+        };
+        if accepts(pattern, &fitted) {
+            return fitted;
+        }
         let high = high.map_or("200".to_owned(), |high| high.to_string());
         return format!("pattern({}, {}, {high})", quoted(pattern), domain.length.0);
     }
@@ -178,7 +263,6 @@ pub(super) fn joined(mut cases: Vec<Case>) -> Vec<Case> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seed::condition::{cases, parse};
 
     #[test]
     fn a_row_of_partitions_is_one_range() {
@@ -200,6 +284,18 @@ mod tests {
         assert_eq!(within("exp(3)", &domain("(a > 0)"), &numeric), "clamp(exp(3), 0.01, null)");
         let whole = Type { name: "int4".to_owned(), ..Type::default() };
         assert_eq!(within("exp(3)", &domain("((a >= 1) AND (a <= 5))"), &whole), "uniform(1, 5)");
+        assert_eq!(within("exp(3)", &domain("(a < 0)"), &numeric), "-0.01 - exp(3)");
+        assert_eq!(within("lognormal(39, 180)", &domain("(a < 10)"), &whole), "uniform(0, 9)");
+        assert_eq!(within("uniform(18, 80)", &domain("(a < 100)"), &whole), "clamp(uniform(18, 80), null, 99)");
+        assert_eq!(within("uniform(1, 9)", &domain("(a > 1000)"), &whole), "1001 + exp(250.25)");
+        let ratio = Type { name: "numeric".to_owned(), precision: Some((3, 3)), ..Type::default() };
+        assert_eq!(within("lognormal(39, 180)", &Domain::default(), &ratio), "uniform(0, 0.999)");
+        assert_eq!(within("lognormal(39, 180)", &domain("(a < 0)"), &ratio), "uniform(-0.999, -0.001)");
+        let date = Type { name: "date".to_owned(), ..Type::default() };
+        let day = |sql: &str| within("now", &domain(sql), &date);
+        assert_eq!(day("(a > '2024-03-04'::date)"), "clamp(now, '2024-03-05T00:00:00Z', null)");
+        assert_eq!(day("(a >= '2024-03-04 12:00:00'::timestamp)"), "clamp(now, '2024-03-05T00:00:00Z', null)");
+        assert_eq!(day("(a < '2024-03-04'::date)"), "clamp(now, null, '2024-03-03T00:00:00Z')");
         let text = Type { name: "varchar".to_owned(), length: Some(10), ..Type::default() };
         assert_eq!(within("word()", &domain("(a ~ '^[A-Z]{2}$')"), &text), "pattern('^[A-Z]{2}$', 0, 10)");
     }

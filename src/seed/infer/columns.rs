@@ -18,7 +18,12 @@ impl Draft<'_> {
             let filled = |(named, _): &(String, String)| {
                 super::super::plan::reference_of(table, named).is_some_and(|r| r.columns.contains(&column.name))
             };
-            if column.generated || fan_out.iter().any(filled) {
+            let tenant = self.classes.tenant(self.name, &column.name);
+            if column.generated || tenant.is_none() && fan_out.iter().any(filled) {
+                continue;
+            }
+            if let Some(text) = tenant.and_then(|root| tenant_text(root, column)) {
+                found.push((column.name.clone(), text));
                 continue;
             }
             if let Some(text) = self.column(column, &birth) {
@@ -188,8 +193,16 @@ impl Draft<'_> {
         let kind = &column.kind;
         let domain = self.domain(&column.name);
         if let TypeKind::Range(_) | TypeKind::Array(_) = &kind.kind {
-            let text = content(&column.name, kind, "now")?;
-            return Some(text.replacen("array(", "array(base36(row()) + ", 1));
+            let text = different_parts(kind).or_else(|| content(&column.name, kind, "now"))?;
+            if text.contains("row()") {
+                return Some(text);
+            }
+            self.refuse(
+                &column.name,
+                &format!("no way is known to make values of {} differ", kind.declared),
+                &format!("{} = \"…\"", column.name),
+            );
+            return None;
         }
         let fewest = domain.length.0;
         let most = domain.length.1.into_iter().chain(kind.length).min();
@@ -216,27 +229,21 @@ impl Draft<'_> {
             "bit" => format!("unique_pattern('[01]{{{}}}')", kind.length.unwrap_or(1)),
             "text" | "varchar" | "bpchar" | "citext" | "name" => {
                 if let Some(pattern) = &domain.pattern {
-                    format!("unique_pattern({})", quoted(pattern))
+                    let roomy = most.is_none_or(|most| most >= 24);
+                    let text = content(&column.name, kind, "now").filter(|_| roomy);
+                    let made = text.map(|text| separate(&text, most, column));
+                    match made.filter(|made| super::sample::accepts(pattern, made)) {
+                        Some(made) => made,
+                        None => match most {
+                            Some(most) => format!("unique_pattern({}, {fewest}, {most}, mixed)", quoted(pattern)),
+                            None => format!("unique_pattern({}, mixed)", quoted(pattern)),
+                        },
+                    }
                 } else if let Some(length) = most.filter(|most| *most < 24).or((fewest > 8).then_some(fewest)) {
                     let letters = if domain.upper == Some(true) { "[A-Z0-9]" } else { "[a-z0-9]" };
-                    format!("unique_pattern('{letters}{{{}}}')", length.min(fewest.max(12)))
+                    format!("unique_pattern('{letters}{{{}}}', mixed)", length.min(fewest.max(12)))
                 } else {
-                    let text = content(&column.name, kind, "now")?;
-                    let plain = text
-                        .strip_prefix("fit(")
-                        .map_or(text.clone(), |inner| inner.rsplitn(3, ',').last().unwrap_or(inner).to_owned());
-                    let stem = if plain.contains("row()") { plain } else { format!("{plain} + '-' + base36(row())") };
-                    let made = match most {
-                        // The end is what differs: the stem gives way.
-                        Some(most) if column.name.contains("email") => {
-                            format!(
-                                "fit(slug(first_name()), 0, {}) + '.' + base36(row()) + '@example.com'",
-                                most.saturating_sub(21).max(1)
-                            )
-                        }
-                        Some(most) => format!("fit({}, 0, {}) + '-' + base36(row())", plain_stem(&stem), most - 10),
-                        None => stem,
-                    };
+                    let made = separate(&content(&column.name, kind, "now")?, most, column);
                     if domain.upper == Some(false) || column.name.contains("email") {
                         format!("lower({made})")
                     } else {
@@ -300,6 +307,51 @@ impl Draft<'_> {
 struct Birth {
     column: Option<String>,
     text: String,
+}
+
+/// The number of a row's class as a value of the column's type.
+fn tenant_text(root: &str, column: &Column) -> Option<String> {
+    let number = format!("class({})", quoted(root));
+    Some(match (family(&column.kind), column.kind.name.as_str()) {
+        (Family::Whole | Family::Fraction, _) => number,
+        (Family::Text, _) => format!("'tenant-' + {number}"),
+        (_, "uuid") => format!("uuid({number})"),
+        _ => return None,
+    })
+}
+
+/// An array whose elements are those of its row alone.
+fn different_parts(kind: &crate::postgres::catalog::Type) -> Option<String> {
+    let TypeKind::Array(element) = &kind.kind else { return None };
+    Some(match family(element) {
+        Family::Whole if element.name != "int2" => "array(row() * 10 + uniform(0, 9), 1, 4)".to_owned(),
+        Family::Text if element.length.is_none() => "array(base36(row()) + '-' + word(), 1, 4)".to_owned(),
+        _ => return None,
+    })
+}
+
+/// A text that ends in the row's number, and so differs from every other.
+fn separate(content: &str, most: Option<u32>, column: &Column) -> String {
+    let plain = content
+        .strip_prefix("fit(")
+        .map_or(content.to_owned(), |inner| inner.rsplitn(3, ',').last().unwrap_or(inner).to_owned());
+    let stem = if plain.contains("row()") { plain } else { format!("{plain} + '-' + base36(row())") };
+    match most {
+        // The end is what differs: the stem gives way.
+        Some(most) if column.name.contains("email") => {
+            let room = most.saturating_sub(21).max(1);
+            format!("fit(slug(first_name()), 0, {room}) + '.' + base36(row()) + '@example.com'")
+        }
+        Some(most) => {
+            let room = most.saturating_sub(10).max(1);
+            match plain_stem(&stem) {
+                // A slug that is cut must not end in its dash.
+                "slug(title())" => format!("slug(fit(title(), 0, {room})) + '-' + base36(row())"),
+                stem => format!("fit({stem}, 0, {room}) + '-' + base36(row())"),
+            }
+        }
+        None => stem,
+    }
 }
 
 fn plain_stem(text: &str) -> &str {

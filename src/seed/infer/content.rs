@@ -34,12 +34,12 @@ pub(super) fn content(name: &str, kind: &Type, birth: &str) -> Option<String> {
     Some(match &kind.kind {
         TypeKind::Enum(labels) if labels.is_empty() => return None,
         TypeKind::Enum(labels) => weighted(labels),
-        TypeKind::Array(element) => format!("array({}, 1, 4)", content(&name, element, birth)?),
+        TypeKind::Array(element) => format!("array({}, 1, 4)", super::bounds::part(&name, element, birth)?),
         TypeKind::Range(subtype) => range(subtype, birth)?,
         TypeKind::Multirange(subtype) => format!("'{{' + {} + '}}'", range(subtype, birth)?),
         TypeKind::Composite(fields) => {
             let fields: Option<Vec<String>> =
-                fields.iter().map(|(name, kind)| content(&name.to_lowercase(), kind, birth)).collect();
+                fields.iter().map(|(name, kind)| super::bounds::part(name, kind, birth)).collect();
             format!("composite({})", fields?.join(", "))
         }
         TypeKind::Base => base(&name, kind, birth)?,
@@ -181,10 +181,25 @@ fn moment(name: &str, birth: &str) -> String {
 
 /// A range that begins when the row came into being, or at a number.
 fn range(subtype: &Type, birth: &str) -> Option<String> {
-    match family(subtype) {
-        Family::Moment => Some(format!("range({birth}, {birth} + 1d)")),
-        _ => disjoint(subtype),
+    if family(subtype) == Family::Moment {
+        return Some(format!("range({birth}, {birth} + 1d)"));
     }
+    if let Some(numbers) = disjoint(subtype) {
+        return Some(numbers);
+    }
+    // Of types that a database makes itself, such as CREATE TYPE hours AS RANGE (subtype = time).
+    Some(match (&subtype.kind, subtype.name.as_str()) {
+        (TypeKind::Enum(labels), _) => format!("range({}, {})", quoted(labels.first()?), quoted(labels.last()?)),
+        (_, "float4" | "float8") => "range(row() * 10, row() * 10 + 8)".to_owned(),
+        (_, "time" | "interval") => "range(uniform(0, 40000) * 1s, uniform(40001, 86399) * 1s)".to_owned(),
+        (_, "text" | "varchar" | "citext" | "name") => "range('a' + word(), 'm' + word())".to_owned(),
+        (_, "inet") => "range('10.1' + digits(1) + '.0.1', '10.2' + digits(1) + '.0.1')".to_owned(),
+        (_, "uuid") => {
+            let half = |first: &str| format!("'{first}000000-0000-4000-8000-' + hex(6)");
+            format!("range({}, {})", half("3f"), half("c0"))
+        }
+        _ => "'empty'".to_owned(),
+    })
 }
 
 /// Ranges of which no two rows have any that overlap.

@@ -1,10 +1,10 @@
 //! Foreign keys and uniques to fan-outs and combinations. Must never rely on chance for what is unique.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::Draft;
 use super::bounds::number_bounds;
 use super::content::{Family, disjoint, family, quoted};
-use super::{Draft, Refusal};
 use crate::postgres::catalog::{Catalog, Column, Reference, Table, TypeKind, Unique};
 use crate::seed::condition::{Domain, Tree, both, cases, parse};
 use crate::seed::plan::Held;
@@ -29,77 +29,14 @@ pub(super) fn parents_first(catalog: &Catalog) -> Vec<&str> {
     order
 }
 
-/// Foreign keys that share a column, such as a tenant: their rows are divided into classes by the root they share.
-#[derive(Debug, Default)]
-pub(super) struct Classes {
-    /// Table and constraint to the root table.
-    roots: BTreeMap<(String, String), String>,
-}
-
-impl Classes {
-    pub(super) fn of(catalog: &Catalog, refusals: &mut Vec<Refusal>) -> Self {
-        let mut classes = Self::default();
-        for (name, table) in &catalog.tables {
-            for column in &table.columns {
-                let sharing: Vec<&Reference> =
-                    table.references.iter().filter(|r| r.columns.contains(&column.name)).collect();
-                if 2 <= sharing.len() && sharing.iter().any(|r| 1 < r.columns.len()) {
-                    classes.mark(catalog, name, &column.name, refusals);
-                }
-            }
-        }
-        classes
-    }
-
-    fn mark(&mut self, catalog: &Catalog, table: &str, column: &str, refusals: &mut Vec<Refusal>) {
-        let Some(root) = root(catalog, table, column, 0) else { return };
-        let Some(found) = catalog.tables.get(table) else { return };
-        for reference in found.references.iter().filter(|r| r.columns.iter().any(|c| c == column)) {
-            let place = (table.to_owned(), reference.name.clone());
-            match self.roots.get(&place) {
-                Some(known) if *known == root => continue,
-                Some(known) => refusals.push(Refusal {
-                    table: table.to_owned(),
-                    constraint: reference.name.clone(),
-                    reason: format!("it is shared by two roots, `{known}` and `{root}`"),
-                    line: format!("fan-out.{} = \"…\"", reference.columns[0]),
-                }),
-                None => {
-                    self.roots.insert(place, root.clone());
-                    let target = reference.columns.iter().position(|c| c == column).map(|i| &reference.targets[i]);
-                    if let Some(target) = target.filter(|_| reference.table != table) {
-                        self.mark(catalog, &reference.table, target, refusals);
-                    }
-                }
-            }
-        }
-    }
-
-    pub(super) fn root(&self, table: &str, reference: &str) -> Option<&str> {
-        self.roots.get(&(table.to_owned(), reference.to_owned())).map(String::as_str)
-    }
-}
-
-/// The table a shared column comes from in the end.
-fn root(catalog: &Catalog, table: &str, column: &str, depth: usize) -> Option<String> {
-    let found = catalog.tables.get(table)?;
-    let ways = found.references.iter().filter(|r| r.table != table);
-    // The shortest way: a key of this column alone, if there is one.
-    let way = ways.filter(|r| r.columns.iter().any(|c| c == column)).min_by_key(|r| r.columns.len());
-    match way.filter(|_| depth < 16) {
-        Some(reference) => {
-            let index = reference.columns.iter().position(|c| c == column)?;
-            root(catalog, &reference.table, &reference.targets[index], depth + 1)
-        }
-        None => Some(table.to_owned()),
-    }
-}
-
 /// The column that names a foreign key's fan-out: one no other key has, if there is one.
 pub(super) fn handle<'t>(table: &'t Table, reference: &'t Reference) -> &'t str {
     let shared =
         |column: &String| table.references.iter().any(|r| r.name != reference.name && r.columns.contains(column));
-    reference.columns.iter().find(|c| !shared(c)).unwrap_or(&reference.columns[0])
+    let optional = |column: &String| table.column(column).is_some_and(|c| !c.required);
+    let own = || reference.columns.iter().filter(|c| !shared(c));
+    // Of a key that may have no parent, the column that says so.
+    own().find(|c| optional(c)).or_else(|| own().next()).unwrap_or(&reference.columns[0])
 }
 
 impl<'a> Draft<'a> {

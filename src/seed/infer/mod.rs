@@ -4,9 +4,11 @@
 //! it, and one compiler reads both.
 
 mod bounds;
+mod classes;
 mod columns;
 mod content;
 mod keys;
+mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +40,7 @@ struct Draft<'a> {
     name: &'a str,
     table: &'a Table,
     catalog: &'a Catalog,
-    classes: &'a keys::Classes,
+    classes: &'a classes::Classes,
     cases: Vec<Case>,
     /// Columns that are made different in every row.
     unique: BTreeSet<String>,
@@ -56,7 +58,7 @@ struct Draft<'a> {
 #[must_use]
 pub fn whole(catalog: &Catalog, held: &Held, rows: u64) -> (Spec, Vec<Refusal>) {
     let mut refusals = Vec::new();
-    let classes = keys::Classes::of(catalog, &mut refusals);
+    let classes = classes::Classes::new(catalog, &mut refusals);
     let mut tables = Vec::new();
     for name in keys::parents_first(catalog) {
         let table = &catalog.tables[name];
@@ -90,7 +92,7 @@ pub fn whole(catalog: &Catalog, held: &Held, rows: u64) -> (Spec, Vec<Refusal>) 
 #[must_use]
 pub fn complete(given: &Spec, catalog: &Catalog, held: &Held) -> (Spec, Vec<Refusal>) {
     let mut refusals = Vec::new();
-    let classes = keys::Classes::of(catalog, &mut Vec::new());
+    let classes = classes::Classes::new(catalog, &mut Vec::new());
     let mut spec = given.clone();
     for table in &mut spec.tables {
         let Some((name, found)) = catalog.tables.get_key_value(bare(&table.name.value)) else { continue };
@@ -167,7 +169,7 @@ fn held_table(name: &str, held: &Held) -> Option<TableSpec> {
 
 fn draft<'a>(
     catalog: &'a Catalog,
-    classes: &'a keys::Classes,
+    classes: &'a classes::Classes,
     name: &'a str,
     held: &Held,
 ) -> (TableSpec, Vec<Refusal>) {

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::{journal, run};
-use crate::postgres::sql_text::query;
+use crate::postgres::sql_text::{literal, query};
 use crate::postgres::{Error, Target};
 
 /// What sessions of a load are called in `pg_stat_activity`; what is left of a load is found by it.
@@ -20,12 +20,55 @@ pub async fn session(target: &Target) -> Result<PgConnection, Error> {
 
 async fn connect(target: &Target, name: &str) -> Result<PgConnection, Error> {
     let mut connection = target.named(name).connect().await?;
-    // Limits that suit an application's queries would cut a load off, as they would a dump.
-    let settings = "SET row_security = off; SET statement_timeout = 0; SET lock_timeout = 0;
-                    SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0";
-    run(&mut connection, settings, "set up a session").await?;
+    run(&mut connection, &settings(), "set up a session").await?;
     Ok(connection)
 }
+
+/// What a load relies on, whatever the database, the role or the server sets for an application: limits that would cut
+/// a load off as they would a dump, isolation that would make one connection's work fail for another's, forms of text
+/// that SQL of ours and what `pg_get_expr` prints would not have.
+const SETTINGS: [(&str, &str); 24] = [
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("transaction_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("idle_session_timeout", "0"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_deferrable", "off"),
+    ("default_tablespace", ""),
+    ("temp_tablespaces", ""),
+    ("row_security", "off"),
+    ("session_replication_role", "origin"),
+    ("standard_conforming_strings", "on"),
+    ("quote_all_identifiers", "off"),
+    ("transform_null_equals", "off"),
+    ("array_nulls", "on"),
+    ("xmloption", "content"),
+    ("bytea_output", "hex"),
+    ("DateStyle", "ISO, MDY"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("lc_monetary", "C"),
+    ("lc_numeric", "C"),
+    ("extra_float_digits", "1"),
+];
+
+/// Sets what the server knows and the role may set: `transaction_timeout` is new in PostgreSQL 17, and only a
+/// superuser changes `session_replication_role`.
+fn settings() -> String {
+    let wanted: Vec<String> =
+        SETTINGS.iter().map(|(name, value)| format!("({}, {})", literal(name), literal(value))).collect();
+    format!(
+        "SELECT pg_catalog.set_config(s.name, w.value, false) FROM (VALUES {}) AS w (name, value)
+         JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) = pg_catalog.lower(w.name)
+         WHERE s.setting IS DISTINCT FROM w.value
+           AND (s.context = 'user' OR s.context = 'superuser' AND {IS_SUPERUSER})",
+        wanted.join(", ")
+    )
+}
+
+const IS_SUPERUSER: &str = "(SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER)";
 
 /// The right to load into a database, for as long as it lives. Its connection does nothing else, so that the
 /// server notices at once when its owner is gone.

@@ -141,7 +141,7 @@ fn visit(tables: &[TablePlan], table: usize, column: usize, states: &mut [Vec<u8
 fn read_by(tables: &[TablePlan], table: usize, cell: &Cell, found: &mut Vec<(usize, usize)>) {
     cell.visit(&mut |cell| match cell {
         Cell::Own(own) => found.push((table, *own)),
-        Cell::Parent { way, column } => {
+        Cell::Parent { way, column, .. } => {
             found.push((way.iter().fold(table, |table, fan| tables[table].fans[*fan].parent), *column));
         }
         Cell::Pick(fan, column) => found.push((fan.parent, *column)),

@@ -224,8 +224,8 @@ impl Planner<'_> {
 
     /// How many classes the tables that share a root are divided into: no table may have fewer rows.
     pub(in crate::seed) fn classes(&self, root: &str) -> u64 {
-        let Some(index) = self.index_of(root) else { return 1 };
-        let mut fewest = self.rows_at_first(index);
+        let known = self.index_of(root).map(|index| self.rows_at_first(index));
+        let Some(mut fewest) = known.or_else(|| numbered_classes(root)) else { return 1 };
         for (table, spec) in self.spec.tables.iter().enumerate() {
             let found = self.catalog.table(&spec.name.value).expect("names were checked");
             for (column, source) in &spec.fan_out {
@@ -345,6 +345,23 @@ fn said(expr: &Expr) -> Result<Said<'_>, Diagnostic> {
         }
         _ => Ok(Said { null_share: 0.0, absent: None, expr }),
     }
+}
+
+/// `tenants of 20`: classes whose values no table holds.
+fn numbered_classes(root: &str) -> Option<u64> {
+    root.rsplit_once(" of ")?.1.parse().ok().filter(|count| *count > 0)
+}
+
+/// Whether a fan-out may leave a row without a parent.
+pub(super) fn may_miss(source: &PlacedExpr) -> bool {
+    let Ok(said) = said(&source.expr) else { return true };
+    let first_has_none = match &said.expr.node {
+        Node::Call(name, arguments) => {
+            name == "before" && arguments.iter().all(|a| a.label.as_deref() != Some("required"))
+        }
+        _ => false,
+    };
+    said.null_share > 0.0 || said.absent.is_some() || first_has_none
 }
 
 fn is_null(expr: &Expr) -> bool {

@@ -186,8 +186,9 @@ pub(super) struct Written {
 pub(super) enum Origin {
     /// The expression at this position among the spec's columns.
     Expression(usize),
-    /// The fan-out at this position, and the parent's column.
-    Parent(usize, String),
+    /// The fan-out at this position, and the parent's column; also in a row whose other columns of the key are NULL,
+    /// when the last is set.
+    Parent(usize, String, bool),
     /// A moment set by the state machine that the expression at this position names.
     Set(usize, usize),
 }
@@ -236,6 +237,11 @@ impl<'a> Planner<'a> {
 
     pub(super) fn column_key(&self, table: usize, column: &str) -> Key {
         self.root.named(&self.spec.tables[table].name.value).named(column)
+    }
+
+    /// The stream of values that are the same in every column.
+    pub(super) fn shared_key(&self) -> Key {
+        self.root.named("shared")
     }
 
     /// The stream that chooses a row's case, one for all columns of a table.
@@ -297,13 +303,31 @@ impl<'a> Planner<'a> {
             let sets = self.machine(&source.expr).map_or(&[][..], |machine| &machine.sets).iter().enumerate();
             written.extend(sets.map(|(set, name)| Written { name: name.clone(), origin: Origin::Set(index, set) }));
         }
-        for (index, (column, _)) in spec.fan_out.iter().enumerate() {
-            let Some(reference) = reference_of(found, &column.value) else { continue };
-            for (own, target) in reference.columns.iter().zip(&reference.targets) {
-                if written.iter().all(|w| w.name != *own) {
-                    written.push(Written { name: own.clone(), origin: Origin::Parent(index, target.clone()) });
-                }
+        let keys: Vec<(usize, &catalog::Reference)> = spec
+            .fan_out
+            .iter()
+            .enumerate()
+            .filter_map(|(index, (column, _))| Some((index, reference_of(found, &column.value)?)))
+            .collect();
+        for own in keys.iter().flat_map(|(_, reference)| &reference.columns) {
+            if written.iter().any(|w| w.name == *own) {
+                continue;
             }
+            // Of two keys that share a column the one that always has a parent gives its value.
+            let sharing = || keys.iter().filter(|(_, reference)| reference.columns.contains(own));
+            let may_miss = |index: usize| fans::may_miss(&spec.fan_out[index].1);
+            let Some((index, reference)) = sharing().find(|(index, _)| !may_miss(*index)).or_else(|| sharing().next())
+            else {
+                continue;
+            };
+            let target = reference.columns.iter().position(|column| column == own).map(|at| &reference.targets[at]);
+            let always = may_miss(*index) && found.column(own).is_some_and(|c| c.required);
+            written.extend(
+                target.map(|target| Written {
+                    name: own.clone(),
+                    origin: Origin::Parent(*index, target.clone(), always),
+                }),
+            );
         }
         written
     }
@@ -355,7 +379,8 @@ impl<'a> Planner<'a> {
             let column = found.column(&written.name).expect("names were checked");
             let labels = if let TypeKind::Enum(labels) = &column.kind.kind { labels.as_slice() } else { &[] };
             let key = self.column_key(index, &written.name);
-            let mut place = Place { table: index, key, draws: 0, labels, column: &written.name };
+            let kind = Some(&column.kind);
+            let mut place = Place { table: index, key, draws: 0, labels, column: &written.name, kind };
             let (cell, source) = match &written.origin {
                 Origin::Expression(at) => {
                     let source = &spec.columns[*at].1;
@@ -365,9 +390,10 @@ impl<'a> Planner<'a> {
                     let source = &spec.columns[*at].1;
                     (self.state(&source.expr, &mut place, Want::Set(*set)), source)
                 }
-                Origin::Parent(fan, target) => {
+                Origin::Parent(fan, target, always) => {
                     let source = &spec.fan_out[*fan].1;
-                    (self.parent_cell(index, &[*fan], target, &source.expr), source)
+                    let cell = self.parent_cell(index, &[*fan], target, &source.expr);
+                    (cell.map(|cell| if *always { cell.of_drawn_parent() } else { cell }), source)
                 }
             };
             match cell {
@@ -470,10 +496,12 @@ fn is_call(expr: &Expr, wanted: &str) -> bool {
 pub(super) fn sql_type(column: &catalog::Column) -> SqlType {
     match &column.kind.kind {
         TypeKind::Enum(_) => SqlType::Text,
-        TypeKind::Base => {
-            let digits = column.kind.precision.map(|(_, scale)| scale);
-            SqlType::from_name(&column.kind.name, digits).unwrap_or(SqlType::Other)
-        }
+        TypeKind::Base => base_type(&column.kind),
         _ => SqlType::Other,
     }
+}
+
+/// How values of a base type travel.
+pub(super) fn base_type(kind: &catalog::Type) -> SqlType {
+    SqlType::from_name(&kind.name, kind.precision.map(|(_, scale)| scale)).unwrap_or(SqlType::Other)
 }
