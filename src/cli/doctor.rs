@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::progress::Progress;
 use super::report::say;
@@ -31,6 +32,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
     let project = project::read(None)?;
     let progress = std::sync::Arc::new(Progress::new(quiet));
+    warn_of_passwords(&progress, arguments.url.iter().map(|url| ("--url", url)));
     let url = arguments.url.clone().or_else(|| project.url.clone());
     on_server(url.as_deref(), embedded, &progress, async |target| {
         let data = match url {

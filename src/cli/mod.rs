@@ -2,6 +2,7 @@
 //!
 //! stdout is data, stderr is talk. No type of the argument parser leaves this folder.
 
+mod address;
 mod doctor;
 mod exit;
 mod experiment;
@@ -127,7 +128,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Merge(arguments) => merge::run(&arguments),
         Verb::Verify(arguments) => verify::run(&arguments),
-        Verb::Server(arguments) => runtime.block_on(server::run(&arguments, &cli.embedded)),
+        Verb::Server(arguments) => runtime.block_on(server::run(&arguments, &cli.embedded, cli.quiet)),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "weighbridge", &mut std::io::stdout());
             Ok(ExitStatus::Ok)

@@ -158,6 +158,14 @@ impl Progress {
             Event::CleanedUp(count) => {
                 self.line(&format!("removed {} an earlier run left", plural(*count, "database")));
             }
+            Event::Unmarked(databases) => {
+                let names: Vec<&str> = databases.iter().map(|database| database.name.as_str()).collect();
+                self.line(&format!(
+                    "note: {} without weighbridge's mark, so not dropped: {}\n  = help: `weighbridge server clean` (with the same --url) prints the SQL that drops them",
+                    plural(names.len(), "database"),
+                    names.join(", ")
+                ));
+            }
             Event::Restored => self.line("reverted what an earlier proof on this database had left applied"),
             Event::TemplateReused => self.line("dataset: reusing the template of an earlier run"),
             Event::Schema { migration } => self.status(format!("schema: applying {migration}")),

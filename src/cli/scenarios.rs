@@ -138,7 +138,7 @@ pub(super) fn at(
 }
 
 /// Statements that write, on a server that nobody has permitted to be written to. The sessions are read-only too, so
-/// that the server refuses what words do not show; a function that turns that off itself is beyond both.
+/// that the server refuses what words do not show; one in which a function turns that off is closed before its next statement.
 ///
 /// # Errors
 /// When a statement may write: with its place.

@@ -1,10 +1,13 @@
 //! `weighbridge server`: the embedded PostgreSQL by hand, and its use by other verbs. Must never stop one that `server start` left running for others.
 
+mod clean;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::Embedded;
+use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt::interrupted;
 use super::progress::Progress;
@@ -17,7 +20,7 @@ use crate::units::bytes_text;
 /// What `server` can be told.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  weighbridge server start && psql \"$(weighbridge server url)\"\n  weighbridge server clean --templates"
+    after_help = "Examples:\n  weighbridge server start && psql \"$(weighbridge server url)\"\n  weighbridge server clean --templates\n  weighbridge server clean --url postgresql://me@localhost/postgres   clones and templates on a server of yours"
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -34,15 +37,8 @@ enum Verb {
     Status,
     /// Print a URL for psql
     Url,
-    /// Drop databases that ended programs left
-    Clean {
-        /// Drop the seeded templates too
-        #[arg(long)]
-        templates: bool,
-        /// Remove the whole server with everything in it
-        #[arg(long, conflicts_with = "templates")]
-        all: bool,
-    },
+    /// Drop databases that ended programs left; only those that carry weighbridge's mark
+    Clean(clean::Arguments),
 }
 
 /// Does some work on the server at a URL, or on the embedded one, which is started and stopped around it.
@@ -116,7 +112,15 @@ impl Running {
     }
 }
 
-pub(super) async fn run(arguments: &Arguments, embedded: &Embedded) -> Result<ExitStatus, Failure> {
+pub(super) async fn run(arguments: &Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
+    if let Verb::Clean(arguments) = &arguments.verb
+        && let Some(url) = &arguments.url
+    {
+        // No embedded server is needed for it.
+        warn_of_passwords(&Progress::new(quiet), [("--url", url)]);
+        clean::clean_at(url).await?;
+        return Ok(ExitStatus::Ok);
+    }
     let cluster = open(embedded)?;
     match &arguments.verb {
         Verb::Start => {
@@ -131,7 +135,7 @@ pub(super) async fn run(arguments: &Arguments, embedded: &Embedded) -> Result<Ex
         }
         Verb::Status => status(&cluster).await?,
         Verb::Url => say(&format!("{}\n", cluster.url()))?,
-        Verb::Clean { templates, all } => clean(&cluster, embedded, *templates, *all).await?,
+        Verb::Clean(arguments) => clean::clean(&cluster, embedded, arguments).await?,
     }
     Ok(ExitStatus::Ok)
 }
@@ -153,42 +157,6 @@ async fn status(cluster: &Cluster) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-async fn clean(cluster: &Cluster, embedded: &Embedded, templates: bool, all: bool) -> Result<(), Failure> {
-    let lease = Lease::take(&home(embedded)?).map_err(Failure::environment)?;
-    if all {
-        cluster.remove(&lease).await.map_err(Failure::environment)?;
-        return say(&format!("removed {}\n", cluster.folder().display()));
-    }
-    let before = cluster.status().await.map_err(Failure::environment)?;
-    if before == Status::Absent {
-        return say("nothing to clean\n");
-    }
-    let target = cluster.start(&lease, false).await.map_err(Failure::environment)?;
-    let dropped = drop_databases(&target, templates).await.map_err(Failure::environment)?;
-    if before == Status::Stopped || !cluster.is_kept() {
-        cluster.stop(&lease).await.map_err(Failure::environment)?;
-    }
-    for name in &dropped {
-        say(&format!("dropped {name}\n"))?;
-    }
-    if dropped.is_empty() { say("nothing to clean\n") } else { Ok(()) }
-}
-
-async fn drop_databases(target: &Target, templates: bool) -> Result<Vec<String>, crate::postgres::Error> {
-    let mut admin = Admin::connect(target).await?;
-    // Under the lease nobody else is at work, so every such session belongs to a dead program.
-    admin.end_sessions("weighbridge/%", "").await?;
-    let mut names = admin.left_overs().await?;
-    if templates {
-        names.extend(admin.templates().await?.into_iter().map(|t| t.name));
-    }
-    for name in &names {
-        admin.drop_database(name).await?;
-    }
-    admin.close().await;
-    Ok(names)
 }
 
 fn open(embedded: &Embedded) -> Result<Cluster, Failure> {

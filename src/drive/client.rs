@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::replicas::Replicas;
-use super::sqlx_client::SqlxClient;
 use super::wire_client::WireClient;
 use crate::clock::Clock;
 use crate::evidence::PlanCounts;
@@ -40,10 +39,8 @@ pub struct Client {
 
 /// One connection.
 pub(super) enum Session {
-    /// The protocol itself.
+    /// A server's.
     Wire(Box<WireClient>),
-    /// Where a password or encryption is asked for.
-    Sqlx(Box<SqlxClient>),
     /// Takes as long as it is told: each statement the next duration, around and around.
     Simulated { service: Vec<Duration>, next: usize },
 }
@@ -57,10 +54,7 @@ pub type Kept = Vec<Vec<Value<'static>>>;
 impl Session {
     /// Connects and prepares every statement that is sent to servers of this role, or every one.
     pub(super) async fn connect(target: &Target, workload: &Workload, role: Option<Role>) -> Result<Self, Error> {
-        Ok(match WireClient::connect(target, workload, role).await? {
-            Some(client) => Self::Wire(Box::new(client)),
-            None => Self::Sqlx(Box::new(SqlxClient::connect(target, workload, role).await?)),
-        })
+        Ok(Self::Wire(Box::new(WireClient::connect(target, workload, role).await?)))
     }
 
     pub(super) async fn send(
@@ -73,7 +67,6 @@ impl Session {
         let step = &workload.actions[place.0].steps[place.1];
         match self {
             Self::Wire(client) => client.send(step, place, arguments, kept).await,
-            Self::Sqlx(client) => client.send(step, place, arguments, kept).await,
             Self::Simulated { service, next } => {
                 let duration = service[*next % service.len()];
                 *next += 1;
@@ -134,7 +127,6 @@ impl Client {
     pub async fn command(&mut self, sql: &'static str) -> Result<(), Failure> {
         let result = match &mut self.session {
             Session::Wire(client) => client.command(sql).await,
-            Session::Sqlx(client) => client.command(sql).await,
             Session::Simulated { .. } => Ok(()),
         };
         self.noticed(result)
@@ -177,7 +169,6 @@ impl Client {
     pub async fn plan_counts(&mut self, workload: &Workload) -> Result<Vec<PlanCounts>, Error> {
         let told = match &mut self.session {
             Session::Wire(client) => client.plan_counts().await?,
-            Session::Sqlx(client) => client.plan_counts().await?,
             Session::Simulated { .. } => Vec::new(),
         };
         let mut counts = vec![PlanCounts::default(); workload.actions.len()];
@@ -200,7 +191,6 @@ impl Client {
         let flushed = !self.broken
             && match &mut self.session {
                 Session::Wire(client) => client.flush().await?,
-                Session::Sqlx(client) => client.flush().await?,
                 Session::Simulated { .. } => true,
             };
         if flushed { Ok(()) } else { self.reconnect(workload).await }

@@ -1,7 +1,5 @@
 //! Why an operation failed, as a class that can be counted and a text. Must keep no user data.
 
-use sqlx::Error;
-
 /// A failed operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -22,7 +20,17 @@ pub const SCRIPT: &str = "script";
 /// The class of an operation for which no connection of the pool was free in time.
 pub const POOL: &str = "pool";
 
+/// The class of a statement that would have let the next one write, in a session that is to read only.
+pub const MAY_WRITE: &str = "may write";
+
 impl Failure {
+    /// A statement that turned the session's promise to read only off; the connection is not used again.
+    #[must_use]
+    pub fn may_write() -> Self {
+        let text = "default_transaction_read_only was turned off".to_owned();
+        Self { class: MAY_WRITE.to_owned(), text, connection_lost: true }
+    }
+
     /// A connection that is gone.
     #[must_use]
     pub fn connection(text: &str) -> Self {
@@ -65,19 +73,6 @@ impl Failure {
     }
 }
 
-impl From<&Error> for Failure {
-    fn from(error: &Error) -> Self {
-        match error.as_database_error() {
-            Some(server) => Self::of_server(&server.code().unwrap_or_default(), server.message()),
-            None => Self::connection(match error {
-                Error::Io(_) => "the connection was lost",
-                Error::Protocol(_) => "the server said something unexpected",
-                Error::Tls(_) => "the encrypted connection broke",
-                _ => "the driver could not go on",
-            }),
-        }
-    }
-}
 /// A message without what servers put values into: quotes after a colon or after `value`, to the last quote.
 fn without_values(message: &str) -> String {
     for before in [": \"", "value \""] {

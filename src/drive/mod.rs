@@ -13,7 +13,6 @@ pub mod pool;
 pub mod prepared;
 pub mod recorder;
 mod replicas;
-pub mod sqlx_client;
 pub mod timer;
 mod together;
 pub mod wire_client;

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::arrivals::Arrivals;
-use super::failure::Failure;
+use super::failure::{Failure, MAY_WRITE};
 use super::perform::{Frame, Operation, perform};
 use super::recorder::{Moments, Recording};
 use super::worker::{DriveError, Seat, Slice};
@@ -119,7 +119,7 @@ impl<'s> Together<'s> {
             return Ok(());
         }
         for side in self.order_of(n) {
-            self.ask(desk, side, operation, lag).await;
+            self.ask(desk, side, operation, lag).await?;
         }
         let workload = self.sides[0].0;
         if let Some(think) = &workload.actions[action].think {
@@ -131,7 +131,7 @@ impl<'s> Together<'s> {
     }
 
     /// Performs an operation on a side.
-    async fn ask(&self, desk: &mut Desk<'s>, side: usize, operation: Operation, lag: u64) {
+    async fn ask(&self, desk: &mut Desk<'s>, side: usize, operation: Operation, lag: u64) -> Result<(), DriveError> {
         let (workload, recording) = self.sides[side];
         let (seat, frame) = &mut desk.places[side];
         let digest = frame.digest(operation);
@@ -140,7 +140,7 @@ impl<'s> Together<'s> {
             if client.reconnect(workload).await.is_err() {
                 let failure = Failure::connection("no new connection could be made");
                 recording.borrow_mut().failed(operation.action, &failure, 0);
-                return;
+                return Ok(());
             }
             recording.borrow_mut().reconnects += 1;
         }
@@ -156,8 +156,14 @@ impl<'s> Together<'s> {
                 let at = Moments { due: began.saturating_sub(lag), asked: began, began, ended };
                 recording.answered(operation.action, at, *rows, false);
             }
-            Err(failure) => recording.failed(operation.action, failure, ended - began),
+            Err(failure) => {
+                recording.failed(operation.action, failure, ended - began);
+                if failure.class == MAY_WRITE {
+                    return Err(DriveError::MayWrite(workload.actions[operation.action].name.clone()));
+                }
+            }
         }
+        Ok(())
     }
 
     /// The sides in random order, the same for the same operation.

@@ -1,5 +1,4 @@
-//! A client that speaks the protocol itself: the fast way, where the server asks for no password and no encryption.
-//! Must time nothing.
+//! A client that speaks the protocol itself. Must time nothing, and must leave a session that is to read only no way to write.
 
 use super::client::Kept;
 use super::failure::Failure;
@@ -9,22 +8,30 @@ use crate::postgres::wire::{Values, Wire, WireError};
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
 use crate::scenario::program::{Protocol, Role};
-use crate::scenario::workload::PlannedStep;
+use crate::scenario::workload::{Bracket, PlannedStep};
 
 /// A dedicated connection with every statement prepared that is sent that way.
 pub struct WireClient {
     wire: Wire,
     /// Names of statements, or texts of those parsed each time, by action and step.
     statements: Vec<Vec<String>>,
+    /// Whether each transaction is told to read only: a pooler may give the next one a session in which somebody else has turned the default off.
+    each_read_only: bool,
+    /// Whether an action has begun a transaction.
+    in_transaction: bool,
 }
 
+/// Keeps a transaction from writing, whatever is the default of its session.
+const BEGIN: &str = "BEGIN READ ONLY";
+
 impl WireClient {
-    /// Connects and prepares every statement, or those for one role; `None` where this client cannot be used.
+    /// Connects and prepares every statement, or those for one role.
     ///
     /// # Errors
     /// When the server refuses the connection or a statement.
-    pub async fn connect(target: &Target, workload: &Workload, role: Option<Role>) -> Result<Option<Self>, Error> {
-        let Some(mut wire) = target.wire().await? else { return Ok(None) };
+    pub async fn connect(target: &Target, workload: &Workload, role: Option<Role>) -> Result<Self, Error> {
+        let mut wire = target.wire().await?;
+        let each_read_only = target.is_read_only() && !wire.is_direct().await;
         let mut statements = Vec::new();
         for (action, planned) in workload.actions.iter().enumerate() {
             let mut names = Vec::new();
@@ -47,7 +54,7 @@ impl WireClient {
             }
             statements.push(names);
         }
-        Ok(Some(Self { wire, statements }))
+        Ok(Self { wire, statements, each_read_only, in_transaction: false })
     }
 
     /// Makes this session's counters visible; false where only its end can, before PostgreSQL 15.
@@ -87,15 +94,30 @@ impl WireClient {
     ) -> Result<u64, Failure> {
         let statement = &self.statements[action][index];
         let count = step.arguments.len() as u16;
-        match step.protocol {
-            Protocol::Prepared => self.wire.bind(statement, count, arguments),
-            Protocol::Extended => {
+        // What an action has begun itself was told when it began.
+        let alone = self.each_read_only && !self.in_transaction;
+        let execute = |wire: &mut Wire, sql: &str| {
+            wire.parse("", sql);
+            wire.bind("", 0, &[]);
+        };
+        if step.protocol == Protocol::Simple && alone {
+            let around = [BEGIN.as_bytes(), b";\n", arguments, b"\n;COMMIT"].concat();
+            self.wire.query(&around);
+        } else if step.protocol == Protocol::Simple {
+            self.wire.query(arguments);
+        } else {
+            if alone {
+                execute(&mut self.wire, BEGIN);
+            }
+            if step.protocol == Protocol::Extended {
                 self.wire.parse("", statement);
                 self.wire.bind("", count, arguments);
+            } else {
+                self.wire.bind(statement, count, arguments);
             }
-            Protocol::Simple => self.wire.query(arguments),
-        }
-        if step.protocol != Protocol::Simple {
+            if alone {
+                execute(&mut self.wire, "COMMIT");
+            }
             self.wire.sync();
         }
         let result = match kept {
@@ -105,13 +127,40 @@ impl WireClient {
                 self.wire.exchange(|row| kept.push(captured(step, row))).await
             }
         };
+        if alone && matches!(result, Err(WireError::Server { .. })) {
+            self.command("ROLLBACK").await?;
+        }
+        self.begun(step.bracket, result.is_ok()).await?;
         result.map_err(|error| Failure::from(&error))
     }
 
-    /// Sends a statement without values.
+    /// Keeps count of transactions that steps of scripts begin and end, where it matters.
+    async fn begun(&mut self, bracket: Option<Bracket>, done: bool) -> Result<(), Failure> {
+        match bracket {
+            Some(Bracket::Begins) if self.each_read_only && done => {
+                self.in_transaction = true;
+                self.command("SET TRANSACTION READ ONLY").await
+            }
+            Some(Bracket::Ends) => {
+                self.in_transaction = false;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a statement without values; `BEGIN` and what ends a transaction are known by their first words.
     pub(super) async fn command(&mut self, sql: &'static str) -> Result<(), Failure> {
         self.wire.query(sql.as_bytes());
-        self.wire.exchange(|_| {}).await.map(drop).map_err(|error| Failure::from(&error))
+        self.wire.exchange(|_| {}).await.map(drop).map_err(|error| Failure::from(&error))?;
+        if sql.starts_with("BEGIN") && self.each_read_only {
+            self.in_transaction = true;
+            self.wire.query(b"SET TRANSACTION READ ONLY");
+            self.wire.exchange(|_| {}).await.map(drop).map_err(|error| Failure::from(&error))?;
+        } else if sql == "COMMIT" || sql == "ROLLBACK" {
+            self.in_transaction = false;
+        }
+        Ok(())
     }
 }
 
@@ -138,6 +187,7 @@ impl From<&WireError> for Failure {
         match error {
             WireError::Server { code, message } => Self::of_server(code, message),
             WireError::Lost(_) => Self::connection("the connection was lost"),
+            WireError::MayWrite => Self::may_write(),
         }
     }
 }

@@ -12,7 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::arrivals::Arrivals;
 use super::client::Client;
-use super::failure::Failure;
+use super::failure::{Failure, MAY_WRITE};
 use super::perform::{Frame, Operation, perform};
 use super::pool::{Pool, Unserved};
 use super::recorder::{LogEntry, LogOutcome, Moments, Recording, Slow};
@@ -83,6 +83,20 @@ pub enum DriveError {
         /// The value and the type.
         misfit: crate::expression::value::Misfit,
     },
+    /// A statement would have let the next one write, where nothing may be written.
+    #[error(
+        "the action `{0}` turns default_transaction_read_only off, and nothing may be written here: the run was ended before another statement\n  = help: \
+         find the function that does it, or add --allow-writes if it is no production server"
+    )]
+    MayWrite(String),
+}
+
+impl DriveError {
+    /// Whether the user's files or words are at fault, and not the machine.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        !matches!(self, Self::Timer(_))
+    }
 }
 
 /// A lost connection is made anew after this long, then twice as long, and so on to the second.
@@ -131,6 +145,10 @@ pub(super) async fn drive(
     };
     let mut clients: FuturesUnordered<_> = seats.iter_mut().map(|seat| round.client(seat)).collect();
     while let Some(outcome) = clients.next().await {
+        if outcome.is_err() {
+            // The other threads' clients need not go on either.
+            slice.stop.store(true, Ordering::Relaxed);
+        }
         outcome?;
     }
     drop(clients);
@@ -347,6 +365,9 @@ impl<'r> Round<'r> {
             Err(failure) => recording.failed(action, failure, ended - began),
         }
         drop(recording);
+        if outcome.result.as_ref().is_err_and(|failure| failure.class == MAY_WRITE) {
+            return Err(DriveError::MayWrite(self.workload.actions[action].name.clone()));
+        }
         let became = outcome.result.as_ref().map_or_else(LogOutcome::from, |_| LogOutcome::Ok);
         self.log(&who, began, ended, became, outcome.retries);
         Ok(())

@@ -1,6 +1,6 @@
 //! A server and how to reach its databases. Must never print or store a password.
 
-use std::str::FromStr;
+use std::fmt;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::error::{Error, describe};
+use super::service;
 use super::sql_text::query;
 use super::wire::{Wire, WireError};
 
@@ -18,21 +19,29 @@ const OLDEST: u32 = 140_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server with a user and a maintenance database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Target {
     options: PgConnectOptions,
+    /// Whether sessions are to read only.
+    read_only: bool,
+}
+
+impl fmt::Debug for Target {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.describe()).finish()
+    }
 }
 
 impl Target {
-    /// A server by its URL; what the URL leaves out comes from the `PG*` environment variables.
+    /// A server by its URL, by `keyword=value` pairs, or by the connection service that either names; what is left out comes from the
+    /// service, then from the `PG*` environment variables.
     ///
     /// # Errors
-    /// When the URL cannot be read.
+    /// When it cannot be read, or asks for what is not supported.
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(Error::Url("it does not begin with postgresql://".to_owned()));
-        }
-        let options = PgConnectOptions::from_str(url).map_err(|error| match error {
+        let url = service::resolve(url, &service::Surroundings::of_process()).map_err(Error::Url)?;
+        let options = PgConnectOptions::from_url(&url).map_err(|error| match error {
             sqlx::Error::Configuration(inner) => Error::Url(inner.to_string()),
             other => Error::Url(other.to_string()),
         })?;
@@ -44,13 +53,13 @@ impl Target {
     pub fn new(options: PgConnectOptions) -> Self {
         // No other parameter at the start than every pooler knows: PgBouncer refuses extra_float_digits.
         let options = options.statement_cache_capacity(1024).extra_float_digits(None);
-        Self { options: options.disable_statement_logging() }
+        Self { options: options.disable_statement_logging(), read_only: false }
     }
 
     /// The same server, announcing sessions under this name in `pg_stat_activity`.
     #[must_use]
     pub fn named(&self, application: &str) -> Self {
-        Self { options: self.options.clone().application_name(application) }
+        Self { options: self.options.clone().application_name(application), ..*self }
     }
 
     /// The same database in sessions that may only read, if asked, and that give statements up after a time.
@@ -63,13 +72,13 @@ impl Target {
         if let Some(timeout) = timeout_ms {
             options = options.options([("statement_timeout", timeout.to_string())]);
         }
-        Self { options }
+        Self { options, read_only }
     }
 
     /// The same server, another database.
     #[must_use]
     pub fn database(&self, database: &str) -> Self {
-        Self { options: self.options.clone().database(database) }
+        Self { options: self.options.clone().database(database), ..*self }
     }
 
     /// The database's name; the user's when none was given, as libpq has it.
@@ -118,25 +127,29 @@ impl Target {
         }
     }
 
-    /// A connection that speaks the protocol itself; `None` where the server asks for a password or encryption
-    /// may be wanted.
+    /// A connection that speaks the protocol itself.
     ///
     /// # Errors
     /// When the server cannot be reached or refuses the user.
-    pub async fn wire(&self) -> Result<Option<Wire>, Error> {
-        Wire::connect(&self.options).await.map_err(|error| match &error {
+    pub async fn wire(&self) -> Result<Wire, Error> {
+        Wire::connect(&self.options, self.read_only).await.map_err(|error| match &error {
             WireError::Server { code, .. } => self.refused_with(Some(code), error.to_string()),
-            WireError::Lost(_) => self.refused_with(None, error.to_string()),
+            WireError::Lost(_) | WireError::MayWrite => self.refused_with(None, error.to_string()),
         })
     }
 
-    /// Whether a server itself is at the other end, and no pooler that has few sessions to give; `None` where that cannot
-    /// be told, because a password or encryption is asked for.
+    /// Whether a server itself is at the other end, and no pooler that has few sessions to give; `None` where it cannot be reached.
     pub async fn is_direct(&self) -> Option<bool> {
         match self.wire().await {
-            Ok(Some(mut wire)) => Some(wire.is_direct().await),
-            _ => None,
+            Ok(mut wire) => Some(wire.is_direct().await),
+            Err(_) => None,
         }
+    }
+
+    /// Whether sessions are asked to read only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     fn refused(&self, error: &sqlx::Error) -> Error {
@@ -225,6 +238,7 @@ mod tests {
     fn a_password_is_never_shown() {
         let target = Target::from_url("postgresql://anna:s3cret@db.example:6543/shop").unwrap();
         assert_eq!(target.describe(), "`shop` at db.example:6543 as `anna`");
+        assert!(!format!("{target:?}").contains("s3cret"));
         let error = Target::from_url("postgresql://anna:s3cret@host:nonsense/shop").unwrap_err().to_string();
         assert!(!error.contains("s3cret"), "{error}");
         assert!(Target::from_url("mysql://x").is_err());

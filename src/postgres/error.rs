@@ -27,7 +27,7 @@ pub enum Error {
     },
     /// A connection URL that cannot be read. The URL itself is not repeated: it may hold a password.
     #[error(
-        "the database URL cannot be read: {0}\n  = help: the form is postgresql://user@host:5432/database; leave it out to use the embedded server"
+        "the database URL cannot be read: {0}\n  = help: the form is postgresql://user@host:5432/database, or service=NAME; leave it out to use the embedded server"
     )]
     Url(String),
     /// A role that may not make databases.
@@ -39,6 +39,25 @@ pub enum Error {
         target: String,
         /// Which role.
         role: String,
+    },
+    /// A database that is named like this program's own, and that it did not make.
+    #[error(
+        "the database `{name}` carries no mark of weighbridge, so it is not dropped and not used\n  = help: rename it, or drop it yourself"
+    )]
+    NotOurs {
+        /// Its name.
+        name: String,
+    },
+    /// Policies that apply to a role that can neither see every row nor lift them.
+    #[error(
+        "row-level security applies to the role `{role}` on {tables}, which it does not own: rows would be hidden from it or refused\n  = help: \
+         connect as the owner, as a superuser, or as a role with BYPASSRLS (a superuser can say: ALTER ROLE {role} BYPASSRLS)"
+    )]
+    RowSecurity {
+        /// The role.
+        role: String,
+        /// The tables.
+        tables: String,
     },
     /// The server ran out of disk space (SQLSTATE 53100) or memory (53200).
     #[error("failed to {doing}: the server has no space left ({message})\n  = help: {help}")]

@@ -150,7 +150,7 @@ impl RunError {
     pub fn is_input(&self) -> bool {
         match self {
             Self::Bind(BindError::File(_)) | Self::Asked(_) => true,
-            Self::Crew(CrewError::Drive(crate::drive::worker::DriveError::Misfit { .. })) => true,
+            Self::Crew(CrewError::Drive(error)) => error.is_input(),
             Self::Bind(_) | Self::Server(_) | Self::Crew(_) => false,
         }
     }
@@ -283,8 +283,7 @@ async fn possible_protocol(settings: &Settings) -> Result<Protocol, Error> {
     if !pooler::shares_sessions(primary).await? {
         return Ok(Protocol::Prepared);
     }
-    // sqlx parses and binds in two turns, between which the session may be another.
-    let protocol = if primary.wire().await?.is_some() { Protocol::Extended } else { Protocol::Simple };
+    let protocol = Protocol::Extended;
     (settings.listener)(Event::SharedSessions(protocol));
     Ok(protocol)
 }
@@ -436,13 +435,13 @@ fn broken_rule(settings: &Settings, tally: &Tally) -> Option<String> {
 /// The slowest operations over the limit, with the plans of their statements when those were asked for.
 async fn slowest(settings: &Settings, tally: &Tally, workload: &Workload, began: u64) -> Vec<SlowFacts> {
     let mut connection = match settings.slow_plans {
-        true => settings.watcher.connect().await.ok(),
+        true => settings.targets.primary.connect().await.ok(),
         false => None,
     };
     let mut found = Vec::new();
     for slow in &tally.total.slowest {
         let plans = match &mut connection {
-            Some(connection) => explain(connection, workload, slow.operation).await,
+            Some(connection) => explain(connection, workload, slow.operation).await.unwrap_or_default(),
             None => Vec::new(),
         };
         found.push(SlowFacts {
@@ -456,20 +455,26 @@ async fn slowest(settings: &Settings, tally: &Tally, workload: &Workload, began:
     found
 }
 
-/// Shapes of the plans of an operation's statements; a statement that takes captured values is left out.
-async fn explain(connection: &mut PgConnection, workload: &Workload, operation: Operation) -> Vec<String> {
+/// Shapes of the plans of an operation's statements; a statement that takes captured values is left out. In a transaction of its own that is
+/// undone: planning may call functions.
+async fn explain(
+    connection: &mut PgConnection,
+    workload: &Workload,
+    operation: Operation,
+) -> Result<Vec<String>, sqlx::Error> {
     let action = &workload.actions[operation.action];
     let mut values = Vec::new();
     workload.draw(operation.action, operation.stream, operation.n, &mut values);
     let mut shapes = Vec::new();
     for step in &action.steps {
-        if step.arguments.iter().all(|(slot, _)| action.is_parameter(*slot))
-            && let Some(plan) = explain_step(connection, step, &values).await
-        {
-            shapes.push(plan.shape);
+        if step.arguments.iter().all(|(slot, _)| action.is_parameter(*slot)) {
+            connection.execute(sqlx::raw_sql("BEGIN READ ONLY")).await?;
+            let plan = explain_step(connection, step, &values).await;
+            connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+            shapes.extend(plan.map(|plan| plan.shape));
         }
     }
-    shapes
+    Ok(shapes)
 }
 
 /// What an open loop offers a second between two moments, this machine's share of it.

@@ -33,7 +33,7 @@ pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token)
     let mut begun: Option<Evidence> = None;
     for replicate in 0..dataset.replicates {
         for side in Side::ALL {
-            admin.drop_database(&token.clone_name(side.name())).await?;
+            admin.drop_own(token, &token.clone_name(side.name())).await?;
         }
         let mut clones = clone_sides(settings, &mut admin, token, &template.name, between, &clock).await?;
         clones.iter_mut().for_each(|clone| clone.replicate = replicate);
@@ -107,11 +107,14 @@ async fn remove_left_overs(
         admin.end_sessions("weighbridge/%", &token.application()).await?;
     }
     let left = admin.left_overs().await?;
-    for name in &left {
+    for name in &left.ours {
         admin.drop_database(name).await?;
     }
-    if !left.is_empty() {
-        (settings.listener)(Event::CleanedUp(left.len()));
+    if !left.ours.is_empty() {
+        (settings.listener)(Event::CleanedUp(left.ours.len()));
+    }
+    if !left.unmarked.is_empty() {
+        (settings.listener)(Event::Unmarked(&left.unmarked));
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ impl TrialError {
             Self::Mix(_) | Self::Asked(_) | Self::Server(Error::Url(_)) => true,
             Self::Load(LoadError::Encode(_) | LoadError::NotEmpty(_)) => true,
             Self::Load(LoadError::Server(_) | LoadError::CutShort { .. }) | Self::Server(_) | Self::Apply(_) => false,
-            Self::Crew(CrewError::Drive(crate::drive::worker::DriveError::Misfit { .. })) => true,
+            Self::Crew(CrewError::Drive(error)) => error.is_input(),
             Self::Crew(_) => false,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::evidence::Evidence;
+use crate::postgres::database::Named;
 use crate::seed::load::Progress;
 
 /// Something that happened.
@@ -13,6 +14,8 @@ use crate::seed::load::Progress;
 pub enum Event<'e> {
     /// Databases of a program that is gone were removed.
     CleanedUp(usize),
+    /// Databases that are named like ours and carry no mark: they stay.
+    Unmarked(&'e [Named]),
     /// What a proof in place that is gone had left applied was reverted.
     Restored,
     /// The seeded template of an earlier run fits.

@@ -56,7 +56,7 @@ pub async fn clone_sides(
         clones.push(CloneFacts { side, replicate: 0, strategy, duration_ms, refused });
     }
     if from != template {
-        admin.drop_database(&from).await?;
+        admin.drop_own(token, &from).await?;
     }
     Ok(clones)
 }

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::migrate::apply;
 use crate::postgres::database::{Admin, Token, template_name};
-use crate::postgres::{Target, catalog, observe};
+use crate::postgres::{Target, catalog, observe, row_security};
 use crate::seed;
 use crate::seed::load::Order;
 use crate::seed::load::session::{Guard, session};
@@ -45,23 +45,23 @@ pub async fn obtain(
     let base = dataset.parts().0;
     let files = base.iter().map(|m| SourceFile::read(&m.up)).collect::<Result<Vec<_>, _>>()?;
     let digest = digest(settings, &file.text, &files, admin.server_version());
-    // Whoever migrates a table owns it, so that a role has templates of its own.
-    let name = template_name(&super::digest::digest([digest.as_str(), admin.target().user()]));
+    // Whoever migrates a table owns it, so that a role has templates of its own. Those of versions that marked none have other names.
+    let name = template_name(&super::digest::digest([digest.as_str(), admin.target().user(), "marked"]));
     let spec = seed::spec::parse_spec(&file.text).map_err(|problems| in_spec(file, problems))?;
-    if admin.exists(&name).await? {
+    if admin.has_template(&name).await? {
         (settings.listener)(Event::TemplateReused);
         return Ok(Template { name, digest, reused: true });
     }
     let build = token.build();
     let built = build_in(settings, dataset, admin, (&build, &files), (file, &spec), clock).await;
     if let Err(error) = built {
-        let _ = admin.drop_database(&build).await;
+        let _ = admin.drop_own(token, &build).await;
         return Err(error);
     }
     let label = base.last().map_or("", |m| m.label.as_str());
     let spec_name = file.path.file_stem().unwrap_or_default().to_string_lossy();
     let about = format!("{spec_name} at {label}, scale {}, seed {}", settings.scale, settings.seed);
-    admin.keep_as_template(&build, &name, &about).await?;
+    admin.keep_as_template(token, &name, &about).await?;
     Ok(Template { name, digest, reused: false })
 }
 
@@ -74,7 +74,7 @@ async fn build_in(
     clock: &Clock,
 ) -> Result<(), TrialError> {
     let began = clock.now_ns();
-    admin.create(build).await?;
+    admin.create_marked(build, "dataset that is being made").await?;
     let target = admin.target().database(build);
     for (file, migration) in files.iter().zip(dataset.parts().0) {
         (settings.listener)(Event::Schema { migration: &migration.label });
@@ -86,8 +86,10 @@ async fn build_in(
     let mut guard = Guard::alone(&target).await?;
     let mut connection = session(&target).await?;
     observe::prepare(&mut connection).await;
+    let lifted = row_security::begin_lifted(&mut connection).await?;
     let catalog = catalog::read(&mut connection).await?;
     let held = seed::load::held::held(&mut connection, &catalog).await?;
+    row_security::end_lifted(&mut connection, lifted).await?;
     let _ = connection.close().await;
     let (spec, refusals) = seed::infer::complete(spec, &catalog, &held);
     if !refusals.is_empty() {
@@ -119,7 +121,9 @@ async fn build_in(
 /// A dataset that is not what its spec says it is would prove nothing.
 async fn check_asserts(file: &SourceFile, target: &Target, spec: &seed::Spec) -> Result<(), TrialError> {
     let mut connection = target.connect().await?;
+    let lifted = row_security::begin_lifted(&mut connection).await?;
     let values = seed::load::check::asserted(&mut connection, &spec.asserts).await?;
+    row_security::end_lifted(&mut connection, lifted).await?;
     let _ = connection.close().await;
     let broken = spec.asserts.iter().zip(values).filter(|(assert, value)| !value.is_some_and(|v| assert.holds(v)));
     let problems: Vec<Diagnostic> = broken

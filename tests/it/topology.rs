@@ -9,6 +9,7 @@ use serde_json::Value;
 use weighbridge::postgres::Target;
 use weighbridge::postgres::server::find_binaries;
 
+use crate::read_only::SNEAKY;
 use crate::run::{Going, action, file, number};
 use crate::support::{Home, Ran, block_on, query, sharing};
 
@@ -267,6 +268,25 @@ fn a_server_may_ask_for_encryption_and_a_password_in_every_way_libpq_knows() {
         assert_eq!(found["evidence"]["failures"], serde_json::json!({}), "{url}");
         assert!(!found.to_string().contains("s3cret"), "no password is kept");
     }
+    // What may not write does not write over an encrypted connection either, and a service file names it as well.
+    made(&format!("{SNEAKY} GRANT ALL ON written TO anna"), &server.target("postgres"));
+    let sneaky = file(&home, "sneaky.sql", "SELECT sneaky();\n");
+    let port = server.port;
+    let service =
+        format!("[prod]\nhost=127.0.0.1\nport={port}\ndbname=postgres\nuser=anna\npassword=s3cret\nsslmode=require\n");
+    let services = file(&home, "services", &service);
+    for url in ["service=prod", "postgresql:///?service=prod"] {
+        let mut command = home.command(&["run", "--url", url, "-f", &sneaky, "-c", "2", "-n", "20", "--warm-up", "0s"]);
+        let ran = Ran::new(command.env("PGSERVICEFILE", &services).output().unwrap()).exits(2);
+        assert!(!ran.stderr.contains("s3cret"), "{}", ran.stderr);
+        ran.says(&["turns default_transaction_read_only off"]);
+    }
+    assert_eq!(query(&server.target("postgres"), "SELECT count(*)::text FROM written"), ["0"]);
+    let url = format!("postgresql://anna:s3cret@127.0.0.1:{port}/postgres?sslmode=require");
+    let in_sight =
+        home.run(&["run", "--url", &url, "-f", &encrypted, "-c", "2", "-n", "20", "--warm-up", "0s"]).measured();
+    assert!(!in_sight.stderr.contains("s3cret"), "{}", in_sight.stderr);
+    in_sight.says(&["warning: every user of this machine can read the password in --url", "DATABASE_URL"]);
     let wrong = home.run(&["run", "--url", &at("?sslmode=require"), "-f", &encrypted]).exits(4);
     wrong.says(&["check user and password"]);
     home.run(&["run", "--url", &at("?sslmode=disable"), "-f", &encrypted]).exits(4).says(&["pg_hba.conf"]);

@@ -14,6 +14,7 @@ use inputs::{Inputs, settings};
 use repeat::Told;
 use saver::Saver;
 
+use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::experiment::{self, Length};
 use super::interrupt::interrupted;
@@ -204,6 +205,10 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     check_flags(&arguments, &length)?;
     let inputs = inputs::read(&arguments, &project)?;
     let progress = Arc::new(Progress::new(quiet));
+    let before = arguments.before.iter().map(|url| ("--before", url));
+    let others = [("--url", &arguments.url), ("--after", &arguments.after)];
+    let others = others.into_iter().filter_map(|(flag, url)| Some((flag, url.as_ref()?)));
+    warn_of_passwords(&progress, before.chain(others));
     let label = inputs.label();
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     // Made before the work, so that a place that cannot be written fails early.
@@ -397,9 +402,7 @@ async fn drop_clones(target: &Target, token: &Token, progress: &Progress) {
     let work = async {
         let mut admin = Admin::connect(&target.named("weighbridge cleanup")).await?;
         admin.end_sessions(&token.application(), "").await?;
-        for name in admin.databases_of(token).await? {
-            admin.drop_database(&name).await?;
-        }
+        admin.drop_all_of(token).await?;
         admin.close().await;
         Ok::<(), crate::postgres::Error>(())
     };

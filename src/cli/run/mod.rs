@@ -17,6 +17,7 @@ use anyhow::anyhow;
 use self::metrics::Metrics;
 use self::told::{Log, listener};
 use self::transactions::Transactions;
+use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt::interrupted;
 use super::progress::Progress;
@@ -190,6 +191,8 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let project = project::read(arguments.config.as_deref())?;
     let scenarios = inputs::read_scenarios(&arguments, &project)?;
     let progress = Arc::new(Progress::new(quiet));
+    let replicas = arguments.replicas.iter().map(|url| ("--replica", url));
+    warn_of_passwords(&progress, arguments.url.iter().map(|url| ("--url", url)).chain(replicas));
     let url = arguments.url.clone().or_else(|| project.url.clone());
     on_server(url.as_deref(), embedded, &progress, async |server| {
         let target = if url.is_some() { server } else { server.database(&arguments.database) };

@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use sqlx::postgres::PgConnection;
 
 use self::inputs::{Inputs, refuse};
 use super::Embedded;
+use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::progress::Progress;
 use super::project::{self, Project};
@@ -21,6 +23,7 @@ use crate::diagnostic::SourceFile;
 use crate::migrate::{Directory, apply};
 use crate::postgres::Target;
 use crate::postgres::database::Admin;
+use crate::postgres::row_security;
 use crate::seed::load::session::{Guard, session};
 use crate::seed::load::{journal, probe};
 
@@ -149,6 +152,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         )));
     }
     let progress = Arc::new(Progress::new(quiet));
+    warn_of_passwords(&progress, arguments.url.iter().map(|url| ("--url", url)));
     let url = arguments.url.clone().or_else(|| project.url.clone());
     let reads = arguments.dry_run || arguments.check || arguments.verb.is_some();
     if url.is_some() && !reads && !arguments.allow_writes {
@@ -191,6 +195,12 @@ async fn filled(
         };
         return say(text).map(|()| ExitStatus::Ok);
     }
+    // What only reads locks nothing of somebody else's: there pages tell whether a table holds rows.
+    let may_lift = !reads || arguments.check && (embedded || arguments.allow_writes);
+    if arguments.check && !may_lift {
+        refuse_forced(&mut connection).await?;
+    }
+    let lifted = may_lift && row_security::begin_lifted(&mut connection).await.map_err(Failure::environment)?;
     let inputs = Inputs::read(arguments, project, &mut connection, journal.is_some()).await?;
     match &arguments.verb {
         Some(Verb::Explain { column }) => return show::explain(&inputs, column),
@@ -199,6 +209,7 @@ async fn filled(
     if arguments.check {
         return show::checked(&mut connection, &inputs).await;
     }
+    row_security::end_lifted(&mut connection, lifted).await.map_err(Failure::environment)?;
     let Some(mut guard) = guard else {
         return say(&show::dry_run(&inputs)).map(|()| ExitStatus::Ok);
     };
@@ -214,6 +225,21 @@ async fn filled(
     }
     drop(connection);
     fill::fill(arguments, &target, &mut guard, inputs, progress).await
+}
+
+/// Rows that policies hide cannot be checked.
+async fn refuse_forced(connection: &mut PgConnection) -> Result<(), Failure> {
+    let secured = row_security::secured(connection).await.map_err(Failure::environment)?;
+    row_security::refuse_others(connection, &secured).await.map_err(Failure::environment)?;
+    if secured.is_empty() {
+        return Ok(());
+    }
+    let tables: Vec<&str> = secured.iter().map(|table| table.table.as_str()).collect();
+    Err(Failure::environment(anyhow!(
+        "FORCE ROW LEVEL SECURITY hides rows of {} from their owner, so they cannot be checked\n  = help: add --allow-writes, which locks these \
+         tables and lifts it until the check has ended, or connect as a role with BYPASSRLS",
+        tables.join(", ")
+    )))
 }
 
 /// A load that was cut off, or another part of a dataset in parts.
@@ -279,7 +305,11 @@ async fn database(
     let mut admin = Admin::connect(server).await.map_err(Failure::environment)?;
     let target = server.database(name);
     if admin.exists(name).await.map_err(Failure::environment)? {
-        return Ok(target);
+        if !admin.is_marked(name).await.map_err(Failure::environment)? {
+            return Ok(target);
+        }
+        // An earlier run that was killed has not come to the end of its schema.
+        admin.drop_database(name).await.map_err(Failure::environment)?;
     }
     let folder = project.migrations_folder();
     if !folder.is_dir() {
@@ -292,7 +322,7 @@ async fn database(
         Some(at) => directory.position(at).map_err(Failure::usage)?,
         None => directory.migrations.len().saturating_sub(1),
     };
-    admin.create(name).await.map_err(Failure::environment)?;
+    admin.create_marked(name, "schema that is being made").await.map_err(Failure::environment)?;
     let made = async {
         for migration in &directory.migrations[..=last] {
             let file = SourceFile::read(&migration.up).map_err(Failure::usage)?;
@@ -305,6 +335,7 @@ async fn database(
         let _ = admin.drop_database(name).await;
         return Err(failure);
     }
+    admin.unmark(name).await.map_err(Failure::environment)?;
     progress.line(&format!("database: made `{name}` at {}", directory.migrations[last].label));
     Ok(target)
 }

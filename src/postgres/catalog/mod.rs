@@ -151,12 +151,7 @@ async fn read_all(connection: &mut PgConnection) -> Result<Catalog, sqlx::Error>
         }
     }
     for table in catalog.tables.values_mut() {
-        let sql = format!("SELECT EXISTS (SELECT FROM {})", table.own_rows());
-        // What cannot be read may be somebody's: nothing is put into it.
-        table.has_rows = match query(sql).fetch_one(&mut *connection).await {
-            Ok(row) => row.try_get(0)?,
-            Err(_) => true,
-        };
+        table.has_rows = has_rows(connection, table).await?;
         if table.has_rows {
             table.highest_key = highest_key(connection, table).await;
         }
@@ -188,6 +183,25 @@ pub async fn sizes(connection: &mut PgConnection, tables: &[&str]) -> Result<Vec
         found.push(both.map_err(|e| Error::doing("measure tables", e))?);
     }
     Ok(found)
+}
+
+/// Whether a table holds rows. What cannot be read may be somebody's: nothing is put into it. Where policies hide rows from this role, pages tell.
+async fn has_rows(connection: &mut PgConnection, table: &Table) -> Result<bool, sqlx::Error> {
+    let row = query(
+        "SELECT has_table_privilege(c.oid, 'SELECT'), row_security_active(c.oid),
+                0 < (SELECT sum(pg_relation_size(relid)) FROM (SELECT c.oid AS relid UNION SELECT relid FROM pg_partition_tree(c.oid)) t)
+         FROM pg_class c WHERE c.oid = $1::regclass",
+    );
+    let row = row.bind(table.sql()).fetch_one(&mut *connection).await?;
+    let (readable, secured, has_pages): (bool, bool, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    if !readable || secured {
+        return Ok(!readable || has_pages);
+    }
+    let sql = format!("SELECT EXISTS (SELECT FROM {})", table.own_rows());
+    match query(sql).fetch_one(connection).await {
+        Ok(row) => row.try_get(0),
+        Err(_) => Ok(true),
+    }
 }
 
 /// The highest value of the whole-number columns that are counted or a primary key; 0 when they cannot be read.

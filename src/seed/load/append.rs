@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnection;
 use super::session::session;
 use super::{Listener, LoadError, Progress, copy, finish, run};
 use crate::postgres::catalog::{Catalog, Table};
+use crate::postgres::row_security;
 use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target};
 use crate::seed::plan::{Plan, TablePlan};
@@ -31,6 +32,9 @@ pub async fn append(
     let total = order.iter().map(|t| plan.tables[*t].rows - plan.tables[*t].first).sum();
     let mut done = 0;
     let mut back = Vec::new();
+    let secured = row_security::secured(&mut connection).await?;
+    row_security::refuse_others(&mut connection, &secured).await?;
+    row_security::lift(&mut connection, &secured).await?;
     for (place, table) in order.iter().enumerate() {
         let later = cycle_keys(plan, catalog, *table, &order[place + 1..]);
         back.extend(take_off(&mut connection, &plan.tables[*table], &later).await?);
@@ -54,6 +58,9 @@ pub async fn append(
         run(&mut connection, &sql, APPEND).await?;
     }
     finish::continue_sequences(&mut connection, plan).await?;
+    for table in &secured {
+        run(&mut connection, &table.put_back(), APPEND).await?;
+    }
     run(&mut connection, "COMMIT", APPEND).await?;
     listener(Progress::Bound);
     finish::tidy_up(target, plan, 1, listener).await;

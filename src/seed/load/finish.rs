@@ -8,6 +8,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use tokio::task::JoinSet;
 
+use super::journal::Taken;
 use super::session::session;
 use super::{Listener, Progress, journal, run};
 use crate::postgres::sql_text::{identifier, literal, query};
@@ -25,10 +26,13 @@ pub(super) async fn missing_parts(connection: &mut PgConnection) -> Result<u32, 
 }
 
 /// Sequences go on after the last row, and nothing is off any more: the load is whole.
-pub(super) async fn end(connection: &mut PgConnection, plan: &Plan) -> Result<(), Error> {
+pub(super) async fn end(connection: &mut PgConnection, plan: &Plan, secured: &[Taken]) -> Result<(), Error> {
     const END: &str = "end the load";
     run(connection, "BEGIN", END).await?;
     continue_sequences(connection, plan).await?;
+    for sql in secured.iter().flat_map(|taken| &taken.restore) {
+        run(connection, sql, END).await?;
+    }
     journal::forget(connection).await?;
     run(connection, "COMMIT", END).await
 }
@@ -105,7 +109,7 @@ async fn statements(target: &Target, list: &str) -> Result<(Vec<String>, Vec<Str
              JOIN pg_rewrite w ON w.oid = d.objid)"
     );
     let views = query(format!(
-        "{readers} SELECT format('REFRESH MATERIALIZED VIEW %s', c.oid::regclass) FROM pg_class c JOIN readers USING (oid)
+        "{readers} SELECT format('SET row_security = on; REFRESH MATERIALIZED VIEW %s', c.oid::regclass) FROM pg_class c JOIN readers USING (oid)
          WHERE c.relkind = 'm' AND c.relispopulated ORDER BY c.oid"
     ));
     let tables = query(format!(

@@ -6,6 +6,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::run;
 use super::session::{Guard, session};
 use crate::postgres::catalog::Catalog;
+use crate::postgres::row_security::{self, Secured};
 use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target};
 
@@ -34,6 +35,20 @@ pub struct Filling {
     pub loaded: bool,
 }
 
+/// When something that was taken off comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Once its table is in: an index, a unique constraint, a trigger.
+    OfTable,
+    /// A foreign key: after all of those, and it stays in the journal until the load has ended.
+    ForeignKey,
+    /// `FORCE ROW LEVEL SECURITY`: last, in the transaction that ends the load, for until then every row must be seen.
+    RowSecurity,
+}
+
+/// The word for [`Kind::RowSecurity`] in the journal; those before it had no such column.
+pub(super) const ROW_SECURITY: &str = "row security";
+
 /// Something that was dropped and how to make it again.
 #[derive(Debug, Clone)]
 pub(super) struct Taken {
@@ -41,8 +56,8 @@ pub(super) struct Taken {
     pub(super) number: i32,
     /// The table it belongs to, as SQL.
     pub(super) table: String,
-    /// A foreign key: comes back last, and stays in the journal until the load has ended.
-    pub(super) is_foreign_key: bool,
+    /// What it is: it decides when it comes back.
+    pub(super) kind: Kind,
     /// A statement that drops it if it is there.
     pub(super) drop: String,
     /// Statements that make it, in order.
@@ -80,7 +95,8 @@ async fn read_all(connection: &mut PgConnection) -> Result<Journal, sqlx::Error>
         .fetch_all(&mut *connection)
         .await?;
     let taken = query(
-        "SELECT number, relation, is_foreign_key, drop_it, statements FROM weighbridge.seed_restore ORDER BY number",
+        "SELECT number, relation, is_foreign_key, drop_it, statements, to_jsonb(r)->>'kind'
+         FROM weighbridge.seed_restore r ORDER BY number",
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -96,7 +112,11 @@ async fn read_all(connection: &mut PgConnection) -> Result<Journal, sqlx::Error>
         Ok(Taken {
             number: row.try_get(0)?,
             table: row.try_get(1)?,
-            is_foreign_key: row.try_get(2)?,
+            kind: match (row.try_get(2)?, row.try_get::<Option<String>, _>(5)?.as_deref()) {
+                (_, Some(ROW_SECURITY)) => Kind::RowSecurity,
+                (true, _) => Kind::ForeignKey,
+                (false, _) => Kind::OfTable,
+            },
             drop: row.try_get(3)?,
             restore: row.try_get(4)?,
         })
@@ -138,7 +158,10 @@ pub async fn undo(target: &Target, guard: &mut Guard) -> Result<bool, Error> {
     let mut connection = session(target).await?;
     run(&mut connection, "BEGIN", UNDO).await?;
     let Some(journal) = read(&mut connection).await? else { return Ok(false) };
-    for sql in journal.sql() {
+    // Foreign keys come back only where every row is seen; a journal of an earlier version has not lifted what hides some.
+    let standing = row_security::secured(&mut connection).await?;
+    row_security::lift(&mut connection, &standing).await?;
+    for sql in journal.sql().into_iter().chain(standing.iter().filter(|t| t.is_owned).map(Secured::put_back)) {
         run(&mut connection, &sql, UNDO).await?;
     }
     run(&mut connection, "COMMIT", UNDO).await?;
@@ -149,15 +172,16 @@ impl Journal {
     /// The statements that bring the database back to what it was before the load.
     #[must_use]
     pub fn sql(&self) -> Vec<String> {
-        let (keys, others): (Vec<&Taken>, Vec<&Taken>) = self.taken.iter().partition(|t| t.is_foreign_key);
-        let mut statements: Vec<String> = keys.iter().map(|key| key.drop.clone()).collect();
+        let of = |kind: Kind| self.taken.iter().filter(move |taken| taken.kind == kind);
+        let mut statements: Vec<String> = of(Kind::ForeignKey).map(|key| key.drop.clone()).collect();
         // A table whose rows are not in was empty before and is so now: only what we filled is emptied.
         let mut filled: Vec<&str> = self.tables.iter().filter(|t| t.loaded).map(|t| t.own_rows.as_str()).collect();
         filled.dedup();
         if !filled.is_empty() {
             statements.push(format!("TRUNCATE {}", filled.join(", ")));
         }
-        statements.extend(others.into_iter().chain(keys).flat_map(|taken| taken.restore.iter().cloned()));
+        let back = of(Kind::OfTable).chain(of(Kind::ForeignKey)).chain(of(Kind::RowSecurity));
+        statements.extend(back.flat_map(|taken| taken.restore.iter().cloned()));
         statements.push("DROP SCHEMA weighbridge CASCADE".to_owned());
         statements
     }

@@ -25,7 +25,7 @@ use super::plan::Plan;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::sql_text::trusted;
 use crate::postgres::{Error, Target};
-use journal::{Filling, Journal, Taken};
+use journal::{Filling, Journal, Kind, Taken};
 use session::{Guard, session};
 
 /// What the loader is doing.
@@ -154,7 +154,8 @@ pub async fn load(
         guard.share().await?;
     }
     let journal = journal::read(&mut connection).await?.expect("it was just written");
-    let keys: Vec<Taken> = journal.taken.iter().filter(|t| t.is_foreign_key).cloned().collect();
+    let keys: Vec<Taken> = journal.taken.iter().filter(|t| t.kind == Kind::ForeignKey).cloned().collect();
+    let secured: Vec<Taken> = journal.taken.iter().filter(|t| t.kind == Kind::RowSecurity).cloned().collect();
     if order.part.1 == 1 {
         fill(target, plan, &journal, order, true, listener).await?;
     } else {
@@ -173,7 +174,7 @@ pub async fn load(
         strip::put_back(&mut connection, key).await?;
         listener(Progress::Restored { done: done + 1, total: keys.len() });
     }
-    finish::end(&mut connection, plan).await?;
+    finish::end(&mut connection, plan, &secured).await?;
     listener(Progress::Bound);
     finish::tidy_up(target, plan, order.connections, listener).await;
     Ok(Loaded::Whole)
@@ -247,7 +248,7 @@ async fn fill(
         (0..plan.tables.len()).filter(|t| left.contains(&plan.tables[*t].sql_name.as_str())).collect();
     tables.sort_by_key(|t| std::cmp::Reverse(plan.tables[*t].rows * plan.tables[*t].columns.len() as u64));
     let total = tables.iter().map(|t| copy::range(plan, *t, order.part)).map(|r| r.end - r.start).sum();
-    let indexes = journal.taken.iter().filter(|t| and_indexes && !t.is_foreign_key).cloned();
+    let indexes = journal.taken.iter().filter(|t| and_indexes && t.kind == Kind::OfTable).cloned();
     let of_waiting = |taken: &Taken| left.iter().any(|name| taken.table == *name);
     let (waiting, ready): (Vec<Taken>, Vec<Taken>) = indexes.partition(of_waiting);
     let restorable = waiting.len() + ready.len();

@@ -6,10 +6,11 @@
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::journal::Taken;
+use super::journal::{Kind, ROW_SECURITY, Taken};
 use super::{LoadError, Order, run};
 use crate::postgres::Error;
 use crate::postgres::catalog::Catalog;
+use crate::postgres::row_security;
 use crate::postgres::sql_text::{literal, query};
 use crate::seed::plan::{Plan, TablePlan};
 
@@ -20,11 +21,11 @@ const TABLES: [&str; 4] = [
     "CREATE TABLE weighbridge.seed_load (digest text, parts int, catalog text)",
     "CREATE TABLE weighbridge.seed_tables (name text, own_rows text, part int, loaded bool)",
     "CREATE TABLE weighbridge.seed_restore
-         (number serial, relation text, is_foreign_key bool, drop_it text, statements text[])",
+         (number serial, relation text, is_foreign_key bool, drop_it text, statements text[], kind text)",
 ];
 
-/// Drops foreign keys, unique constraints and plain indexes of the tables that will be filled, and silences their
-/// triggers, which would write rows of their own. Primary keys stay: rows come in their order. So does what could
+/// Drops foreign keys, unique constraints and plain indexes of the tables that will be filled, silences their
+/// triggers, which would write rows of their own, and lifts FORCE ROW LEVEL SECURITY, which would hide rows from their owner. Primary keys stay: rows come in their order. So does what could
 /// not be made again exactly: clustered and replica identity indexes, other tablespaces, storage parameters of
 /// constraints, indexes of partitioned tables.
 pub(super) async fn take_off(
@@ -39,6 +40,9 @@ pub(super) async fn take_off(
     run(connection, "BEGIN", OFF).await?;
     // Every name the server writes then has its schema, and means the same to whoever undoes the load.
     run(connection, "SET LOCAL search_path = ''", OFF).await?;
+    let secured = row_security::secured(connection).await?;
+    row_security::refuse_others(connection, &secured).await?;
+    row_security::lift(connection, &secured).await?;
     // Whoever was writing has ended by now, and what was written is seen.
     for table in &tables {
         run(connection, &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table.own_rows), OFF).await?;
@@ -65,6 +69,18 @@ pub(super) async fn take_off(
             .execute(&mut *connection)
             .await
             .map_err(doing)?;
+    }
+    for table in &secured {
+        query(
+            "INSERT INTO weighbridge.seed_restore (relation, is_foreign_key, drop_it, statements, kind) VALUES ($1, false, $2, $3, $4)",
+        )
+        .bind(table.table.clone())
+        .bind(table.lift())
+        .bind(vec![table.put_back()])
+        .bind(ROW_SECURITY)
+        .execute(&mut *connection)
+        .await
+        .map_err(doing)?;
     }
     let rows = if tables.is_empty() {
         Vec::new()
@@ -161,7 +177,7 @@ pub(super) async fn put_back(connection: &mut PgConnection, taken: &Taken) -> Re
     const BACK: &str = "put an index or a constraint back";
     run(connection, "BEGIN", BACK).await?;
     let strike = format!("DELETE FROM weighbridge.seed_restore WHERE number = {}", taken.number);
-    if taken.is_foreign_key {
+    if taken.kind == Kind::ForeignKey {
         run(connection, &taken.drop, BACK).await?;
     } else {
         run(connection, &strike, BACK).await?;

@@ -1,16 +1,19 @@
 //! The frontend/backend protocol with nothing in between, for the timed path. Must allocate nothing per message once its
-//! buffers have grown, and must connect only where no password and no encryption is asked for: the rest is sqlx's.
+//! buffers have grown.
 //!
 //! Message formats: PostgreSQL documentation, "55.7 Message Formats". Why it exists: `docs/adr/0016`.
 
+mod login;
+mod stream;
+
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use sqlx::postgres::PgConnectOptions;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use login::{Answer, Login, Secrets};
+use stream::Stream;
 
 /// A connection.
 pub struct Wire {
@@ -27,6 +30,10 @@ pub struct Wire {
     process: u32,
     /// What is under way ends with a Sync.
     extended: bool,
+    /// Whether the session is to read only.
+    read_only: bool,
+    /// Whether the server reported that the session's next transaction may write.
+    may_write: bool,
 }
 
 /// Why an exchange failed.
@@ -43,6 +50,10 @@ pub enum WireError {
     /// The connection broke.
     #[error(transparent)]
     Lost(#[from] io::Error),
+    /// A statement turned `default_transaction_read_only` off in a session that is to read only. What it wrote itself the server refused; nothing
+    /// may follow it.
+    #[error("the session's next transaction could write: default_transaction_read_only was turned off")]
+    MayWrite,
 }
 
 /// How long a connection may take.
@@ -52,19 +63,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PROTOCOL: i32 = 196_608;
 
 impl Wire {
-    /// Connects, when neither a password nor encryption is needed; `None` when one is.
+    /// Connects; a session that is to read only ends with the statement that lets the next one write.
     ///
     /// # Errors
     /// When the server cannot be reached or refuses the connection.
-    pub async fn connect(options: &PgConnectOptions) -> Result<Option<Self>, WireError> {
-        let attempt = tokio::time::timeout(PATIENCE, Self::try_connect(options)).await;
+    pub async fn connect(options: &PgConnectOptions, read_only: bool) -> Result<Self, WireError> {
+        let attempt = tokio::time::timeout(PATIENCE, Self::try_connect(options, read_only)).await;
         attempt.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
     }
 
-    async fn try_connect(options: &PgConnectOptions) -> Result<Option<Self>, WireError> {
-        let Some(stream) = Stream::open(options).await? else { return Ok(None) };
+    async fn try_connect(options: &PgConnectOptions, read_only: bool) -> Result<Self, WireError> {
+        let secrets = Secrets::of(options);
         let mut wire = Self {
-            stream,
+            stream: Stream::open(options, &secrets).await?,
             out: Vec::with_capacity(1 << 12),
             input: vec![0; 1 << 14],
             from: 0,
@@ -72,19 +83,27 @@ impl Wire {
             version: 0,
             process: 0,
             extended: false,
+            read_only,
+            may_write: false,
         };
         wire.startup(options);
         wire.send().await?;
+        let mut login = Login::new(options.get_username(), secrets.password.as_deref());
         loop {
             let (kind, body) = wire.message().await?;
             match kind {
-                b'R' if wire.input[body.clone()].starts_with(&[0, 0, 0, 0]) => {}
-                // A password, or something else that sqlx knows.
-                b'R' => return Ok(None),
-                b'S' => wire.read_version(body),
+                b'R' => {
+                    if let Answer::Send(answer) = login.answer(&wire.input[body])? {
+                        let start = wire.begin(b'p');
+                        wire.out.extend_from_slice(&answer);
+                        wire.end(start);
+                        wire.send().await?;
+                    }
+                }
+                b'S' => wire.read_parameter(body),
                 b'K' => wire.process = body_number(&wire.input[body]),
                 b'E' => return Err(server_error(&wire.input[body])),
-                b'Z' => return Ok(Some(wire)),
+                b'Z' => return Ok(wire),
                 _ => {}
             }
         }
@@ -114,14 +133,18 @@ impl Wire {
         self.out[..4].copy_from_slice(&length.to_be_bytes());
     }
 
-    /// `ParameterStatus`: the version as a number, as sqlx has it.
-    fn read_version(&mut self, body: std::ops::Range<usize>) {
-        let mut parts = self.input[body].split(|byte| *byte == 0).map(String::from_utf8_lossy);
-        if parts.next().is_some_and(|name| name == "server_version")
-            && let Some(value) = parts.next()
-        {
-            let mut numbers = value.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
-            self.version = numbers.next().unwrap_or(0) * 10_000 + numbers.next().unwrap_or(0);
+    /// `ParameterStatus`: the version as a number, as sqlx has it, and whether transactions may write, which servers report from 14 on.
+    fn read_parameter(&mut self, body: std::ops::Range<usize>) {
+        let mut parts = self.input[body].split(|byte| *byte == 0);
+        let (Some(name), Some(value)) = (parts.next(), parts.next()) else { return };
+        match name {
+            b"server_version" => {
+                let value = String::from_utf8_lossy(value);
+                let mut numbers = value.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+                self.version = numbers.next().unwrap_or(0) * 10_000 + numbers.next().unwrap_or(0);
+            }
+            b"default_transaction_read_only" => self.may_write = self.read_only && value == b"off",
+            _ => {}
         }
     }
 
@@ -192,13 +215,13 @@ impl Wire {
         let mut refused = None;
         loop {
             let next = self.message().await;
-            let (kind, body) = match (next, refused.is_some()) {
+            let (kind, range) = match (next, refused.is_some()) {
                 (Ok(message), _) => message,
                 // A session that is ended says why before it closes.
                 (Err(_), true) => return Err(refused.expect("it was just seen")),
                 (Err(error), false) => return Err(error),
             };
-            let body = &self.input[body];
+            let body = &self.input[range.clone()];
             match kind {
                 b'D' => row(Values { rest: &body[2..] }),
                 b'C' => rows += changed(body),
@@ -212,7 +235,10 @@ impl Wire {
                     }
                     self.send().await?;
                 }
+                // What was set by a transaction that failed is unset again before the server is ready.
+                b'Z' if self.may_write => return Err(WireError::MayWrite),
                 b'Z' => return refused.map_or(Ok(rows), Err),
+                b'S' => self.read_parameter(range),
                 _ => {}
             }
         }
@@ -221,7 +247,8 @@ impl Wire {
     async fn send(&mut self) -> Result<(), WireError> {
         let sent = self.stream.write_all(&self.out).await;
         self.out.clear();
-        Ok(sent?)
+        sent?;
+        Ok(self.stream.flush().await?)
     }
 
     /// The next message: its kind, and where its body lies in the input.
@@ -318,61 +345,6 @@ fn server_error(body: &[u8]) -> WireError {
         found.map_or_else(String::new, |field| String::from_utf8_lossy(&field[1..]).into_owned())
     };
     WireError::Server { code: field(b'C'), message: field(b'M') }
-}
-
-/// Where the bytes go.
-enum Stream {
-    Unix(UnixStream),
-    Tcp(TcpStream),
-}
-
-impl Stream {
-    /// Opens what the options name; `None` where encryption may be wanted.
-    async fn open(options: &PgConnectOptions) -> io::Result<Option<Self>> {
-        let file = format!(".s.PGSQL.{}", options.get_port());
-        let folder = match options.get_socket() {
-            Some(folder) => Some(folder.clone()),
-            None => options.get_host().starts_with('/').then(|| options.get_host().into()),
-        };
-        if let Some(folder) = folder {
-            return Ok(Some(Self::Unix(UnixStream::connect(folder.join(file)).await?)));
-        }
-        if !matches!(options.get_ssl_mode(), PgSslMode::Disable) {
-            return Ok(None);
-        }
-        let stream = TcpStream::connect((options.get_host(), options.get_port())).await?;
-        stream.set_nodelay(true)?;
-        Ok(Some(Self::Tcp(stream)))
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Unix(stream) => Pin::new(stream).poll_read(context, into),
-            Self::Tcp(stream) => Pin::new(stream).poll_read(context, into),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,115 @@
+//! Row-level security as it applies to the role that is connected. Must take nothing off for good: who lifts FORCE puts it back.
+
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Executor, Row};
+
+use super::Error;
+use super::sql_text::{query, trusted};
+
+/// A table whose policies apply to the role that is connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secured {
+    /// The table as SQL.
+    pub table: String,
+    /// Whether the role owns it, so that its policies apply by `FORCE ROW LEVEL SECURITY` alone.
+    pub is_owned: bool,
+}
+
+impl Secured {
+    /// The statement after which the policies no longer apply to the owner.
+    #[must_use]
+    pub fn lift(&self) -> String {
+        format!("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", self.table)
+    }
+
+    /// The statement that makes them apply again.
+    #[must_use]
+    pub fn put_back(&self) -> String {
+        format!("ALTER TABLE {} FORCE ROW LEVEL SECURITY", self.table)
+    }
+}
+
+/// Tables outside system schemas whose policies apply to the role that is connected. Partitions are left out: they are read and filled
+/// through the table they divide.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn secured(connection: &mut PgConnection) -> Result<Vec<Secured>, Error> {
+    let doing = |e| Error::doing("look for row-level security", e);
+    let rows = query(
+        "SELECT format('\"%s\".\"%s\"', replace(n.nspname, '\"', '\"\"'), replace(c.relname, '\"', '\"\"')),
+                pg_has_role(c.relowner, 'USAGE')
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND NOT c.relispartition AND row_security_active(c.oid)
+           AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+         ORDER BY 1",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(doing)?;
+    let secured = |row: &PgRow| Ok(Secured { table: row.try_get(0)?, is_owned: row.try_get(1)? });
+    rows.iter().map(secured).collect::<Result<_, sqlx::Error>>().map_err(doing)
+}
+
+/// Lifts FORCE from the tables that this role owns, in a transaction that has begun; it is put back when that is rolled back.
+///
+/// # Errors
+/// When a table is in use for ten seconds, or the server refuses.
+pub async fn lift(connection: &mut PgConnection, secured: &[Secured]) -> Result<(), Error> {
+    for table in secured.iter().filter(|table| table.is_owned) {
+        // The limit is this statement's: what follows may wait as it likes.
+        let sql = format!("SET LOCAL lock_timeout = '10s'; {}; SET LOCAL lock_timeout = 0", table.lift());
+        let lifted = connection.execute(sqlx::raw_sql(trusted(sql))).await;
+        lifted
+            .map_err(|e| Error::doing(format!("lift FORCE ROW LEVEL SECURITY from {} for the load", table.table), e))?;
+    }
+    Ok(())
+}
+
+/// Begins a transaction in which FORCE is lifted, where it applies: every row is seen until [`end_lifted`] undoes it. Whether one was begun.
+///
+/// # Errors
+/// When policies apply to a table that the role does not own, or the server refuses.
+pub async fn begin_lifted(connection: &mut PgConnection) -> Result<bool, Error> {
+    let secured = secured(connection).await?;
+    refuse_others(connection, &secured).await?;
+    if secured.is_empty() {
+        return Ok(false);
+    }
+    connection.execute(sqlx::raw_sql("BEGIN")).await.map_err(|e| Error::doing("begin to read every row", e))?;
+    match lift(connection, &secured).await {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            end_lifted(connection, true).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Ends what [`begin_lifted`] began, if it did.
+///
+/// # Errors
+/// When the server is lost.
+pub async fn end_lifted(connection: &mut PgConnection, begun: bool) -> Result<(), Error> {
+    if !begun {
+        return Ok(());
+    }
+    connection.execute(sqlx::raw_sql("ROLLBACK")).await.map(drop).map_err(|e| Error::doing("end reading every row", e))
+}
+
+/// Policies of a table that the role does not own cannot be lifted by it: rows would be hidden from it, and refused.
+///
+/// # Errors
+/// With the tables, where there are any.
+pub async fn refuse_others(connection: &mut PgConnection, secured: &[Secured]) -> Result<(), Error> {
+    let others: Vec<&str> = secured.iter().filter(|table| !table.is_owned).map(|table| table.table.as_str()).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let role: String = query("SELECT current_user::text")
+        .fetch_one(connection)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|e| Error::doing("ask for the role", e))?;
+    Err(Error::RowSecurity { role, tables: others.join(", ") })
+}
