@@ -12,7 +12,7 @@ fn finding<'j>(document: &'j Value, name: &str) -> &'j Value {
 #[test]
 fn the_doctor_sees_what_spoils_a_measurement_and_what_a_role_may_not() {
     let _machine = sharing();
-    let home = Home::new();
+    let home = Home::empty();
     home.run(&["server", "start"]).ok();
     let target = home.target();
     query(&target, "SELECT ''::text");

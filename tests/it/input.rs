@@ -8,7 +8,7 @@ use crate::support::{Home, Shop, query, sharing};
 /// Mistakes that are found before any server is started.
 #[track_caller]
 fn check(break_it: impl FnOnce(&Shop), migration: &str, phrases: &[&str]) {
-    let home = Home::new();
+    let home = Home::empty();
     let shop = Shop::new(&home);
     break_it(&shop);
     let ran = home.prove(&shop, migration, &[]);
@@ -66,7 +66,7 @@ fn migrations() {
 
 #[test]
 fn a_wrong_option_is_refused_by_name() {
-    let home = Home::new();
+    let home = Home::empty();
     home.run(&["prove", "--rounds", "3"]).exits(2).says(&["--rounds", "even"]);
     home.run(&["prove", "--margin", "5"]).exits(2).says(&["--margin", "5%"]);
     home.run(&["prove"]).exits(2).says(&["no dataset spec was named", "--spec"]);
@@ -202,7 +202,7 @@ fn a_server_that_is_too_old_is_named() {
         stream.write_all(&answer).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let home = Home::new();
+    let home = Home::empty();
     let shop = Shop::new(&home);
     let url = format!("postgresql://me@127.0.0.1:{port}/x?sslmode=disable");
     home.prove(&shop, "0002", &["--url", &url]).exits(4).says(&["runs PostgreSQL 12.22; 14 or later is needed"]);
@@ -212,7 +212,7 @@ fn a_server_that_is_too_old_is_named() {
 #[test]
 fn a_full_disk_during_the_load_is_said_and_leaves_nothing() {
     let _machine = sharing();
-    let home = Home::new();
+    let home = Home::empty();
     let shop = Shop::new(&home);
     let small = Tmpfs::mount(&home.path().join("home"), "320m");
     // The server's own log of the changes fills the rest; smaller segments would only move the moment.

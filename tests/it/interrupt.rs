@@ -59,7 +59,7 @@ const SOON: Duration = Duration::from_secs(4);
 #[test]
 fn ctrl_c_while_seeding_drops_the_half_built_dataset() {
     let _machine = measuring();
-    let home = Home::new();
+    let home = Home::empty();
     let shop = Shop::new(&home);
     let mut started = start(&home, &shop, &["--scale", "60"]);
     started.until("server: making");

@@ -486,7 +486,7 @@ fn what_a_migration_leaves_alone_keeps_its_statistics_and_the_rest_is_maintained
 
 #[test]
 fn a_result_of_an_older_format_is_still_read() {
-    let home = Home::new();
+    let home = Home::empty();
     let saved = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-3");
     let document = std::fs::read_to_string(format!("{saved}/trial.json")).unwrap();
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();
@@ -512,7 +512,7 @@ fn a_result_of_an_older_format_is_still_read() {
 /// Results that earlier versions left behind, with what their verdict was.
 #[test]
 fn results_of_every_older_format_are_still_read() {
-    let home = Home::new();
+    let home = Home::empty();
     let saved = |name: &str| format!("{}/tests/data/results/{name}", env!("CARGO_MANIFEST_DIR"));
     for (name, format, verdict) in [
         ("format-7/platform", 7, "improved"),

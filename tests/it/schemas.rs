@@ -291,7 +291,7 @@ fn a_load_that_is_cancelled_is_undone_and_an_applications_timeout_is_no_limit() 
 #[test]
 fn a_full_disk_leaves_the_schema_as_it_was() {
     let _machine = sharing();
-    let home = Home::new();
+    let home = Home::empty();
     let small = Tmpfs::mount(&home.path().join("home"), "320m");
     let target = database(&home, "social");
     let before = schema(&target);

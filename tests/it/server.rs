@@ -16,7 +16,7 @@ fn kill(signal: &str, pid: i32) {
 #[test]
 fn start_reuse_status_url_stop_clean() {
     let _machine = sharing();
-    let home = Home::new();
+    let home = Home::empty();
     assert!(home.run(&["server", "status"]).ok().stdout.starts_with("not made yet"));
     home.run(&["server", "start"]).ok();
     let first = postmaster(&home);
@@ -49,7 +49,7 @@ fn after_kill_9_of_the_server_the_next_command_works() {
 #[test]
 fn a_cut_off_initdb_is_no_hindrance() {
     let _machine = sharing();
-    let home = Home::new();
+    let home = Home::empty();
     home.run(&["server", "start"]).ok();
     home.run(&["server", "stop"]).ok();
     let cluster = home.cluster();
@@ -75,7 +75,7 @@ fn two_programs_do_not_fight() {
 
 #[test]
 fn without_binaries_one_message_says_how_to_install_them() {
-    let home = Home::new();
+    let home = Home::empty();
     let empty = home.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     let ran = home.run(&["server", "start", "--postgres-bin", &empty.display().to_string()]);
@@ -89,7 +89,7 @@ fn without_binaries_one_message_says_how_to_install_them() {
 #[test]
 fn binaries_that_are_too_old_are_named() {
     use std::os::unix::fs::PermissionsExt;
-    let home = Home::new();
+    let home = Home::empty();
     let bin = home.path().join("old");
     std::fs::create_dir(&bin).unwrap();
     for program in ["postgres", "initdb", "pg_ctl"] {
@@ -106,11 +106,11 @@ fn a_home_the_servers_user_cannot_enter_is_refused_before_anything_is_made() {
     use std::os::unix::fs::PermissionsExt;
     if !rustix::process::geteuid().is_root() {
         // Only root's server runs as somebody else; for others the refusal cannot happen, and starting must work.
-        let home = Home::new();
+        let home = Home::empty();
         home.run(&["server", "start"]).ok();
         return;
     }
-    let home = Home::new();
+    let home = Home::empty();
     let closed = home.path().join("closed");
     std::fs::create_dir(&closed).unwrap();
     std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();

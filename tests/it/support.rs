@@ -6,6 +6,9 @@ use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tempfile::TempDir;
 
+#[path = "cluster.rs"]
+mod cluster;
+
 /// Tests that measure have the machine to themselves; the others share it.
 static MACHINE: RwLock<()> = RwLock::new(());
 
@@ -23,7 +26,16 @@ pub struct Home {
 }
 
 impl Home {
+    /// With a cluster already made, which the first command that needs it starts. Its server keeps nothing through a loss
+    /// of power.
     pub fn new() -> Self {
+        let home = Self::empty();
+        cluster::copy_into(&home.path().join("home"));
+        home
+    }
+
+    /// Without a cluster: for what happens before or while there is one, and for what depends on its disk.
+    pub fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("wb-").tempdir_in("/tmp").expect("a folder under /tmp");
         open_to_all(folder.path());
         Self { folder }
