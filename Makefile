@@ -36,9 +36,10 @@ postgresql:
 bench:
 	cargo bench
 
-# A million cases for each parser, as a nightly job does; `make test` tries ten thousand.
+# A million cases for each parser and ten thousand damaged results, as a nightly job does; `make test` tries ten thousand and two hundred.
 fuzz:
-	PROPTEST_CASES=1000000 cargo test --release --test it fuzz
+	PROPTEST_CASES=1000000 cargo test --release --test it fuzz::
+	WEIGHBRIDGE_DAMAGES=10000 cargo test --release --test it damage::
 
 # Ten minutes at full speed, for memory that must stay flat.
 soak: postgresql

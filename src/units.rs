@@ -1,5 +1,6 @@
 //! Numbers with a meaning, and the one way each is printed. Must know nothing of where they come from.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -11,6 +12,12 @@ impl fmt::Display for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// So many seconds; none where the number is below zero or no number, and the longest duration where it is longer.
+#[must_use]
+pub fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(if seconds > 0.0 { Duration::MAX } else { Duration::ZERO })
 }
 
 /// A duration as a person reads it: `350 ms`, `1.9 s`, `4 min 05 s`.
@@ -104,6 +111,38 @@ pub fn percent_text(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// Whether a character only shows itself: no control character (which may move a terminal's cursor or start a line) and none that is invisible
+/// and turns or hides what stands beside it (Unicode Standard Annex 9, bidirectional controls; zero-width characters; tags).
+#[must_use]
+pub fn is_printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        && !matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A text of others on one line: what is not printable is escaped, as `\u{1b}`.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, is_printable)
+}
+
+/// A text of others with the lines and tabulators it has.
+#[must_use]
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| is_printable(c) || c == '\n' || c == '\t')
+}
+
+fn escaped(text: &str, plain: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if text.chars().all(&plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if plain(c) { escaped.push(c) } else { escaped.extend(c.escape_unicode()) }
+    }
+    Cow::Owned(escaped)
+}
+
 /// `1 chunk`, `8 chunks`.
 #[must_use]
 pub fn plural(count: usize, noun: &str) -> String {
@@ -137,6 +176,9 @@ mod tests {
         assert_eq!(duration_text(Duration::from_millis(350)), "350 ms");
         assert_eq!(duration_text(Duration::from_millis(1_940)), "1.9 s");
         assert_eq!(duration_text(Duration::from_secs(245)), "4 min 05 s");
+        let odd = [-1.0, f64::NAN, f64::NEG_INFINITY, f64::INFINITY, 1e300, 0.5].map(seconds);
+        let zero = Duration::ZERO;
+        assert_eq!(odd, [zero, zero, zero, Duration::MAX, Duration::MAX, Duration::from_millis(500)]);
         assert_eq!(bytes_text(512), "512 B");
         assert_eq!(bytes_text(42_991_616), "41.0 MiB");
         assert_eq!(bytes_change_text(-3072), "−3.00 KiB");
@@ -153,5 +195,14 @@ mod tests {
         assert_eq!(interval_text(-0.012, 0.02), "[−1.2 … +2.0]");
         assert_eq!(plural(1, "chunk"), "1 chunk");
         assert_eq!(plural(8, "chunk"), "8 chunks");
+    }
+
+    #[test]
+    fn what_is_not_printable_is_escaped() {
+        assert_eq!(printable("a\u{1b}[31m\nb\tc"), r"a\u{1b}[31m\u{a}b\u{9}c");
+        assert_eq!(printable_lines("a\r\n\u{202e}b\tc"), "a\\u{d}\n\\u{202e}b\tc");
+        assert_eq!(printable("\u{7f}\u{9b}\u{feff}\u{2066}"), r"\u{7f}\u{9b}\u{feff}\u{2066}");
+        let plain = "Größe · −5 % 漢字 🙂 e\u{301} می\u{200c}خواهم";
+        assert!(matches!(printable(plain), Cow::Borrowed(_)));
     }
 }

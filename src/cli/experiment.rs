@@ -8,6 +8,7 @@ use anyhow::anyhow;
 
 use super::exit::Failure;
 use crate::compare::{ActionComparison, CountComparison, Verdict, compare};
+use crate::evidence::files::{MAX_DOCUMENT_BYTES, read_regular};
 use crate::evidence::{Evidence, store};
 use crate::stats::paired::{LOOKS, looks};
 
@@ -199,5 +200,5 @@ const MARK: &str = "resumed-by";
 
 /// The document of a result's folder, if it is one of a proof.
 fn document(folder: &Path) -> Option<serde_json::Value> {
-    serde_json::from_slice(&std::fs::read(folder.join("trial.json")).ok()?).ok()
+    serde_json::from_slice(&read_regular(&folder.join("trial.json"), MAX_DOCUMENT_BYTES).ok()?).ok()
 }

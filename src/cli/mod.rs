@@ -27,6 +27,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 pub use exit::ExitStatus;
 use exit::Failure;
 
+use crate::units::printable_lines;
+
 /// Weighs a PostgreSQL schema before and after a migration.
 #[derive(Debug, Parser)]
 #[command(
@@ -112,7 +114,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
             // Every error's own words hold those of its cause.
             let text = failure.error.to_string();
             let prefix = if text.starts_with("error") { "" } else { "error: " };
-            let _ = writeln!(std::io::stderr(), "{prefix}{text}");
+            let _ = writeln!(std::io::stderr(), "{prefix}{}", printable_lines(&text));
             failure.status
         }
     }

@@ -12,7 +12,9 @@ use crate::compare::{Comparison, Verdict, compare};
 use crate::evidence::{Evidence, Interleave};
 use crate::seed::load::Progress as Loading;
 use crate::trial::Event;
-use crate::units::{count_text, duration_text, ms_text, percent_text, plural};
+use crate::units::{
+    count_text, duration_text, is_printable, ms_text, percent_text, plural, printable, printable_lines,
+};
 
 /// Plain lines about work under way come at most this often.
 const PLAIN_EVERY_NS: u64 = 5_000_000_000;
@@ -61,6 +63,7 @@ impl Progress {
         if self.quiet {
             return;
         }
+        let text = printable_lines(text);
         if self.terminal {
             self.bar.println(text);
         } else {
@@ -70,6 +73,7 @@ impl Progress {
 
     /// What is going on now; replaces what was.
     pub(super) fn status(&self, text: String) {
+        let text = if text.chars().all(is_printable) { text } else { printable(&text).into_owned() };
         if self.terminal {
             self.bar.set_message(text);
             return;
@@ -88,7 +92,7 @@ impl Progress {
     /// An interval of a run: a screen that is drawn anew on a terminal, a line of its own elsewhere.
     pub(super) fn interval(&self, line: &str, screen: impl FnOnce() -> String) {
         if self.terminal {
-            self.bar.set_message(screen());
+            self.bar.set_message(printable_lines(&screen()).into_owned());
         } else {
             self.line(line);
         }

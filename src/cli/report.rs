@@ -8,6 +8,7 @@ use super::exit::{ExitStatus, Failure};
 use crate::compare::{Comparison, compare};
 use crate::evidence::{Evidence, store};
 use crate::report::{Trial, json, markdown, terminal};
+use crate::units::printable_lines;
 
 /// What `report` can be told.
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,7 @@ pub(super) fn print(evidence: &Evidence, format: Format) -> Result<(), Failure> 
 
 /// Writes text to stdout.
 pub(super) fn say(text: &str) -> Result<(), Failure> {
-    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::environment)
+    std::io::stdout().write_all(printable_lines(text).as_bytes()).map_err(Failure::environment)
 }
 
 /// A trial as bytes of a format.

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::exit::{ExitStatus, Failure};
 use super::report::say;
 use crate::compare::compare;
-use crate::evidence::{FORMAT, store};
+use crate::evidence::FORMAT;
+use crate::evidence::store::{self, SavedTrial};
+use crate::report::dropped_text;
 use crate::units::plural;
 
 /// What `verify` can be told.
@@ -26,8 +28,15 @@ const SAME_NUMBER: f64 = 1e-9;
 const MOST: usize = 20;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
-    let evidence = store::read(&arguments.result).map_err(Failure::usage)?;
-    let (mut saved, format) = store::read_comparison(&arguments.result).map_err(Failure::usage)?;
+    let SavedTrial { mut evidence, comparison: mut saved, format } =
+        store::read_trial(&arguments.result).map_err(Failure::usage)?;
+    let dropped = evidence.dropped.take();
+    if let Some(dropped) = dropped.as_ref().filter(|dropped| dropped.kept < dropped.in_facts) {
+        // The saved verdicts rest on what is not there any more.
+        say(&format!("not verified · {}\n", dropped_text(dropped)))?;
+        say("`report` shows what the chunks before say\n")?;
+        return Ok(ExitStatus::Regressed);
+    }
     let mut recomputed = serde_json::to_value(compare(&evidence)).map_err(Failure::environment)?;
     let older = format < u64::from(FORMAT);
     if older {
@@ -43,6 +52,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
             false => "every figure follows",
         };
         say(&format!("verified · {verdict}: {what} from the counts and {chunks} of histograms\n"))?;
+        // Those that trial.json does not know yet.
+        dropped.iter().try_for_each(|dropped| say(&format!("{}\n", dropped_text(dropped))))?;
         return Ok(ExitStatus::Ok);
     }
     say(&format!("not verified · {} not as the evidence says:\n", plural(differences.len(), "value")))?;

@@ -29,7 +29,7 @@ pub use counts::{Answers, CountComparison};
 pub use indexes::IndexComparison;
 pub use metric::MetricComparison;
 
-use crate::evidence::{Evidence, Side};
+use crate::evidence::{Dropped, Evidence, Side};
 use crate::stats::paired::{self, Effect};
 
 /// What a trial says of one metric, one action, or all of it.
@@ -90,6 +90,9 @@ pub struct Comparison {
     pub indexes: Vec<IndexComparison>,
     /// What the migration does to indexes beside that.
     pub balance: Balance,
+    /// Chunks of a saved result that are not used, because its files do not agree on them; absent before format 8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<Dropped>,
 }
 
 impl Comparison {
@@ -258,6 +261,7 @@ fn compare_all(evidence: &Evidence) -> Comparison {
         actions,
         balance: balance::balance(evidence),
         checks,
+        dropped: evidence.dropped.clone(),
     }
 }
 

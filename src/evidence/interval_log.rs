@@ -5,12 +5,12 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use base64::Engine as _;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag};
-use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
 use super::histograms::HlogError;
+use super::log_lines::{LogLine, log_lines};
 
 /// The tag of the waits for a connection of the pool: no action can be called so.
 pub const POOL_TAG: &str = "pool:wait";
@@ -72,23 +72,20 @@ pub struct Interval {
 /// # Errors
 /// The first line that is no interval.
 pub fn read(bytes: &[u8]) -> Result<Vec<Interval>, HlogError> {
-    // The legend is a line for people; the reader of the library does not know it.
-    let text = String::from_utf8_lossy(bytes);
-    let kept: String = text.lines().filter(|line| !line.starts_with('"')).flat_map(|line| [line, "\n"]).collect();
-    let mut found = Vec::new();
-    let mut deserializer = Deserializer::new();
-    for (number, entry) in IntervalLogIterator::new(kept.as_bytes()).enumerate() {
-        let bad = || HlogError::Line(number + 1);
-        let LogEntry::Interval(interval) = entry.map_err(|_| bad())? else { continue };
-        let raw = base64::engine::general_purpose::STANDARD.decode(interval.encoded_histogram()).map_err(|_| bad())?;
-        found.push(Interval {
-            tag: interval.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default(),
-            at_s: interval.start_timestamp().as_secs_f64(),
-            length_s: interval.duration().as_secs_f64(),
-            histogram: deserializer.deserialize(&mut raw.as_slice()).map_err(|_| bad())?,
-        });
+    log_lines(bytes).map(|line| line.map(Interval::from).map_err(HlogError::Line)).collect()
+}
+
+/// Reads a log back as far as it is one: a program that was killed may have left half a line at its end.
+#[must_use]
+pub fn read_prefix(bytes: &[u8]) -> Vec<Interval> {
+    log_lines(bytes).map_while(Result::ok).map(Interval::from).collect()
+}
+
+impl From<LogLine<'_>> for Interval {
+    fn from(line: LogLine<'_>) -> Self {
+        let LogLine { tag, at, length, histogram, .. } = line;
+        Self { tag: tag.to_owned(), at_s: at.as_secs_f64(), length_s: length.as_secs_f64(), histogram }
     }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -4,12 +4,16 @@
 //! made from evidence by `compare`, this year or next.
 
 pub mod count;
+mod cut_off;
 pub mod design;
+pub mod files;
 pub mod histograms;
 pub mod interval_log;
 pub mod limits;
+mod log_lines;
 pub mod run;
 pub mod store;
+pub mod validate;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -17,10 +21,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::seconds;
+
 pub use count::{Ablated, AccessPath, Answer, CountedAction, CountedSet, Hypothetical, PlanShape};
 pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts, Subject};
-pub use histograms::{ActionHistograms, Histograms};
+pub use histograms::{ActionHistograms, Flaw, Histograms};
 pub use limits::Limits;
+pub use validate::MAX_COUNT;
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
 pub const FORMAT: u32 = 8;
@@ -110,6 +117,25 @@ pub struct Evidence {
     #[serde(skip)]
     #[cfg_attr(test, schemars(skip))]
     pub histograms: Vec<Histograms>,
+    /// Chunks of its files that are not used; found when it is read.
+    #[serde(skip)]
+    #[cfg_attr(test, schemars(skip))]
+    pub dropped: Option<Dropped>,
+}
+
+/// Chunks that the files of a saved result begin and that are not used, because the two files do not agree on them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Dropped {
+    /// Chunks before them, which are whole in both files.
+    pub kept: usize,
+    /// Chunks that are begun in `trial.json`.
+    pub in_facts: usize,
+    /// Chunks that are begun in `chunks.hlog`.
+    pub in_log: usize,
+    /// What is wrong with the first that is not used.
+    pub flaw: Flaw,
 }
 
 /// A change: a migration that was applied to the side `after`, or another database.
@@ -148,7 +174,7 @@ impl Evidence {
     #[must_use]
     pub fn time_of(&self, chunks: f64) -> Duration {
         let migrating_ms = if self.design.subject == Subject::InPlace { self.migration.duration_ms } else { 0.0 };
-        Duration::from_secs_f64(chunks * (self.design.chunk_ms() + migrating_ms) / 1e3)
+        seconds(chunks * (self.design.chunk_ms() + migrating_ms) / 1e3)
     }
 }
 
@@ -264,7 +290,7 @@ pub struct ChunkFacts {
 }
 
 /// What was counted in a chunk on one side.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChunkSide {

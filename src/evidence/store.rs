@@ -1,12 +1,16 @@
 //! Result folders on disk. Must never leave half a file, and never overwrite another trial's result.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::histograms::{self, HlogError};
-use super::run::{RUN_FORMAT, RunEvidence};
-use super::{Evidence, FORMAT, interval_log};
+use serde_json::Value;
+
+use super::files::{MAX_DOCUMENT_BYTES, MAX_LOG_BYTES, read_regular, write_atomic};
+use super::histograms::{self, ChunkLog};
+use super::run::{Ended, RUN_FORMAT, RunEvidence};
+use super::validate::{self, COUNTED_SINCE};
+use super::{Dropped, Evidence, FORMAT, Flaw, cut_off, interval_log};
+use crate::units::printable;
 
 /// Why a result cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -124,35 +128,58 @@ impl ResultFolder {
     }
 }
 
+/// A saved trial.
+#[derive(Debug, Clone)]
+pub struct SavedTrial {
+    /// What was seen, as far as both of its files hold it.
+    pub evidence: Evidence,
+    /// What its own version said of it.
+    pub comparison: Value,
+    /// The number of its format.
+    pub format: u64,
+}
+
 /// Reads the evidence of a saved trial: `trial.json` or the folder that holds it.
 ///
 /// # Errors
 /// When it is missing, damaged, or newer than this build.
 pub fn read(path: &Path) -> Result<Evidence, StoreError> {
-    let file = if path.is_dir() { path.join("trial.json") } else { path.to_owned() };
-    let not = |reason: String| StoreError::NotAResult { path: file.clone(), reason };
-    let mut evidence: Evidence = read_document(&file, FORMAT)?;
-    let hlog = file.with_file_name("chunks.hlog");
-    let bytes = read_bytes(&hlog)?;
-    let names: Vec<String> = evidence.actions.iter().map(|a| a.name.clone()).collect();
-    evidence.histograms = histograms::read(&bytes, &names).map_err(|e: HlogError| not(format!("chunks.hlog: {e}")))?;
-    if evidence.histograms.len() != evidence.chunks.len() {
-        let (found, expected) = (evidence.histograms.len(), evidence.chunks.len());
-        return Err(not(format!("chunks.hlog holds {found} chunks, trial.json {expected}")));
-    }
-    Ok(evidence)
+    read_trial(path).map(|saved| saved.evidence)
 }
 
-/// Reads what a saved trial says of its own evidence, and the number of its format.
+/// Reads a saved trial: `trial.json` or the folder that holds it. The two files are written one after the other: where the program was
+/// ended in between, or one of them is cut off, the chunks that are whole in both are read.
 ///
 /// # Errors
-/// As [`read`].
-pub fn read_comparison(path: &Path) -> Result<(serde_json::Value, u64), StoreError> {
+/// When it is missing, damaged, or newer than this build.
+pub fn read_trial(path: &Path) -> Result<SavedTrial, StoreError> {
     let file = if path.is_dir() { path.join("trial.json") } else { path.to_owned() };
-    let document: serde_json::Value = serde_json::from_slice(&read_bytes(&file)?)
-        .map_err(|e| StoreError::NotAResult { path: file.clone(), reason: e.to_string() })?;
-    let format = document.get("format").and_then(serde_json::Value::as_u64).unwrap_or_default();
-    Ok((document.get("comparison").cloned().unwrap_or_default(), format))
+    let not = |reason: String| not_a_result(&file, &reason);
+    let (mut document, format) = read_document(&file, FORMAT)?;
+    let mut evidence: Evidence = evidence_of(&mut document, &file)?;
+    validate::trial(&evidence, format).map_err(|unsound| not(unsound.to_string()))?;
+    let bytes = read_bytes(&file.with_file_name("chunks.hlog"), MAX_LOG_BYTES)?;
+    let names: Vec<String> = evidence.actions.iter().map(|a| a.name.clone()).collect();
+    let log = histograms::read(&bytes, &names, &evidence.chunks, format >= COUNTED_SINCE);
+    if let (0, Some(Flaw::Foreign { line, tag })) = (log.chunks.len(), &log.flaw) {
+        return Err(not(format!("line {line} of chunks.hlog is of `{tag}`, which this trial does not have")));
+    }
+    take_chunks(&mut evidence, log);
+    let comparison = document.get_mut("comparison").map(Value::take).unwrap_or_default();
+    Ok(SavedTrial { evidence, comparison, format })
+}
+
+/// Gives a trial the chunks that are whole in both of its files, and says which are not.
+fn take_chunks(evidence: &mut Evidence, log: ChunkLog) {
+    let ChunkLog { chunks, begun: in_log, flaw } = log;
+    let (kept, in_facts) = (chunks.len(), evidence.chunks.len());
+    evidence.histograms = chunks;
+    evidence.chunks.truncate(kept);
+    // Whoever stops before the end judges as at the last look that was planned.
+    evidence.complete &= kept == in_facts;
+    let absent = if kept < in_facts { Flaw::NotInLog } else { Flaw::NotInFacts };
+    let flaw = flaw.or((kept < in_facts.max(in_log)).then_some(absent));
+    evidence.dropped = flaw.map(|flaw| Dropped { kept, in_facts, in_log, flaw });
 }
 
 /// Reads the document of a saved run: `run.json` or the folder that holds it.
@@ -161,19 +188,40 @@ pub fn read_comparison(path: &Path) -> Result<(serde_json::Value, u64), StoreErr
 /// When it is missing, damaged, or newer than this build.
 pub fn read_run(path: &Path) -> Result<RunEvidence, StoreError> {
     let file = if path.is_dir() { path.join("run.json") } else { path.to_owned() };
-    read_document(&file, RUN_FORMAT)
+    let (mut document, _) = read_document(&file, RUN_FORMAT)?;
+    let mut run: RunEvidence = evidence_of(&mut document, &file)?;
+    validate::run(&run).map_err(|unsound| not_a_result(&file, &unsound.to_string()))?;
+    if run.ended == Ended::CutOff {
+        // Where a log is not there either, nothing was measured.
+        let lines = read_regular(&file.with_file_name("intervals.jsonl"), MAX_LOG_BYTES).unwrap_or_default();
+        let log = read_regular(&file.with_file_name("intervals.hlog"), MAX_LOG_BYTES).unwrap_or_default();
+        cut_off::fill(&mut run, &lines, interval_log::read_prefix(&log));
+    }
+    Ok(run)
 }
 
-/// The evidence in a document whose format is not newer than the one that is known.
-fn read_document<T: serde::de::DeserializeOwned>(file: &Path, known: u32) -> Result<T, StoreError> {
-    let not = |reason: String| StoreError::NotAResult { path: file.to_owned(), reason };
-    let document: serde_json::Value = serde_json::from_slice(&read_bytes(file)?).map_err(|e| not(e.to_string()))?;
-    match document.get("format").and_then(serde_json::Value::as_u64) {
-        Some(found) if found <= u64::from(known) => {}
-        Some(found) => return Err(StoreError::Format { path: file.to_owned(), found, known }),
-        None => return Err(not("it has no format number".to_owned())),
+/// A reason may quote what the file holds.
+fn not_a_result(file: &Path, reason: &str) -> StoreError {
+    StoreError::NotAResult { path: file.to_owned(), reason: printable(reason).into_owned() }
+}
+
+/// A document whose format is not newer than the one that is known, and the number of that.
+fn read_document(file: &Path, known: u32) -> Result<(Value, u64), StoreError> {
+    let not = |reason: String| not_a_result(file, &reason);
+    let document: Value =
+        serde_json::from_slice(&read_bytes(file, MAX_DOCUMENT_BYTES)?).map_err(|e| not(e.to_string()))?;
+    match document.get("format").and_then(Value::as_u64) {
+        Some(found) if found <= u64::from(known) => Ok((document, found)),
+        Some(found) => Err(StoreError::Format { path: file.to_owned(), found, known }),
+        None => Err(not("it has no format number".to_owned())),
     }
-    let evidence = document.get("evidence").cloned().unwrap_or_default();
+}
+
+/// The evidence in a document, every number of which is one that this program writes.
+fn evidence_of<T: serde::de::DeserializeOwned>(document: &mut Value, file: &Path) -> Result<T, StoreError> {
+    let not = |reason: String| not_a_result(file, &reason);
+    let evidence = document.get_mut("evidence").map(Value::take).unwrap_or_default();
+    validate::numbers(&evidence).map_err(|unsound| not(unsound.to_string()))?;
     serde_json::from_value(evidence).map_err(|e| not(e.to_string()))
 }
 
@@ -183,50 +231,40 @@ fn read_document<T: serde::de::DeserializeOwned>(file: &Path, known: u32) -> Res
 /// When it is missing or damaged.
 pub fn read_intervals(path: &Path) -> Result<Vec<interval_log::Interval>, StoreError> {
     let file = if path.is_dir() { path.join("intervals.hlog") } else { path.with_file_name("intervals.hlog") };
-    let bytes = read_bytes(&file)?;
-    interval_log::read(&bytes).map_err(|e| StoreError::NotAResult { path: file, reason: e.to_string() })
+    let bytes = read_bytes(&file, MAX_LOG_BYTES)?;
+    interval_log::read(&bytes).map_err(|e| not_a_result(&file, &e.to_string()))
 }
 
-fn read_bytes(file: &Path) -> Result<Vec<u8>, StoreError> {
+fn read_bytes(file: &Path, max_bytes: u64) -> Result<Vec<u8>, StoreError> {
     let path = file.to_owned();
     let help = "name a folder under results/";
-    std::fs::read(file).map_err(|source| StoreError::Io { doing: "read", path, source, help })
-}
-
-/// Writes beside the place, flushes to the disk, and renames: a reader sees the old file or the new one.
-///
-/// # Errors
-/// When any of the three fails; the old file is then as it was.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let fresh = folder.join(format!(".{name}.{}", std::process::id()));
-    let result = (|| {
-        let mut file = File::create(&fresh)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, path)?;
-        File::open(folder)?.sync_all()
-    })();
-    if result.is_err() {
-        let _ = std::fs::remove_file(&fresh);
-    }
-    result
+    read_regular(file, max_bytes).map_err(|source| StoreError::Io { doing: "read", path, source, help })
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    #[test]
-    fn a_failed_write_leaves_the_old_file() {
+    /// A result of `tests/data/results`.
+    pub(crate) fn fixture(name: &str) -> Evidence {
+        read(&folder_of(name)).unwrap()
+    }
+
+    pub(crate) fn folder_of(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/results").join(name)
+    }
+
+    /// A copy of a result that can be changed.
+    fn copy_of(name: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.json");
-        write_atomic(&path, b"one").unwrap();
-        assert!(write_atomic(&folder.path().join("missing/a.json"), b"two").is_err());
-        write_atomic(&path, b"three").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"three");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+        for file in ["trial.json", "chunks.hlog"] {
+            std::fs::copy(folder_of(name).join(file), folder.path().join(file)).unwrap();
+        }
+        folder
+    }
+
+    fn json_of(folder: &Path) -> Value {
+        serde_json::from_slice(&std::fs::read(folder.join("trial.json")).unwrap()).unwrap()
     }
 
     #[test]
@@ -243,6 +281,59 @@ mod tests {
     fn a_newer_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         write_atomic(&folder.path().join("trial.json"), b"{\"format\": 999}").unwrap();
-        assert!(matches!(read(folder.path()), Err(StoreError::Format { found: 999, .. })));
+        let error = read(folder.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Format { found: 999, .. }));
+        assert!(error.to_string().contains("has format 999, this build reads up to 8"), "{error}");
+    }
+
+    #[test]
+    fn results_of_every_format_are_whole() {
+        for (name, chunks) in
+            [("format-3", 8), ("format-7/platform", 8), ("format-7/regressed", 8), ("format-7/counts", 0)]
+        {
+            let evidence = fixture(name);
+            assert_eq!((evidence.chunks.len(), evidence.histograms.len()), (chunks, chunks), "{name}");
+            assert_eq!((&evidence.dropped, evidence.complete), (&None, true), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_was_killed_between_its_two_files_leaves_what_both_hold() {
+        let folder = copy_of("format-3");
+        let mut document = json_of(folder.path());
+        document["evidence"]["chunks"].as_array_mut().unwrap().pop();
+        document["evidence"]["complete"] = false.into();
+        write_atomic(&folder.path().join("trial.json"), document.to_string().as_bytes()).unwrap();
+        let killed = read(folder.path()).unwrap();
+        let dropped = Dropped { kept: 7, in_facts: 7, in_log: 8, flaw: Flaw::NotInFacts };
+        assert_eq!((killed.chunks.len(), killed.histograms.len(), killed.dropped), (7, 7, Some(dropped)));
+    }
+
+    #[test]
+    fn a_log_that_is_shorter_than_the_facts_leaves_what_both_hold() {
+        let folder = copy_of("format-3");
+        let path = folder.path().join("chunks.hlog");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        write_atomic(&path, lines[..lines.len() - 2 * 27].concat().as_bytes()).unwrap();
+        let short = read(folder.path()).unwrap();
+        let dropped = Dropped { kept: 6, in_facts: 8, in_log: 6, flaw: Flaw::NotInLog };
+        assert_eq!((short.chunks.len(), short.complete, short.dropped), (6, false, Some(dropped)));
+        write_atomic(&path, &text.as_bytes()[..text.len() / 2]).unwrap();
+        let cut = read(folder.path()).unwrap();
+        assert_eq!((cut.chunks.len(), cut.histograms.len()), (4, 4));
+        assert!(
+            matches!(cut.dropped, Some(Dropped { kept: 4, flaw: Flaw::Unreadable { .. }, .. })),
+            "{:?}",
+            cut.dropped
+        );
+    }
+
+    #[test]
+    fn logs_of_another_trial_are_refused() {
+        let folder = copy_of("format-3");
+        std::fs::copy(folder_of("format-7/platform").join("chunks.hlog"), folder.path().join("chunks.hlog")).unwrap();
+        let error = read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("of chunks.hlog is of `before:enrollments_by_status:latency`"), "{error}");
     }
 }

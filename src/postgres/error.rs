@@ -2,6 +2,8 @@
 
 use sqlx::postgres::PgDatabaseError;
 
+use crate::units::{printable, printable_lines};
+
 /// A failed exchange with a server.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -136,9 +138,11 @@ pub fn database_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
 #[must_use]
 pub fn describe(error: &sqlx::Error) -> String {
     let Some(server) = database_error(error) else { return error.to_string() };
-    let mut text = format!("{} (SQLSTATE {})", server.message(), server.code());
+    let mut text = format!("{} (SQLSTATE {})", printable(server.message()), server.code());
     for (label, part) in [("detail", server.detail()), ("hint", server.hint())] {
         if let Some(part) = part {
+            // Lines of the server's stay below ours.
+            let part = printable_lines(part).replace('\n', "\n    ");
             text.push_str(&format!("\n  = {label}: {part}"));
         }
     }

@@ -7,8 +7,7 @@ use crate::compare::indexes::Fate;
 use crate::compare::parameters::{Apart, ClassCounts, Measure, Moved, ParameterClass};
 use crate::compare::{ActionComparison, Answers, Comparison, IndexComparison};
 use crate::evidence::Hypothetical;
-use crate::units::{count_text, duration_text, percent_text, plural};
-use std::time::Duration;
+use crate::units::{count_text, duration_text, percent_text, plural, seconds};
 
 /// The header of the table of counts.
 pub(super) const HEADER: [&str; 8] =
@@ -138,7 +137,7 @@ fn price(comparison: &Comparison, index: &IndexComparison) -> Option<String> {
         Some(format!(" (another set of clones may move it by {floor})"))
     };
     let mut parts: Vec<String> = Vec::new();
-    parts.extend(index.build_ms.map(|ms| format!("built in {}", duration_text(Duration::from_secs_f64(ms / 1e3)))));
+    parts.extend(index.build_ms.map(|ms| format!("built in {}", duration_text(seconds(ms / 1e3)))));
     for write in &index.writes {
         let floor = floor(&write.action).unwrap_or_default();
         let p50 = write.p50.map(|change| format!(", p50 {}{floor}", words::with_interval(change)));

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Trial;
+use super::printable::printable_json;
 use crate::compare::Comparison;
 use crate::evidence::{Evidence, FORMAT};
 
@@ -34,8 +35,7 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         comparison: trial.comparison,
         evidence: trial.evidence,
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&document)?))
 }
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ mod tests {
         text.push('\n');
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/formats/trial.schema.json");
         if std::env::var_os("WEIGHBRIDGE_UPDATE_SCHEMA").is_some() {
-            crate::evidence::store::write_atomic(path.as_ref(), text.as_bytes()).unwrap();
+            crate::evidence::files::write_atomic(path.as_ref(), text.as_bytes()).unwrap();
         }
         let published = std::fs::read_to_string(path).unwrap_or_default();
         assert!(

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{Trial, counted, words};
+use super::printable::PrintableTrial;
+use super::{Trial, counted, dropped_text, words};
 use crate::compare::checks::Consequence;
 
 /// Writes the report.
@@ -10,6 +11,8 @@ use crate::compare::checks::Consequence;
 /// # Errors
 /// When the writer fails.
 pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let printable = PrintableTrial::of(trial);
+    let trial = printable.trial();
     let Trial { evidence, comparison } = trial;
     writeln!(out, "## `{}`: {}\n", evidence.migration.label, comparison.verdict.word())?;
     writeln!(out, "{}\n", comparison.reason)?;
@@ -22,6 +25,9 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if !evidence.complete {
         let planned = evidence.design.chunks_planned;
         writeln!(out, "**Interrupted**: {} of {planned} chunks were measured.\n", evidence.chunks.len())?;
+    }
+    if let Some(dropped) = &comparison.dropped {
+        writeln!(out, "**Warning**: {}.\n", dropped_text(dropped))?;
     }
     if evidence.design.chunks_planned != 0 {
         measured(trial, out)?;

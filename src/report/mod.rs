@@ -3,12 +3,16 @@
 //! Must compute nothing that a reader could not find in the comparison, and must reach no server.
 
 mod counted;
+mod dropped;
 pub mod json;
 pub mod markdown;
+mod printable;
 pub mod run;
 pub mod terminal;
 mod view;
 mod words;
+
+pub use dropped::dropped_text;
 
 use crate::compare::Comparison;
 use crate::evidence::Evidence;

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::printable::{printable_json, with_printable_names};
 use super::terminal::table;
 use crate::evidence::LoadFacts;
 use crate::evidence::run::{ActionResult, Ended, Quantiles, RUN_FORMAT, RunEvidence, WarmUpEnd};
-use crate::units::{count_text, duration_text, percent_text, plural};
+use crate::units::{self, count_text, duration_text, percent_text, plural};
 
 /// The document; its schema is `docs/formats/run.schema.json`.
 #[derive(Debug, Serialize)]
@@ -43,7 +44,7 @@ impl RunVerdict {
     /// Of a run. A gate that fails says more than a limit: the figures are no better than they were seen.
     #[must_use]
     pub fn of(run: &RunEvidence) -> Self {
-        if run.ended == Ended::Interrupted {
+        if matches!(run.ended, Ended::Interrupted | Ended::CutOff) {
             Self::Interrupted
         } else if run.search.as_ref().is_some_and(|search| !search.confirmed)
             || matches!(run.ended, Ended::Aborted(_))
@@ -65,8 +66,7 @@ impl RunVerdict {
 pub fn json(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
     let (format, weighbridge) = (RUN_FORMAT, env!("CARGO_PKG_VERSION"));
     let document = RunDocument { format, weighbridge, verdict: RunVerdict::of(run), evidence: run };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&document)?))
 }
 
 /// Writes the report for a terminal.
@@ -74,6 +74,8 @@ pub fn json(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// When the writer fails.
 pub fn terminal(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
+    let printable = with_printable_names(run);
+    let run = printable.as_ref().unwrap_or(run);
     writeln!(out, "{}   {}\n", run.name, headline(run))?;
     writeln!(out, "  {}\n", setting(run))?;
     let header = HEADER.map(str::to_owned);
@@ -90,6 +92,8 @@ pub fn terminal(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// When the writer fails.
 pub fn markdown(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
+    let printable = with_printable_names(run);
+    let run = printable.as_ref().unwrap_or(run);
     writeln!(out, "### {}: {}\n\n{}\n", run.name, headline(run), setting(run))?;
     writeln!(out, "| {} |\n|{}", HEADER.join(" | "), " --- |".repeat(HEADER.len()))?;
     for row in rows(run) {
@@ -134,6 +138,9 @@ fn headline(run: &RunEvidence) -> String {
         };
     }
     match (&run.ended, RunVerdict::of(run)) {
+        (Ended::CutOff, _) => {
+            format!("cut off · the program was killed; {} are kept", plural(run.intervals.len(), "interval"))
+        }
         (Ended::Aborted(rule), _) => format!("failed · ended early: {rule}"),
         (Ended::Interrupted, _) => "interrupted · what was measured by then".to_owned(),
         (_, RunVerdict::Failed) => format!("failed · {} of {}", failing, plural(run.gates.len(), "gate")),
@@ -154,7 +161,7 @@ fn setting(run: &RunEvidence) -> String {
         (LoadFacts::Closed { clients }, true) => format!("closed loop in stages, {clients} clients at most"),
         (LoadFacts::Closed { clients }, false) => format!("closed loop, {}", plural(*clients as usize, "client")),
     };
-    let seconds = |s: f64| duration_text(std::time::Duration::from_secs_f64(s));
+    let seconds = |s: f64| duration_text(units::seconds(s));
     let warm = match design.warm_up {
         _ if design.warm_up_s == 0.0 => "no warm-up".to_owned(),
         WarmUpEnd::Fixed => format!("{} of warm-up", seconds(design.warm_up_s)),
@@ -275,7 +282,7 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/formats/run.schema.json");
         let schema = serde_json::to_string_pretty(&schemars::schema_for!(super::RunDocument<'_>)).unwrap() + "\n";
         if std::env::var_os("WEIGHBRIDGE_UPDATE_SCHEMA").is_some() {
-            crate::evidence::store::write_atomic(path.as_ref(), schema.as_bytes()).unwrap();
+            crate::evidence::files::write_atomic(path.as_ref(), schema.as_bytes()).unwrap();
         }
         let known = std::fs::read_to_string(path).unwrap();
         assert!(

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, TableStyle};
 
-use super::{Trial, counted, words};
+use super::printable::PrintableTrial;
+use super::{Trial, counted, dropped_text, words};
 use crate::compare::checks::Consequence;
 
 /// Writes the report.
@@ -13,6 +14,8 @@ use crate::compare::checks::Consequence;
 /// # Errors
 /// When the writer fails.
 pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let printable = PrintableTrial::of(trial);
+    let trial = printable.trial();
     let Trial { evidence, comparison } = trial;
     let headline = format!("{} · {}", comparison.verdict.word(), comparison.reason);
     writeln!(out, "{}   {headline}\n", evidence.migration.label)?;
@@ -24,6 +27,9 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if !evidence.complete {
         let planned = evidence.design.chunks_planned;
         writeln!(out, "  interrupted: {} of {planned} chunks were measured\n", evidence.chunks.len())?;
+    }
+    if let Some(dropped) = &comparison.dropped {
+        writeln!(out, "  {}\n", dropped_text(dropped))?;
     }
     if evidence.design.chunks_planned == 0 {
         counts(trial, out)?;

@@ -8,7 +8,7 @@ use crate::evidence::{CountedAction, CountedSet, Evidence, IndexUse, Interleave,
 use crate::stats::paired::{LOOKS, looks};
 use crate::units::{
     bytes_change_text, bytes_text, change_text, count_text, duration_text, interval_text, ms_text, per_call_text,
-    percent_text, plural,
+    percent_text, plural, seconds,
 };
 use std::time::Duration;
 
@@ -230,7 +230,7 @@ pub(super) fn migration(evidence: &Evidence) -> String {
     }
     format!(
         "applied in {} · {}",
-        duration_text(Duration::from_secs_f64(facts.duration_ms / 1e3)),
+        duration_text(seconds(facts.duration_ms / 1e3)),
         bytes_change_text(facts.size_bytes_after - facts.size_bytes_before)
     )
 }

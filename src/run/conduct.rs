@@ -1,6 +1,7 @@
 //! Conducts a run from the first connection to the last answer. Must keep what was measured, however it ends.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,7 +21,7 @@ use crate::drive::explain::explain_step;
 use crate::drive::perform::Operation;
 use crate::drive::worker::Rules;
 use crate::drive::{Recording, Targets};
-use crate::evidence::run::{ActionResult, Ended, IntervalFacts, RunDesign, RunEvidence, WarmUpEnd};
+use crate::evidence::run::{ActionResult, DriverFacts, Ended, IntervalFacts, RunDesign, RunEvidence, WarmUpEnd};
 use crate::evidence::view::SlowFacts;
 use crate::evidence::{LoadFacts, ServerFacts};
 use crate::postgres::connect::version_text;
@@ -112,6 +113,8 @@ pub enum Event<'e> {
     WarmingUp(f64),
     /// The warm-up has ended.
     WarmedUp(f64, WarmUpEnd),
+    /// The measurement begins: what is known of it, as of one that is cut off at once.
+    Begun(&'e RunEvidence),
     /// An interval has ended.
     Interval {
         /// Its figures.
@@ -182,6 +185,8 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let threads = crew.size();
     let (warm_up_s, warm_up) = warm_up(settings, &crew, &workload).await?;
     (settings.listener)(Event::WarmedUp(warm_up_s, warm_up));
+    let begun = begun(settings, &workload, server, design(settings, &workload, threads, warm_up_s, warm_up));
+    (settings.listener)(Event::Begun(&begun));
     let started_at = clock::wall();
     // What the warm-up did is none of the measurement's.
     crew.flush().await?;
@@ -218,11 +223,8 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     };
     let checks = judge::checks(settings.load, offered, &driver, &all, &tally.total);
     Ok(RunEvidence {
-        name: name_of(settings.scenarios.iter().map(|(_, scenario)| scenario)),
         started_at: started_at.to_string(),
         ended,
-        server,
-        design: design(settings, &workload, threads, warm_up_s, warm_up),
         measured_s,
         failures: tally.failures(),
         intervals: std::mem::take(&mut tally.intervals),
@@ -231,12 +233,37 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         driver,
         gates,
         checks,
-        search: None,
         view,
         pool: tally.pool(),
         replicas,
         slowest: slowest(settings, &tally, &workload, began).await,
+        ..begun
     })
+}
+
+/// A run of which nothing is measured yet.
+fn begun(settings: &Settings, workload: &Workload, server: ServerFacts, design: RunDesign) -> RunEvidence {
+    let action = |name: &str, share: f64| ActionResult { name: name.to_owned(), share, ..ActionResult::default() };
+    RunEvidence {
+        name: name_of(settings.scenarios.iter().map(|(_, scenario)| scenario)),
+        started_at: clock::wall().to_string(),
+        ended: Ended::CutOff,
+        server,
+        design,
+        measured_s: 0.0,
+        actions: workload.actions.iter().map(|of| action(&of.name, of.share)).collect(),
+        all: action("all", 1.0),
+        failures: BTreeMap::new(),
+        intervals: Vec::new(),
+        driver: DriverFacts::default(),
+        gates: Vec::new(),
+        checks: Vec::new(),
+        view: None,
+        pool: None,
+        replicas: Vec::new(),
+        slowest: Vec::new(),
+        search: None,
+    }
 }
 
 /// Reads statements and values from the database, on a connection of its own.

@@ -6,7 +6,7 @@ use crate::evidence::run::{ActionResult, DriverFacts, GateResult, IntervalFacts,
 use crate::evidence::view::{PoolFacts, ReplicaFacts};
 use crate::scenario::Load;
 use crate::scenario::gate::{Figure, Gate};
-use crate::units::{duration_text, percent_text};
+use crate::units::{duration_text, percent_text, seconds};
 
 /// Below this share of what was offered the driver or the server could not keep up.
 const ACHIEVED_LEAST: f64 = 0.99;
@@ -240,7 +240,7 @@ pub(super) fn why(rule: &Gate) -> String {
     if rule.delay_s == 0.0 {
         return rule.text.clone();
     }
-    format!("{} for {}", rule.text, duration_text(std::time::Duration::from_secs_f64(rule.delay_s)))
+    format!("{} for {}", rule.text, duration_text(seconds(rule.delay_s)))
 }
 
 #[cfg(test)]

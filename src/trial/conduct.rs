@@ -84,6 +84,7 @@ pub(super) async fn begin(
         hypothetical: Vec::new(),
         plans: BTreeMap::new(),
         histograms: Vec::new(),
+        dropped: None,
     })
 }
 

@@ -6,6 +6,7 @@
 
 mod bouncer;
 mod counts;
+mod damage;
 mod databases;
 mod dataset;
 mod doctor;

@@ -230,7 +230,7 @@ async fn held(
         Transactions::create(path)
             .map_err(|error| refused(Failure::environment(anyhow!("cannot write {}: {error}", path.display()))))
     });
-    let log = Rc::new(Log::create(&folder.path, transactions.transpose()?));
+    let log = Rc::new(Log::create(&folder, transactions.transpose()?));
     let interrupt = Arc::new(AtomicBool::new(false));
     let metrics = match arguments.metrics {
         Some(address) => {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,7 +17,9 @@ use crate::cli::progress::Progress;
 use crate::clock;
 use crate::drive::Recording;
 use crate::evidence::interval_log::{self, POOL_TAG};
-use crate::evidence::run::{ActionResult, IntervalFacts, WarmUpEnd};
+use crate::evidence::run::{ActionResult, IntervalFacts, RunEvidence, WarmUpEnd};
+use crate::evidence::store::ResultFolder;
+use crate::report::run::json;
 use crate::run::Event;
 use crate::units::plural;
 
@@ -43,6 +45,7 @@ pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<
                 progress.line(&format!("warmed up for {seconds:.1} s: {how}"));
             }
         }
+        Event::Begun(evidence) => log.begin(evidence),
         Event::Interval { facts, actions, recording, began_ns } => {
             log.add(facts, actions, recording, began_ns);
             if let Some(metrics) = &metrics {
@@ -57,8 +60,9 @@ pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<
     })
 }
 
-/// The two logs that grow with the run: lines of JSON, and histograms.
+/// What is kept while the run goes on: the document of a run that has begun, and the two logs that grow with it, lines of JSON and histograms.
 pub(super) struct Log {
+    folder: ResultFolder,
     paths: [PathBuf; 2],
     files: RefCell<Option<[File; 2]>>,
     error: RefCell<Option<std::io::Error>>,
@@ -69,11 +73,30 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn create(folder: &Path, transactions: Option<Transactions>) -> Self {
-        let paths = [folder.join("intervals.jsonl"), folder.join("intervals.hlog")];
+    pub(super) fn create(folder: &ResultFolder, transactions: Option<Transactions>) -> Self {
+        let folder = folder.clone();
+        let paths = ["intervals.jsonl", "intervals.hlog"].map(|name| folder.path.join(name));
         let transactions = RefCell::new(transactions);
         let (error, transactions_error) = (RefCell::default(), RefCell::default());
-        Self { paths, files: RefCell::default(), error, transactions_error, transactions, start_us: Cell::new(None) }
+        Self {
+            folder,
+            paths,
+            files: RefCell::default(),
+            error,
+            transactions_error,
+            transactions,
+            start_us: Cell::new(None),
+        }
+    }
+
+    /// Keeps what a program that is killed meanwhile leaves: a document that its intervals complete.
+    fn begin(&self, evidence: &RunEvidence) {
+        let mut document = Vec::new();
+        let written = json(evidence, &mut document)
+            .and_then(|()| self.folder.write("run.json", &document).map_err(std::io::Error::other));
+        if let Err(failed) = written {
+            self.error.borrow_mut().get_or_insert(failed);
+        }
     }
 
     /// A write that fails is told at the end; the run and the other log go on.
@@ -109,8 +132,8 @@ impl Log {
             *files = Some([lines, histograms]);
         }
         let [lines, histograms] = files.as_mut().expect("just made");
-        serde_json::to_writer(&mut *lines, &serde_json::json!({ "interval": facts, "actions": actions }))?;
-        lines.write_all(b"\n")?;
+        let line = serde_json::json!({ "interval": facts, "actions": actions });
+        lines.write_all(format!("{line}\n").as_bytes())?;
         for (action, recorded) in actions.iter().zip(&recording.actions) {
             for (tag, histogram) in [("", &recorded.latency), (":service", &recorded.service), (":lag", &recorded.lag)]
             {
@@ -128,7 +151,8 @@ impl Log {
 
     pub(super) fn remove_if_unused(&self) {
         if self.files.borrow().is_none() {
-            self.paths.iter().for_each(|path| drop(std::fs::remove_file(path)));
+            let document = self.folder.path.join("run.json");
+            self.paths.iter().chain([&document]).for_each(|path| drop(std::fs::remove_file(path)));
         }
     }
 

@@ -15,6 +15,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use login::{Answer, Login, Secrets};
 use stream::Stream;
 
+use crate::units::printable;
+
 /// A connection.
 pub struct Wire {
     stream: Stream,
@@ -344,7 +346,7 @@ fn server_error(body: &[u8]) -> WireError {
         let found = body.split(|byte| *byte == 0).find(|field| field.first() == Some(&letter));
         found.map_or_else(String::new, |field| String::from_utf8_lossy(&field[1..]).into_owned())
     };
-    WireError::Server { code: field(b'C'), message: field(b'M') }
+    WireError::Server { code: field(b'C'), message: printable(&field(b'M')).into_owned() }
 }
 
 #[cfg(test)]
