@@ -36,7 +36,7 @@ postgresql:
 bench:
 	cargo bench
 
-# A million cases for each parser and ten thousand damaged results, as a nightly job does; `make test` tries ten thousand and two hundred.
+# A million cases for each parser and ten thousand damaged results, as a nightly job does; `make test` tries ten thousand and a hundred.
 fuzz:
 	PROPTEST_CASES=1000000 cargo test --release --test it fuzz::
 	WEIGHBRIDGE_DAMAGES=10000 cargo test --release --test it damage::
