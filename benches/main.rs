@@ -58,16 +58,9 @@ fn table(name: &str, columns: &[(&str, &str)], parent: Option<&str>) -> Table {
     Table {
         schema: "public".to_owned(),
         name: name.to_owned(),
-        partitioned: false,
         columns: columns.iter().map(|(name, kind)| column(name, kind)).collect(),
         references: parent.map(reference).into_iter().collect(),
-        uniques: Vec::new(),
-        checks: Vec::new(),
-        exclusions: Vec::new(),
-        indexed: Vec::new(),
-        partitions: Vec::new(),
-        has_rows: false,
-        highest_key: 0,
+        ..Table::default()
     }
 }
 

@@ -15,19 +15,24 @@ pub struct Diagnostic {
     pub span: Option<Range<usize>>,
     /// What to do about it.
     pub help: Option<String>,
+    /// The table or column of a schema it is about, when no line of the file names it.
+    pub subject: Option<String>,
 }
+
+/// Where what no file says stands.
+pub const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
 
 impl Diagnostic {
     /// A mistake at a place.
     #[must_use]
     pub fn at(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: Some(span), help: None }
+        Self { message: message.into(), span: Some(span), help: None, subject: None }
     }
 
     /// A mistake of the whole file.
     #[must_use]
     pub fn whole(message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: None, help: None }
+        Self { message: message.into(), span: None, help: None, subject: None }
     }
 
     /// The same with advice.
@@ -35,6 +40,19 @@ impl Diagnostic {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// The same, of a table or column that no line of the file names.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Whether no line of the file is at fault.
+    #[must_use]
+    pub fn is_placeless(&self) -> bool {
+        self.span.as_ref().is_none_or(|span| *span == NOWHERE)
     }
 
     /// The same, moved: `offset` is where the inner text begins in the outer one.
@@ -76,7 +94,7 @@ impl FileProblems {
                 text.push_str("\n\n");
             }
             let drawn = match &problem.span {
-                Some(span) => {
+                Some(span) if *span != NOWHERE => {
                     let span = clamp(span, &self.file.text);
                     let title = Level::ERROR.primary_title(problem.message.as_str());
                     let snippet = Snippet::source(self.file.text.as_str())
@@ -88,8 +106,12 @@ impl FileProblems {
                     }
                     renderer.render(&[group])
                 }
-                None => {
-                    let mut drawn = format!("error: {}\n --> {path}", problem.message);
+                _ => {
+                    let mut drawn = match &problem.subject {
+                        Some(subject) => format!("error: `{subject}`: {}", problem.message),
+                        None if problem.span.is_some() || path.is_empty() => format!("error: {}", problem.message),
+                        None => format!("error: {}\n --> {path}", problem.message),
+                    };
                     if let Some(help) = &problem.help {
                         let _ = write!(drawn, "\n  = help: {help}");
                     }
@@ -201,6 +223,14 @@ mod tests {
         assert!(drawn.contains("scenarios/a.toml:2:8"), "{drawn}");
         assert!(drawn.contains("rate = 0"), "{drawn}");
         assert!(drawn.contains("help: leave it out"), "{drawn}");
+    }
+
+    #[test]
+    fn a_mistake_of_the_schema_names_the_column_and_no_file() {
+        let file = SourceFile { path: "seed/shop.toml".into(), text: "row-count = 5\n".into() };
+        let problem = Diagnostic::at(NOWHERE, "nothing makes its rows differ").about("users.email").help("write email");
+        let drawn = file.problems(vec![problem]).draw();
+        assert_eq!(drawn, "error: `users.email`: nothing makes its rows differ\n  = help: write email");
     }
 
     #[test]

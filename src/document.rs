@@ -81,7 +81,12 @@ pub fn read<T>(text: &str, read: impl FnOnce(&mut Table<'_, '_>) -> Option<T>) -
     if !errors.is_empty() {
         return Err(errors
             .iter()
-            .map(|error| Diagnostic { message: error.message().to_owned(), span: error.span(), help: None })
+            .map(|error| Diagnostic {
+                message: error.message().to_owned(),
+                span: error.span(),
+                help: None,
+                subject: None,
+            })
             .collect());
     }
     let problems: Problems = Rc::default();

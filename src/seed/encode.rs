@@ -20,7 +20,8 @@ pub const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 )]
 pub struct EncodeError {
     table: String,
-    column: String,
+    /// The column.
+    pub column: String,
     row: u64,
     misfit: crate::expression::value::Misfit,
 }

@@ -15,6 +15,7 @@ pub mod heap;
 pub mod infer;
 mod letters;
 pub mod load;
+pub mod notes;
 pub mod outline;
 pub mod pair;
 pub mod pattern;

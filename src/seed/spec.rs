@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::growth::{Burst, Curve, Rate};
 use super::state::{Edge, MOST_SETS, Machine, Step, steps};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, NOWHERE};
 use crate::document::{self, Placed, PlacedText, Table};
 use crate::expression::distribution::number;
 use crate::expression::parse::parse;
@@ -88,7 +88,7 @@ pub struct TableSpec {
     pub name: Placed<String>,
     /// How many rows at a scale.
     pub row_count: PlacedExpr,
-    /// The number was not asked for: what the schema cannot hold may be left out.
+    /// The number was not asked for, or with `up_to`: what the schema cannot hold may be left out.
     pub flexible: bool,
     /// The order of its heap.
     pub heap_order: HeapOrder,
@@ -105,17 +105,20 @@ pub struct PlacedExpr {
     pub expr: Expr,
     /// The string in the file.
     pub source: PlacedText,
+    /// The table or column it was made for, when it was made from the catalog; empty otherwise.
+    pub subject: String,
 }
 
 impl PlacedExpr {
-    /// An expression this program made from the catalog.
+    /// An expression this program made from the catalog, for a table or a column.
     ///
     /// # Panics
     /// When the text is no expression, which is a bug here.
     #[must_use]
-    pub fn inferred(text: &str) -> Self {
+    pub fn inferred(subject: &str, text: &str) -> Self {
         let expr = parse(text).unwrap_or_else(|problem| panic!("inferred `{text}`: {}", problem.message));
-        Self { expr, source: PlacedText { text: text.to_owned(), span: NOWHERE, content_start: None } }
+        let source = PlacedText { text: text.to_owned(), span: NOWHERE, content_start: None };
+        Self { expr, source, subject: subject.to_owned() }
     }
 
     /// Whether it was made from the catalog rather than read from a file.
@@ -129,15 +132,12 @@ impl PlacedExpr {
     pub fn relocate(&self, problem: Diagnostic) -> Diagnostic {
         if self.is_inferred() {
             let help = problem.help.unwrap_or_else(|| "say in a spec what this column holds".to_owned());
-            let message = format!("{} (in `{}`, taken from the catalog)", problem.message, self.source.text);
-            return Diagnostic::whole(message).help(help);
+            let message = format!("{} (in `{}`, made from the catalog)", problem.message, self.source.text);
+            return Diagnostic::whole(message).help(help).about(self.subject.as_str());
         }
         self.source.relocate(problem)
     }
 }
-
-/// Where what no file says stands.
-pub const NOWHERE: std::ops::Range<usize> = usize::MAX..usize::MAX;
 
 /// Reads a spec.
 ///
@@ -360,7 +360,9 @@ fn read_table(name: Placed<String>, mut table: Table<'_, '_>) -> Option<TableSpe
         },
     });
     let columns = read_exprs(&mut table);
-    Some(TableSpec { name, row_count: row_count?, flexible: false, heap_order, fan_out, columns })
+    let row_count = row_count?;
+    let flexible = matches!(&row_count.expr.node, Node::Call(call, _) if call == UP_TO);
+    Some(TableSpec { name, row_count, flexible, heap_order, fan_out, columns })
 }
 
 fn read_expr(table: &mut Table<'_, '_>, key: &'static str) -> Option<PlacedExpr> {
@@ -375,7 +377,7 @@ fn read_exprs(table: &mut Table<'_, '_>) -> Vec<(Placed<String>, PlacedExpr)> {
 
 fn parse_placed(table: &Table<'_, '_>, source: PlacedText) -> Option<PlacedExpr> {
     match parse(&source.text) {
-        Ok(expr) => Some(PlacedExpr { expr, source }),
+        Ok(expr) => Some(PlacedExpr { expr, source, subject: String::new() }),
         Err(problem) => {
             table.problem(source.relocate(problem));
             None
@@ -383,12 +385,19 @@ fn parse_placed(table: &Table<'_, '_>, source: PlacedText) -> Option<PlacedExpr>
     }
 }
 
+/// `up_to(1_000 * scale)`: as many rows, or as many as the schema can hold.
+const UP_TO: &str = "up_to";
+
 /// The number of rows `row-count` asks for at a scale: arithmetic over `scale`, `sqrt()`, numbers.
 ///
 /// # Errors
 /// When the expression is anything else, or gives no number of rows.
 pub fn row_count(expr: &Expr, scale: f64) -> Result<u64, Diagnostic> {
-    let rows = libm::round(arithmetic(expr, scale)?);
+    let asked = match &expr.node {
+        Node::Call(name, arguments) if name == UP_TO && arguments.len() == 1 => &arguments[0].value,
+        _ => expr,
+    };
+    let rows = libm::round(arithmetic(asked, scale)?);
     if (0.0..1e12).contains(&rows) {
         return Ok(rows as u64);
     }
@@ -443,6 +452,9 @@ fan-out.user_id = "zipf(s 1.1)"
         let spec = parse_spec(GOOD).unwrap();
         assert_eq!(spec.span, 3 * 365 * 86_400_000_000);
         assert_eq!(row_count(&spec.tables[0].row_count.expr, 4.0).unwrap_or(0), 200);
+        let bounded = parse_spec(&GOOD.replace("1_000 * scale", "up_to(1_000 * scale)")).unwrap();
+        assert_eq!(row_count(&bounded.tables[1].row_count.expr, 2.0).unwrap_or(0), 2_000);
+        assert!(bounded.tables[1].flexible && !bounded.tables[0].flexible);
         assert_eq!(spec.tables.len(), 2);
     }
 

@@ -56,7 +56,7 @@ impl TrialError {
         match self {
             Self::Apply(ApplyError::Refused(_)) | Self::Directory(_) | Self::File(_) | Self::Read(_) => true,
             Self::Mix(_) | Self::Asked(_) | Self::Server(Error::Url(_)) => true,
-            Self::Load(LoadError::Encode(_) | LoadError::NotEmpty(_)) => true,
+            Self::Load(LoadError::Encode(_) | LoadError::NotEmpty(_) | LoadError::FilledByTrigger(_)) => true,
             Self::Load(LoadError::Server(_) | LoadError::CutShort { .. }) | Self::Server(_) | Self::Apply(_) => false,
             Self::Crew(CrewError::Drive(error)) => error.is_input(),
             Self::Crew(_) => false,

@@ -15,6 +15,7 @@ use crate::postgres::database::{Admin, Token, template_name};
 use crate::postgres::{Target, catalog, observe, row_security};
 use crate::seed;
 use crate::seed::load::Order;
+use crate::seed::load::append::Triggers;
 use crate::seed::load::session::{Guard, session};
 
 /// A template that is there.
@@ -107,7 +108,7 @@ async fn build_in(
     let order = Order { digest: "template".to_owned(), connections: dataset.loader_connections, part: (1, 1) };
     let plan = Arc::new(plan);
     if plan.adds() {
-        seed::load::append::append(&target, &plan, &catalog, &tell).await?;
+        seed::load::append::append(&target, &plan, &catalog, Triggers::Off, &tell).await?;
     } else {
         seed::load::load(&target, &mut guard, &plan, &catalog, &order, &tell).await?;
     }

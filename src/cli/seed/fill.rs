@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex};
 use anyhow::anyhow;
 
 use super::inputs::Inputs;
-use super::{Arguments, show};
+use super::notes::Moment;
+use super::{Arguments, notes, show};
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::interrupt::interrupted;
 use crate::cli::progress::Progress;
 use crate::cli::report::say;
 use crate::clock::Clock;
 use crate::postgres::{Target, row_security};
+use crate::seed::load::append::Triggers;
 use crate::seed::load::session::Guard;
-use crate::seed::load::{self, Doing, Loaded, Order, append, journal};
+use crate::seed::load::{self, Doing, Loaded, Order, append, check, journal};
 
 /// Times of the stages, as the loader's events tell them, in nanoseconds.
 #[derive(Debug, Default, Clone)]
@@ -103,8 +105,9 @@ pub(super) async fn fill(
     let listener = listener(&stages, progress, clock);
     let (plan, spec, catalog) = (Arc::new(inputs.plan), inputs.spec, inputs.catalog);
     let load = async {
-        if plan.adds() {
-            return append::append(target, &plan, &catalog, &listener).await.map(|()| Loaded::Whole);
+        if plan.adds() || arguments.fire_triggers {
+            let triggers = if arguments.fire_triggers { Triggers::Fire } else { Triggers::Off };
+            return append::append(target, &plan, &catalog, triggers, &listener).await.map(|()| Loaded::Whole);
         }
         load::load(target, guard, &plan, &catalog, &order, &listener).await
     };
@@ -137,6 +140,13 @@ pub(super) async fn fill(
     show::summary(target, &plan, &stages, whole).await?;
     let mut connection = target.connect().await.map_err(Failure::environment)?;
     let lifted = row_security::begin_lifted(&mut connection).await.map_err(Failure::environment)?;
+    let mut notes = crate::seed::notes::unfired(&plan, &catalog);
+    if arguments.fire_triggers {
+        notes.clear();
+    }
+    notes.extend(crate::seed::notes::few_parents(&plan));
+    notes.extend(check::empty_keys(&mut connection, &plan, &catalog).await.map_err(Failure::environment)?);
+    say(&notes::text(&notes, Moment::Load))?;
     let hold = show::asserts(&mut connection, &spec).await?;
     row_security::end_lifted(&mut connection, lifted).await.map_err(Failure::environment)?;
     Ok(if hold { ExitStatus::Ok } else { ExitStatus::Regressed })

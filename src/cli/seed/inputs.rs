@@ -13,9 +13,10 @@ use crate::cli::project::Project;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::postgres::catalog::{self, Catalog};
 use crate::seed::infer::{self, Refusal};
-use crate::seed::load::{check, held, journal};
+use crate::seed::load::{check, held, journal, probe};
+use crate::seed::outline::Outline;
 use crate::seed::plan::{self, Held, Plan};
-use crate::seed::{Spec, outline, spec};
+use crate::seed::{Spec, spec};
 use crate::units::{Seed, count_text};
 
 /// Everything that is known before a row is made.
@@ -74,8 +75,35 @@ pub(super) async fn draft(
     let held = held::held(connection, &catalog).await.map_err(Failure::environment)?;
     let (spec, refusals) = infer::whole(&catalog, &held, arguments.rows);
     let seed = Seed(arguments.seed.or(project.seed).unwrap_or(42));
-    let plan = plan::plan(&spec, &catalog, &held, arguments.scale.unwrap_or(1.0), seed).ok();
-    Ok(outline::toml(&spec, &catalog, plan.as_ref(), &refusals))
+    let scale = arguments.scale.unwrap_or(1.0);
+    let mut outline = Outline::new(&catalog, spec, refusals);
+    // What is refused leaves other tables without parents, so that each refusal may show the next.
+    loop {
+        let plan = match plan::plan(&outline.spec, &catalog, &held, scale, seed) {
+            Ok(plan) => plan,
+            Err(problems) => {
+                let mut is_new = false;
+                problems.iter().for_each(|problem| is_new |= outline.refuse_problem(problem));
+                if is_new {
+                    continue;
+                }
+                outline.problems = problems;
+                break;
+            }
+        };
+        match probe::probe(connection, &plan, &catalog).await {
+            Ok(refusals) if outline.refuse(refusals.clone()) => continue,
+            Ok(_) => {}
+            Err(error) => outline.untried = Some(error.to_string()),
+        }
+        let other_scales = [scale / 100.0, scale * 100.0].map(|s| plan::plan(&outline.spec, &catalog, &held, s, seed));
+        for plan in other_scales.iter().flatten().chain([&plan]) {
+            let bounded = plan.tables.iter().enumerate().filter(|(_, table)| table.lowered.is_some());
+            outline.bounded.extend(bounded.map(|(index, _)| index));
+        }
+        break;
+    }
+    Ok(outline.toml(&format!("{} * scale", arguments.rows)))
 }
 
 struct Reader<'a> {
@@ -168,8 +196,8 @@ impl Reader<'_> {
 }
 
 fn in_file(file: Option<&SourceFile>, problems: Vec<Diagnostic>) -> Failure {
-    let catalog = SourceFile { path: PathBuf::from("(the catalog)"), text: String::new() };
-    Failure::usage(file.cloned().unwrap_or(catalog).problems(problems))
+    let no_file = SourceFile { path: PathBuf::new(), text: String::new() };
+    Failure::usage(file.cloned().unwrap_or(no_file).problems(problems))
 }
 
 /// What cannot be satisfied, all of it, before anything is loaded.

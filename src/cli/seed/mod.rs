@@ -2,6 +2,7 @@
 
 mod fill;
 mod inputs;
+mod notes;
 mod show;
 
 use std::path::PathBuf;
@@ -98,6 +99,9 @@ pub(super) struct Arguments {
     /// Name the database at --url, when some of its tables hold rows: those stay as they are
     #[arg(long, value_name = "DATABASE", help_heading = "Target")]
     into: Option<String>,
+    /// Leave triggers on during the load: one connection, one transaction, parents first, indexes in place
+    #[arg(long, conflicts_with_all = ["shard", "loaders", "resume", "check"], help_heading = "Dataset")]
+    fire_triggers: bool,
     /// Print what would be made, and make nothing
     #[arg(long, help_heading = "Action")]
     dry_run: bool,
@@ -207,7 +211,7 @@ async fn filled(
         Some(Verb::Init) | None => {}
     }
     if arguments.check {
-        return show::checked(&mut connection, &inputs).await;
+        return show::checked(&mut connection, &inputs, embedded || arguments.allow_writes).await;
     }
     row_security::end_lifted(&mut connection, lifted).await.map_err(Failure::environment)?;
     let Some(mut guard) = guard else {
@@ -273,9 +277,13 @@ fn may_begin(arguments: &Arguments, target: &Target, embedded: bool, inputs: &In
         return Err(Failure::usage(anyhow!("nothing to resume: no load was cut off here")));
     }
     let name = target.database_name();
-    if !embedded && inputs.catalog.tables.values().any(|t| t.has_rows) && arguments.into.as_deref() != Some(name) {
+    let holding = inputs.catalog.tables.iter().filter(|(_, table)| table.has_rows && !table.bookkeeping);
+    let holding: Vec<String> = holding.map(|(name, _)| name.clone()).collect();
+    if !embedded && !holding.is_empty() && arguments.into.as_deref() != Some(name) {
         return Err(Failure::usage(anyhow!(
-            "tables of `{name}` hold rows, so it may be somebody's\n  = help: add --into {name} to fill it; rows that are there stay as they are"
+            "{} of `{name}` {} rows, so the database may be somebody's\n  = help: add --into {name} to fill it; rows that are there stay as they are",
+            notes::names(&holding, "tables"),
+            if holding.len() == 1 { "holds" } else { "hold" }
         )));
     }
     if let Some(ours) = inputs.ours.first().filter(|_| arguments.append.is_empty()) {

@@ -6,13 +6,14 @@ use anyhow::anyhow;
 use sqlx::postgres::PgConnection;
 
 use super::inputs::Inputs;
+use super::notes::Moment;
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::report::say;
 use crate::postgres::{Target, catalog};
 use crate::report::terminal::table;
 use crate::seed::generate::Cell;
-use crate::seed::load::check;
-use crate::seed::{Plan, Spec, encode};
+use crate::seed::load::{check, tried};
+use crate::seed::{Plan, Spec, encode, notes};
 use crate::units::{bytes_text, count_text, duration_text};
 
 pub(super) fn explain(inputs: &Inputs, column: &str) -> Result<ExitStatus, Failure> {
@@ -73,15 +74,23 @@ pub(super) fn dry_run(inputs: &Inputs) -> String {
         rows.push(vec![planned.name.clone(), count_text(planned.rows), bytes_text(bytes), note]);
     }
     rows.push(vec!["all".to_owned(), count_text(all_rows), bytes_text(all_bytes), "without indexes".to_owned()]);
+    let (plan, catalog) = (&inputs.plan, &inputs.catalog);
+    let known = [notes::unfired(plan, catalog), notes::few_parents(plan), notes::empty_keys(plan, catalog)].concat();
     format!(
-        "{}scale {} · seed {} · nothing was written\n",
+        "{}{}scale {} · seed {} · nothing was written\n",
         table(&["table", "rows", "heap", ""], rows),
+        super::notes::text(&known, Moment::DryRun),
         inputs.scale,
         inputs.seed.0
     )
 }
 
-pub(super) async fn checked(connection: &mut PgConnection, inputs: &Inputs) -> Result<ExitStatus, Failure> {
+/// Checks a filled database; `may_write` permits a transaction that is rolled back.
+pub(super) async fn checked(
+    connection: &mut PgConnection,
+    inputs: &Inputs,
+    may_write: bool,
+) -> Result<ExitStatus, Failure> {
     let found = check::check(connection, &inputs.plan, &inputs.catalog).await.map_err(Failure::environment)?;
     let mut rows = Vec::new();
     let mut broken = 0;
@@ -91,6 +100,13 @@ pub(super) async fn checked(connection: &mut PgConnection, inputs: &Inputs) -> R
         rows.push(vec![checked.table.clone(), count_text(checked.rows), checked.digest.clone(), word]);
     }
     say(&table(&["table", "rows", "digest", "rows, keys, uniques, CHECKs"], rows))?;
+    let mut known = notes::unfired(&inputs.plan, &inputs.catalog);
+    known.extend(notes::few_parents(&inputs.plan));
+    known.extend(check::empty_keys(connection, &inputs.plan, &inputs.catalog).await.map_err(Failure::environment)?);
+    if may_write {
+        known.extend(tried::tried(connection, &inputs.plan, &inputs.catalog).await.map_err(Failure::environment)?);
+    }
+    say(&super::notes::text(&known, Moment::Check))?;
     let held = asserts(connection, &inputs.spec).await?;
     Ok(if broken == 0 && held { ExitStatus::Ok } else { ExitStatus::Regressed })
 }

@@ -1,5 +1,7 @@
 //! What tables a database has and what binds their rows. Must only read.
 
+mod bookkeeping;
+mod triggers;
 mod types;
 
 use std::collections::BTreeMap;
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
+pub use triggers::{FiredBy, Trigger};
 pub use types::{Type, TypeKind};
 
 use super::error::Error;
@@ -22,7 +25,7 @@ pub struct Catalog {
 }
 
 /// A table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Table {
     /// Its schema.
     pub schema: String,
@@ -49,6 +52,12 @@ pub struct Table {
     pub has_rows: bool,
     /// The highest value of its whole-number keys; 0 when it has no rows or no such key.
     pub highest_key: u64,
+    /// Triggers and rules of the user's that an INSERT of a row fires.
+    #[serde(default)]
+    pub triggers: Vec<Trigger>,
+    /// A migration tool's or a framework's own table, such as `schema_migrations`: not an application's to fill.
+    #[serde(default)]
+    pub bookkeeping: bool,
 }
 
 /// A column.
@@ -150,6 +159,8 @@ async fn read_all(connection: &mut PgConnection) -> Result<Catalog, sqlx::Error>
             _ => table.partitions.push(text),
         }
     }
+    triggers::read(connection, &mut catalog).await?;
+    bookkeeping::mark(&mut catalog);
     for table in catalog.tables.values_mut() {
         table.has_rows = has_rows(connection, table).await?;
         if table.has_rows {
@@ -384,20 +395,7 @@ fn add_column(catalog: &mut Catalog, types: &Types, row: &PgRow) -> Result<(), s
     let key: String = row.try_get(0)?;
     let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
     let partitioned = row.try_get(11)?;
-    let table = catalog.tables.entry(key).or_insert_with(|| Table {
-        schema,
-        name,
-        partitioned,
-        columns: Vec::new(),
-        references: Vec::new(),
-        uniques: Vec::new(),
-        checks: Vec::new(),
-        exclusions: Vec::new(),
-        indexed: Vec::new(),
-        partitions: Vec::new(),
-        has_rows: false,
-        highest_key: 0,
-    });
+    let table = catalog.tables.entry(key).or_insert_with(|| Table { schema, name, partitioned, ..Table::default() });
     let kind = types.resolve(row.try_get::<i64, _>(4)? as u32, row.try_get(5)?, row.try_get(6)?);
     table.columns.push(Column {
         name: row.try_get(3)?,

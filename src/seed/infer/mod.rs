@@ -6,17 +6,21 @@
 mod bounds;
 mod classes;
 mod columns;
+mod complete;
 mod content;
 mod keys;
 mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use complete::{complete, drop_keys_to_empty};
+
 use super::condition::{Case, Tree, both, cases, parse};
 use super::plan::Held;
-use super::spec::{HeapOrder, NOWHERE, PlacedExpr, Spec, TableSpec};
+use super::spec::{HeapOrder, PlacedExpr, Spec, TableSpec};
+use crate::diagnostic::NOWHERE;
 use crate::document::Placed;
-use crate::postgres::catalog::{Catalog, Column, Table};
+use crate::postgres::catalog::{Catalog, Table};
 
 /// Something the catalog asks for that was not understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +70,12 @@ pub fn whole(catalog: &Catalog, held: &Held, rows: u64) -> (Spec, Vec<Refusal>) 
             tables.extend(held_table(name, held));
             continue;
         }
+        if table.bookkeeping {
+            continue;
+        }
         let (mut spec, found) = draft(catalog, &classes, name, held);
         if spec.row_count.source.text == "0" {
-            spec.row_count = PlacedExpr::inferred(&format!("{rows} * scale"));
+            spec.row_count = PlacedExpr::inferred(name, &format!("{rows} * scale"));
         }
         refusals.extend(found);
         tables.push(spec);
@@ -87,69 +94,6 @@ pub fn whole(catalog: &Catalog, held: &Held, rows: u64) -> (Spec, Vec<Refusal>) 
     (spec, refusals)
 }
 
-/// What a given spec leaves unsaid: columns of the tables it names that must have a value and get none, and
-/// every table it does not name, if it says how many rows those have.
-#[must_use]
-pub fn complete(given: &Spec, catalog: &Catalog, held: &Held) -> (Spec, Vec<Refusal>) {
-    let mut refusals = Vec::new();
-    let classes = classes::Classes::new(catalog, &mut Vec::new());
-    let mut spec = given.clone();
-    for table in &mut spec.tables {
-        let Some((name, found)) = catalog.tables.get_key_value(bare(&table.name.value)) else { continue };
-        if table.columns.is_empty() && table.fan_out.is_empty() {
-            // Only the number of rows was asked for: the rest is the catalog's.
-            let (inferred, found) = draft(catalog, &classes, name, held);
-            (table.columns, table.fan_out) = (inferred.columns, inferred.fan_out);
-            refusals.extend(found);
-            continue;
-        }
-        let said: BTreeSet<&str> =
-            table.columns.iter().chain(&table.fan_out).map(|(column, _)| column.value.as_str()).collect();
-        let of_said_key = |column: &str| {
-            found
-                .references
-                .iter()
-                .any(|r| r.columns.iter().any(|c| c == column) && r.columns.iter().any(|c| said.contains(c.as_str())))
-        };
-        // A default such as now() would give other rows every time.
-        let varies = |c: &Column| c.counted || c.default.as_ref().is_some_and(|default| !columns::is_constant(default));
-        let unfilled = |c: &Column| !c.generated && (c.required && !c.filled_by_server() || varies(c));
-        let missing: BTreeSet<&str> = found
-            .columns
-            .iter()
-            .filter(|c| unfilled(c) && !said.contains(c.name.as_str()) && !of_said_key(&c.name))
-            .map(|c| c.name.as_str())
-            .collect();
-        if missing.is_empty() {
-            continue;
-        }
-        let (inferred, found) = draft(catalog, &classes, name, held);
-        let wanted = |(column, _): &(Placed<String>, PlacedExpr)| missing.contains(column.value.as_str());
-        let fans = inferred.fan_out.into_iter().filter(wanted);
-        let columns: Vec<_> = inferred.columns.into_iter().filter(wanted).collect();
-        let fans: Vec<_> = fans.collect();
-        table.fan_out.extend(fans);
-        table.columns.extend(columns);
-        refusals.extend(found.into_iter().filter(|r| missing.contains(r.constraint.as_str())));
-    }
-    for name in keys::parents_first(catalog) {
-        if spec.tables.iter().any(|table| bare(&table.name.value) == name) {
-            continue;
-        }
-        if catalog.tables[name].has_rows {
-            spec.tables.extend(held_table(name, held));
-        } else if let Some(rows) = &given.other_tables {
-            let (mut table, found) = draft(catalog, &classes, name, held);
-            if table.row_count.source.text == "0" {
-                table.row_count = rows.clone();
-            }
-            spec.tables.push(table);
-            refusals.extend(found);
-        }
-    }
-    (spec, refusals)
-}
-
 fn bare(name: &str) -> &str {
     name.strip_prefix("public.").unwrap_or(name)
 }
@@ -161,8 +105,8 @@ fn held_table(name: &str, held: &Held) -> Option<TableSpec> {
         .map(|((_, column), values)| (column, values.len()))
         .collect();
     let rows = columns.first()?.1;
-    let columns = columns.into_iter().map(|(column, _)| placed(column, "held()")).collect();
-    let row_count = PlacedExpr::inferred(&rows.to_string());
+    let columns = columns.into_iter().map(|(column, _)| placed(name, column, "held()")).collect();
+    let row_count = PlacedExpr::inferred(name, &rows.to_string());
     let heap_order = HeapOrder::Time;
     Some(TableSpec { name: named(name), row_count, flexible: false, heap_order, fan_out: Vec::new(), columns })
 }
@@ -191,9 +135,9 @@ fn draft<'a>(
     draft.make_unique();
     let fan_out = draft.fan_outs(held);
     let columns = draft.columns(&fan_out);
-    let columns = columns.iter().map(|(column, text)| placed(column, text)).collect();
-    let fan_out = fan_out.iter().map(|(column, text)| placed(column, text)).collect();
-    let row_count = PlacedExpr::inferred(&draft.most_rows.unwrap_or(0).to_string());
+    let columns = columns.iter().map(|(column, text)| placed(name, column, text)).collect();
+    let fan_out = fan_out.iter().map(|(column, text)| placed(name, column, text)).collect();
+    let row_count = PlacedExpr::inferred(name, &draft.most_rows.unwrap_or(0).to_string());
     let heap_order = HeapOrder::Time;
     (TableSpec { name: named(name), row_count, flexible: true, heap_order, fan_out, columns }, draft.refusals)
 }
@@ -202,8 +146,8 @@ fn named(name: &str) -> Placed<String> {
     Placed { value: name.to_owned(), span: NOWHERE }
 }
 
-fn placed(column: &str, text: &str) -> (Placed<String>, PlacedExpr) {
-    (named(column), PlacedExpr::inferred(text))
+fn placed(table: &str, column: &str, text: &str) -> (Placed<String>, PlacedExpr) {
+    (named(column), PlacedExpr::inferred(&format!("{table}.{column}"), text))
 }
 
 impl Draft<'_> {

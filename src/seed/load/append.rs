@@ -15,6 +15,15 @@ use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target};
 use crate::seed::plan::{Plan, TablePlan};
 
+/// Whether triggers of the user's fire for the rows that are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Triggers {
+    /// They are taken off, as in a load of empty tables.
+    Off,
+    /// They are left on.
+    Fire,
+}
+
 /// Adds the plan's new rows.
 ///
 /// # Errors
@@ -23,6 +32,7 @@ pub async fn append(
     target: &Target,
     plan: &Arc<Plan>,
     catalog: &Catalog,
+    triggers: Triggers,
     listener: &Listener,
 ) -> Result<(), LoadError> {
     const APPEND: &str = "add rows";
@@ -37,10 +47,17 @@ pub async fn append(
     row_security::lift(&mut connection, &secured).await?;
     for (place, table) in order.iter().enumerate() {
         let later = cycle_keys(plan, catalog, *table, &order[place + 1..]);
-        back.extend(take_off(&mut connection, &plan.tables[*table], &later).await?);
+        back.extend(take_off(&mut connection, &plan.tables[*table], &later, triggers).await?);
     }
     for table in order {
         let planned = &plan.tables[table];
+        // Its keys would meet those of rows that the trigger of a table before it wrote.
+        if planned.first == 0 && !planned.beside && triggers == Triggers::Fire {
+            let holds_rows = copy::holds_rows(&mut connection, &planned.own_rows).await;
+            if holds_rows.map_err(|e| Error::doing(APPEND, e))? {
+                return Err(LoadError::FilledByTrigger(planned.name.clone()));
+            }
+        }
         let before = done;
         let sent = std::cell::Cell::new(0);
         let tell = |rows: u64, bytes: u64| {
@@ -98,13 +115,18 @@ fn cycle_keys(plan: &Plan, catalog: &Catalog, table: usize, later: &[usize]) -> 
 
 /// Takes triggers off, which would write rows of their own, and keys of cycles, which cannot hold while tables are
 /// filled one after the other. Gives the statements that bring both back, for the same transaction.
-async fn take_off(connection: &mut PgConnection, table: &TablePlan, keys: &[String]) -> Result<Vec<String>, Error> {
+async fn take_off(
+    connection: &mut PgConnection,
+    table: &TablePlan,
+    keys: &[String],
+    triggers: Triggers,
+) -> Result<Vec<String>, Error> {
     let doing = |e| Error::doing("take triggers and keys of cycles off", e);
     let rows = query(
         "SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname),
                 format('ALTER TABLE %s ENABLE %s TRIGGER %I', tgrelid::regclass,
                        CASE tgenabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' ELSE '' END, tgname), NULL
-         FROM pg_trigger WHERE coalesce(pg_partition_root(tgrelid), tgrelid) = $1::regclass AND NOT tgisinternal AND tgparentid = 0 AND tgenabled <> 'D'
+         FROM pg_trigger WHERE coalesce(pg_partition_root(tgrelid), tgrelid) = $1::regclass AND $3 AND NOT tgisinternal AND tgparentid = 0 AND tgenabled <> 'D'
          UNION ALL
          SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
                 format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)),
@@ -113,6 +135,7 @@ async fn take_off(connection: &mut PgConnection, table: &TablePlan, keys: &[Stri
     )
     .bind(table.sql_name.clone())
     .bind(keys.to_vec())
+    .bind(triggers == Triggers::Off)
     .fetch_all(&mut *connection)
     .await
     .map_err(doing)?;

@@ -5,8 +5,9 @@ use sqlx::postgres::PgConnection;
 
 use crate::expression::{SqlType, Value};
 use crate::postgres::Error;
-use crate::postgres::catalog::{Catalog, Table};
+use crate::postgres::catalog::{Catalog, Reference, Table};
 use crate::postgres::sql_text::{identifier, query};
+use crate::seed::notes::{self, Note};
 use crate::seed::plan::Plan;
 use crate::seed::spec::Assert;
 
@@ -55,6 +56,30 @@ pub async fn check(connection: &mut PgConnection, plan: &Plan, catalog: &Catalog
             }
         }
         found.push(Checked { table: planned.name.clone(), rows, digest: format!("{digest:0>16}"), problems });
+    }
+    Ok(found)
+}
+
+/// Foreign keys of filled tables that are NULL in every row.
+///
+/// # Errors
+/// When a table cannot be read.
+pub async fn empty_keys(connection: &mut PgConnection, plan: &Plan, catalog: &Catalog) -> Result<Vec<Note>, Error> {
+    let mut found = Vec::new();
+    for (planned, table) in notes::filled(plan, catalog) {
+        let may_be_null = |r: &&Reference| r.columns.iter().any(|c| table.column(c).is_some_and(|c| !c.required));
+        for reference in table.references.iter().filter(may_be_null) {
+            let present: Vec<String> =
+                reference.columns.iter().map(|c| format!("{} IS NOT NULL", identifier(c))).collect();
+            let sql = format!("SELECT EXISTS (SELECT FROM {} WHERE {})", table.own_rows(), present.join(" AND "));
+            let row = query(sql).fetch_one(&mut *connection).await;
+            let exists: bool = row
+                .and_then(|row| row.try_get(0))
+                .map_err(|e| Error::doing(format!("look for parents of `{}`", planned.name), e))?;
+            if !exists {
+                found.push(notes::empty_key(planned, reference));
+            }
+        }
     }
     Ok(found)
 }

@@ -74,6 +74,13 @@ pub(super) async fn copy_rows(
     let spec = &plan.tables[table];
     let doing = |e| Error::doing(format!("load the table `{}`", spec.name), e);
     let planned = rows.end - rows.start;
+    if spec.columns.is_empty() {
+        // COPY has no form for rows that the server fills as a whole.
+        let sql = format!("INSERT INTO {} SELECT FROM generate_series(1, {planned})", spec.sql_name);
+        query(sql).execute(&mut *connection).await.map_err(doing)?;
+        tell(planned, 0);
+        return Ok(());
+    }
     let columns: Vec<String> = spec.columns.iter().map(|c| identifier(&c.name)).collect();
     let format = if spec.text { "text" } else { "binary" };
     let statement = format!("COPY {} ({}) FROM STDIN (FORMAT {format}{option})", spec.sql_name, columns.join(", "));

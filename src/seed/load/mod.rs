@@ -11,6 +11,7 @@ pub mod journal;
 pub mod probe;
 pub mod session;
 mod strip;
+pub mod tried;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -107,6 +108,11 @@ pub enum LoadError {
         "the table `{0}` got rows from somebody else while it was about to be filled\n  = help: let nothing else write during a load"
     )]
     NotEmpty(String),
+    /// A trigger of a table that was filled before wrote into it.
+    #[error(
+        "triggers of other tables wrote rows into `{0}` before it was filled, and its keys would meet theirs\n  = help: leave it to the triggers: [table.{0}] row-count = \"0\" in a spec"
+    )]
+    FilledByTrigger(String),
 }
 
 /// What is loaded, and by how many.

@@ -5,9 +5,9 @@ use sqlx::postgres::PgConnection;
 
 use super::run;
 use crate::postgres::catalog::Catalog;
-use crate::postgres::sql_text::{identifier, query};
+use crate::postgres::sql_text::{identifier, literal, qualified, query};
 use crate::postgres::{Error, error};
-use crate::seed::encode;
+use crate::seed::encode::{self, EncodeError};
 use crate::seed::infer::Refusal;
 use crate::seed::plan::{Plan, TablePlan};
 
@@ -28,20 +28,41 @@ pub async fn probe(connection: &mut PgConnection, plan: &Plan, catalog: &Catalog
         let tried = probe_table(connection, plan, index, catalog, &mut refusals).await;
         run(connection, "ROLLBACK", "end a probe").await?;
         if let Err(problem) = tried {
-            refusals.push(refusal(table, &problem.0, &problem.1));
+            refusals.push(refusal(table, &problem.subject, &problem.reason));
         }
     }
     Ok(refusals)
 }
 
-/// The constraint a row broke, and the server's words.
-struct Broken(String, String);
+/// What a sample row broke, by the name that the user's schema has for it, and the server's words.
+struct Broken {
+    subject: String,
+    reason: String,
+}
+
+/// What rows break that no constraint or column is named for, such as an error in the function of an index.
+const ROWS: &str = "sample rows";
 
 impl From<sqlx::Error> for Broken {
     fn from(error: sqlx::Error) -> Self {
-        let constraint = error::database_error(&error).and_then(|e| e.constraint().or(e.column()).map(str::to_owned));
-        Self(constraint.unwrap_or_else(|| "(type)".to_owned()), error::describe(&error))
+        let server = error::database_error(&error);
+        let named = server.and_then(|e| e.constraint().or(e.column()).map(str::to_owned));
+        let subject = named.or_else(|| server.and_then(|e| copied_column(e.r#where()?)));
+        Self { subject: subject.unwrap_or_else(|| ROWS.to_owned()), reason: error::describe(&error) }
     }
+}
+
+impl From<EncodeError> for Broken {
+    fn from(error: EncodeError) -> Self {
+        Self { subject: error.column.clone(), reason: error.to_string() }
+    }
+}
+
+/// The column in the context of an error of COPY: `COPY users, line 3, column born: "x"`.
+fn copied_column(context: &str) -> Option<String> {
+    let line = context.lines().find(|line| line.starts_with("COPY "))?;
+    let rest = line.split_once(", column ")?.1;
+    Some(rest.split_once(": ").map_or(rest, |(column, _)| column).to_owned())
 }
 
 async fn probe_table(
@@ -59,6 +80,8 @@ async fn probe_table(
     );
     query(make).execute(&mut *connection).await?;
     let columns: Vec<String> = table.columns.iter().map(|c| identifier(&c.name)).collect();
+    name_as_the_users(connection, &found.schema, &found.name).await?;
+    let copy_of = format!("pg_temp.{}", identifier(&found.name));
     // What the server fills may be NOT NULL here without the default that fills it. A default that takes a
     // number from a sequence would take it for good.
     for column in found.columns.iter().filter(|c| c.required && !c.generated) {
@@ -68,16 +91,16 @@ async fn probe_table(
                 None => "DROP NOT NULL".to_owned(),
             };
             let name = identifier(&column.name);
-            let alter = format!("ALTER TABLE weighbridge_probe ALTER COLUMN {name} {change}");
+            let alter = format!("ALTER TABLE {copy_of} ALTER COLUMN {name} {change}");
             query(alter).execute(&mut *connection).await?;
         }
     }
     let format = if table.text { "text" } else { "binary" };
-    let copy = format!("COPY weighbridge_probe ({}) FROM STDIN (FORMAT {format})", columns.join(", "));
+    let copy = format!("COPY {copy_of} ({}) FROM STDIN (FORMAT {format})", columns.join(", "));
     let mut bytes = if table.text { Vec::new() } else { encode::HEADER.to_vec() };
     for range in sample(table.rows - table.first) {
         let rows = range.map(|row| table.first + row);
-        encode::rows(plan, index, rows, &mut bytes).map_err(|e| Broken("(type)".to_owned(), e.to_string()))?;
+        encode::rows(plan, index, rows, &mut bytes)?;
     }
     if !table.text {
         bytes.extend_from_slice(encode::TRAILER);
@@ -89,12 +112,10 @@ async fn probe_table(
         found.checks.iter().map(|check| (check.name.clone(), check.expression.clone())).collect();
     if !found.partitions.is_empty() && found.partitions.iter().all(Option::is_some) {
         let leaves: Vec<String> = found.partitions.iter().flatten().map(|p| format!("({p})")).collect();
-        conditions.push(("(partitions)".to_owned(), leaves.join(" OR ")));
+        conditions.push(("bounds of its partitions".to_owned(), leaves.join(" OR ")));
     }
     for (name, condition) in conditions {
-        let count = format!(
-            "SELECT count(*), (SELECT count(*) FROM weighbridge_probe) FROM weighbridge_probe WHERE NOT ({condition})"
-        );
+        let count = format!("SELECT count(*), (SELECT count(*) FROM {copy_of}) FROM {copy_of} WHERE NOT ({condition})");
         let row = query(count).fetch_one(&mut *connection).await?;
         let (broken, all): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         if 0 < broken {
@@ -102,6 +123,37 @@ async fn probe_table(
         }
     }
     Ok(())
+}
+
+/// Gives the copy and its indexes the names of the table and indexes they are copies of, so that the server's own
+/// messages name what the user knows. Temporary tables have a schema of their own.
+async fn name_as_the_users(connection: &mut PgConnection, schema: &str, table: &str) -> Result<(), sqlx::Error> {
+    let original = format!("{}::regclass", literal(&qualified(schema, table)));
+    let indexes = format!(
+        "WITH defined AS (
+             SELECT c.relname, i.indrelid, row_number() OVER (PARTITION BY i.indrelid, d.text ORDER BY c.oid) AS copy, d.text
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+             CROSS JOIN LATERAL (SELECT concat_ws(' ', i.indisunique, i.indisprimary, c.relam, pg_get_expr(i.indpred, i.indrelid),
+                 (SELECT string_agg(pg_get_indexdef(c.oid, n, true), ', ' ORDER BY n) FROM generate_series(1, i.indnatts) n)) AS text) d
+             WHERE i.indrelid IN ('pg_temp.weighbridge_probe'::regclass, {original}))
+         SELECT copied.relname::text, users.relname::text FROM defined copied JOIN defined users USING (text, copy)
+         WHERE copied.indrelid = 'pg_temp.weighbridge_probe'::regclass AND users.indrelid = {original}"
+    );
+    let rows = query(indexes).fetch_all(&mut *connection).await?;
+    // Two steps, so that no name is taken yet.
+    let mut renames: Vec<(String, String)> = Vec::new();
+    for (number, row) in rows.iter().enumerate() {
+        let (copied, users): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let between = format!("weighbridge_probe_{number}");
+        renames.insert(0, (copied, between.clone()));
+        renames.push((between, users));
+    }
+    for (from, to) in renames {
+        let rename = format!("ALTER INDEX pg_temp.{} RENAME TO {}", identifier(&from), identifier(&to));
+        query(rename).execute(&mut *connection).await?;
+    }
+    let rename = format!("ALTER TABLE pg_temp.weighbridge_probe RENAME TO {}", identifier(table));
+    query(rename).execute(connection).await.map(drop)
 }
 
 fn refusal(table: &TablePlan, constraint: &str, reason: &str) -> Refusal {
@@ -126,6 +178,14 @@ fn sample(rows: u64) -> Vec<std::ops::Range<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_column_is_read_from_the_context_of_copy() {
+        let column = |context| copied_column(context);
+        assert_eq!(column("COPY users, line 3, column born: \"x\"").as_deref(), Some("born"));
+        assert_eq!(column("SQL function f\nCOPY a, line 1, column odd name").as_deref(), Some("odd name"));
+        assert_eq!(column("COPY users, line 3"), None);
+    }
 
     #[test]
     fn a_sample_is_of_rows_there_are_and_none_twice() {

@@ -157,10 +157,10 @@ pub fn plan_on(
     planner.layouts = tables.clone().map(|t| planner.layout(t)).collect();
     planner.lower_rows();
     planner.growth = tables.clone().map(|t| planner.table_growth(t)).collect();
-    planner.fans = tables.clone().map(|t| planner.fans(t)).collect();
+    planner.fans = tables.clone().map(|t| planner.about(t, |planner| planner.fans(t))).collect();
     let mut made = Vec::new();
     if planner.problems.is_empty() {
-        made = tables.filter_map(|t| planner.table(t)).collect();
+        made = tables.filter_map(|t| planner.about(t, |planner| planner.table(t))).collect();
     }
     if planner.problems.is_empty() {
         planner.check_loops(&made);
@@ -208,6 +208,16 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    /// What no line of a file is to blame for is of this table.
+    fn about<T>(&mut self, table: usize, find: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.problems.len();
+        let found = find(self);
+        for problem in self.problems[before..].iter_mut().filter(|p| p.is_placeless() && p.subject.is_none()) {
+            problem.subject = Some(self.spec.tables[table].name.value.clone());
+        }
+        found
+    }
+
     /// The state machine an expression names.
     pub(super) fn machine(&self, expr: &Expr) -> Option<&'a Machine> {
         let name = called(expr, "state")?;
@@ -444,7 +454,7 @@ impl<'a> Planner<'a> {
 }
 
 /// The name a call such as `state(payment)` has as its first argument, wherever it stands in an expression.
-fn called<'e>(expr: &'e Expr, wanted: &str) -> Option<&'e str> {
+pub(super) fn called<'e>(expr: &'e Expr, wanted: &str) -> Option<&'e str> {
     match &expr.node {
         Node::Call(name, arguments) if name == wanted => match &arguments.first()?.value.node {
             Node::Path(path) => path.first().map(String::as_str),

@@ -1,0 +1,118 @@
+//! What there is to know of a dataset, in words. Must say nothing that the data does not hold.
+
+use crate::postgres::catalog::FiredBy;
+use crate::seed::notes::{Note, Outcome};
+use crate::units::{count_text, plural};
+
+/// When the notes are read: what they are about lies ahead, or is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Before a load.
+    DryRun,
+    /// After it.
+    Load,
+    /// Of a filled database.
+    Check,
+}
+
+/// Names that a list shows before it counts the rest.
+const MAX_NAMES: usize = 6;
+
+/// `a`, `b` and 3 more
+pub(super) fn names(all: &[String], noun: &str) -> String {
+    let quoted: Vec<String> = all.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect();
+    match (quoted.as_slice(), all.len().saturating_sub(MAX_NAMES)) {
+        ([], _) => String::new(),
+        ([one], 0) => one.clone(),
+        ([first @ .., last], 0) => format!("{} and {last}", first.join(", ")),
+        (_, more) => format!("{} and {more} more {noun}", quoted.join(", ")),
+    }
+}
+
+/// Every note as lines of their own.
+pub(super) fn text(notes: &[Note], moment: Moment) -> String {
+    let mut out = unfired(notes, moment);
+    for note in notes {
+        match note {
+            Note::Unfired { .. } | Note::Tried { .. } => {}
+            Note::FewParents { parent, held, children } => {
+                let tables: Vec<String> = children.iter().map(|(name, _)| name.clone()).collect();
+                let rows: u64 = children.iter().map(|(_, rows)| rows).sum();
+                out.push_str(&format!(
+                    "note: `{parent}` holds {}, the only parents of {} rows in {}\n  = help: name [table.{parent}] with a row-count in a spec for more of them\n",
+                    plural(*held as usize, "row"),
+                    count_text(rows),
+                    names(&tables, "tables")
+                ));
+            }
+            Note::EmptyKey { table, columns, parent } => out.push_str(&format!(
+                "note: {table}.{} is NULL in every row, so nothing refers to `{parent}` by it\n  = help: fill it in a spec: fan-out.{} = \"null 10% | zipf(s 0.6)\"\n",
+                columns.join(", "),
+                columns[0]
+            )),
+        }
+    }
+    out
+}
+
+/// One list of all triggers, by table.
+fn unfired(notes: &[Note], moment: Moment) -> String {
+    let mut lines = String::new();
+    let mut rules_only = true;
+    for note in notes {
+        let Note::Unfired { table, triggers } = note else { continue };
+        rules_only &= triggers.iter().all(|trigger| trigger.kind == FiredBy::Rule);
+        let each = triggers.iter().map(|trigger| match (trigger.kind, outcome(notes, table, &trigger.name)) {
+            (FiredBy::Trigger, Some(outcome)) => format!("{} ({})", trigger.name, tried(outcome)),
+            (FiredBy::Trigger, None) => trigger.name.clone(),
+            (FiredBy::Rule, _) => format!("{} (rule)", trigger.name),
+        });
+        lines.push_str(&format!("  {table}: {}\n", each.collect::<Vec<_>>().join(", ")));
+    }
+    if lines.is_empty() {
+        return lines;
+    }
+    let said = match moment {
+        Moment::DryRun => "triggers do not fire during the load: what they enforce, fill or write will be missing",
+        Moment::Load => "triggers did not fire during the load: what they enforce, fill or write may be missing",
+        Moment::Check => "not checked, because it is written in triggers: what these enforce, fill or write",
+    };
+    let was_tried = notes.iter().any(|note| matches!(note, Note::Tried { .. }));
+    let help = match moment {
+        Moment::DryRun | Moment::Load if !rules_only => {
+            "  = help: `weighbridge seed --fire-triggers` loads with triggers on\n"
+        }
+        Moment::Check if !was_tried && !rules_only => {
+            "  = help: --allow-writes tries them on sample rows, in a transaction that is rolled back\n"
+        }
+        _ => "",
+    };
+    format!("note: {said}\n{lines}{help}")
+}
+
+fn outcome<'n>(notes: &'n [Note], table: &str, trigger: &str) -> Option<&'n Outcome> {
+    notes.iter().find_map(|note| match note {
+        Note::Tried { table: of, trigger: name, outcome } if of == table && name == trigger => Some(outcome),
+        _ => None,
+    })
+}
+
+/// `99 of 100 sample rows inserted again raise an error: too much: 2900`
+fn tried(outcome: &Outcome) -> String {
+    let of = |count: u64, what: &str| format!("{count} of {} sample rows inserted again {what}", outcome.rows);
+    let mut parts = Vec::new();
+    if outcome.raised > 0 {
+        let message = outcome.message.as_deref().unwrap_or_default();
+        parts.push(format!("{}: {message}", of(outcome.raised, "raise an error")));
+    }
+    if outcome.changed > 0 {
+        parts.push(of(outcome.changed, "would be changed"));
+    }
+    if outcome.skipped > 0 {
+        parts.push(of(outcome.skipped, "would be left out"));
+    }
+    if parts.is_empty() {
+        parts.push(format!("accepts {} inserted again", plural(outcome.rows as usize, "sample row")));
+    }
+    parts.join("; ")
+}
