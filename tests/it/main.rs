@@ -22,6 +22,7 @@ mod run;
 mod schemas;
 mod seed;
 mod server;
+mod spoken;
 mod support;
 mod tidy;
 mod topology;
