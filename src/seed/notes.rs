@@ -42,6 +42,8 @@ pub enum Note {
         columns: Vec<String>,
         /// The parent.
         parent: String,
+        /// Whether the parent gets or holds rows that it could refer to.
+        has_parents: bool,
     },
 }
 
@@ -96,15 +98,17 @@ pub fn few_parents(plan: &Plan) -> Vec<Note> {
 pub fn empty_keys(plan: &Plan, catalog: &Catalog) -> Vec<Note> {
     let of = |(planned, table): (&TablePlan, &Table)| -> Vec<Note> {
         let empty = table.references.iter().filter(|reference| stays_empty(planned, table, reference));
-        empty.map(|reference| empty_key(planned, reference)).collect()
+        empty.map(|reference| empty_key(plan, planned, reference)).collect()
     };
     filled(plan, catalog).flat_map(of).collect()
 }
 
 /// A key without a parent in any row.
-pub(super) fn empty_key(planned: &TablePlan, reference: &Reference) -> Note {
+pub(super) fn empty_key(plan: &Plan, planned: &TablePlan, reference: &Reference) -> Note {
+    let bare = |name: &str| name.strip_prefix("public.").unwrap_or(name).to_owned();
     let (table, columns) = (planned.name.clone(), reference.columns.clone());
-    Note::EmptyKey { table, columns, parent: reference.table.clone() }
+    let has_parents = plan.tables.iter().any(|t| bare(&t.name) == reference.table && 0 < t.rows);
+    Note::EmptyKey { table, columns, parent: reference.table.clone(), has_parents }
 }
 
 fn stays_empty(planned: &TablePlan, table: &Table, reference: &Reference) -> bool {

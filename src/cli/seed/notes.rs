@@ -45,11 +45,18 @@ pub(super) fn text(notes: &[Note], moment: Moment) -> String {
                     names(&tables, "tables")
                 ));
             }
-            Note::EmptyKey { table, columns, parent } => out.push_str(&format!(
-                "note: {table}.{} is NULL in every row, so nothing refers to `{parent}` by it\n  = help: fill it in a spec: fan-out.{} = \"null 10% | zipf(s 0.6)\"\n",
-                columns.join(", "),
-                columns[0]
-            )),
+            Note::EmptyKey { table, columns, parent, has_parents } => {
+                let key = match columns.as_slice() {
+                    [one] => one.clone(),
+                    several => format!("({})", several.join(", ")),
+                };
+                let why = if *has_parents { "" } else { ", which gets no rows" };
+                out.push_str(&format!("note: {table}.{key} is NULL in every row: nothing refers to `{parent}`{why}\n"));
+                if *has_parents {
+                    let line = format!("fan-out.{} = \"null 10% | zipf(s 0.6)\"", columns[0]);
+                    out.push_str(&format!("  = help: in a spec: [table.{table}] {line}\n"));
+                }
+            }
         }
     }
     out

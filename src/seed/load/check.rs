@@ -77,7 +77,7 @@ pub async fn empty_keys(connection: &mut PgConnection, plan: &Plan, catalog: &Ca
                 .and_then(|row| row.try_get(0))
                 .map_err(|e| Error::doing(format!("look for parents of `{}`", planned.name), e))?;
             if !exists {
-                found.push(notes::empty_key(planned, reference));
+                found.push(notes::empty_key(plan, planned, reference));
             }
         }
     }
