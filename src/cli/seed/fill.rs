@@ -146,8 +146,8 @@ pub(super) async fn fill(
     }
     notes.extend(crate::seed::notes::few_parents(&plan));
     notes.extend(check::empty_keys(&mut connection, &plan, &catalog).await.map_err(Failure::environment)?);
-    say(&notes::text(&notes, Moment::Load))?;
     let hold = show::asserts(&mut connection, &spec).await?;
+    say(&notes::text(&notes, Moment::Load))?;
     row_security::end_lifted(&mut connection, lifted).await.map_err(Failure::environment)?;
     Ok(if hold { ExitStatus::Ok } else { ExitStatus::Regressed })
 }

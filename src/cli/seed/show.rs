@@ -103,11 +103,12 @@ pub(super) async fn checked(
     let mut known = notes::unfired(&inputs.plan, &inputs.catalog);
     known.extend(notes::few_parents(&inputs.plan));
     known.extend(check::empty_keys(connection, &inputs.plan, &inputs.catalog).await.map_err(Failure::environment)?);
+    let held = asserts(connection, &inputs.spec).await?;
     if may_write {
+        // Last, because it ends a transaction that the caller may have begun.
         known.extend(tried::tried(connection, &inputs.plan, &inputs.catalog).await.map_err(Failure::environment)?);
     }
     say(&super::notes::text(&known, Moment::Check))?;
-    let held = asserts(connection, &inputs.spec).await?;
     Ok(if broken == 0 && held { ExitStatus::Ok } else { ExitStatus::Regressed })
 }
 
