@@ -138,14 +138,14 @@ pub(super) fn at(
 }
 
 /// Statements that write, on a server that nobody has permitted to be written to. The sessions are read-only too, so
-/// that the server refuses what words do not show; one in which a function turns that off is closed before its next statement.
+/// that the server refuses what a function does that a query calls; one in which a function turns that off is closed before its next statement.
 ///
 /// # Errors
 /// When a statement may write: with its place.
 pub(super) fn refuse_writes(scenarios: &[Placed]) -> Result<(), Failure> {
     for (file, scenario) in scenarios {
         let steps = scenario.actions.iter().flat_map(|action| &action.steps);
-        let writing = steps.filter(|step| crate::sql::may_write(&step.source.text)).map(|step| {
+        let writing = steps.filter(|step| crate::sql::may_write(&step.statement.sql)).map(|step| {
             Diagnostic::at(step.source.span.clone(), "this statement may write, and the server is not the embedded one")
                 .help("add --allow-writes if it is no production server")
         });

@@ -7,7 +7,7 @@ use weighbridge::scenario::gate::Gate;
 use weighbridge::scenario::script::parse_script;
 use weighbridge::scenario::spec::parse_scenario;
 use weighbridge::scenario::statement::Statement;
-use weighbridge::sql::{Kind, statements, tokens};
+use weighbridge::sql::{Command, Kind, Script, statements, tokens};
 
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000);
@@ -73,6 +73,24 @@ fn inert() -> impl Strategy<Value = String> {
     ]
 }
 
+/// The tokens of statements that a migration may hold.
+fn statement_tokens() -> Vec<String> {
+    let sql = include_str!("../data/sql/hard.sql");
+    tokens(sql).into_iter().filter(|token| token.kind != Kind::Space).map(|token| sql[token.span].to_owned()).collect()
+}
+
+/// Statements of which parts are missing, twice there or elsewhere, and tokens in any order.
+fn broken_statements() -> impl Strategy<Value = String> {
+    let all = statement_tokens();
+    let count = all.len();
+    let run =
+        (0..count, 1_usize..12).prop_map(move |(start, length)| all[start..(start + length).min(count)].join(" "));
+    let sign =
+        prop::sample::select(vec![";", "(", ")", ",", ".", "::", "'", "$$", "\"", "é", "--", "/*", "\\", "\n", "\0"]);
+    let parts = prop_oneof![8 => run, 1 => sign.prop_map(str::to_owned)];
+    prop::collection::vec(parts, 1..8).prop_map(|parts| parts.join(" "))
+}
+
 proptest! {
     #![proptest_config(cases())]
 
@@ -85,10 +103,33 @@ proptest! {
             at = token.span.end;
         }
         prop_assert_eq!(at, text.len());
-        let mut last = 0;
-        for span in statements(&text) {
-            prop_assert!(last <= span.start && span.start < span.end);
-            last = span.end;
+        // Statements are in order, and nothing but space, comments and semicolons is outside of them.
+        let spans = statements(&text);
+        prop_assert!(spans.iter().all(|span| span.start < span.end));
+        prop_assert!(spans.windows(2).all(|pair| pair[0].end < pair[1].start));
+        for token in tokens(&text).into_iter().filter(|token| !matches!(token.kind, Kind::Space | Kind::Semicolon)) {
+            let inside = spans.iter().any(|span| span.start <= token.span.start && token.span.end <= span.end);
+            prop_assert!(inside, "{:?}", token);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_of_sql_panic(
+        text in prop_oneof![2 => broken_statements(), 1 => sql(), 1 => any::<String>()],
+    ) {
+        let script = Script::parse(&text);
+        let spans: Vec<_> = script.statements.iter().map(|statement| statement.span.clone()).collect();
+        prop_assert_eq!(spans, statements(&text));
+        for statement in &script.statements {
+            prop_assert_eq!(statement.errors.is_empty(), statement.command != Command::Other, "{:?}", statement);
+            prop_assert!(statement.errors.is_empty() || statement.may_write());
+            for error in &statement.errors {
+                prop_assert!(error.span.start <= error.span.end && error.span.end <= text.len(), "{:?}", error);
+            }
+        }
+        let dump = Script::parse_psql(&text);
+        for span in dump.psql.iter().map(|command| &command.span).chain(dump.statements.iter().map(|it| &it.span)) {
+            prop_assert!(text.get(span.clone()).is_some_and(|piece| !piece.is_empty()), "{:?}", span);
         }
     }
 

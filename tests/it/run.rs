@@ -8,7 +8,7 @@ use weighbridge::evidence::interval_log;
 use weighbridge::postgres::Target;
 
 use crate::bouncer::Bouncer;
-use crate::support::{Home, Ran, block_on, measuring, query, sharing};
+use crate::support::{Home, Ran, block_on, execute, measuring, query, sharing};
 
 /// A running server with a database `bank`: accounts with a balance each, and a history.
 pub fn bank(home: &Home) -> Target {
@@ -256,11 +256,15 @@ fn a_server_of_somebody_else_is_only_read() {
         "--allow-writes",
         "transfer.sql:4:1",
     ]);
-    // What words do not show the server refuses.
-    let hidden = file(&home, "hidden.sql", "SELECT nextval('history_id_seq');\n");
-    for writes in
-        ["BEGIN READ WRITE;\nSELECT 1;\nEND;\n", "SELECT set_config('default_transaction_read_only', 'off', false);\n"]
-    {
+    // What a function does that the user made, the server refuses.
+    execute(&bank, "CREATE FUNCTION note() RETURNS bigint LANGUAGE sql AS $$ SELECT nextval('history_id_seq') $$");
+    let hidden = file(&home, "hidden.sql", "SELECT note();\n");
+    for writes in [
+        "BEGIN READ WRITE;\nSELECT 1;\nEND;\n",
+        "SELECT set_config('default_transaction_read_only', 'off', false);\n",
+        "SELECT nextval('history_id_seq');\n",
+        "SELECT 1 FROM history FOR UPDATE;\n",
+    ] {
         let script = file(&home, "sly.sql", writes);
         home.run(&["run", "-f", &script, "--url", &url, "-n", "1"]).exits(2).says(&["this statement may write"]);
     }
