@@ -1,12 +1,20 @@
-//! Which migrations can be applied and reverted over and over on somebody's rows. Must go by words alone, and refuse one too many
-//! rather than one too few.
+//! Which migrations can be applied and reverted over and over on somebody's rows. Must go by what statements ask for alone, and refuse
+//! one too many rather than one too few.
 
 use std::collections::BTreeSet;
 
 use super::error::TrialError;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::migrate::in_transaction;
-use crate::sql;
+use crate::sql::{Command, Name, Object, Script, TableAction};
+
+/// Something that holds rows or values, or an index.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Thing {
+    Object(Object, Name),
+    /// A column of a table.
+    Column(Name, String),
+}
 
 /// Checks up files and the files that revert them: neither may change rows or steer a transaction, the first must be undone by the
 /// second, and the second may drop only what the first ones make.
@@ -14,34 +22,27 @@ use crate::sql;
 /// # Errors
 /// When a statement is not known to be harmless, with its place.
 pub(super) fn check(files: &[(&SourceFile, &SourceFile)]) -> Result<(), TrialError> {
-    let statements = |file: &SourceFile| -> Vec<String> {
-        sql::statements(&file.text).into_iter().map(|span| file.text[span].to_owned()).collect()
-    };
-    let ups: Vec<String> = files.iter().flat_map(|(up, _)| statements(up)).collect();
+    let ups: Vec<Command> = files.iter().flat_map(|(up, _)| Script::parse(&up.text).commands()).collect();
     // Under another name something else may stand where something was made.
-    let renamed = ups.iter().any(|statement| words(statement).iter().any(|word| word == "rename"));
-    let made: BTreeSet<String> = ups.iter().filter(|_| !renamed).flat_map(|statement| made_by(statement)).collect();
+    let renamed = ups.iter().any(Command::renames);
+    let made: BTreeSet<Thing> = ups.iter().filter(|_| !renamed).flat_map(made_by).collect();
     for (up, down) in files {
         let alone = !in_transaction(up);
         // Of an index the database is asked whether it is there.
-        let makes = |statement: &str| {
-            let words = words(statement);
-            words.first().is_some_and(|first| first == "create") && kind_of(&words) != "index"
-        };
-        let left = |statement: &str| {
-            let rows = made_by(statement).iter().any(|made| !made.starts_with("index "));
-            (alone && (makes(statement) || rows))
+        let left = |command: &Command| {
+            let makes = command.created().is_some_and(|created| created.object != Object::Index);
+            (alone && (makes || made_by(command).iter().any(|thing| matches!(thing, Thing::Column(..)))))
                 .then_some("this stays where a later statement fails, and what was there already would be taken for it")
         };
-        refuse_in(up, |statement| control(statement).or_else(|| loses(statement)).or_else(|| left(statement)))?;
-        refuse_in(down, |statement| control(statement).or_else(|| takes(statement, &made)))?;
+        refuse_in(up, |command| control(command).or_else(|| loses(command)).or_else(|| left(command)))?;
+        refuse_in(down, |command| control(command).or_else(|| takes(command, &made)))?;
     }
     Ok(())
 }
 
-fn refuse_in(file: &SourceFile, wrong: impl Fn(&str) -> Option<&'static str>) -> Result<(), TrialError> {
-    let statements = sql::statements(&file.text).into_iter();
-    let found = statements.filter_map(|span| Some((wrong(&file.text[span.clone()])?, span)));
+fn refuse_in(file: &SourceFile, wrong: impl Fn(&Command) -> Option<&'static str>) -> Result<(), TrialError> {
+    let statements = Script::parse(&file.text).statements.into_iter();
+    let found = statements.filter_map(|statement| Some((wrong(&statement.command)?, statement.span)));
     let problems: Vec<Diagnostic> = found
         .map(|(what, span)| {
             let line = file.text[span.clone()].lines().next().map_or(0, str::len);
@@ -52,241 +53,200 @@ fn refuse_in(file: &SourceFile, wrong: impl Fn(&str) -> Option<&'static str>) ->
     if problems.is_empty() { Ok(()) } else { Err(TrialError::File(Box::new(file.clone().problems(problems)))) }
 }
 
-fn control(statement: &str) -> Option<&'static str> {
-    const CONTROL: [&str; 9] =
-        ["begin", "start", "commit", "end", "rollback", "abort", "prepare", "savepoint", "release"];
-    let first = words(statement).into_iter().next()?;
-    CONTROL.contains(&first.as_str()).then_some("this steers a transaction, and a file is one already")
+fn control(command: &Command) -> Option<&'static str> {
+    matches!(command, Command::Transaction(_)).then_some("this steers a transaction, and a file is one already")
 }
 
-/// Statements that change definitions and no row.
-const KNOWN: [&str; 11] =
-    ["create", "alter", "drop", "comment", "grant", "revoke", "set", "reset", "analyze", "vacuum", "reindex"];
-
 /// What holds no row.
-const ROWLESS: [&str; 9] =
-    ["index", "view", "trigger", "function", "procedure", "aggregate", "rule", "policy", "statistics"];
+const ROWLESS: [Object; 9] = [
+    Object::Index,
+    Object::View,
+    Object::Trigger,
+    Object::Function,
+    Object::Procedure,
+    Object::Aggregate,
+    Object::Rule,
+    Object::Policy,
+    Object::Statistics,
+];
 
 /// What is compared after a reversal, besides what holds no row.
-const COMPARED: [&str; 6] = ["table", "type", "domain", "sequence", "schema", "extension"];
+const COMPARED: [Object; 7] = [
+    Object::Table,
+    Object::MaterializedView,
+    Object::Type,
+    Object::Domain,
+    Object::Sequence,
+    Object::Schema,
+    Object::Extension,
+];
 
 /// What is not compared after a reversal.
-const ELSEWHERE: [&str; 7] = ["database", "role", "tablespace", "language", "large", "parameter", "foreign"];
-
-/// What may be altered.
-const ALTERED: [&str; 6] = ["table", "index", "view", "function", "policy", "statistics"];
+const ELSEWHERE: [Object; 10] = [
+    Object::Database,
+    Object::Role,
+    Object::Tablespace,
+    Object::Language,
+    Object::LargeObject,
+    Object::Parameter,
+    Object::ForeignTable,
+    Object::ForeignDataWrapper,
+    Object::Server,
+    Object::UserMapping,
+];
 
 /// What may not be done in either direction.
-fn harms(words: &[String]) -> Option<&'static str> {
-    let has = |sequence: &[&str]| words.windows(sequence.len()).any(|window| window == sequence);
-    let first = words.first().map(String::as_str)?;
-    let second = words.get(1).map_or("", String::as_str);
-    if !KNOWN.contains(&first) {
-        return Some("this may change rows, and does so every time");
+fn harms(command: &Command) -> Option<&'static str> {
+    const UNCERTAIN: &str = "this changes what cannot be brought back for certain";
+    match command {
+        Command::Other => Some("this cannot be parsed, so it may change rows"),
+        Command::CreateTableAs { query, .. } => query
+            .as_ref()
+            .is_none_or(|query| query.may_write())
+            .then_some("this may change rows while it makes a table"),
+        Command::CreateView { query, .. } => query.may_write().then_some("this may change rows while it makes a table"),
+        Command::AlterTable(table) if table.foreign => Some(UNCERTAIN),
+        Command::AlterTable(table) => table.actions.iter().find_map(|action| match action {
+            TableAction::RestartIdentity(_) => Some("this starts a sequence anew, under keys that are there"),
+            TableAction::MovePartitions | TableAction::Other => Some(UNCERTAIN),
+            _ => None,
+        }),
+        Command::Alter { object: Object::View | Object::Function | Object::Policy | Object::Statistics, .. }
+        | Command::AlterIndex { .. }
+        | Command::Drop(_)
+        | Command::Comment { .. }
+        | Command::Grant(_)
+        | Command::Set(_)
+        | Command::SetRole
+        | Command::SetTransaction(_)
+        | Command::SetConstraints
+        | Command::Analyze { .. }
+        | Command::Vacuum { .. }
+        | Command::Reindex { .. } => None,
+        Command::Alter { .. } | Command::AlterType { .. } | Command::DefaultPrivileges | Command::AlterSystem => {
+            Some(UNCERTAIN)
+        }
+        command if command.created().is_some() => None,
+        _ => Some("this may change rows, and does so every time"),
     }
-    if first == "create" && kind_of(words) == "table" && has(&["as", "with"]) {
-        return Some("this may change rows while it makes a table");
-    }
-    if first == "alter" && !ALTERED.contains(&second) {
-        return Some("this changes what cannot be brought back for certain");
-    }
-    if first == "alter" && words.iter().any(|word| word == "restart") {
-        return Some("this starts a sequence anew, under keys that are there");
-    }
-    None
 }
 
 /// What an up file's statement may lose, or may not have made.
-fn loses(statement: &str) -> Option<&'static str> {
-    let words = words(statement);
-    let has = |sequence: &[&str]| words.windows(sequence.len()).any(|window| window == sequence);
-    let first = words.first().map(String::as_str)?;
-    let second = words.get(1).map_or("", String::as_str);
-    if let Some(harm) = harms(&words) {
+fn loses(command: &Command) -> Option<&'static str> {
+    const UNKNOWN: &str = "whether reverting takes this away again is not known";
+    if let Some(harm) = harms(command) {
         return Some(harm);
     }
-    if has(&["if", "not", "exists"]) || has(&["or", "replace"]) {
-        return Some("this does nothing, or something else, where there is one already, and reverting would drop that");
-    }
-    let temporary = words.iter().take(4).any(|word| ["temp", "temporary"].contains(&word.as_str()));
-    if first == "create" && (temporary || !ROWLESS.iter().chain(&COMPARED).any(|kind| *kind == kind_of(&words))) {
-        return Some("whether reverting takes this away again is not known");
-    }
-    let on = words.iter().position(|word| word == "on").map(|at| words.get(at + 1).map_or("", String::as_str));
-    if ["comment", "grant", "revoke"].contains(&first) && on.is_none_or(|on| ELSEWHERE.contains(&on)) {
-        return Some("whether reverting takes this away again is not known");
-    }
-    if first == "create" && kind_of(&words) == "index" && made_by(statement).is_empty() {
-        return Some("the server chooses a name for this index, and reverting may drop another of that name");
-    }
-    if first == "create" && kind_of(&words) == "table" && (has(&["partition", "of"]) || has(&["inherits"])) {
-        return Some("this takes rows that belong to another table, and reverting may drop them");
-    }
-    if first == "drop" && !ROWLESS.contains(&second) {
-        return Some("this drops what may hold rows, which reverting does not bring back");
-    }
-    if first == "alter" && second == "table" {
-        if has(&["set", "schema"]) || has(&["attach", "partition"]) || has(&["inherit"]) {
-            return Some("this moves rows to where reverting may drop them");
+    if let Some(created) = command.created() {
+        if created.may_exist {
+            return Some(EXISTING);
         }
-        if !dropped_columns(statement).is_empty() {
-            return Some("this drops what may hold values, which reverting does not bring back");
-        }
-        let pieces = pieces(statement);
-        if (0..pieces.len()).any(|at| pieces[at] == "type" && of_alter(&pieces, at)) {
-            return Some("this changes the type of a column, and reverting does not bring its values back");
+        if created.temporary || !ROWLESS.iter().chain(&COMPARED).any(|object| *object == created.object) {
+            return Some(UNKNOWN);
         }
     }
-    None
+    match command {
+        Command::Comment { object: Some(object), .. } if ELSEWHERE.contains(object) => Some(UNKNOWN),
+        Command::Grant(grant) if grant.on.is_none_or(|object| ELSEWHERE.contains(&object)) => Some(UNKNOWN),
+        Command::CreateIndex(index) if index.name.is_none() => {
+            Some("the server chooses a name for this index, and reverting may drop another of that name")
+        }
+        Command::CreateTable(table) if table.partition_of.is_some() || !table.inherits.is_empty() => {
+            Some("this takes rows that belong to another table, and reverting may drop them")
+        }
+        Command::Drop(drop) if !ROWLESS.contains(&drop.object) => {
+            Some("this drops what may hold rows, which reverting does not bring back")
+        }
+        Command::AlterTable(table) => table.actions.iter().find_map(lost_by),
+        _ => None,
+    }
+}
+
+const EXISTING: &str =
+    "this does nothing, or something else, where there is one already, and reverting would drop that";
+
+/// What an action on a table may lose.
+fn lost_by(action: &TableAction) -> Option<&'static str> {
+    match action {
+        TableAction::AddColumn { if_not_exists: true, .. } => Some(EXISTING),
+        TableAction::SetSchema(_) | TableAction::AttachPartition(_) | TableAction::Inherit(_) => {
+            Some("this moves rows to where reverting may drop them")
+        }
+        TableAction::DropColumn { .. } | TableAction::DropIdentity(_) => {
+            Some("this drops what may hold values, which reverting does not bring back")
+        }
+        TableAction::SetType { .. } => {
+            Some("this changes the type of a column, and reverting does not bring its values back")
+        }
+        _ => None,
+    }
 }
 
 /// What a reversal takes that its up files did not make.
-fn takes(statement: &str, made: &BTreeSet<String>) -> Option<&'static str> {
+fn takes(command: &Command, made: &BTreeSet<Thing>) -> Option<&'static str> {
     const TAKEN: &str = "this drops what the up file does not make under this name, and rows with it";
-    let words = words(statement);
-    let first = words.first().map(String::as_str)?;
-    let second = words.get(1).map_or("", String::as_str);
-    if let Some(harm) = harms(&words) {
+    if let Some(harm) = harms(command) {
         return Some(harm);
     }
-    let own = || dropped(statement).iter().all(|name| made.contains(name));
-    if first == "drop" && second == "index" && !own() {
-        return Some("this drops an index that the up file does not make under this name");
-    }
-    if first == "drop" && !ROWLESS.contains(&second) && !own() {
-        return Some(TAKEN);
-    }
-    if first == "alter" && second == "table" {
-        if !dropped_columns(statement).iter().all(|name| made.contains(name)) {
-            return Some(TAKEN);
+    match command {
+        Command::Drop(drop) if drop.object == Object::Index || !ROWLESS.contains(&drop.object) => {
+            // An index is in the schema of its table, so it has no other in its name where it is made.
+            let bare = |name: &Name| if drop.object == Object::Index { Name::bare(&name.name) } else { name.clone() };
+            let own = drop.names.iter().all(|name| made.contains(&Thing::Object(drop.object, bare(name))));
+            let foreign = match drop.object {
+                Object::Index => "this drops an index that the up file does not make under this name",
+                _ => TAKEN,
+            };
+            (!own).then_some(foreign)
         }
-        let pieces = pieces(statement);
-        if (0..pieces.len()).any(|at| pieces[at] == "type" && of_alter(&pieces, at)) {
-            return Some("this changes the type of a column, and its values with it");
-        }
+        Command::AlterTable(table) => table.actions.iter().find_map(|action| match action {
+            TableAction::DropColumn { column, .. } => {
+                (!made.contains(&Thing::Column(table.name.clone(), column.clone()))).then_some(TAKEN)
+            }
+            TableAction::DropIdentity(_) => Some(TAKEN),
+            TableAction::SetType { .. } => Some("this changes the type of a column, and its values with it"),
+            _ => None,
+        }),
+        _ => None,
     }
-    None
 }
 
 /// The names of the indexes that a file makes, and of those that it drops.
 pub(super) fn indexes(file: &SourceFile) -> [Vec<String>; 2] {
     let (mut made, mut gone) = (Vec::new(), Vec::new());
-    for statement in sql::statements(&file.text).into_iter().map(|span| &file.text[span]) {
-        let words = words(statement);
-        let names = |of: Vec<String>| of.into_iter().filter_map(|name| name.strip_prefix("index ").map(str::to_owned));
-        match words.first().map(String::as_str) {
-            Some("create") => made.extend(names(made_by(statement))),
-            Some("drop") => gone.extend(names(dropped(statement))),
+    for command in Script::parse(&file.text).commands() {
+        match command {
+            Command::CreateIndex(index) => made.extend(index.name),
+            Command::Drop(drop) if drop.object == Object::Index => {
+                gone.extend(drop.names.into_iter().map(|name| name.name));
+            }
             _ => {}
         }
     }
     [made, gone]
 }
 
-/// The kind of thing that a CREATE or DROP is about.
-fn kind_of(words: &[String]) -> &str {
-    const ADJECTIVES: [&str; 9] =
-        ["unique", "unlogged", "temp", "temporary", "global", "local", "materialized", "constraint", "recursive"];
-    let kind = words.iter().skip(1).find(|word| !ADJECTIVES.contains(&word.as_str()));
-    kind.map_or("", String::as_str)
-}
-
-/// What a statement makes that may hold rows or values, and indexes: kinds and names, as they are written.
-fn made_by(statement: &str) -> Vec<String> {
-    let pieces = pieces(statement);
-    let words = words(statement);
-    match words.first().map(String::as_str) {
-        // An index is in the schema of its table, so it has no other in its name.
-        Some("create") if kind_of(&words) == "index" => {
-            let at = pieces.iter().position(|piece| piece == "index").unwrap_or(pieces.len());
-            let name = name_at(&pieces, at + 1).filter(|name| name != "on");
-            name.map(|name| format!("index {name}")).into_iter().collect()
-        }
-        Some("create") if COMPARED.contains(&kind_of(&words)) => {
-            let kind = kind_of(&words);
-            let at = pieces.iter().position(|piece| piece == kind).unwrap_or(pieces.len());
-            name_at(&pieces, at + 1).map(|name| format!("{kind} {name}")).into_iter().collect()
-        }
-        Some("alter") if words.get(1).is_some_and(|second| second == "table") => {
-            const OTHER: [&str; 7] = ["constraint", "foreign", "primary", "unique", "check", "exclude", "generated"];
-            let table = name_at(&pieces, 2).unwrap_or_default();
-            let adds = pieces.iter().enumerate().filter(|(_, piece)| *piece == "add");
-            let names = adds.filter_map(|(at, _)| name_at(&pieces, at + 1));
-            names.filter(|name| !OTHER.contains(&name.as_str())).map(|name| format!("column {table}.{name}")).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// What a DROP drops: kinds and names, as they are written.
-fn dropped(statement: &str) -> Vec<String> {
-    let pieces = pieces(statement);
-    let kind = kind_of(&words(statement)).to_owned();
-    let at = pieces.iter().position(|piece| *piece == kind).unwrap_or_default();
-    let names = pieces[at + 1..].split(|piece| piece == ",").map(|names| name_at(names, 0).unwrap_or_default());
-    let bare = |name: String| match kind == "index" {
-        true => name.rsplit('.').next().unwrap_or_default().to_owned(),
-        false => name,
-    };
-    names.map(|name| format!("{kind} {}", bare(name))).collect()
-}
-
-/// The columns that an ALTER TABLE drops.
-fn dropped_columns(statement: &str) -> Vec<String> {
-    let (pieces, mut found) = (pieces(statement), Vec::new());
-    let table = name_at(&pieces, 2).unwrap_or_default();
-    for (at, _) in pieces.iter().enumerate().filter(|(_, piece)| *piece == "drop") {
-        let harmless = match pieces.get(at + 1).map(String::as_str) {
-            Some("constraint") => pieces.get(at + 2).is_some_and(|piece| piece != ","),
-            Some("not" | "default" | "expression") => of_alter(&pieces, at),
-            _ => false,
+/// What a statement makes that may hold rows or values, and indexes.
+fn made_by(command: &Command) -> Vec<Thing> {
+    if let Command::AlterTable(table) = command {
+        let column = |action: &TableAction| match action {
+            TableAction::AddColumn { column, .. } => Some(Thing::Column(table.name.clone(), column.name.clone())),
+            _ => None,
         };
-        if !harmless {
-            found.push(format!("column {table}.{}", name_at(&pieces, at + 1).unwrap_or_default()));
-        }
+        return table.actions.iter().filter_map(column).collect();
     }
-    found
-}
-
-/// Whether the word at this place belongs to an ALTER COLUMN: the first ALTER is that of the table, and a comma ends one.
-fn of_alter(pieces: &[String], at: usize) -> bool {
-    let before = pieces[1..at.max(1)].iter().rev().take_while(|piece| *piece != ",");
-    before.into_iter().any(|piece| piece == "alter")
-}
-
-/// The name that stands at a place, behind words that are none.
-fn name_at(pieces: &[String], at: usize) -> Option<String> {
-    const NOT_NAMES: [&str; 6] = ["if", "not", "exists", "column", "only", "concurrently"];
-    let mut rest = pieces.get(at..)?.iter().skip_while(|piece| NOT_NAMES.contains(&piece.as_str()));
-    let mut name = rest.next()?.trim_matches('"').to_owned();
-    while rest.next().is_some_and(|piece| piece == ".") {
-        name = format!("{name}.{}", rest.next()?.trim_matches('"'));
-    }
-    Some(name)
-}
-
-/// Words, names and symbols of a statement, folded; what is quoted keeps its quotes.
-fn pieces(statement: &str) -> Vec<String> {
-    folded(statement, |kind| kind != sql::Kind::Space)
-}
-
-/// The same without symbols.
-fn words(statement: &str) -> Vec<String> {
-    folded(statement, |kind| matches!(kind, sql::Kind::Word | sql::Kind::Quoted))
-}
-
-fn folded(statement: &str, keep: impl Fn(sql::Kind) -> bool) -> Vec<String> {
-    let tokens = sql::tokens(statement).into_iter().filter(|token| keep(token.kind));
-    let fold = |token: sql::Token| match token.kind {
-        sql::Kind::Word => statement[token.span].to_ascii_lowercase(),
-        _ => statement[token.span].to_owned(),
-    };
-    tokens.map(fold).collect()
+    let holds = |object: &Object| *object == Object::Index || COMPARED.contains(object);
+    let created = command.created().filter(|created| holds(&created.object));
+    created.and_then(|created| Some(Thing::Object(created.object, created.name?))).into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn one(statement: &str) -> Command {
+        Script::parse(statement).commands().next().unwrap()
+    }
 
     #[test]
     fn what_reverting_would_not_bring_back_is_refused() {
@@ -327,8 +287,21 @@ mod tests {
             "CREATE TABLE events_2026 PARTITION OF events FOR VALUES IN (1)",
             "CREATE TABLE part (a int) INHERITS (orders)",
             "CREATE INDEX CONCURRENTLY ON t (b)",
+            "CREATE MATERIALIZED VIEW v AS SELECT nextval('s')",
+            "CREATE TABLE x AS EXECUTE q",
+            "CREATE FOREIGN TABLE f (a int) SERVER s",
+            "ALTER FOREIGN TABLE f ADD a int",
+            "ALTER TABLE t ALTER c SET GENERATED ALWAYS RESTART WITH 1",
+            "DROP MATERIALIZED VIEW v",
+            "DROP OWNED BY anna",
+            "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO anna",
+            "SECURITY LABEL ON TABLE t IS 'x'",
+            "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()",
+            "CREATE TABLE t (a int,, b int)",
+            "EXPLAIN ANALYZE DELETE FROM t",
+            "SELECT 1",
         ] {
-            assert!(loses(lost).is_some(), "{lost}");
+            assert!(loses(&one(lost)).is_some(), "{lost}");
         }
         for kept in [
             "CREATE INDEX i ON t (type)",
@@ -344,11 +317,18 @@ mod tests {
             "COMMENT ON TABLE t IS 'DROP TABLE t'",
             "GRANT SELECT ON t TO anna",
             "CREATE MATERIALIZED VIEW v AS SELECT 1",
+            "CREATE INDEX i ON t ((\"if\" IS NOT NULL)) WHERE exists",
+            "CREATE TABLE \"or replace\" (\"if not exists\" int)",
+            "CREATE TABLE x AS SELECT 'WITH' AS \"with\"",
+            "ALTER TABLE t ADD COLUMN set_schema text, ADD COLUMN inherit bool DEFAULT 'inherit'",
+            "COMMENT ON COLUMN t.c IS 'x'",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA app TO anna",
+            "ALTER VIEW v SET (security_barrier)",
         ] {
-            assert_eq!(loses(kept), None, "{kept}");
+            assert_eq!(loses(&one(kept)), None, "{kept}");
         }
-        assert!(control("COMMIT").is_some() && control("begin").is_some());
-        assert_eq!(control("CREATE TABLE begin (a int)"), None);
+        assert!(control(&one("COMMIT")).is_some() && control(&one("begin")).is_some());
+        assert_eq!(control(&one("CREATE TABLE begin (a int)")), None);
     }
 
     #[test]
@@ -358,8 +338,9 @@ mod tests {
             "ALTER TABLE users ADD COLUMN nick text, ADD \"Age\" int, ADD CONSTRAINT c CHECK (true)",
             "CREATE SEQUENCE IF NOT EXISTS s",
             "CREATE UNIQUE INDEX CONCURRENTLY i ON users (nick)",
+            "CREATE MATERIALIZED VIEW \"totals\" AS SELECT 1",
         ];
-        let made: BTreeSet<_> = up.iter().flat_map(|statement| made_by(statement)).collect();
+        let made: BTreeSet<_> = up.iter().flat_map(|statement| made_by(&one(statement))).collect();
         for fine in [
             "DROP TABLE app.notes",
             "drop table if exists app.\"notes\" CASCADE",
@@ -368,8 +349,10 @@ mod tests {
             "DROP INDEX CONCURRENTLY i",
             "DROP INDEX app.i",
             "ALTER TABLE users ALTER nick SET NOT NULL",
+            "DROP MATERIALIZED VIEW totals",
+            "ALTER TABLE ONLY \"users\" DROP NICK",
         ] {
-            assert_eq!(takes(fine, &made), None, "{fine}");
+            assert_eq!(takes(&one(fine), &made), None, "{fine}");
         }
         for taken in [
             "DROP INDEX users_nick_idx",
@@ -387,7 +370,7 @@ mod tests {
             "SELECT clean()",
             "ALTER TABLE users ALTER COLUMN nick SET DATA TYPE int",
         ] {
-            assert!(takes(taken, &made).is_some(), "{taken}");
+            assert!(takes(&one(taken), &made).is_some(), "{taken}");
         }
         let file = |text: &str| SourceFile { path: "m.sql".into(), text: text.to_owned() };
         let up = file("ALTER TABLE users ADD nick text;\nCREATE INDEX i ON users (nick);\n");
