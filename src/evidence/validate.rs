@@ -72,7 +72,7 @@ fn check(holds: bool, field: impl Into<String>, reason: impl Into<String>) -> So
     if holds { Ok(()) } else { Err(Unsound { field: field.into(), reason: reason.into() }) }
 }
 
-fn in_range<N: PartialOrd + std::fmt::Display>(number: N, least: N, most: N, field: &str) -> Sound {
+fn in_range<N: Copy + PartialOrd + std::fmt::Display>(number: N, least: N, most: N, field: &str) -> Sound {
     let reason = format!("{number} is not from {least} to {most}");
     check(least <= number && number <= most, field, reason)
 }
@@ -298,7 +298,8 @@ mod tests {
             change(&mut evidence);
             trial(&evidence, 7).unwrap_err().to_string()
         };
-        let cases: [(&dyn Fn(&mut Evidence), &str); 12] = [
+        type Break<'b> = &'b dyn Fn(&mut Evidence);
+        let cases: [(Break<'_>, &str); 12] = [
             (
                 &|e| e.counts.get_mut(&Side::After).unwrap()[2].sets[1].plans[0] = 99,
                 "evidence.counts.after[2].sets[1].plans[0]: there is no plan 99",

@@ -72,17 +72,17 @@ fn shorten(value: &mut Value) {
                 match (key.as_str(), field) {
                     ("chunks" | "intervals", Value::Array(entries)) => {
                         entries.truncate(2);
-                        entries.iter_mut().for_each(|entry| shorten(entry));
+                        entries.iter_mut().for_each(shorten);
                     }
                     ("sets" | "clones" | "statements", _) => {}
                     ("before" | "control" | "after" | "actions" | "work" | "plan_counts", Value::Array(entries)) => {
-                        entries.truncate(1)
+                        entries.truncate(1);
                     }
                     (_, field) => shorten(field),
                 }
             }
         }
-        Value::Array(entries) => entries.iter_mut().for_each(|entry| shorten(entry)),
+        Value::Array(entries) => entries.iter_mut().for_each(shorten),
         _ => {}
     }
 }
