@@ -2,6 +2,7 @@
 //! few that are executed is found all the same. Must execute no statement but `SET`, undone after each set.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use super::count::{Asked, PATIENCE, document, drawn, fetch, run, text_of};
 use super::error::TrialError;
@@ -11,6 +12,9 @@ use crate::sql;
 
 /// Sets that are planned: of 256 a group of 1 % is missed once in thirteen times, of 32 in three of four.
 pub(super) const PLANNED: u32 = 256;
+
+/// Sets that are planned in one message; a trip for each statement took longer than its planning.
+const AT_ONCE: u64 = 32;
 
 /// Kinds that are executed at most because none of the sets that are executed anyway is of them.
 const MOST_RARE: usize = 8;
@@ -102,34 +106,47 @@ pub(super) async fn planned(asked: &mut Asked<'_>, action: usize, sampled: u32) 
     run(&mut asked.connection, "BEGIN").await?;
     run(&mut asked.connection, PATIENCE).await?;
     let mut sets = Vec::new();
-    for set in 0..u64::from(PLANNED) {
-        run(&mut asked.connection, "SAVEPOINT planned").await?;
-        match planned_set(asked, action, set).await? {
-            Some(planned) => sets.push(planned),
+    while sets.len() < PLANNED as usize {
+        let first = sets.len() as u64;
+        match planned_sets(asked, action, first..first + AT_ONCE).await? {
+            Some(planned) => sets.extend(planned),
             None => break,
         }
-        run(&mut asked.connection, "ROLLBACK TO SAVEPOINT planned").await?;
     }
     run(&mut asked.connection, "ROLLBACK").await?;
     Ok((sets.len() == PLANNED as usize).then_some(sets))
 }
 
-async fn planned_set(asked: &mut Asked<'_>, action: usize, set: u64) -> Result<Option<(Vec<String>, f64)>, TrialError> {
+/// The shapes of the plans of each set, and their cost: planned in one message.
+async fn planned_sets(asked: &mut Asked<'_>, action: usize, sets: Range<u64>) -> Result<Option<Planned>, TrialError> {
     let planned = &asked.workload.actions[action];
-    let values = drawn(asked.workload, action, set);
-    let (mut shapes, mut cost) = (Vec::new(), 0.0);
-    for step in planned.steps.iter().filter(|step| step.bracket.is_none()) {
-        let Some(text) = text_of(planned, step, &values) else { return Ok(None) };
-        let is_setting = sql::words(&text).first().is_some_and(|word| word == "set");
-        let sql = if is_setting { text } else { format!("EXPLAIN (FORMAT JSON) {text}") };
-        let Ok(rows) = fetch(&mut asked.connection, &sql).await? else { return Ok(None) };
-        if !is_setting {
-            let plan = Plan::read(&document(&rows));
-            cost += plan.planned_cost;
-            shapes.push(plan.shape);
+    let (mut message, mut plans) = (String::new(), Vec::new());
+    for set in sets {
+        let values = drawn(asked.workload, action, set);
+        message.push_str("SAVEPOINT planned;\n");
+        let mut explained = 0;
+        for step in planned.steps.iter().filter(|step| step.bracket.is_none()) {
+            let Some(text) = text_of(planned, step, &values) else { return Ok(None) };
+            if sql::words(&text).first().is_none_or(|word| word != "set") {
+                message.push_str("EXPLAIN (FORMAT JSON) ");
+                explained += 1;
+            }
+            message.push_str(&text);
+            // The text may end in a comment.
+            message.push_str("\n;\n");
         }
+        message.push_str("ROLLBACK TO SAVEPOINT planned;\n");
+        plans.push(explained);
     }
-    Ok(Some((shapes, cost)))
+    let Ok(rows) = fetch(&mut asked.connection, &message).await? else { return Ok(None) };
+    let mut rows = rows.iter();
+    let of_set = |explained| {
+        let read = |row| Plan::read(&document(std::slice::from_ref(row)));
+        let plans: Vec<Plan> = rows.by_ref().take(explained).map(read).collect();
+        let cost = plans.iter().map(|plan| plan.planned_cost).sum();
+        (plans.into_iter().map(|plan| plan.shape).collect(), cost)
+    };
+    Ok(Some(plans.into_iter().map(of_set).collect()))
 }
 
 #[cfg(test)]
