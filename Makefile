@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a fresh machine with Rust: `make demo` and `make test`.
 
-.PHONY: demo test test-versions fuzz soak postgresql pgbouncer hypopg bench
+.PHONY: demo test test-versions test-newest fuzz soak postgresql pgbouncer hypopg bench
 
 # Proves the payments index on the embedded server.
 demo: postgresql
@@ -11,12 +11,17 @@ demo: postgresql
 test: postgresql pgbouncer hypopg
 	cargo test
 
-# The proof on every major version from 14 to 18: 15 is the installed one, the others are binaries from npm.
+# What differs between major versions, on 14 to 18: 15 is the installed one, the others are binaries from npm.
+VERSIONED = cargo test --test it -- --exact $$(grep -v '^\#' tests/data/versions.txt)
 test-versions: postgresql hypopg
-	cargo test --test it -- prove:: counts:: doctor:: databases::
+	$(VERSIONED)
 	@set -e; for bin in $$(./scripts/install-servers 14 16 17 18); do \
-	    echo "== $$bin"; WEIGHBRIDGE_TEST_POSTGRES_BIN=$$bin cargo test --test it -- prove:: counts:: doctor:: databases::; \
+	    echo "== $$bin"; WEIGHBRIDGE_TEST_POSTGRES_BIN=$$bin $(VERSIONED); \
 	done
+
+# The same on the newest alone.
+test-newest:
+	WEIGHBRIDGE_TEST_POSTGRES_BIN=$$(./scripts/install-servers 18) $(VERSIONED)
 
 # The pooler in front of the server, for the tests of load through one.
 pgbouncer:
@@ -43,5 +48,4 @@ fuzz:
 
 # Ten minutes at full speed, for memory that must stay flat.
 soak: postgresql
-	cargo build --release
 	./benches/peers/soak.sh

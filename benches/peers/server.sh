@@ -1,7 +1,8 @@
 # What the scripts here share: a server of their own that is gone when they end, and a clock. To be sourced.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-weighbridge=${WEIGHBRIDGE:-$PWD/target/release/weighbridge}
+weighbridge=${WEIGHBRIDGE:-$PWD/target/dist/weighbridge}
+[ -n "${WEIGHBRIDGE:-}" ] || cargo build -q --profile dist
 work=$(mktemp -d /tmp/weighbridge-peers.XXXXXX)
 chmod 777 "$work"
 export WEIGHBRIDGE_HOME=$work/home

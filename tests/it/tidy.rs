@@ -225,3 +225,16 @@ fn every_key_of_a_file_is_documented() {
         }
     }
 }
+
+#[test]
+fn tests_of_every_version_are_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = std::fs::read_to_string(root.join("tests/data/versions.txt")).unwrap();
+    let named: Vec<&str> = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert!(!named.is_empty());
+    for name in named {
+        let (module, test) = name.split_once("::").expect(name);
+        let file = std::fs::read_to_string(root.join(format!("tests/it/{module}.rs"))).expect(name);
+        assert!(file.contains(&format!("#[test]\nfn {test}()")), "{name} is no test");
+    }
+}
