@@ -2,20 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Shop, measuring, sharing};
+use crate::support::{Home, Shop, sharing};
 
 fn action<'j>(trial: &'j Value, name: &str) -> &'j Value {
     let actions = trial["comparison"]["actions"].as_array().unwrap();
     actions.iter().find(|action| action["name"] == name).unwrap_or_else(|| panic!("{name} is in {actions:?}"))
 }
 
-/// Only counted: without the flags that a load would need.
 fn counted(home: &Home, shop: &Shop, migration: &str, more: &[&str]) -> crate::support::Ran {
-    let arguments = shop.prove(migration, &[&["--counts-only", "--scale", "0.2"], more].concat());
-    let load = ["--rounds", "2", "--slice", "250ms"];
-    let arguments: Vec<&str> =
-        arguments.iter().map(String::as_str).filter(|argument| !load.contains(argument)).collect();
-    home.run(&arguments)
+    home.counted(shop, migration, more)
 }
 
 #[test]
@@ -56,15 +51,12 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     let kept: Vec<&str> = alike.iter().map(|index| index["name"].as_str().unwrap()).collect();
     assert!(kept.contains(&"public.enrollments_once") && !kept.contains(&"public.users_email_key"), "{kept:?}");
 
-    let second = counted(&home, &shop, "0003", &["--format", "json"]).exits(1).json();
-    assert_eq!(first["evidence"]["counts"], second["evidence"]["counts"]);
-    assert_eq!(first["comparison"], second["comparison"]);
-
-    // What a result keeps is enough to do it again.
-    let [result, _] = &shop.results()[..] else { panic!("two results") };
+    // What a result keeps is enough to do it again, and it comes again as it was.
+    let [result] = &shop.results()[..] else { panic!("one result") };
     let again = home.script(&result.join("inputs/repeat.sh"), &["--format", "json"]).exits(1).json();
+    assert_eq!(first["evidence"]["counts"], again["evidence"]["counts"]);
     assert_eq!(first["comparison"], again["comparison"]);
-    assert_eq!(shop.results().len(), 3, "it lies beside the first");
+    assert_eq!(shop.results().len(), 2, "it lies beside the first");
 
     // So is what uses a file in a folder of its own.
     std::fs::create_dir(shop.folder.join("shared")).unwrap();
@@ -106,6 +98,7 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     // An index no plan names may serve keys, triggers or functions: without a load nothing says that it is unused.
     shop.write("migrations/0004_idle.up.sql", "CREATE INDEX payments_amount_idx ON payments (amount);\n");
     shop.write("migrations/0004_idle.down.sql", "DROP INDEX payments_amount_idx;\n");
+    shop.only(&["courses_of_user"]);
     let idle = counted(&home, &shop, "0004", &["--format", "json"]).json();
     let indexes = idle["comparison"]["indexes"].as_array().unwrap();
     let new: Vec<&Value> = indexes.iter().filter(|index| index["alike"] == false).map(|index| &index["name"]).collect();
@@ -118,41 +111,43 @@ fn an_answer_that_changes_is_invalid_and_a_new_column_is_no_answer() {
     let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
-    shop.change("scenario.toml", "SELECT id, amount, status FROM payments", "SELECT * FROM payments");
+    let of_user = |name: &str, columns: &str, order: &str| {
+        let sql = format!("SELECT {columns} FROM payments WHERE user_id = :user ORDER BY {order}");
+        format!("[[action]]\nname = '{name}'\nsql = '{sql}'\nwith = {{ user = 'pick(payers.heavy)' }}\n")
+    };
+    let actions = [
+        of_user("all", "*", "id"),
+        of_user("clock", "clock_timestamp(), *", "id"),
+        of_user("first", "amount", "id LIMIT 5"),
+        of_user("some", "amount", "user_id LIMIT 5"),
+        of_user("chance", "random()", "user_id LIMIT 5"),
+        "[[action]]\nname = 'courses'\nsql = 'SELECT title FROM courses'\n".to_owned(),
+    ];
+    shop.write("scenario.toml", format!("name = 'shop'\n[load]\nrate = 10\n{}", actions.concat()));
     shop.write("migrations/0004_wrong.up.sql", "UPDATE payments SET amount = amount + 1 WHERE id % 7 = 0;\n");
     shop.write("migrations/0004_wrong.down.sql", "UPDATE payments SET amount = amount - 1 WHERE id % 7 = 0;\n");
     shop.write("migrations/0005_wider.up.sql", "ALTER TABLE payments ADD COLUMN note text;\n");
     shop.write("migrations/0005_wider.down.sql", "ALTER TABLE payments DROP COLUMN note;\n");
-    let wrong = counted(&home, &shop, "0004", &["--format", "json"]).exits(3).json();
+    let counts = |migration: &str, code: i32| {
+        counted(&home, &shop, migration, &["--format", "json", "--sets", "8"]).exits(code).json()
+    };
+    let answers = |trial: &Value| -> Vec<String> {
+        let names = ["all", "clock", "first", "some", "chance", "courses"];
+        names.map(|name| action(trial, name)["counts"]["answers"].as_str().unwrap().to_owned()).to_vec()
+    };
+    let wrong = counts("0004", 3);
     assert_eq!(wrong["comparison"]["verdict"], "invalid");
-    assert_eq!(action(&wrong, "payments_of_user")["counts"]["answers"], "different");
+    // A clock is not the same twice: it is left out, and what stands beside it is compared. Where the order says which
+    // rows come first, others are another answer; where it does not, they may be.
+    assert_eq!(answers(&wrong), ["different", "different", "different", "other_part", "unrepeatable", "same"]);
     let checks = wrong["comparison"]["checks"].as_array().unwrap();
-    assert!(checks.iter().any(|check| check["name"] == "same_answers" && check["action"] == "payments_of_user"));
-    assert_eq!(action(&wrong, "courses_of_user")["counts"]["answers"], "same");
+    assert!(checks.iter().any(|check| check["name"] == "same_answers" && check["action"] == "all"));
     // Nothing that could be read from a payment is in the file.
     assert!(!wrong.to_string().contains("@example.com"));
 
-    let wider = counted(&home, &shop, "0005", &["--format", "json"]).exits(0).json();
-    assert_eq!(action(&wider, "payments_of_user")["counts"]["answers"], "same");
-    // A clock is not the same twice: it is left out, and what stands beside it is compared.
-    shop.change("scenario.toml", "SELECT * FROM payments", "SELECT clock_timestamp(), * FROM payments");
-    let clock = counted(&home, &shop, "0005", &["--format", "json"]).exits(0).json();
-    let counts = &action(&clock, "payments_of_user")["counts"];
-    assert_eq!((&counts["answers"], &counts["columns_left_out"]), (&json!("same"), &json!(1)));
-    let clock = counted(&home, &shop, "0004", &["--format", "json"]).exits(3).json();
-    assert_eq!(action(&clock, "payments_of_user")["counts"]["answers"], "different");
-    // Where the order says which rows come first, others are another answer; where it does not, they may be.
-    shop.change("scenario.toml", "SELECT clock_timestamp(), * FROM payments", "SELECT amount FROM payments");
-    shop.change("scenario.toml", "ORDER BY id", "ORDER BY id LIMIT 5");
-    let first = counted(&home, &shop, "0004", &["--format", "json"]).exits(3).json();
-    assert_eq!(action(&first, "payments_of_user")["counts"]["answers"], "different");
-    shop.change("scenario.toml", "ORDER BY id LIMIT 5", "ORDER BY user_id LIMIT 5");
-    shop.change("scenario.toml", "pick(users.id, zipf 0.5)", "pick(payers.heavy)");
-    let some = counted(&home, &shop, "0004", &["--format", "json"]).json();
-    assert_eq!(action(&some, "payments_of_user")["counts"]["answers"], "other_part");
-    shop.change("scenario.toml", "SELECT amount FROM payments", "SELECT random() FROM payments");
-    let random = counted(&home, &shop, "0005", &["--format", "json"]).exits(0).json();
-    assert_eq!(action(&random, "payments_of_user")["counts"]["answers"], "unrepeatable");
+    let wider = counts("0005", 0);
+    assert_eq!(answers(&wider), ["same", "same", "same", "same", "unrepeatable", "same"]);
+    assert_eq!(action(&wider, "clock")["counts"]["columns_left_out"], 1);
 }
 
 #[test]
@@ -160,12 +155,13 @@ fn counts_come_again_where_earlier_migrations_lie_between_the_data_and_the_sides
     let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
+    shop.only(&["payments_of_user"]);
     home.run(&["server", "start"]).ok();
     // So many rows of payments that ANALYZE takes a sample of them; what an earlier migration touches is whole in its own.
     let touches = "UPDATE courses SET title = upper(title) WHERE id % 2 = 0;\nALTER TABLE users ADD COLUMN plan text NOT NULL DEFAULT 'free';\n";
     shop.write("migrations/0002_changes_nothing.up.sql", touches);
     let counts = || {
-        let ran = counted(&home, &shop, "0003", &["--format", "json", "--scale", "1"]).exits(1);
+        let ran = counted(&home, &shop, "0003", &["--format", "json", "--scale", "1", "--sets", "8"]).exits(1);
         ran.json()["evidence"]["counts"].clone()
     };
     assert_eq!(counts(), counts());
@@ -176,18 +172,21 @@ fn a_dataset_that_another_role_made_is_not_taken_for_its_tables_are_not_ones_own
     let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
+    shop.only(&["payments_of_user"]);
     home.run(&["server", "start"]).ok();
     home.query("CREATE ROLE plain LOGIN CREATEDB");
     let url = home.run(&["server", "url"]).ok().stdout.trim().replace("weighbridge@", "plain@");
     counted(&home, &shop, "0003", &[]).exits(1).says(&["dataset: seeded in"]);
     counted(&home, &shop, "0003", &["--url", &url]).exits(1).says(&["dataset: seeded in"]);
-    counted(&home, &shop, "0003", &["--url", &url]).exits(1).says(&["dataset: reusing"]);
+    let again = counted(&home, &shop, "0003", &["--url", &url, "--format", "markdown"]).exits(1);
+    let again = again.says(&["dataset: reusing"]).stdout;
+    assert!(again.starts_with("## `0003_drops_a_needed_index`: regressed"), "{again}");
     assert_eq!(home.databases("weighbridge_template_").len(), 2);
 }
 
 #[test]
 fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
-    let _machine = measuring();
+    let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
     // Room in the pages, so that updates can be in place.
@@ -204,14 +203,14 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
     // What it makes faster; what the planner moves to an index it should not; what is updated in place until then.
     shop.write(
         "scenario.toml",
-        "name = 'shop'\n[load]\nrate = 240\nconnections = 4\n\
+        "name = 'shop'\n[load]\nrate = 600\nconnections = 4\n\
          [[action]]\nname = 'latest'\nweight = 40\nsql = 'SELECT id, amount FROM payments WHERE user_id = :user ORDER BY created_at DESC LIMIT 3'\nwith = { user = 'pick(payers.heavy)' }\n\
          [[action]]\nname = 'oldest_ids'\nweight = 20\nsql = 'SELECT id, created_at FROM payments WHERE id BETWEEN :low AND :low + 3000 ORDER BY created_at DESC LIMIT 5'\nwith = { low = 'uniform(1, 2000)' }\n\
          [[action]]\nname = 'touch'\nweight = 40\nmargin = '50%'\nsql = \"UPDATE payments SET created_at = created_at + interval '1 ms' WHERE id = :id\"\nwith = { id = 'uniform(1, 60000)' }\n",
     );
-    let trial = home.prove(&shop, "0004", &["--format", "json", "--chunks", "64"]).exits(1).json();
-    assert_eq!(action(&trial, "latest")["verdict"], "improved", "{:#}", action(&trial, "latest"));
-    assert_eq!(action(&trial, "oldest_ids")["verdict"], "regressed", "{:#}", action(&trial, "oldest_ids"));
+    let trial = home.prove(&shop, "0004", &["--format", "json", "--chunks", "8", "--slice", "100ms"]).json();
+    let counted = |name: &str| action(&trial, name)["counts"]["verdict"].clone();
+    assert_eq!((counted("latest"), counted("oldest_ids")), (json!("improved"), json!("regressed")));
     let moved = action(&trial, "oldest_ids")["counts"]["plan_changes"].to_string();
     assert!(moved.contains("payments_created_idx"), "{moved}");
     let balance = &trial["comparison"]["balance"];
@@ -248,6 +247,7 @@ fn an_order_that_says_the_place_of_each_row_is_part_of_the_answer() {
     let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
+    shop.only(&["payments_of_user"]);
     let index = "CREATE INDEX payments_user_id_idx ON payments (user_id);";
     let place = |by: &str| {
         format!("CREATE OR REPLACE FUNCTION place(bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT {by}';\n")
@@ -255,7 +255,7 @@ fn an_order_that_says_the_place_of_each_row_is_part_of_the_answer() {
     shop.change("migrations/0001_shop.up.sql", index, &format!("{index}\n{}", place("$1")));
     shop.change("scenario.toml", "WHERE user_id = :user ORDER BY id", "WHERE user_id = :user ORDER BY place(id)");
     shop.write("migrations/0002_changes_nothing.up.sql", place("-$1"));
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
+    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(3).json();
     assert_eq!(action(&trial, "payments_of_user")["counts"]["answers"], "different");
     // Where rows tie, another order is no other answer, and is told.
     let all_tie =
@@ -265,7 +265,7 @@ fn an_order_that_says_the_place_of_each_row_is_part_of_the_answer() {
         "SELECT id, amount, status FROM payments WHERE user_id = :user ORDER BY place(id)",
         all_tie,
     );
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(0).json();
+    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(0).json();
     assert_eq!(action(&trial, "payments_of_user")["counts"]["answers"], "other_order");
     let told = |result: &std::path::PathBuf| {
         let text = home.run(&["report", &result.display().to_string()]).stdout;
@@ -274,7 +274,7 @@ fn an_order_that_says_the_place_of_each_row_is_part_of_the_answer() {
     assert_eq!(shop.results().iter().filter(|result| told(result)).count(), 1);
     // Chance says every place too, and agrees with itself now and then.
     shop.change("scenario.toml", all_tie, "SELECT id FROM payments WHERE user_id = :user ORDER BY random()");
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(0).json();
+    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(0).json();
     assert_ne!(action(&trial, "payments_of_user")["counts"]["answers"], "different");
 }
 
@@ -283,6 +283,7 @@ fn a_few_parameters_that_got_slower_are_named_though_none_of_them_is_sampled() {
     let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
+    shop.only(&["payments_of_user"]);
     // Of 400 users one in fifty has four thousand entries, the others twelve.
     let logs =
         "CREATE TABLE logs AS SELECT u AS owner, n * 400 + u AS at, 'read' AS note FROM generate_series(1, 400) u,
@@ -325,6 +326,7 @@ fn what_a_write_leaves_in_other_tables_is_compared_too() {
     let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
+    shop.only(&["record_payment"]);
     // Whoever pays is noted, by a trigger that the migration makes forget the amount.
     let notes = "CREATE TABLE notes (user_id bigint, amount numeric);\n\
          CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS\n\
@@ -381,11 +383,11 @@ fn what_a_write_takes_away_from_other_tables_is_compared_and_what_it_locks_is_no
     let no_keys = "ALTER TABLE enrollments DROP CONSTRAINT enrollments_course_id_fkey;\n\
                    ALTER TABLE payments DROP CONSTRAINT payments_user_id_fkey;\n";
     shop.write("migrations/0002_changes_nothing.up.sql", no_keys);
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
+    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(3).json();
     assert_eq!(action(&trial, "close")["counts"]["answers"], "different", "{:#}", action(&trial, "close"));
     assert_eq!(action(&trial, "pay")["counts"]["answers"], "same", "{:#}", action(&trial, "pay"));
     shop.write("migrations/0002_changes_nothing.up.sql", "SELECT 1;\n");
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(0).json();
+    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(0).json();
     assert_eq!(action(&trial, "close")["counts"]["answers"], "same");
     // A trigger of the migration takes away what nothing took before; one that keeps count in a new column takes nothing.
     let trigger = |does: &str| {
@@ -397,11 +399,11 @@ fn what_a_write_takes_away_from_other_tables_is_compared_and_what_it_locks_is_no
     };
     let counting = trigger("UPDATE courses SET payments = payments + 1 WHERE id = 1");
     shop.write("migrations/0002_changes_nothing.up.sql", counting);
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).json();
+    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).json();
     assert_eq!(action(&trial, "pay")["counts"]["answers"], "same", "{:#}", action(&trial, "pay"));
     let taking = trigger("DELETE FROM enrollments WHERE user_id = NEW.user_id");
     shop.write("migrations/0002_changes_nothing.up.sql", taking);
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
+    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(3).json();
     assert_eq!(action(&trial, "pay")["counts"]["answers"], "different", "{:#}", action(&trial, "pay"));
 }
 
@@ -489,7 +491,7 @@ fn keys_that_a_migration_takes_are_no_other_answer_and_a_table_in_partitions_is_
          [[action]]\nname = 'owners'\nsql = 'SELECT owner, count(*) FROM logs WHERE at < :most GROUP BY owner'\n\
          with = { most = 'uniform(30000, 40000)' }\n",
     );
-    let trial = counted(&home, &shop, "0003", &["--format", "json"]).json();
+    let trial = counted(&home, &shop, "0003", &["--format", "json", "--sets", "8"]).json();
     assert_eq!(action(&trial, "pay")["counts"]["answers"], "same", "{:#}", action(&trial, "pay"));
     let planned = |side: &str| action(&trial, "owners")["counts"][side]["planned_rows"].as_f64().unwrap();
     assert!((3_500.0..4_500.0).contains(&planned("before")), "{}", planned("before"));
@@ -501,7 +503,7 @@ fn keys_that_a_migration_takes_are_no_other_answer_and_a_table_in_partitions_is_
     let file = "migrations/0003_drops_a_needed_index.up.sql";
     let text = std::fs::read_to_string(shop.folder.join(file)).unwrap();
     shop.write(file, format!("{text}ANALYZE logs;\n"));
-    let trial = counted(&home, &shop, "0003", &["--format", "json"]).json();
+    let trial = counted(&home, &shop, "0003", &["--format", "json", "--sets", "8"]).json();
     let after = action(&trial, "owners")["counts"]["after"]["planned_rows"].as_f64().unwrap();
     assert!((3_500.0..4_500.0).contains(&after) && !told(&trial), "{after} {:#}", trial["comparison"]["checks"]);
     // A sequence that a migration leaves behind its table is no key that it took: the application fails, and so is it told.
@@ -510,7 +512,7 @@ fn keys_that_a_migration_takes_are_no_other_answer_and_a_table_in_partitions_is_
         "ALTER TABLE payments ALTER id DROP IDENTITY; CREATE SEQUENCE payments_id_seq OWNED BY payments.id;
          ALTER TABLE payments ALTER id SET DEFAULT nextval('payments_id_seq');\n",
     );
-    let trial = counted(&home, &shop, "0003", &["--format", "json"]).exits(3).json();
+    let trial = counted(&home, &shop, "0003", &["--format", "json", "--sets", "8"]).exits(3).json();
     let different = action(&trial, "pay")["counts"]["different"].as_str().unwrap().to_owned();
     assert!(
         different.starts_with("is refused after the migration with ") && different.contains("23505"),
@@ -530,6 +532,7 @@ fn an_index_that_is_missing_is_tried_where_hypopg_is_installed_and_parameters_ar
     let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
+    shop.only(&["payments_of_user"]);
     let installed = available(&home, "hypopg");
     let other_server = std::env::var_os("WEIGHBRIDGE_TEST_POSTGRES_BIN").is_some();
     assert!(installed || other_server, "install it: scripts/install-hypopg");

@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 
 use weighbridge::postgres::Target;
 
-use crate::support::{Home, Ran, Shop, execute, measuring, query, sharing};
+use crate::support::{Home, Ran, Shop, execute, query, sharing};
 
 /// A running server with the shop in the database `shop`, and whatever copies of it a test makes.
 struct Place {
@@ -50,8 +50,7 @@ impl Place {
         let project = ["--scenario", &path("scenario.toml"), "--results", &path("results")].map(str::to_owned);
         let own: &[&str] = match more.iter().any(|flag| ["--chunks", "--counts-only"].contains(flag)) {
             true => &["prove"],
-            // Eight chunks where the machine is quiet; it goes on by itself where they do not decide.
-            false => &["prove", "--slice", "250ms", "--chunks", "64"],
+            false => &["prove", "--slice", "100ms", "--chunks", "8"],
         };
         let own = own.iter().map(|argument| (*argument).to_owned());
         own.chain(project).chain(more.iter().map(|argument| (*argument).to_owned())).collect()
@@ -78,7 +77,7 @@ impl Place {
 
     /// A proof in place that has applied its migration and is at work.
     fn applied(&self, migration: &str) -> Child {
-        let arguments = self.in_place(migration, &["--slice", "250ms", "--chunks", "64"]);
+        let arguments = self.in_place(migration, &["--slice", "100ms", "--chunks", "64"]);
         let mut command = self.home.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
         self.wait_until_applied(&mut child);
@@ -99,10 +98,10 @@ impl Place {
     }
 }
 
-fn verdict_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j str {
+/// What the counts say of an action.
+fn counts_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j serde_json::Value {
     let actions = trial["comparison"]["actions"].as_array().expect("a list of actions");
-    let found = actions.iter().find(|a| a["name"] == action).expect("the action is reported");
-    found["verdict"].as_str().expect("a word")
+    &actions.iter().find(|a| a["name"] == action).expect("the action is reported")["counts"]
 }
 
 /// What the check of this name found.
@@ -126,9 +125,8 @@ fn a_small_clone_goes_through_the_wal_and_a_large_one_by_files() {
     let home = Home::new();
     home.run(&["server", "start"]).ok();
     home.query("CREATE DATABASE large");
-    // Bytes that do not compress, kept as they are.
-    let fill = "CREATE TABLE t AS SELECT string_agg(md5(n::text || m::text), '') AS body
-                FROM generate_series(1, 2600) n, generate_series(1, 1600) m GROUP BY n";
+    let fill = "CREATE TABLE t (body text); ALTER TABLE t ALTER body SET STORAGE EXTERNAL;
+                INSERT INTO t SELECT repeat('x', 51200) FROM generate_series(1, 2600)";
     execute(&home.target().database("large"), fill);
     let ways = crate::support::block_on(async {
         let mut admin = Admin::connect(&home.target()).await.unwrap();
@@ -205,7 +203,7 @@ fn a_clone_is_set_as_its_template_and_permits_what_it_permits() {
 
 #[test]
 fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
-    let _machine = measuring();
+    let _machine = sharing();
     let place = Place::new();
     place.copy("twin");
     place.copy("without");
@@ -217,11 +215,11 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     refused.says(&["this statement may write", "--allow-writes"]);
 
     place.shop.write("scenario.toml", READS);
-    let flags = ["--rounds", "2", "--format", "json"];
-    let ran = place.prove(&[&["--before", &*shop, "--before", &twin, "--after", &without][..], &flags].concat());
-    let trial = ran.exits(1).json();
+    let short = ["--rounds", "2", "--format", "json", "--slice", "100ms", "--chunks", "2"];
+    let ran = place.prove(&[&["--before", &*shop, "--before", &twin, "--after", &without][..], &short].concat());
+    let trial = ran.json();
     assert_eq!(trial["evidence"]["migration"]["label"], "shop..without");
-    assert_eq!(verdict_of(&trial, "payments_of_user"), "regressed");
+    assert_eq!(counts_of(&trial, "payments_of_user")["verdict"], "regressed");
     assert_eq!(trial["evidence"]["design"]["subject"], serde_json::json!({ "given": { "own_control": true } }));
     assert!(subject_check(&trial).contains("not clones"), "{}", subject_check(&trial));
     assert!(trial["evidence"].get("dataset").is_none(), "nobody made their rows");
@@ -244,9 +242,8 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     place.shop.write("scenario.toml", READS);
 
     // Asked for both sides in turn, `before` counts the operations of both.
-    let short = ["--rounds", "2", "--format", "json", "--slice", "250ms", "--chunks", "2"];
     let ran = place.prove(&[&["--before", &*shop, "--after", &without][..], &short].concat());
-    let trial = ran.exits(3).json();
+    let trial = ran.json();
     assert!(subject_check(&trial).contains("give a second --before"), "{}", subject_check(&trial));
     let operations = |side: &str| trial["evidence"]["counters"][side]["operations"].as_u64().unwrap();
     assert_eq!(operations("before"), 2 * operations("after"));
@@ -268,29 +265,26 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
 
 #[test]
 fn a_migration_is_weighed_on_one_database_and_nothing_of_it_is_left() {
-    let _machine = measuring();
+    let _machine = sharing();
     let place = Place::new();
     place.execute("shop", "DROP INDEX payments_user_id_idx");
     place.shop.write("migrations/0004_index.up.sql", "CREATE INDEX payments_by_user ON payments (user_id);\n");
     place.shop.write("migrations/0004_index.down.sql", "DROP INDEX payments_by_user;\n");
-    let trial = place.prove_in_place("0004", &["--format", "json"]).ok().json();
-    assert_eq!(verdict_of(&trial, "payments_of_user"), "improved");
+    place.shop.only(&["payments_of_user"]);
+    let trial = place.prove_in_place("0004", &["--format", "json"]).json();
+    assert_eq!(counts_of(&trial, "payments_of_user")["verdict"], "improved");
     assert_eq!(trial["evidence"]["design"]["subject"], "in_place");
     assert!(subject_check(&trial).contains("migrated and reverted in turns"), "{}", subject_check(&trial));
     let script = std::fs::read_to_string(place.shop.results()[0].join("inputs/repeat.sh")).unwrap();
     assert!(script.contains("add --url.") && script.contains(" 0004_index --in-place --allow-writes"), "{script}");
     // Many sets are planned in both states, though these are never there together.
-    let counts = &trial["comparison"]["actions"][0]["counts"];
-    assert_eq!(counts["sets"], 256, "{counts:#}");
+    assert_eq!(counts_of(&trial, "payments_of_user")["sets"], 256);
     // Each side's turns are counted apart, on one database.
     let scans =
         |side: &str| trial["evidence"]["counters"][side]["indexes"]["public.payments_by_user"]["scans"].as_i64();
     assert_eq!((scans("before"), scans("control")), (None, None));
     assert!(0 < scans("after").unwrap());
-    let answers = |name: &str| {
-        trial["comparison"]["actions"].as_array().unwrap().iter().find(|a| a["name"] == name).unwrap()["counts"]["answers"].clone()
-    };
-    assert_eq!(answers("payments_of_user"), "same");
+    assert_eq!(counts_of(&trial, "payments_of_user")["answers"], "same");
     assert!(!place.has("payments_by_user") && !place.has("weighbridge.in_place"));
     assert_eq!(
         query(&place.database("shop"), "SELECT nspname::text FROM pg_namespace WHERE nspname = 'weighbridge'"),
@@ -327,7 +321,7 @@ fn a_migration_is_weighed_on_one_database_and_nothing_of_it_is_left() {
 
 #[test]
 fn a_migration_that_cannot_be_undone_is_not_weighed_in_place() {
-    let _machine = measuring();
+    let _machine = sharing();
     let place = Place::new();
     place.shop.write(
         "migrations/0004_loses.up.sql",
@@ -409,7 +403,7 @@ fn a_migration_that_cannot_be_undone_is_not_weighed_in_place() {
 
 #[test]
 fn a_proof_in_place_that_is_stopped_reverts_and_one_that_is_killed_is_explained() {
-    let _machine = measuring();
+    let _machine = sharing();
     let place = Place::new();
     place.shop.write("migrations/0004_index.up.sql", "CREATE INDEX by_amount ON payments (amount);\n");
     place.shop.write("migrations/0004_index.down.sql", "DROP INDEX by_amount;\n");

@@ -31,10 +31,8 @@ fn the_doctor_sees_what_spoils_a_measurement_and_what_a_role_may_not() {
         query(&target, statement);
     }
     let as_reader = url.replace("weighbridge@", "reader@");
-    let ran = home.run(&["doctor", "--pilot", "0s", "--format", "json", "--url", &as_reader]).exits(3);
-    let document = ran.json();
-    assert_eq!(finding(&document, "rights")["grade"], "unfit");
-    assert_eq!(finding(&document, "setting")["found"], "log_min_duration_statement = 0");
     let text = home.run(&["doctor", "--pilot", "0s", "--url", &as_reader]).exits(3).stdout;
-    assert!(text.contains("unfit · rights: ALTER ROLE … CREATEDB"), "{text}");
+    for found in ["unfit · rights: ALTER ROLE … CREATEDB", "log_min_duration_statement = 0"] {
+        assert!(text.contains(found), "{text}");
+    }
 }

@@ -214,10 +214,10 @@ fn a_full_disk_during_the_load_is_said_and_leaves_nothing() {
     let _machine = sharing();
     let home = Home::empty();
     let shop = Shop::new(&home);
-    let small = Tmpfs::mount(&home.path().join("home"), "320m");
+    let small = Tmpfs::mount(&home.path().join("home"), "160m");
     // The server's own log of the changes fills the rest; smaller segments would only move the moment.
     home.run(&["server", "start"]).ok();
-    let ran = home.prove(&shop, "0002", &["--scale", "40"]).exits(4);
+    let ran = home.prove(&shop, "0002", &["--scale", "20"]).exits(4);
     ran.says(&["the server has no space left", "help: free space"]);
     assert_eq!(home.databases("weighbridge_build_"), Vec::<String>::new());
     assert_eq!(home.databases("weighbridge_template_"), Vec::<String>::new());

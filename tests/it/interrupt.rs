@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Home, Shop, measuring};
+use crate::support::{Home, Shop, sharing};
 
 struct Started {
     child: Child,
@@ -58,9 +58,10 @@ const SOON: Duration = Duration::from_secs(4);
 
 #[test]
 fn ctrl_c_while_seeding_drops_the_half_built_dataset() {
-    let _machine = measuring();
+    let _machine = sharing();
     let home = Home::empty();
     let shop = Shop::new(&home);
+    shop.only(&["payments_of_user"]);
     let mut started = start(&home, &shop, &["--scale", "60"]);
     started.until("server: making");
     started.until("seeding");
@@ -75,10 +76,11 @@ fn ctrl_c_while_seeding_drops_the_half_built_dataset() {
 
 #[test]
 fn ctrl_c_while_measuring_drops_the_clones_and_keeps_the_chunks() {
-    let _machine = measuring();
+    let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
-    let mut started = start(&home, &shop, &["--chunks", "500"]);
+    shop.only(&["payments_of_user"]);
+    let mut started = start(&home, &shop, &["--chunks", "500", "--slice", "100ms"]);
     started.until("measured chunk 2 of 500");
     started.signal("-INT");
     let (code, time) = started.wait();
@@ -94,12 +96,13 @@ fn ctrl_c_while_measuring_drops_the_clones_and_keeps_the_chunks() {
 
 #[test]
 fn a_program_that_gives_up_waiting_does_not_disturb_the_one_at_work() {
-    let _machine = measuring();
+    let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
-    let mut first = start(&home, &shop, &["--chunks", "500"]);
+    shop.only(&["payments_of_user"]);
+    let mut first = start(&home, &shop, &["--chunks", "500", "--slice", "100ms"]);
     first.until("measured chunk 1 of 500");
-    let mut second = start(&home, &shop, &["--chunks", "500"]);
+    let mut second = start(&home, &shop, &["--chunks", "500", "--slice", "100ms"]);
     second.until("waiting for it to end");
     second.signal("-TERM");
     assert_eq!(second.wait().0, Some(130));
@@ -111,10 +114,11 @@ fn a_program_that_gives_up_waiting_does_not_disturb_the_one_at_work() {
 
 #[test]
 fn what_kill_9_leaves_the_next_command_removes() {
-    let _machine = measuring();
+    let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
-    let mut started = start(&home, &shop, &["--chunks", "500"]);
+    shop.only(&["payments_of_user"]);
+    let mut started = start(&home, &shop, &["--chunks", "500", "--slice", "100ms"]);
     started.until("measured chunk 1 of 500");
     started.signal("-KILL");
     started.wait();

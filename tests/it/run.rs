@@ -304,7 +304,7 @@ impl Going {
 
 #[test]
 fn a_server_that_dies_and_comes_back_is_survived() {
-    let _machine = measuring();
+    let _machine = sharing();
     let home = Home::new();
     let bank = bank(&home);
     let url = home.run(&["server", "url"]).ok().stdout.trim().replace("/postgres?", "/bank?");
@@ -352,7 +352,7 @@ fn a_server_that_dies_and_comes_back_is_survived() {
 
 #[test]
 fn a_stall_is_felt_by_every_operation_that_was_due_meanwhile() {
-    let _machine = measuring();
+    let _machine = sharing();
     let home = Home::new();
     let bank = bank(&home);
     let read = file(&home, "read.sql", "SELECT count(*) FROM accounts;\n");
@@ -394,7 +394,7 @@ fn a_stall_is_felt_by_every_operation_that_was_due_meanwhile() {
 
 #[test]
 fn what_is_kept_adds_up_and_ctrl_c_keeps_it() {
-    let _machine = measuring();
+    let _machine = sharing();
     let home = Home::new();
     bank(&home);
     let read = file(&home, "read.sql", "SELECT count(*) FROM accounts;\n");

@@ -222,7 +222,7 @@ fn a_server_of_somebody_else_is_not_written_to_unasked() {
 
 /// Starts a load and returns when rows are on their way.
 fn started(home: &Home, more: &[&str]) -> std::process::Child {
-    let arguments = [&["seed", "--database", "social", "--no-spec", "--rows", "400000"], more].concat();
+    let arguments = [&["seed", "--database", "social", "--no-spec", "--rows", "120000"], more].concat();
     let mut child = home.command(&arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let seen = lines.map_while(Result::ok).any(|line| line.starts_with("seeding"));
@@ -254,9 +254,9 @@ fn a_load_that_was_killed_is_cleaned_or_resumed() {
     child.kill().unwrap();
     child.wait().unwrap();
     home.run(&["server", "start"]).ok();
-    home.run(&["seed", "--database", "social", "--no-spec", "--rows", "400000", "--resume"]).ok();
+    home.run(&["seed", "--database", "social", "--no-spec", "--rows", "120000", "--resume"]).ok();
     assert_eq!(schema(&target), before);
-    checked(&home, &["--database", "social", "--rows", "400000"]);
+    checked(&home, &["--database", "social", "--rows", "120000"]);
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn a_load_that_is_cancelled_is_undone_and_an_applications_timeout_is_no_limit() 
     let before = schema(&target);
     // As on a managed server: fit for queries, not for a COPY.
     query(&target, "ALTER DATABASE social SET statement_timeout = '60ms'");
-    let arguments = ["seed", "--database", "social", "--no-spec", "--rows", "400000"];
+    let arguments = ["seed", "--database", "social", "--no-spec", "--rows", "120000"];
     let mut child = home.command(&arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.starts_with("seeding")));
@@ -292,10 +292,10 @@ fn a_load_that_is_cancelled_is_undone_and_an_applications_timeout_is_no_limit() 
 fn a_full_disk_leaves_the_schema_as_it_was() {
     let _machine = sharing();
     let home = Home::empty();
-    let small = Tmpfs::mount(&home.path().join("home"), "320m");
+    let small = Tmpfs::mount(&home.path().join("home"), "160m");
     let target = database(&home, "social");
     let before = schema(&target);
-    let ran = home.run(&["seed", "--database", "social", "--no-spec", "--rows", "4000000"]).exits(4);
+    let ran = home.run(&["seed", "--database", "social", "--no-spec", "--rows", "1500000"]).exits(4);
     ran.says(&["no space left"]);
     // Where even the way back found no space the journal is still there, and this is what the message says to do.
     home.run(&["seed", "--database", "social", "--no-spec", "--clean"]).ok();
@@ -347,7 +347,7 @@ fn a_server_that_dies_in_the_middle_is_told_with_the_way_back() {
     let home = Home::new();
     let target = database(&home, "social");
     let before = schema(&target);
-    let arguments = ["seed", "--database", "social", "--no-spec", "--rows", "400000"];
+    let arguments = ["seed", "--database", "social", "--no-spec", "--rows", "120000"];
     let mut child = home.command(&arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.starts_with("seeding")));

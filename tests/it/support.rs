@@ -225,22 +225,53 @@ impl Shop {
         self.write(name, text.replacen(from, to, 1));
     }
 
-    /// `prove` on this project, quick: eight chunks of half a second a side.
+    /// Asks these actions alone: whatever a proof does, it does for each.
+    pub fn only(&self, actions: &[&str]) {
+        let text = std::fs::read_to_string(self.folder.join("scenario.toml")).expect("a scenario");
+        let mut parts = text.split("\n[[action]]\n");
+        let head = parts.next().expect("what stands above the actions");
+        let kept: Vec<&str> = parts
+            .filter(|part| {
+                actions.iter().any(|name| part.lines().any(|line| line.replace(' ', "") == format!("name=\"{name}\"")))
+            })
+            .collect();
+        assert_eq!(kept.len(), actions.len(), "{actions:?} are in {text}");
+        self.write("scenario.toml", format!("{head}\n[[action]]\n{}", kept.join("\n[[action]]\n")));
+    }
+
+    /// `prove` on this project, quick: eight chunks of half a second a side, unless `more` says otherwise.
     pub fn prove<'a>(&'a self, migration: &'a str, more: &[&'a str]) -> Vec<String> {
+        let mut arguments = self.arguments(migration);
+        for (flag, value) in [("--rounds", "2"), ("--slice", "250ms")] {
+            if !more.contains(&flag) {
+                arguments.extend([flag.to_owned(), value.to_owned()]);
+            }
+        }
+        arguments.extend(more.iter().map(|a| (*a).to_owned()));
+        arguments
+    }
+
+    /// `prove --counts-only` on this project.
+    pub fn counted<'a>(&'a self, migration: &'a str, more: &[&'a str]) -> Vec<String> {
+        let mut arguments = self.arguments(migration);
+        arguments.extend(["--counts-only", "--scale", "0.2"].map(str::to_owned));
+        arguments.extend(more.iter().map(|a| (*a).to_owned()));
+        arguments
+    }
+
+    /// What every proof of this project is given.
+    fn arguments(&self, migration: &str) -> Vec<String> {
         let path = |name: &str| self.folder.join(name).display().to_string();
-        let mut arguments: Vec<String> =
-            ["prove", migration, "--rounds", "2", "--slice", "250ms"].iter().map(|a| (*a).to_owned()).collect();
+        let mut arguments = ["prove", migration].map(str::to_owned).to_vec();
         for (flag, name) in [
             ("--migrations", "migrations"),
             ("--spec", "dataset.toml"),
             ("--scenario", "scenario.toml"),
             ("--results", "results"),
         ] {
-            arguments.push(flag.to_owned());
-            arguments.push(path(name));
+            arguments.extend([flag.to_owned(), path(name)]);
         }
         arguments.extend(["--at".to_owned(), "0001".to_owned()]);
-        arguments.extend(more.iter().map(|a| (*a).to_owned()));
         arguments
     }
 
@@ -252,7 +283,15 @@ impl Shop {
 
 impl Home {
     pub fn prove(&self, shop: &Shop, migration: &str, more: &[&str]) -> Ran {
-        let arguments = shop.prove(migration, more);
+        self.run_all(&shop.prove(migration, more))
+    }
+
+    /// Without a load; several seconds cheaper, and nothing depends on the machine's speed.
+    pub fn counted(&self, shop: &Shop, migration: &str, more: &[&str]) -> Ran {
+        self.run_all(&shop.counted(migration, more))
+    }
+
+    pub fn run_all(&self, arguments: &[String]) -> Ran {
         self.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }

@@ -118,7 +118,7 @@ fn page(port: u16, path: &str) -> String {
 
 #[test]
 fn other_programs_read_the_figures_while_it_runs_and_its_log_afterwards() {
-    let _machine = measuring();
+    let _machine = sharing();
     let home = Home::new();
     bank(&home);
     let text = "name = 'm'\n[load]\nrate = 200\n[[action]]\nname = 'read'\nweight = 9\nsql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = 'uniform(1, 100)' }\n[[action]]\nname = 'slow'\nsql = 'SELECT pg_sleep(0.03), * FROM accounts WHERE id = :id'\nwith = { id = 'uniform(1, 100)' }\n";
