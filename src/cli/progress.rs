@@ -170,6 +170,9 @@ impl Progress {
                     names.join(", ")
                 ));
             }
+            Event::RoleMade(role) => {
+                self.line(&format!("role: made `{role}` on the embedded server, without login and privileges"));
+            }
             Event::Restored => self.line("reverted what an earlier proof on this database had left applied"),
             Event::TemplateReused => self.line("dataset: reusing the template of an earlier run"),
             Event::Schema { migration } => self.status(format!("schema: applying {migration}")),

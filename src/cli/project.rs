@@ -21,6 +21,7 @@ pub(super) struct Project {
     pub(super) migrations: Option<PathBuf>,
     pub(super) scenarios: Vec<PathBuf>,
     pub(super) margin: Option<f64>,
+    pub(super) role: Option<String>,
     pub(super) gates: Vec<Gate>,
 }
 
@@ -90,6 +91,7 @@ fn read_tables(root: &mut Table<'_, '_>) -> Project {
                 ));
             }
         }
+        project.role = proof.text("role").map(|t| t.text);
         proof.finish();
     }
     project.gates = root.table("gates").map(read_gates).unwrap_or_default();

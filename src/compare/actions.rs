@@ -8,6 +8,7 @@ use super::Verdict;
 use super::checks::{self, Check, Effectiveness};
 use super::counts::CountComparison;
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
+use super::row_security::Unexercised;
 use super::siblings::{sibling_floor, witnesses};
 use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed, needed_by_sampling, why_undecided};
 use crate::evidence::{Evidence, Side, WorkPerCall};
@@ -59,9 +60,18 @@ pub struct ActionComparison {
     pub plan_changed: bool,
     /// What single operations cost; absent where none was counted.
     pub counts: Option<CountComparison>,
+    /// Policies of tables it touches that do not apply to the role that asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unexercised: Vec<Unexercised>,
 }
 
 impl ActionComparison {
+    /// Whether policies differ between the sides and nobody asked through them, so that nothing is known of what they cost.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.unexercised.iter().any(|table| table.changed)
+    }
+
     /// Which of p50 and p95 is neither faster nor proven not slower.
     #[must_use]
     pub fn open_quantile(&self) -> Option<&'static str> {
@@ -178,6 +188,7 @@ fn assemble(
         indexes_after: indexes(Side::After),
         plan_changed: shapes(Side::Before) != shapes(Side::After),
         counts: None,
+        unexercised: Vec::new(),
     }
 }
 

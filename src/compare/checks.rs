@@ -79,6 +79,10 @@ pub enum CheckName {
     Priming,
     /// Counters only grew.
     CountersReset,
+    /// Policies apply to the role that asked.
+    RowSecurity,
+    /// The role that asked may run every statement.
+    Permission,
 }
 
 /// What a failed check means.

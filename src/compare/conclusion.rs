@@ -43,6 +43,8 @@ pub(super) fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionC
             names(actions, |action| action.counts.as_ref().is_some_and(|of| of.verdict == Verdict::Regressed));
         let heavier = if heavier.is_empty() { heavier } else { format!("; more work in the server: {heavier}") };
         (Verdict::Same, format!("every action is as fast as before, within its margin{here}{heavier}"))
+    } else if let Some(reason) = withheld(actions) {
+        (Verdict::Inconclusive, reason)
     } else if any(Verdict::Inconclusive) {
         (Verdict::Inconclusive, format!("not decided: {}", named(Verdict::Inconclusive)))
     } else {
@@ -52,6 +54,13 @@ pub(super) fn conclude(evidence: &Evidence, checks: &[Check], actions: &[ActionC
 
 fn names(actions: &[ActionComparison], of: impl Fn(&ActionComparison) -> bool) -> String {
     actions.iter().filter(|action| of(action)).map(|action| action.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Actions whose policies changed without being exercised; the reason of the first, which others have too.
+fn withheld(actions: &[ActionComparison]) -> Option<String> {
+    let first = actions.iter().find(|action| action.is_withheld())?;
+    let reason = first.reason.clone().unwrap_or_default();
+    Some(format!("{reason}: {}", names(actions, ActionComparison::is_withheld)))
 }
 
 /// Single operations touch more blocks or fail.
@@ -127,7 +136,8 @@ fn conclude_improved(actions: &[ActionComparison], faster: String) -> (Verdict, 
 fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
     let named = |verdict: Verdict| {
         let counted = actions.iter().filter_map(|a| Some((a, a.counts.as_ref()?)));
-        let of = counted.filter(|(_, counts)| counts.verdict == verdict);
+        let known = |action: &ActionComparison| verdict != Verdict::Inconclusive || !action.is_withheld();
+        let of = counted.filter(|(action, counts)| counts.verdict == verdict && known(action));
         let names = of.map(|(action, counts)| match counts.only_some(action.margin) {
             Some(few) => of_sets(action, counts, few),
             None => action.name.clone(),
@@ -149,6 +159,9 @@ fn conclude_counts(actions: &[ActionComparison]) -> (Verdict, String) {
             let open = if uncounted.is_empty() { String::new() } else { format!("; not known: {uncounted}") };
             return (verdict, format!("{what}: {names}{open}"));
         }
+    }
+    if let Some(reason) = withheld(actions) {
+        return (Verdict::Inconclusive, reason);
     }
     if !fires_more.is_empty() {
         let reason = "more triggers fire or keys are checked, whose work no plan counts; a proof under load tells";

@@ -14,6 +14,7 @@ mod limits;
 mod metric;
 pub mod parameters;
 pub mod plan_change;
+pub mod row_security;
 mod siblings;
 mod sides;
 #[cfg(test)]
@@ -246,6 +247,9 @@ fn compare_all(evidence: &Evidence) -> Comparison {
     checks.extend(independence(evidence));
     checks.extend(without_disturbed(evidence, &checks, counts, &actions));
     actions::weigh(&mut actions);
+    row_security::withhold(evidence, &mut actions);
+    checks.extend(row_security::checks(&actions));
+    checks.extend(row_security::denied(evidence));
     let (verdict, reason) = conclusion::conclude(evidence, &checks, &actions);
     let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
     // A fast wrong answer makes no workload cheaper.

@@ -13,6 +13,9 @@ pub struct Design {
     /// Where the sides were: how much may be claimed.
     #[serde(default)]
     pub subject: Subject,
+    /// The role that asked, where it was named; absent before format 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// Which databases were given or migrated in place, as digests that outlive a restart of the server; none of clones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub databases: Vec<String>,

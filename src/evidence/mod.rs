@@ -11,6 +11,7 @@ pub mod histograms;
 pub mod interval_log;
 pub mod limits;
 mod log_lines;
+pub mod row_security;
 pub mod run;
 pub mod store;
 pub mod validate;
@@ -27,6 +28,7 @@ pub use count::{Ablated, AccessPath, Answer, CountedAction, CountedSet, Hypothet
 pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts, Subject};
 pub use histograms::{ActionHistograms, Flaw, Histograms};
 pub use limits::Limits;
+pub use row_security::{Denied, RowSecurity};
 pub use validate::MAX_COUNT;
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
@@ -111,6 +113,12 @@ pub struct Evidence {
     /// Indexes that actions would use on foreign keys of `after` that have none; absent without `hypopg`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hypothetical: Vec<Hypothetical>,
+    /// Tables with row-level security that the actions touch, by side; absent before format 8.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub row_security: BTreeMap<Side, RowSecurity>,
+    /// Statements that the role may not run; absent before format 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<Denied>,
     /// Which plans the server makes for the actions, by side.
     pub plans: BTreeMap<Side, Vec<PlanFacts>>,
     /// The histograms, one set per chunk.

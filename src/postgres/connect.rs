@@ -24,6 +24,8 @@ pub struct Target {
     options: PgConnectOptions,
     /// Whether sessions are to read only.
     read_only: bool,
+    /// The role that sessions act as from their beginning, where it is another than the user.
+    role: Option<String>,
 }
 
 impl fmt::Debug for Target {
@@ -53,13 +55,13 @@ impl Target {
     pub fn new(options: PgConnectOptions) -> Self {
         // No other parameter at the start than every pooler knows: PgBouncer refuses extra_float_digits.
         let options = options.statement_cache_capacity(1024).extra_float_digits(None);
-        Self { options: options.disable_statement_logging(), read_only: false }
+        Self { options: options.disable_statement_logging(), read_only: false, role: None }
     }
 
     /// The same server, announcing sessions under this name in `pg_stat_activity`.
     #[must_use]
     pub fn named(&self, application: &str) -> Self {
-        Self { options: self.options.clone().application_name(application), ..*self }
+        Self { options: self.options.clone().application_name(application), ..self.clone() }
     }
 
     /// The same database in sessions that may only read, if asked, and that give statements up after a time.
@@ -72,13 +74,38 @@ impl Target {
         if let Some(timeout) = timeout_ms {
             options = options.options([("statement_timeout", timeout.to_string())]);
         }
-        Self { options, read_only }
+        Self { options, read_only, role: self.role.clone() }
+    }
+
+    /// The same database in sessions that act as a role (`SET ROLE`), if one is given; `RESET ROLE` in them leads back to it.
+    #[must_use]
+    pub fn acting_as(&self, role: Option<&str>) -> Self {
+        Self { role: role.map(str::to_owned).or_else(|| self.role.clone()), ..self.clone() }
+    }
+
+    /// The same database in sessions of the user itself.
+    #[must_use]
+    pub fn own(&self) -> Self {
+        Self { role: None, ..self.clone() }
+    }
+
+    /// The role that sessions act as, where it is another than the user.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
+    }
+
+    fn session(&self) -> PgConnectOptions {
+        match &self.role {
+            Some(role) => self.options.clone().options([("role", role)]),
+            None => self.options.clone(),
+        }
     }
 
     /// The same server, another database.
     #[must_use]
     pub fn database(&self, database: &str) -> Self {
-        Self { options: self.options.clone().database(database), ..*self }
+        Self { options: self.options.clone().database(database), ..self.clone() }
     }
 
     /// The database's name; the user's when none was given, as libpq has it.
@@ -109,7 +136,7 @@ impl Target {
     /// # Errors
     /// When the server cannot be reached, refuses the user, or is too old.
     pub async fn connect(&self) -> Result<PgConnection, Error> {
-        let attempt = tokio::time::timeout(PATIENCE, self.options.connect()).await;
+        let attempt = tokio::time::timeout(PATIENCE, self.session().connect()).await;
         let connection = match attempt {
             Ok(result) => result.map_err(|error| self.refused(&error))?,
             Err(_) => {
@@ -132,7 +159,7 @@ impl Target {
     /// # Errors
     /// When the server cannot be reached or refuses the user.
     pub async fn wire(&self) -> Result<Wire, Error> {
-        Wire::connect(&self.options, self.read_only).await.map_err(|error| match &error {
+        Wire::connect(&self.session(), self.read_only).await.map_err(|error| match &error {
             WireError::Server { code, .. } => self.refused_with(Some(code), error.to_string()),
             WireError::Lost(_) | WireError::MayWrite => self.refused_with(None, error.to_string()),
         })

@@ -50,6 +50,38 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// The role to act as does not exist.
+    #[error(
+        "the role `{role}` does not exist on the server of {place}\n  = help: roles belong to a server, not to a database: create it there \
+         (CREATE ROLE \"{role}\"), on the embedded server with psql \"$(weighbridge server url)\" -c 'CREATE ROLE \"{role}\"'"
+    )]
+    NoRole {
+        /// The role.
+        role: String,
+        /// Database, host and user.
+        place: String,
+    },
+    /// The user may not act as the role.
+    #[error(
+        "the user of {place} may not act as the role `{role}`\n  = help: an administrator can say GRANT \"{role}\" TO the user"
+    )]
+    RoleForbidden {
+        /// The role.
+        role: String,
+        /// Database, host and user.
+        place: String,
+    },
+    /// Sessions act as another role than they were given.
+    #[error(
+        "sessions act as `{now}` and not as the role `{role}`, as behind a pooler that leaves out what it does not know\n  = help: name a \
+         URL that reaches the server itself"
+    )]
+    OtherRole {
+        /// The role that was given.
+        role: String,
+        /// The one they have.
+        now: String,
+    },
     /// Policies that apply to a role that can neither see every row nor lift them.
     #[error(
         "row-level security applies to the role `{role}` on {tables}, which it does not own: rows would be hidden from it or refused\n  = help: \

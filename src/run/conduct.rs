@@ -26,13 +26,14 @@ use crate::evidence::view::SlowFacts;
 use crate::evidence::{LoadFacts, ServerFacts};
 use crate::postgres::connect::version_text;
 use crate::postgres::sql_text::query;
-use crate::postgres::{Error, Target, pooler, settings};
+use crate::postgres::{Error, Target, pooler, role, row_security, settings};
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
 use crate::scenario::shape::Shape;
 use crate::scenario::workload::Setting;
 use crate::scenario::{Load, Scenario, Workload, name_of};
 use crate::seed::spec::KeySet;
+use crate::sql;
 use crate::stats::steady::is_steady;
 use crate::units::Seed;
 
@@ -107,6 +108,13 @@ pub enum Event<'e> {
     Binding,
     /// A pooler shares sessions, so statements are not prepared but sent like this.
     SharedSessions(Protocol),
+    /// Row-level security of tables that the statements name does not apply to the role that asks.
+    Unexercised {
+        /// The role.
+        role: &'e str,
+        /// The tables.
+        tables: &'e [String],
+    },
     /// Clients connect.
     Connecting(usize),
     /// The warm-up goes on, for so many seconds now.
@@ -268,8 +276,20 @@ fn begun(settings: &Settings, workload: &Workload, server: ServerFacts, design: 
 
 /// Reads statements and values from the database, on a connection of its own.
 async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> {
-    let mut connection = settings.targets.primary.connect().await?;
+    let targets = &settings.targets;
+    if let Some(role) = targets.primary.role() {
+        for target in std::iter::once(&targets.primary).chain(&targets.replicas) {
+            let mut own = target.own().connect().await?;
+            role::check(&mut own, role, &target.describe()).await?;
+            let _ = own.close().await;
+            let mut acting = target.connect().await?;
+            role::verify(&mut acting, role).await?;
+            let _ = acting.close().await;
+        }
+    }
+    let mut connection = targets.primary.connect().await?;
     let bound = describe_all(&mut connection, &settings.scenarios, "").await?;
+    tell_policies(settings, &mut connection).await?;
     if settings.read_only {
         let on = query("SELECT current_setting('transaction_read_only')").fetch_one(&mut connection).await;
         let on: String =
@@ -281,6 +301,11 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
                     .to_owned(),
             ));
         }
+    }
+    if targets.primary.role().is_some() {
+        // What is picked from is every row, whatever the role may see.
+        let _ = connection.close().await;
+        connection = targets.primary.own().connect().await?;
     }
     // Behind a pooler each transaction may have another session: one for all that is read, and nothing left in it.
     let whole = |e| Error::doing("read values to pick from", e);
@@ -302,6 +327,22 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
         None => possible_protocol(settings).await?,
     };
     Ok((Workload::new(&scenarios, Setting { load, bound: &bound, pools, now, seed, scale, protocol }), server))
+}
+
+/// Says which policies do not apply to the role that asks, of tables that statements name.
+async fn tell_policies(settings: &Settings, connection: &mut PgConnection) -> Result<(), RunError> {
+    let (role, tables) = row_security::policies(connection).await?;
+    let steps = settings.scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
+    let words: std::collections::BTreeSet<String> = steps.flat_map(|step| sql::words(&step.statement.sql)).collect();
+    let exempt = tables.into_iter().filter(|table| table.exempt.is_some());
+    let named: Vec<String> = exempt
+        .filter(|table| table.relations.iter().any(|name| words.contains(name)))
+        .map(|table| table.name)
+        .collect();
+    if !named.is_empty() {
+        (settings.listener)(Event::Unexercised { role: &role, tables: &named });
+    }
+    Ok(())
 }
 
 /// Prepared statements where they stay in their client's session; else what never leaves anything in one.

@@ -71,6 +71,25 @@ mod tests {
     }
 
     #[test]
+    fn what_only_sets_something_is_told_from_what_asks() {
+        check(
+            super::super::Statement::only_sets,
+            &[
+                "SET LOCAL app.uid = '7'",
+                "SET TRANSACTION READ ONLY",
+                "SELECT set_config('app.uid', $1, true)",
+                "/* a */ select SET_CONFIG('a.b', '1', false), set_config('a.c', '2', false)",
+            ],
+            &[
+                "SELECT 1",
+                "SELECT set_config('a.b', id::text, true) FROM t",
+                "SELECT set_config('a.b', f(), true)",
+                "UPDATE t SET a = 1",
+            ],
+        );
+    }
+
+    #[test]
     fn what_may_write_is_decided_by_what_is_asked_for() {
         check(
             super::super::Statement::may_write,

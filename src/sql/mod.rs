@@ -45,3 +45,9 @@ pub fn may_write(text: &str) -> bool {
 pub fn forbids_transaction(text: &str) -> bool {
     Script::parse(text).statements.iter().any(Statement::forbids_transaction)
 }
+
+/// Whether a text is one statement that only sets parameters for those that follow it: see [`Statement::only_sets`].
+#[must_use]
+pub fn only_sets(text: &str) -> bool {
+    parse_one(text).is_some_and(|statement| statement.only_sets())
+}

@@ -158,6 +158,18 @@ impl Statement {
         effect::may_write(&self.command)
     }
 
+    /// Whether it only sets parameters for the statements that follow: `SET …`, or `SELECT set_config(…)` of no table.
+    #[must_use]
+    pub fn only_sets(&self) -> bool {
+        match &self.command {
+            Command::Set(_) | Command::SetTransaction(_) => true,
+            Command::Select(query) => {
+                self.relations.is_empty() && !query.sets.is_empty() && query.calls.len() == query.sets.len()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the server refuses it inside a transaction block, as far as its text shows: REINDEX and CLUSTER of a
     /// partitioned table are refused too.
     #[must_use]

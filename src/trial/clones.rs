@@ -8,6 +8,7 @@ use super::error::TrialError;
 use super::event::Event;
 use super::measure::Course;
 use super::prepare::{Sitting, load};
+use super::role;
 use super::settings::{Dataset, Settings};
 use super::sides::{analyze, clone_sides, migrate_after, prewarm, quiet_autovacuum};
 use super::template::{Template, obtain};
@@ -28,7 +29,9 @@ pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token)
     let load = load(settings)?;
     check_connections(&target, load, Side::ALL.len()).await?;
     let (_, between, weighed) = dataset.parts();
+    role::ready(settings, dataset, &mut admin).await?;
     let template = obtain(settings, dataset, &mut admin, token, &clock).await?;
+    role::present(settings, &mut admin).await?;
     let targets = Side::ALL.map(|side| (side, target.database(&token.clone_name(side.name()))));
     let mut begun: Option<Evidence> = None;
     for replicate in 0..dataset.replicates {
@@ -73,7 +76,8 @@ pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token)
         if replicate + 1 == dataset.replicates && settings.ablate {
             // Last, for what it rolls back is left behind on one side only.
             let counted = &evidence.counts[&Side::After];
-            evidence.ablated = ablate(&targets[2].1, sitting.of(Side::After), counted, &settings.listener).await?;
+            evidence.ablated =
+                ablate(&sitting.asks(Side::After), sitting.of(Side::After), counted, &settings.listener).await?;
         }
         begun = Some(evidence);
     }

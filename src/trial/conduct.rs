@@ -13,6 +13,7 @@ use super::focus::{chunks_needed, focus};
 use super::hypothetical::hypothetical;
 use super::prepare::Sitting;
 use super::resume::{go_on, scenarios_digest};
+use super::role;
 use super::settings::{Settings, Subject};
 use super::sides::working_set;
 use super::{clones, given, in_place};
@@ -82,6 +83,8 @@ pub(super) async fn begin(
         advice: BTreeMap::new(),
         ablated: Vec::new(),
         hypothetical: Vec::new(),
+        row_security: BTreeMap::new(),
+        denied: Vec::new(),
         plans: BTreeMap::new(),
         histograms: Vec::new(),
         dropped: None,
@@ -122,12 +125,17 @@ pub(super) async fn look_at_operations(
     // Rows that others leave at the same time would be taken for ours.
     let alone = matches!(settings.subject, Subject::Clones(_));
     let counts =
-        count(&sitting.targets, |side| &**sitting.of(side), (settings.sets, alone), &settings.listener).await?;
+        count(&sitting.asking(), |side| &**sitting.of(side), (settings.sets, alone), &settings.listener).await?;
     take_counts(evidence, counts);
+    for side in [Side::Before, Side::After] {
+        evidence.row_security.insert(side, role::row_security(&sitting.asks(side)).await?);
+    }
+    role::keep_touched(evidence);
+    evidence.denied = role::denied(sitting, &evidence.counts).await?;
     for side in [Side::Before, Side::After] {
         evidence.advice.insert(side, advice_of(sitting.target(side)).await?);
     }
-    let after = (sitting.target(Side::After), sitting.of(Side::After));
+    let after = (&sitting.asks(Side::After), sitting.of(Side::After));
     evidence.hypothetical =
         hypothetical(after.0, after.1, &evidence.counts[&Side::After], &evidence.advice[&Side::After].unindexed)
             .await?;
@@ -286,6 +294,7 @@ fn design(settings: &Settings, sitting: &Sitting) -> Design {
             }
             Subject::InPlace(_) => evidence::Subject::InPlace,
         },
+        role: settings.role.clone(),
         databases: Vec::new(),
         schemas: Vec::new(),
         schema_changes: Vec::new(),

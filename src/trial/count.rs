@@ -17,7 +17,7 @@ use crate::expression::Value;
 use crate::postgres::error::database_error;
 use crate::postgres::explain::{Executed, Plan};
 use crate::postgres::observe::tagged;
-use crate::postgres::sql_text::trusted;
+use crate::postgres::sql_text::{identifier, trusted};
 use crate::postgres::{Error, Target};
 use crate::scenario::program::{Keep, Protocol};
 use crate::scenario::workload::{PlannedAction, PlannedStep};
@@ -54,14 +54,17 @@ pub async fn count<'w>(
     let control = targets.iter().position(|(side, _)| *side == Side::Control).unwrap_or_default();
     let mut tables = Tables::new();
     if alone {
-        tables = columns_of_tables(&mut sides[0].connection).await?;
+        // Whatever the role that asks may see.
+        let mut catalog = quiet(&targets[0].1.own()).await?;
+        tables = columns_of_tables(&mut catalog).await?;
         if let Some(after) = targets.iter().position(|(side, _)| *side == Side::After) {
             // What a migration turns into something else is found elsewhere.
-            let of_after = columns_of_tables(&mut sides[after].connection).await?;
+            let mut catalog_after = quiet(&targets[after].1.own()).await?;
+            let of_after = columns_of_tables(&mut catalog_after).await?;
             tables.retain(|table, _| of_after.contains_key(table));
-            let small = small_tables(&mut sides[0].connection).await?;
+            let small = small_tables(&mut catalog).await?;
             let small: BTreeSet<String> =
-                small.intersection(&small_tables(&mut sides[after].connection).await?).cloned().collect();
+                small.intersection(&small_tables(&mut catalog_after).await?).cloned().collect();
             sides.iter_mut().filter_map(|side| side.tracer.as_mut()).for_each(|tracer| tracer.small = small.clone());
         }
     }
@@ -317,8 +320,13 @@ pub(super) fn text_of(action: &PlannedAction, step: &PlannedStep, values: &[Valu
 
 /// A session whose statements are not counted among the load's, where the role may say so.
 pub(super) async fn quiet(target: &Target) -> Result<PgConnection, Error> {
-    let mut connection = target.connect().await?;
+    let mut connection = target.own().connect().await?;
     let _ = fetch(&mut connection, "SET pg_stat_statements.track = 'none'").await?;
+    if let Some(role) = target.role() {
+        let set = format!("SET ROLE {}", identifier(role));
+        let set = connection.execute(sqlx::raw_sql(trusted(set))).await;
+        set.map_err(|e| Error::doing(format!("act as the role `{role}`"), e))?;
+    }
     Ok(connection)
 }
 
@@ -531,7 +539,7 @@ fn returning(text: &str) -> String {
 }
 
 /// Gives slots the values of the first row of a result.
-fn take(step: &PlannedStep, rows: &[PgRow], values: &mut [Value<'_>]) {
+pub(super) fn take(step: &PlannedStep, rows: &[PgRow], values: &mut [Value<'_>]) {
     let Some(row) = rows.first().filter(|_| step.keep != Keep::Nothing) else { return };
     for (column, slot, _) in &step.captures {
         let text = row.try_get_raw(*column).ok().and_then(|raw| raw.as_str().ok().map(str::to_owned));

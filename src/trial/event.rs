@@ -16,6 +16,8 @@ pub enum Event<'e> {
     CleanedUp(usize),
     /// Databases that are named like ours and carry no mark: they stay.
     Unmarked(&'e [Named]),
+    /// The role that asks was made on the embedded server.
+    RoleMade(&'e str),
     /// What a proof in place that is gone had left applied was reverted.
     Restored,
     /// The seeded template of an earlier run fits.

@@ -13,6 +13,7 @@ use super::error::TrialError;
 use super::event::Event;
 use super::measure::Course;
 use super::prepare::{Described, Sitting, load};
+use super::role;
 use super::settings::{InPlace, Settings};
 use super::sides::{analyze_tables, label, migration_facts, sampling, size, touched_tables};
 use super::switch::Switch;
@@ -69,6 +70,8 @@ async fn measure(
     let server = server_facts(settings, &target).await?;
     let before = Described::new(settings, &target, Side::Before).await?;
     let advice_before = advice_of(&target).await?;
+    let asking = target.acting_as(settings.role.as_deref());
+    let secured_before = role::row_security(&asking).await?;
 
     let applied = switch.to(Side::After).await?;
     if definitions(&mut connection).await? == found {
@@ -89,21 +92,23 @@ async fn measure(
     let mut sitting = Sitting::of_described(settings, targets, load, [&before, &after])?;
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
     evidence.server_after = (evidence.server != server).then(|| std::mem::replace(&mut evidence.server, server));
+    evidence.row_security = [(Side::Before, secured_before), (Side::After, role::row_security(&asking).await?)].into();
     evidence.advice = [(Side::Before, advice_before), (Side::After, advice_of(&target).await?)].into();
 
     // Reverted and applied again, so that every side has the statistics of its state.
     analyze_tables(&place.target.named(application), &switch.unsampled).await?;
     evidence.migration.unsampled = Wholes::read(&mut connection).await?.left_unsampled(&wholes);
     let mut counts = Apart::default();
-    counts.foresee(sitting.target(Side::After), sitting.of(Side::After), settings.sets).await?;
+    counts.foresee(&sitting.asks(Side::After), sitting.of(Side::After), settings.sets).await?;
     for side in [Side::Before, Side::After, Side::Control] {
         switch.to(side).await?;
         if side == Side::Before {
             refuse_other(&found, &definitions(&mut connection).await?, &evidence.migration.label)?;
         }
-        counts.add((side, &target), sitting.of(side), settings.sets, &settings.listener).await?;
+        counts.add((side, &asking), sitting.of(side), settings.sets, &settings.listener).await?;
     }
     take_counts(&mut evidence, counts.finish());
+    role::keep_touched(&mut evidence);
     look_ahead(settings, &mut sitting, &mut evidence).await?;
     if settings.chunks != 0 {
         let observer = target.connect().await?;

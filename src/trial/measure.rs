@@ -95,7 +95,7 @@ impl<'t> Course<'t> {
         evidence: &Evidence,
     ) -> Result<Self, TrialError> {
         let crew = Crew::start(sitting.load(), None, settings.threads, clock);
-        for (index, (side, target)) in sitting.targets.iter().enumerate() {
+        for (index, (side, target)) in sitting.asking().iter().enumerate() {
             if let Some(switch) = &mut switch {
                 // Its statements may ask for what is only there in its state.
                 switch.to(*side).await?;

@@ -21,6 +21,7 @@ mod measure;
 pub mod order;
 mod prepare;
 mod resume;
+mod role;
 mod sequences;
 pub mod settings;
 pub mod sides;

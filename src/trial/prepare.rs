@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use sqlx::Connection;
-use sqlx::postgres::PgConnection;
 
 use super::error::TrialError;
-use super::settings::Settings;
+use super::settings::{Settings, Subject};
 use crate::binding::{describe_all, sample_picks};
 use crate::diagnostic::SourceFile;
 use crate::evidence::Side;
-use crate::postgres::Target;
 use crate::postgres::connect::identity;
+use crate::postgres::{Target, role, row_security};
 use crate::scenario::parameter::Pool;
 use crate::scenario::program::Protocol;
 use crate::scenario::workload::{Bound, Setting, merge_loads};
@@ -25,6 +24,8 @@ pub(super) struct Sitting {
     pub(super) workloads: [Arc<Workload>; 2],
     /// Which database each side is, however its URL is written.
     identities: [String; 3],
+    /// The role that asks.
+    role: Option<String>,
 }
 
 impl Sitting {
@@ -53,7 +54,7 @@ impl Sitting {
         described: [&Described; 2],
     ) -> Result<Self, TrialError> {
         let workloads = workloads(settings, load, described)?;
-        Ok(Self { targets, workloads, identities: Default::default() })
+        Ok(Self { targets, workloads, identities: Default::default(), role: settings.role.clone() })
     }
 
     /// What is asked of a side.
@@ -65,6 +66,16 @@ impl Sitting {
     pub(super) fn target(&self, side: Side) -> &Target {
         let found = self.targets.iter().find(|(of, _)| *of == side);
         &found.expect("every side has a database").1
+    }
+
+    /// A side in sessions that ask as the application does.
+    pub(super) fn asks(&self, side: Side) -> Target {
+        self.target(side).acting_as(self.role.as_deref())
+    }
+
+    /// Every side in such sessions.
+    pub(super) fn asking(&self) -> [(Side, Target); 3] {
+        self.targets.each_ref().map(|(side, target)| (*side, target.acting_as(self.role.as_deref())))
     }
 
     /// The sides whose databases are different ones.
@@ -109,23 +120,35 @@ impl Described {
     /// # Errors
     /// When a statement is refused.
     pub(super) async fn new(settings: &Settings, target: &Target, side: Side) -> Result<Self, TrialError> {
-        let mut connection = target.connect().await?;
+        let mut connection = target.acting_as(settings.role.as_deref()).connect().await?;
+        if let Some(role) = &settings.role {
+            role::verify(&mut connection, role).await?;
+        }
         let (files, when) = match side {
             Side::After => (&settings.scenarios[1], "after the migration, "),
             Side::Before | Side::Control => (&settings.scenarios[0], ""),
         };
         let bound = describe_all(&mut connection, files, when).await?;
-        // Both sides are sent what was found before.
-        let pools = if side == Side::After { Vec::new() } else { pools(settings, &mut connection).await? };
         let _ = connection.close().await;
+        // Both sides are sent what was found before, whatever the role may see of it.
+        let pools = if side == Side::After { Vec::new() } else { pools(settings, target).await? };
         Ok(Self { bound, pools })
     }
 }
 
-async fn pools(settings: &Settings, connection: &mut PgConnection) -> Result<Vec<Pool>, TrialError> {
+async fn pools(settings: &Settings, target: &Target) -> Result<Vec<Pool>, TrialError> {
     let spec = settings.spec.as_ref().and_then(|spec| parse_spec(&spec.text).ok());
     let sets = spec.as_ref().map_or(&[][..], |spec| &spec.key_sets);
-    Ok(sample_picks(connection, &settings.scenarios[0], sets, settings.seed.0).await?)
+    let mut connection = target.own().connect().await?;
+    // Where the database is ours, policies that are forced on its owner hide no row.
+    let lifted = match settings.subject {
+        Subject::Clones(_) => row_security::begin_lifted(&mut connection).await?,
+        Subject::Given(_) | Subject::InPlace(_) => false,
+    };
+    let sampled = sample_picks(&mut connection, &settings.scenarios[0], sets, settings.seed.0).await?;
+    row_security::end_lifted(&mut connection, lifted).await?;
+    let _ = connection.close().await;
+    Ok(sampled)
 }
 
 /// What is asked before the migration and after it: the same parameters, and the same statements but where the

@@ -35,6 +35,8 @@ pub struct Settings {
     pub attempts: Arc<dyn Fn(&Evidence) -> u32 + Send + Sync>,
     /// An earlier part of the same experiment, which goes on.
     pub resumed: Option<Evidence>,
+    /// The role that asks, where it is another than the user.
+    pub role: Option<String>,
     /// With how many sets of parameters each action is counted.
     pub sets: u32,
     /// Whether to hide each index in turn.

@@ -117,6 +117,15 @@ pub(super) async fn planned(asked: &mut Asked<'_>, action: usize, sampled: u32) 
     Ok((sets.len() == PLANNED as usize).then_some(sets))
 }
 
+/// A row that a message of several statements gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Row {
+    /// The plan of a statement.
+    Plan,
+    /// What a parameter was set to.
+    Setting,
+}
+
 /// The shapes of the plans of each set, and their cost: planned in one message.
 async fn planned_sets(asked: &mut Asked<'_>, action: usize, sets: Range<u64>) -> Result<Option<Planned>, TrialError> {
     let planned = &asked.workload.actions[action];
@@ -124,25 +133,29 @@ async fn planned_sets(asked: &mut Asked<'_>, action: usize, sets: Range<u64>) ->
     for set in sets {
         let values = drawn(asked.workload, action, set);
         message.push_str("SAVEPOINT planned;\n");
-        let mut explained = 0;
+        let mut rows = Vec::new();
         for step in planned.steps.iter().filter(|step| step.bracket.is_none()) {
             let Some(text) = text_of(planned, step, &values) else { return Ok(None) };
-            if sql::words(&text).first().is_none_or(|word| word != "set") {
+            // What only sets something for later steps is executed; `SELECT set_config(…)` gives a row.
+            if !sql::only_sets(&text) {
                 message.push_str("EXPLAIN (FORMAT JSON) ");
-                explained += 1;
+                rows.push(Row::Plan);
+            } else if sql::words(&text).first().is_some_and(|word| word == "select") {
+                rows.push(Row::Setting);
             }
             message.push_str(&text);
             // The text may end in a comment.
             message.push_str("\n;\n");
         }
         message.push_str("ROLLBACK TO SAVEPOINT planned;\n");
-        plans.push(explained);
+        plans.push(rows);
     }
     let Ok(rows) = fetch(&mut asked.connection, &message).await? else { return Ok(None) };
     let mut rows = rows.iter();
-    let of_set = |explained| {
+    let of_set = |expected: Vec<Row>| {
         let read = |row| Plan::read(&document(std::slice::from_ref(row)));
-        let plans: Vec<Plan> = rows.by_ref().take(explained).map(read).collect();
+        let given = expected.into_iter().zip(rows.by_ref());
+        let plans: Vec<Plan> = given.filter(|(row, _)| *row == Row::Plan).map(|(_, row)| read(row)).collect();
         let cost = plans.iter().map(|plan| plan.planned_cost).sum();
         (plans.into_iter().map(|plan| plan.shape).collect(), cost)
     };

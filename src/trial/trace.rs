@@ -19,6 +19,8 @@ pub(super) struct Tracer {
     written: BTreeMap<String, i64>,
     /// Tables that are read for every set, the same on every side; others for the first few.
     pub(super) small: BTreeSet<String>,
+    /// Whether the counted session acts as a role, which need not see what it writes.
+    acts: bool,
 }
 
 /// Larger tables are not read whole, and named.
@@ -31,10 +33,10 @@ impl Tracer {
     /// # Errors
     /// When the server refuses.
     pub(super) async fn new(target: &Target) -> Result<Self, Error> {
-        let mut witness = quiet(target).await?;
+        let mut witness = quiet(&target.own()).await?;
         // What the counted session locks is not waited for.
         run(&mut witness, "SET lock_timeout = '1s'").await?;
-        Ok(Self { witness, written: BTreeMap::new(), small: BTreeSet::new() })
+        Ok(Self { witness, written: BTreeMap::new(), small: BTreeSet::new(), acts: target.role().is_some() })
     }
 
     /// An operation begins, in a transaction.
@@ -42,8 +44,20 @@ impl Tracer {
     /// # Errors
     /// When the server is lost.
     pub(super) async fn begin(&mut self, connection: &mut PgConnection) -> Result<(), TrialError> {
-        self.written = written(connection).await?.into_iter().map(|(table, rows, _)| (table, rows)).collect();
+        self.written = self.written_now(connection).await?.into_iter().map(|(table, rows, _)| (table, rows)).collect();
         Ok(())
+    }
+
+    /// Rows written to each table so far, by the names that the witness knows them by.
+    async fn written_now(&self, connection: &mut PgConnection) -> Result<Vec<(String, i64, bool)>, TrialError> {
+        if !self.acts {
+            return written(connection).await;
+        }
+        run(connection, "SAVEPOINT counted").await?;
+        run(connection, "SET LOCAL ROLE NONE").await?;
+        let found = written(connection).await?;
+        run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
+        Ok(found)
     }
 
     /// What the operation, whose transaction has this number, left and took away by now, in every table or in the small ones alone. Of every
@@ -59,13 +73,17 @@ impl Tracer {
         every: bool,
     ) -> Result<Vec<Rows>, TrialError> {
         let mut found = Vec::new();
-        for (table, rows, small) in written(connection).await? {
+        for (table, rows, small) in self.written_now(connection).await? {
             // What is read for every set may have grown by what was rolled back.
             let wanted = every || small && self.small.contains(&table);
             if self.written.get(&table) == Some(&rows) || !wanted {
                 continue;
             }
             run(connection, "SAVEPOINT counted").await?;
+            if self.acts {
+                // Undone with the savepoint.
+                run(connection, "SET LOCAL ROLE NONE").await?;
+            }
             let traced = if small { self.table(connection, &table, own).await? } else { None };
             run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
             match traced {

@@ -95,3 +95,124 @@ fn a_table_that_forces_its_policies_on_its_owner_is_filled() {
     refused.says(&["applies to the role `guest` on \"public\".\"b\"", "BYPASSRLS"]);
     assert_eq!(query(&target, STATE), ["0 0 f 1 t"]);
 }
+
+/// `prove --counts-only` on a copy of a case, with more flags.
+fn prove(place: &Place, folder: &Path, more: &[&str]) -> Ran {
+    let mut command = place.home.command(
+        &[&["prove", "0002", "--counts-only", "--sets", "8", "--scale", "0.3", "--format", "json"], more].concat(),
+    );
+    Ran::new(command.current_dir(folder).output().expect("the program runs"))
+}
+
+/// A copy of a case's project.
+fn project(place: &Place, name: &str) -> PathBuf {
+    let folder = place.home.path().join(name);
+    let copied = std::process::Command::new("cp").arg("-r").arg(case(name)).arg(&folder).status();
+    assert!(copied.is_ok_and(|status| status.success()));
+    folder
+}
+
+fn verdict(ran: &Ran) -> String {
+    ran.json()["comparison"]["verdict"].as_str().expect("a verdict").to_owned()
+}
+
+/// The messages of a check.
+fn checks(ran: &Ran, name: &str) -> Vec<String> {
+    let json = ran.json();
+    let checks = json["comparison"]["checks"].as_array().expect("a list of checks").clone();
+    let of = checks.iter().filter(|check| check["name"] == name);
+    of.map(|check| check["message"].as_str().expect("a sentence").to_owned()).collect()
+}
+
+#[test]
+fn policies_that_do_not_apply_to_whoever_asks_are_named_and_a_role_can_be() {
+    let _machine = sharing();
+    let place = Place::new();
+    let folder = project(&place, "rls-as-owner");
+    let change = |file: &str, from: &str, to: &str| {
+        let path = folder.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} holds `{from}`");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    };
+
+    // The superuser of the embedded server: the changed policy was not exercised, so nothing is the same.
+    let ran = prove(&place, &folder, &[]).exits(3);
+    assert_eq!(verdict(&ran), "inconclusive");
+    let [message] = checks(&ran, "row_security").try_into().expect("one table");
+    for words in ["card (card_read)", "`weighbridge` (a superuser)", "was not exercised (my_cards)", "--role"] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+
+    // A role that may not: said with the grant, and the role was made.
+    let ran = prove(&place, &folder, &["--role", "app"]);
+    assert!(ran.stderr.contains("role: made `app` on the embedded server"), "{}", ran.stderr);
+    let denied = checks(&ran, "permission");
+    assert!(denied[0].contains("`my_cards` is refused on before: permission denied for table card"), "{denied:?}");
+    assert!(denied[0].ends_with("(SQLSTATE 42501): GRANT SELECT ON card TO app"), "{denied:?}");
+
+    // As the application: its policy is exercised, what it costs is seen, and its setting is made by a step.
+    change(
+        "migrations/0001_base.up.sql",
+        "CREATE TABLE member",
+        "-- the application's role is there\nCREATE TABLE member",
+    );
+    let path = folder.join("migrations/0001_base.up.sql");
+    let base = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{base}\nGRANT SELECT ON card TO app;\n")).unwrap();
+    change("weighbridge.toml", "margin", "role = \"app\"\nmargin");
+    let step = "transaction = true\n[[action.step]]\nsql = \"SELECT set_config('app.uid', :uid, true)\"\n[[action.step]]\nsql = ";
+    change("scen.toml", "sql = ", step);
+    change(
+        "scen.toml",
+        "with = { lo = \"uniform(1, 5000)\" }",
+        "[action.with]\nlo = \"uniform(1, 5000)\"\nuid = \"pick(member.user_id)\"",
+    );
+    let ran = prove(&place, &folder, &[]);
+    assert_eq!(checks(&ran, "row_security"), Vec::<String>::new(), "{}", ran.stderr);
+    assert_eq!(checks(&ran, "permission"), Vec::<String>::new());
+    let json = ran.json();
+    assert_eq!(json["evidence"]["design"]["role"], "app");
+    assert!(!json["evidence"]["row_security"]["after"]["tables"]["card"]["policies"]["card_read"].is_null());
+    // Fewer rows than the table holds: the policy of this user filtered them.
+    let found = &json["evidence"]["counts"]["before"][0]["sets"][0]["rows_found"]["card"];
+    assert!(found.as_u64().is_some_and(|rows| rows > 0 && rows < 1_000), "{found}");
+    assert!(matches!(ran.code, Some(0 | 1)), "{:?} {}", ran.code, ran.stderr);
+
+    // On a server of somebody's a role that is not there is named before anything is made.
+    let maker = place.url("maker", "postgres");
+    let refused = prove(&place, &folder, &["--role", "gone", "--url", &maker]).exits(4);
+    refused.says(&["the role `gone` does not exist on the server of `postgres`", "CREATE ROLE"]);
+    let refused = prove(&place, &folder, &["--role", "guest", "--url", &maker]).exits(4);
+    refused.says(&["may not act as the role `guest`", "GRANT \"guest\""]);
+    assert_eq!(place.home.databases("weighbridge_build_"), Vec::<String>::new());
+
+    // A run asks as the role too.
+    let scenario = "name = 'who'\n[load]\nclients = 1\n[[action]]\nname = 'who'\nsql = \"SELECT 1 / (current_user = 'app')::int\"\n";
+    std::fs::write(folder.join("who.toml"), scenario).unwrap();
+    let who = folder.join("who.toml").display().to_string();
+    let run = ["run", &who, "--database", "postgres", "-n", "10", "--warm-up", "0s", "--format", "json"];
+    let found = place.home.run(&[&run[..], &["--role", "app"]].concat()).measured().json();
+    assert_eq!(found["evidence"]["failures"], serde_json::json!({}));
+    let found = place.home.run(&run).json();
+    assert_eq!(found["evidence"]["failures"]["22012"]["count"], 10);
+    place.home.run(&[&run[..], &["--role", "nobody_here"]].concat()).exits(4).says(&["`nobody_here` does not exist"]);
+}
+
+#[test]
+fn a_proof_as_an_owner_whose_policies_are_forced_holds() {
+    let _machine = sharing();
+    let place = Place::new();
+    let folder = project(&place, "rls-as-owner");
+    let maker = place.url("maker", "postgres");
+    let ran = prove(&place, &folder, &["--url", &maker]);
+    assert!(matches!(ran.code, Some(0 | 1)), "{:?} {}", ran.code, ran.stderr);
+    assert_eq!(checks(&ran, "row_security"), Vec::<String>::new(), "its policies are forced on their owner");
+    assert_eq!(place.home.databases("weighbridge_clone_"), Vec::<String>::new());
+    let template = place.home.databases("weighbridge_template_");
+    let [template] = template.try_into().expect("one template");
+    execute(&place.home.target(), &format!("CREATE DATABASE looked TEMPLATE {template}"));
+    let state =
+        "SELECT concat_ws(' ', count(*), (SELECT relforcerowsecurity FROM pg_class WHERE relname = 'card')) FROM card";
+    assert_eq!(query(&place.home.target().database("looked"), state), ["6000 t"]);
+}

@@ -149,6 +149,7 @@ pub(super) fn settings(
         looks: length.looks,
         enough: Arc::new(move |evidence| experiment::enough(evidence, most)),
         attempts: Arc::new(move |evidence| experiment::attempt(&results, evidence)),
+        role: arguments.role.clone().or_else(|| project.role.clone()),
         sets: arguments.sets,
         ablate: arguments.ablate,
         focus: !arguments.no_focus,

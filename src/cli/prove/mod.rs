@@ -135,6 +135,9 @@ pub(super) struct Arguments {
     /// A database with the change
     #[arg(long, value_name = "URL", requires = "before", help_heading = "Server")]
     after: Option<String>,
+    /// The role that asks, as the application does (SET ROLE): its privileges and row-level security are then part of what is measured
+    #[arg(long, value_name = "ROLE", value_parser = crate::cli::run::role, help_heading = "Server")]
+    role: Option<String>,
     /// Applies and reverts the migration in turns on the database of --url, where clones are impossible; needs --allow-writes [chunks: 16 cycles]
     #[arg(long, requires_all = ["url", "allow_writes"], conflicts_with_all = ["at", "loaders", "replicates", "ablate", "interleave", "rounds", "forward_only"], help_heading = "Server")]
     in_place: bool,

@@ -82,6 +82,7 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
         }
         Subject::Given(_) => {}
     }
+    settings.role.iter().for_each(|role| flag("--role", role.clone()));
     flag("--results", "../..".to_owned());
     flag("--scale", settings.scale.to_string());
     flag("--seed", settings.seed.0.to_string());

@@ -213,7 +213,9 @@ pub(super) fn settings(
              URL makes it answer for them"
         )));
     }
-    let as_driver = |server: &Target| server.named("weighbridge run").with(!writes, conditions.timeout_ms);
+    let as_driver = |server: &Target| {
+        server.named("weighbridge run").with(!writes, conditions.timeout_ms).acting_as(arguments.role.as_deref())
+    };
     let slow_s = arguments.slow.or(conditions.slow_after_ns.map(|nanos| nanos as f64 / 1e9)).unwrap_or(SLOW_S);
     Ok(Settings {
         targets: Targets { primary: as_driver(server), replicas: replicas.iter().map(as_driver).collect() },

@@ -128,6 +128,9 @@ pub(super) struct Arguments {
     /// A server of yours and the database to ask, instead of the embedded one
     #[arg(long, value_name = "URL", help_heading = "Server")]
     url: Option<String>,
+    /// The role that asks, as the application does (SET ROLE)
+    #[arg(long, value_name = "ROLE", value_parser = role, help_heading = "Server")]
+    role: Option<String>,
     /// A replica of that server, for what says target = "replica"; several are asked in turn
     #[arg(long = "replica", value_name = "URL", help_heading = "Server")]
     replicas: Vec<String>,
@@ -180,6 +183,14 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
 
 fn protocol(text: &str) -> Result<Protocol, String> {
     Protocol::from_name(text).ok_or_else(|| "write prepared, extended or simple".to_owned())
+}
+
+/// A role that sessions can act as.
+pub(super) fn role(text: &str) -> Result<String, String> {
+    match text {
+        "" | "none" => Err("write the name of a role".to_owned()),
+        name => Ok(name.to_owned()),
+    }
 }
 
 fn define(text: &str) -> Result<(String, String), String> {

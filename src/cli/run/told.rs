@@ -26,8 +26,14 @@ use crate::units::plural;
 /// What is told while a run goes on.
 pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<Metrics>) -> Box<dyn Fn(Event<'_>)> {
     let (progress, log) = (Arc::clone(progress), Rc::clone(log));
-    Box::new(move |event| match event {
+    Box::new(move |event| {
+        match event {
         Event::Binding => progress.status("reading: statements and values to pick from".to_owned()),
+        Event::Unexercised { role, tables } => progress.line(&format!(
+            "warning: row-level security of {} does not apply to `{role}`, so its policies are in no figure\n  = help: name the application's role with \
+             --role",
+            tables.join(", ")
+        )),
         Event::SharedSessions(protocol) => progress.line(&format!(
             "a pooler shares sessions: statements are sent {}; where it keeps prepared ones (PgBouncer from 1.21 with \
              max_prepared_statements), --protocol prepared uses them",
@@ -57,6 +63,7 @@ pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<
             }
         }
         Event::Aborting(rule) => progress.line(&format!("ending early: {rule}")),
+    }
     })
 }
 
