@@ -90,7 +90,7 @@ fn is_bookkeeping(table: &Table) -> bool {
     }
     let name = table.name.to_lowercase();
     let has = |wanted: &&str| table.columns.iter().any(|column| column.name.to_lowercase() == **wanted);
-    TABLES.iter().any(|known| known.name == name && known.columns.iter().all(|column| has(column)))
+    TABLES.iter().any(|known| known.name == name && known.columns.iter().all(has))
 }
 
 #[cfg(test)]
