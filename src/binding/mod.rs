@@ -3,7 +3,7 @@
 mod picks;
 mod types;
 
-pub use picks::sample_picks;
+pub use picks::{check_picks, sample_picks};
 pub use types::describe_all;
 
 use crate::diagnostic::FileProblems;

@@ -30,10 +30,7 @@ pub async fn sample_picks(
     let mut pools = Vec::new();
     for pick in picks(&scenarios) {
         let problem = match sample(connection, &pick, sets, seed).await {
-            Ok(values) if values.is_empty() => {
-                Diagnostic::whole(format!("`{}` holds no rows to pick from", pick.table))
-                    .help("fill it in the dataset spec, or raise --scale")
-            }
+            Ok(values) if values.is_empty() => nothing_to_pick(connection, &pick, sets).await,
             Ok(values) => {
                 pools.push(Pool { values, width: pick.columns.len() });
                 continue;
@@ -45,10 +42,76 @@ pub async fn sample_picks(
                 describe(&error)
             )),
         };
-        let (file, span) = place(files, &pick);
-        return Err(BindError::File(Box::new(file.clone().problems(vec![Diagnostic { span: Some(span), ..problem }]))));
+        return Err(at(files, &pick, problem));
     }
     Ok(pools)
+}
+
+/// Refuses picks that find nothing, without sampling any. What the server refuses is left to [`sample_picks`].
+///
+/// # Errors
+/// When there is nothing to pick from, with the place in the scenario's file and the line that fills the column.
+pub async fn check_picks(
+    connection: &mut PgConnection,
+    files: &[(SourceFile, Scenario)],
+    sets: &[KeySet],
+) -> Result<(), BindError> {
+    let scenarios: Vec<Scenario> = files.iter().map(|(_, scenario)| scenario.clone()).collect();
+    for pick in picks(&scenarios) {
+        if is_empty(connection, &pick, sets).await.unwrap_or(false) {
+            let problem = nothing_to_pick(connection, &pick, sets).await;
+            return Err(at(files, &pick, problem));
+        }
+    }
+    Ok(())
+}
+
+fn at(files: &[(SourceFile, Scenario)], pick: &Pick, problem: Diagnostic) -> BindError {
+    let (file, span) = place(files, pick);
+    BindError::File(Box::new(file.clone().problems(vec![Diagnostic { span: Some(span), ..problem }])))
+}
+
+async fn is_empty(connection: &mut PgConnection, pick: &Pick, sets: &[KeySet]) -> Result<bool, sqlx::Error> {
+    let source = match sets.iter().find(|set| set.name.value == pick.table) {
+        Some(set) => of_set(connection, set, &pick.columns[0]).await?,
+        None => format!("SELECT {} AS v0 FROM {}", identifier(&pick.columns[0]), quoted(&pick.table)),
+    };
+    let sql = format!("SELECT NOT EXISTS (SELECT FROM ({source}) s WHERE v0 IS NOT NULL)");
+    query(sql).fetch_one(connection).await?.try_get(0)
+}
+
+/// Why a pick finds nothing, and the line of a dataset spec that gives it something.
+async fn nothing_to_pick(connection: &mut PgConnection, pick: &Pick, sets: &[KeySet]) -> Diagnostic {
+    let (table, column) = (&pick.table, &pick.columns[0]);
+    if let Some(set) = sets.iter().find(|set| set.name.value == *table) {
+        let (child, key) = set.by.text.rsplit_once('.').unwrap_or((&set.by.text, ""));
+        let message = format!("no key of `{}` is in the class `{column}` of `{table}`", set.by.text);
+        return Diagnostic::whole(message).help(match set.classes.get(column) {
+            Some(Class::Zero) => format!(
+                "in the dataset spec, under [table.{child}], write fan-out.{key} = \"zipf(s 0.8, none 10%)\": `none` leaves keys without rows"
+            ),
+            _ => format!("raise --scale, or widen the class in the dataset spec, under [params.{table}]"),
+        });
+    }
+    let rows = query(format!("SELECT EXISTS (SELECT FROM {})", quoted(table))).fetch_one(&mut *connection).await;
+    if !rows.and_then(|row| row.try_get::<bool, _>(0)).unwrap_or(false) {
+        return Diagnostic::whole(format!("the table `{table}` holds no row, so there is no `{column}` to pick"))
+            .help(format!("in the dataset spec, under [table.{table}], write row-count = \"1_000 * scale\""));
+    }
+    let is_key = query(
+        "SELECT EXISTS (SELECT FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+                        WHERE k.contype = 'f' AND k.conrelid = to_regclass($1) AND a.attname = $2)",
+    )
+    .bind(quoted(table))
+    .bind(column.clone())
+    .fetch_one(connection)
+    .await;
+    let line = match is_key.and_then(|row| row.try_get(0)) {
+        Ok(true) => format!("fan-out.{column} = \"zipf(s 0.8)\""),
+        _ => format!("{column} = \"…\", an expression of its values"),
+    };
+    Diagnostic::whole(format!("`{table}.{column}` is NULL in every row, so there is nothing to pick"))
+        .help(format!("in the dataset spec, under [table.{table}], write {line}"))
 }
 
 /// Where a pick stands first.

@@ -59,7 +59,7 @@ impl Length {
             // What all sets have in common is known at the end only.
             return Ok(Self { chunks, looks: vec![chunks] });
         };
-        if earlier.design.precision.is_some() || 1 < earlier.design.replicates {
+        if ends_once(earlier) {
             return Err(Failure::usage(anyhow!(
                 "an experiment with --precision or --replicates ends once\n  = help: begin a new one; it counts as another attempt"
             )));
@@ -80,6 +80,18 @@ impl Length {
         }
         Ok(Self { chunks, looks: all })
     }
+}
+
+/// Whether the verdicts of an experiment rest on its end alone.
+fn ends_once(evidence: &Evidence) -> bool {
+    evidence.design.precision.is_some() || evidence.design.replicates > 1
+}
+
+/// Whether `--resume` can add chunks to an experiment.
+pub(super) fn can_go_on(evidence: &Evidence) -> bool {
+    let last = LOOKS[LOOKS.len() - 1] as usize;
+    let (chunks, looks) = (evidence.chunks.len(), &evidence.design.looks);
+    !ends_once(evidence) && (1..last).contains(&chunks) && !looks.is_empty()
 }
 
 /// Whether every action is decided by now, or no more chunks than `most` are likely to decide the others.

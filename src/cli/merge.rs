@@ -30,7 +30,6 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     let parts = arguments.results.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let merged = merge(&parts).map_err(Failure::usage)?;
-    super::run::print(&merged, arguments.format)?;
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     let label = format!("merged-{}", merged.name);
     let folder = ResultFolder::create(&arguments.folder, &time, &label).map_err(Failure::environment)?;
@@ -43,6 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         log.extend(line.map_err(Failure::environment)?);
     }
     folder.write("intervals.hlog", &log).map_err(Failure::environment)?;
+    super::run::print(&merged, arguments.format)?;
     if arguments.format == Format::Text {
         say(&format!("  evidence  {}/   run.json · intervals.hlog\n", folder.path.display()))?;
     }

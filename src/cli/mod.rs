@@ -109,7 +109,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
     };
     match dispatch(cli) {
         Ok(status) => status,
-        Err(failure) if is_broken_pipe(&failure.error) => ExitStatus::Ok,
         Err(failure) => {
             // Every error's own words hold those of its cause.
             let text = failure.error.to_string();
@@ -132,20 +131,14 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Verb::Verify(arguments) => verify::run(&arguments),
         Verb::Server(arguments) => runtime.block_on(server::run(&arguments, &cli.embedded, cli.quiet)),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "weighbridge", &mut std::io::stdout());
-            Ok(ExitStatus::Ok)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "weighbridge", &mut script);
+            report::say(&String::from_utf8_lossy(&script)).map(|()| ExitStatus::Ok)
         }
     };
     // A driver thread in the middle of an answer, or a blocking read, must not hold up the exit.
     runtime.shutdown_background();
     status
-}
-
-/// Somebody closed stdout, such as `| head`: not worth a word.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
 #[cfg(test)]

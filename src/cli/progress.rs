@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::compare::{Comparison, Verdict, compare};
 use crate::evidence::{Evidence, Interleave};
 use crate::seed::load::Progress as Loading;
+use crate::stats::paired::LOOKS;
 use crate::trial::Event;
 use crate::units::{
     count_text, duration_text, is_printable, ms_text, percent_text, plural, printable, printable_lines,
@@ -232,11 +233,17 @@ fn longest(evidence: &Evidence, needed: &[f64], how: &str) -> Option<String> {
     let (action, chunks) = evidence.actions.iter().zip(needed).max_by(|a, b| a.1.total_cmp(b.1))?;
     let planned = f64::from(evidence.design.chunks_planned);
     // Intervals narrow with the square root of their number.
+    let within = percent_text(((1.0 + action.margin).ln() * (chunks / planned).sqrt()).exp_m1());
+    let most = f64::from(LOOKS[LOOKS.len() - 1]).max(planned);
+    if most < *chunks {
+        return Some(format!(
+            "plan: {how} {planned} chunks tell {within} of p95 for {}, which needs the most; its margin of {} is beyond what a proof may have",
+            action.name,
+            percent_text(action.margin)
+        ));
+    }
     let instead = match planned < *chunks {
-        true => {
-            let told = ((1.0 + action.margin).ln() * (chunks / planned).sqrt()).exp_m1();
-            format!("; {planned} chunks tell {} of it", percent_text(told))
-        }
+        true => format!("; {planned} chunks tell {within} of it"),
         false => String::new(),
     };
     Some(format!(

@@ -1,10 +1,12 @@
 //! `weighbridge.toml`: where a project keeps what is weighed. Must hold every key as text with its place.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::document::{self, Table};
+use crate::migrate::{self, Directory, DirectoryError, Layout};
 use crate::scenario::action::parse_margin;
 use crate::scenario::gate::Gate;
 use crate::scenario::load::read_gates;
@@ -19,6 +21,7 @@ pub(super) struct Project {
     pub(super) seed: Option<u64>,
     pub(super) at: Option<String>,
     pub(super) migrations: Option<PathBuf>,
+    pub(super) layout: Option<Layout>,
     pub(super) scenarios: Vec<PathBuf>,
     pub(super) margin: Option<f64>,
     pub(super) role: Option<String>,
@@ -29,6 +32,34 @@ impl Project {
     /// The folder of migrations: the one that is named, or `migrations` beside the file.
     pub(super) fn migrations_folder(&self) -> PathBuf {
         self.root.join(self.migrations.as_deref().unwrap_or(Path::new("migrations")))
+    }
+
+    /// The migrations of a folder that was named, or of the project. Where the project names none and `migrations` is not there, the places
+    /// are looked at in which other tools keep theirs.
+    pub(super) fn directory(&self, named: Option<&Path>) -> Result<Directory, DirectoryError> {
+        let folder = named.map_or_else(|| self.migrations_folder(), Path::to_path_buf);
+        let found = Directory::read(&folder, self.layout);
+        match found {
+            Err(DirectoryError::Io { source, .. })
+                if named.is_none() && self.migrations.is_none() && source.kind() == ErrorKind::NotFound =>
+            {
+                Err(self.elsewhere(folder))
+            }
+            found => found,
+        }
+    }
+
+    /// Why there is no folder `migrations`: those of a tool that has another place for them, or none at all.
+    fn elsewhere(&self, folder: PathBuf) -> DirectoryError {
+        let places = migrate::layout::PLACES.iter().map(|place| self.root.join(place));
+        for place in places.filter(|place| place.is_dir()) {
+            match Directory::read(&place, self.layout) {
+                Ok(_) => return DirectoryError::Elsewhere { folder, place },
+                Err(other @ DirectoryError::OtherLayout { .. }) => return other,
+                Err(_) => {}
+            }
+        }
+        DirectoryError::Absent(folder)
     }
 }
 
@@ -78,6 +109,14 @@ fn read_tables(root: &mut Table<'_, '_>) -> Project {
     }
     if let Some(mut migrations) = root.table("migrations") {
         project.migrations = migrations.text("dir").map(|t| t.text.into());
+        if let Some(layout) = migrations.text("layout") {
+            project.layout = Layout::from_name(&layout.text);
+            if project.layout.is_none() {
+                let known: Vec<&str> = Layout::ALL.iter().map(|layout| layout.name()).collect();
+                let message = format!("`layout` is the tool whose files these are: {}", known.join(" or "));
+                migrations.problem(Diagnostic::at(layout.span, message));
+            }
+        }
         migrations.finish();
     }
     if let Some(mut proof) = root.table("proof") {

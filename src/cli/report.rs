@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
+
 use super::Format;
 use super::exit::{ExitStatus, Failure};
 use crate::compare::{Comparison, compare};
@@ -40,9 +42,18 @@ pub(super) fn print(evidence: &Evidence, format: Format) -> Result<(), Failure> 
     say(&String::from_utf8_lossy(&text))
 }
 
-/// Writes text to stdout.
+/// Writes text to stdout. A reader that has left (`| head`) is no failure: the exit code still comes from the verdict.
+///
+/// # Errors
+/// When stdout cannot be written for another reason, such as a full disk.
 pub(super) fn say(text: &str) -> Result<(), Failure> {
-    std::io::stdout().write_all(printable_lines(text).as_bytes()).map_err(Failure::environment)
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(printable_lines(text).as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::environment(anyhow!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A trial as bytes of a format.

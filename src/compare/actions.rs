@@ -8,6 +8,7 @@ use super::Verdict;
 use super::checks::{self, Check, Effectiveness};
 use super::counts::CountComparison;
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
+use super::remedy::{self, Need};
 use super::row_security::Unexercised;
 use super::siblings::{sibling_floor, witnesses};
 use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed, needed_by_sampling, why_undecided};
@@ -104,7 +105,7 @@ pub fn compare_all(
     let floor = |a: usize, m: usize| witnesses.as_ref().map(|of| sibling_floor(&measured, of, a, m));
     let floors: Vec<Vec<Option<f64>>> =
         (0..count).map(|a| (0..QUANTILES.len()).map(|m| floor(a, m)).collect()).collect();
-    measured
+    let (mut actions, needs): (Vec<ActionComparison>, Vec<Option<Need>>) = measured
         .into_iter()
         .zip(counts)
         .enumerate()
@@ -116,15 +117,22 @@ pub fn compare_all(
                 control_p: p(&control_adjusted, m),
                 sibling_floor: floors[a][m],
             };
-            let compared = assemble(evidence, a, metrics, &scope, beside);
+            let (compared, need) = assemble(evidence, a, metrics, &scope, beside);
             let (verdict, reason) = match &counts {
                 // Nothing was timed: the counts are all there is.
                 Some(counts) if evidence.design.chunks_planned == 0 => (counts.verdict, None),
                 _ => (compared.verdict, compared.reason.clone()),
             };
-            ActionComparison { counts, verdict, reason, ..compared }
+            (ActionComparison { counts, verdict, reason, ..compared }, need)
         })
-        .collect()
+        .unzip();
+    let is_pressed = remedy::is_pressed(checks, needs.iter().copied());
+    for (action, need) in actions.iter_mut().zip(needs) {
+        if let (Some(reason), Some(need)) = (&mut action.reason, need) {
+            reason.push_str(&format!("; {}", need.remedy(is_pressed)));
+        }
+    }
+    actions
 }
 
 /// What each action wins or loses of the mix's time in the server: Oracle's SQL Performance Analyzer calls it the impact on the
@@ -145,7 +153,7 @@ fn assemble(
     metrics: Vec<Option<Measured>>,
     scope: &Effectiveness<'_>,
     beside: impl Fn(usize) -> Beside,
-) -> ActionComparison {
+) -> (ActionComparison, Option<Need>) {
     let facts = &evidence.actions[a];
     let margin = facts.margin;
     let level = super::level(evidence);
@@ -157,9 +165,10 @@ fn assemble(
         .map(|(m, metric)| metric.map(|metric| judge(&metric, margin, &beside(m), level, scope)))
         .collect();
     let (verdict, reason) = combine(&compared[..DECIDING], margin, scope);
-    let reason = reason.or_else(|| {
-        (verdict == Verdict::Inconclusive).then(|| why_undecided(evidence, &compared[..DECIDING], margin, scope.beyond))
-    });
+    let is_open = verdict == Verdict::Inconclusive && reason.is_none();
+    let why = is_open.then(|| why_undecided(evidence, &compared[..DECIDING], margin, scope.beyond));
+    let need = why.as_ref().and_then(|why| why.need);
+    let reason = reason.or(why.map(|why| why.found));
     let by_sampling = || needed_by_sampling(&compared[..DECIDING], margin, evidence.chunks.len());
     let needed = needed.or_else(|| by_sampling().filter(|_| !several).map(|n| n as u32));
     let needed = needed.filter(|_| verdict == Verdict::Inconclusive);
@@ -168,7 +177,7 @@ fn assemble(
     let indexes = |side: Side| plan(side).map(|p| p.indexes.clone()).unwrap_or_default();
     let shapes = |side: Side| plan(side).map(|p| p.shapes.keys().collect::<Vec<_>>());
     let not_slower = compared[..DECIDING].iter().all(|m| m.as_ref().is_some_and(|m| m.not_slower));
-    ActionComparison {
+    let compared = ActionComparison {
         not_slower,
         name: facts.name.clone(),
         share: facts.share,
@@ -189,7 +198,8 @@ fn assemble(
         plan_changed: shapes(Side::Before) != shapes(Side::After),
         counts: None,
         unexercised: Vec::new(),
-    }
+    };
+    (compared, need)
 }
 
 fn combine(metrics: &[Option<MetricComparison>], margin: f64, scope: &Effectiveness<'_>) -> (Verdict, Option<String>) {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::candidates::{Facts, candidates};
 use super::counts::FEWEST_BLOCKS;
-use crate::evidence::{Evidence, Hypothetical, IndexAdvice, Side, TableUse};
+use crate::evidence::{Evidence, Hypothetical, IndexAdvice, MissingPart, Side, TableUse};
 
 /// Debts and gains of a migration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -22,9 +23,11 @@ pub struct Balance {
     /// Foreign keys that no index led to before the migration either.
     pub unindexed_before: Vec<String>,
     /// Indexes the migration left invalid.
-    pub invalid: Vec<String>,
+    pub invalid: Vec<InvalidIndex>,
     /// Indexes that were invalid before it.
-    pub invalid_before: Vec<String>,
+    pub invalid_before: Vec<InvalidIndex>,
+    /// Indexes that are used, with one that could stand in for them and that no action uses: one of the two is enough.
+    pub overlapping: Vec<(String, String)>,
     /// Indexes some action needs, with the action that needs it most; empty where no index was hidden.
     pub needed: Vec<Needed>,
     /// Indexes hidden without any action noticing, of the sets that were asked.
@@ -39,6 +42,20 @@ pub struct Balance {
     pub wanted: Vec<Hypothetical>,
     /// Tables whose updates changed between in place and not.
     pub hot_updates: Vec<HotUpdates>,
+}
+
+/// An index that serves no query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct InvalidIndex {
+    /// The index.
+    pub index: String,
+    /// Of the index of a table in partitions: it has no build of its own, its parts have.
+    pub partitioned: bool,
+    /// The partitions that it lacks a valid part for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingPart>,
 }
 
 /// What an index is worth to the action that needs it most.
@@ -86,19 +103,35 @@ pub fn balance(evidence: &Evidence) -> Balance {
     let (needed, not_needed, not_told) = needed(evidence);
     let (unindexed, unindexed_before) = apart(&before.unindexed, &after.unindexed);
     let (invalid, invalid_before) = apart(&before.invalid, &after.invalid);
-    Balance {
-        needed,
+    let invalid_index = |index: String| {
+        let whole = after.partitioned.get(&index);
+        let missing = whole.map(|whole| whole.missing.clone()).unwrap_or_default();
+        InvalidIndex { partitioned: whole.is_some(), missing, index }
+    };
+    let advice = candidates(&Facts {
+        redundant: &after.redundant,
+        keys: &after.keys,
+        invalid: &after.invalid,
+        needed: needed.iter().map(|needed| needed.index.clone()).collect(),
         not_needed,
-        not_told,
-        made_redundant: after.redundant.iter().filter(|(index, _)| !known.contains(index)).cloned().collect(),
         no_longer_used: no_longer_used(evidence),
         unused: unused(evidence),
-        redundant: after.redundant.iter().filter(|(index, _)| known.contains(index)).cloned().collect(),
+    });
+    let (redundant, made_redundant) = advice.redundant.into_iter().partition(|(index, _)| known.contains(index));
+    Balance {
+        needed,
+        not_needed: advice.not_needed,
+        not_told,
+        made_redundant,
+        no_longer_used: advice.no_longer_used,
+        unused: advice.unused,
+        redundant,
+        overlapping: advice.overlapping,
         wanted: evidence.hypothetical.clone(),
         unindexed,
         unindexed_before,
-        invalid,
-        invalid_before,
+        invalid: invalid.into_iter().map(invalid_index).collect(),
+        invalid_before: invalid_before.into_iter().map(invalid_index).collect(),
         hot_updates: hot_updates(evidence),
     }
 }

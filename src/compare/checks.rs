@@ -83,6 +83,8 @@ pub enum CheckName {
     RowSecurity,
     /// The role that asked may run every statement.
     Permission,
+    /// The migration made what it asks for, and skipped nothing that was there.
+    IfNotExists,
 }
 
 /// What a failed check means.
@@ -199,6 +201,7 @@ pub fn run(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<Check
     same_work(evidence, &mut checks);
     machine(evidence, &mut checks);
     conditions::run(evidence, &mut checks);
+    super::migration::run(evidence, &mut checks);
     if evidence.counters.values().any(|c| c.reset) {
         let message = "counters of the server went backwards during the trial (a reset, or a crash): index use and \
                        work per call are not shown"

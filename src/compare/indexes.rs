@@ -1,11 +1,11 @@
 //! Index usage deltas: what is new, lost, changed, or kept and used. Must match by name, never by OID.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::{ActionComparison, Change};
-use crate::evidence::{Evidence, IndexUse, Side};
+use crate::evidence::{Evidence, IndexUse, Side, SideCounters};
 use crate::sql;
 
 /// One index on both sides.
@@ -15,6 +15,10 @@ use crate::sql;
 pub struct IndexComparison {
     /// Schema-qualified name.
     pub name: String,
+    /// Of the index of a table in partitions: how many of them have a part of it, with the migration if it is there then. Its figures are those
+    /// of all parts together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<u32>,
     /// What the migration did to it.
     pub fate: Fate,
     /// It is kept, by as many scans and the same actions.
@@ -85,12 +89,15 @@ pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<Ind
     }
     let operations = [Side::Before, Side::After].map(|side| operations(evidence, side));
     let loaded = evidence.design.chunks_planned != 0;
-    let names: BTreeSet<&String> = before.indexes.keys().chain(after.indexes.keys()).collect();
+    let (before, after) = (listed(evidence, Side::Before, before), listed(evidence, Side::After, after));
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let mut found: Vec<IndexComparison> = names
         .into_iter()
         .filter_map(|name| {
-            let (old, new) = (before.indexes.get(name), after.indexes.get(name));
-            let users = [Side::Before, Side::After].map(|side| users(evidence, side, name));
+            let (old, new) = (before.get(name), after.get(name));
+            let users = [(Side::Before, old), (Side::After, new)].map(|(side, of)| users(evidence, side, of));
+            let parts = new.or(old).and_then(|listed| listed.parts.as_ref()).map(|parts| parts.len() as u32);
+            let (old, new) = (old.map(|listed| &listed.used), new.map(|listed| &listed.used));
             let fate = fate(old, new)?;
             let scanned = [old, new].into_iter().flatten().any(|index| 0 < index.scans);
             if fate == Fate::Kept && !scanned && users.iter().all(Vec::is_empty) {
@@ -100,6 +107,7 @@ pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<Ind
             let [used_by_before, used_by_after] = users;
             Some(IndexComparison {
                 name: name.clone(),
+                parts,
                 fate,
                 alike: fate == Fate::Kept && same_use,
                 before: old.cloned(),
@@ -214,12 +222,59 @@ fn scanned_alike(old: Option<&IndexUse>, new: Option<&IndexUse>, [before, after]
     (old - new).abs() <= (old.max(new) * SAME_USE).max(10.0)
 }
 
-/// Plans name an index without its schema.
-fn users(evidence: &Evidence, side: Side, index: &str) -> Vec<String> {
-    let bare = bare(index);
-    let Some(plans) = evidence.plans.get(&side) else { return Vec::new() };
+/// An index of a side as it is listed.
+struct Listed {
+    used: IndexUse,
+    /// Its name as plans have it: without a schema.
+    name: String,
+    /// The same of its parts, where its table is in partitions.
+    parts: Option<Vec<String>>,
+}
+
+/// The indexes of a side. The parts of the index of a table in partitions are added up under its name.
+fn listed(evidence: &Evidence, side: Side, counters: &SideCounters) -> BTreeMap<String, Listed> {
+    let advice = evidence.advice.get(&side);
+    let wholes = advice.into_iter().flat_map(|advice| &advice.partitioned);
+    let mut listed: BTreeMap<String, Listed> = wholes
+        .map(|(name, whole)| {
+            let valid = !advice.is_some_and(|advice| advice.invalid.contains(name));
+            let (definition, table) = (whole.definition.clone(), whole.table.clone());
+            let used = IndexUse { definition, table, valid, ..IndexUse::default() };
+            (name.clone(), Listed { used, name: bare(name).to_owned(), parts: Some(Vec::new()) })
+        })
+        .collect();
+    for (name, used) in &counters.indexes {
+        let own = bare(name).to_owned();
+        match used.part_of.as_ref().and_then(|whole| listed.get_mut(whole)) {
+            Some(Listed { used: sum, parts: Some(parts), .. }) => {
+                parts.push(own);
+                add(sum, used);
+            }
+            _ => drop(listed.insert(name.clone(), Listed { used: used.clone(), name: own, parts: None })),
+        }
+    }
+    listed
+}
+
+/// Adds a part to the index of the whole table.
+fn add(sum: &mut IndexUse, part: &IndexUse) {
+    sum.unique |= part.unique;
+    sum.scans += part.scans;
+    sum.tuples_read += part.tuples_read;
+    sum.tuples_fetched += part.tuples_fetched;
+    sum.blocks_read += part.blocks_read;
+    sum.blocks_hit += part.blocks_hit;
+    sum.size_bytes += part.size_bytes;
+    let cached = sum.cached_blocks.unwrap_or_default();
+    sum.cached_blocks = part.cached_blocks.map(|blocks| cached + blocks);
+}
+
+/// Actions whose plans name an index, or a part of it.
+fn users(evidence: &Evidence, side: Side, index: Option<&Listed>) -> Vec<String> {
+    let (Some(index), Some(plans)) = (index, evidence.plans.get(&side)) else { return Vec::new() };
+    let is_named = |name: &String| *name == index.name || index.parts.as_ref().is_some_and(|p| p.contains(name));
     let actions = evidence.actions.iter().zip(plans);
-    actions.filter(|(_, plan)| plan.indexes.iter().any(|i| i == bare)).map(|(action, _)| action.name.clone()).collect()
+    actions.filter(|(_, plan)| plan.indexes.iter().any(is_named)).map(|(action, _)| action.name.clone()).collect()
 }
 
 #[cfg(test)]

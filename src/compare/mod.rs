@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod balance;
+mod candidates;
 pub mod checks;
 mod conclusion;
 mod conditions;
@@ -12,9 +13,12 @@ pub mod counts;
 pub mod indexes;
 mod limits;
 mod metric;
+mod migration;
 pub mod parameters;
 pub mod plan_change;
+mod remedy;
 pub mod row_security;
+pub mod run;
 mod siblings;
 mod sides;
 #[cfg(test)]

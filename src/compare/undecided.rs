@@ -1,80 +1,98 @@
 //! Why an action is not decided, and what would decide it. Must promise nothing that more chunks cannot do.
 
 use super::metric::{Measured, MetricComparison, units_needed};
+use super::remedy::Need;
 use super::siblings::may_be_siblings;
 use crate::evidence::{Evidence, Subject};
 use crate::units::{duration_text, percent_text};
+
+/// Why an action is not decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Why {
+    /// What stands in the way.
+    pub(super) found: String,
+    /// What it needs, where that depends on what the rest of the report asks for.
+    pub(super) need: Option<Need>,
+}
+
+impl From<String> for Why {
+    fn from(found: String) -> Self {
+        Self { found, need: None }
+    }
+}
 
 pub(super) fn why_undecided(
     evidence: &Evidence,
     metrics: &[Option<MetricComparison>],
     margin: f64,
     beyond: Option<(&str, f64)>,
-) -> String {
+) -> Why {
     let fewest = crate::stats::paired::FEWEST_PAIRS;
     if evidence.chunks.len() < fewest {
-        return format!("{} of at least {fewest} chunks", evidence.chunks.len());
+        return format!("{} of at least {fewest} chunks", evidence.chunks.len()).into();
     }
     let all = || metrics.iter().flatten();
     let moved = MetricComparison::moved;
     if let Some((message, bound)) = beyond
         && all().all(|m| m.change.is_some() && moved(m) <= bound.max(margin))
     {
-        return message.to_owned();
+        return message.to_owned().into();
     }
     // A claim rests on one metric, equality on both.
     let may_be_claimed = all().any(|m| margin <= moved(m));
     if !may_be_claimed && metrics.iter().any(|m| m.as_ref().is_none_or(|m| m.change.is_none())) {
-        return "too few operations in a chunk for p95; raise the rate or the action's weight, or --slice".to_owned();
+        return Why { found: "too few operations in a chunk for p95".to_owned(), need: Some(Need::Operations) };
     }
     let floor = all().filter_map(|m| m.noise_floor).fold(0.0, f64::max);
     if all().any(|m| margin < moved(m) && m.noise_floor.unwrap_or(0.0) < moved(m) && moved(m) <= m.driver_floor) {
-        return "the change is no larger than the load driver's own lateness on this machine".to_owned();
+        return "the change is no larger than the load driver's own lateness on this machine".to_owned().into();
     }
     if 1 < evidence.design.replicates && all().any(|m| looks_like_luck(m, margin)) {
-        return "sets of clones without the migration differ by as much; more sets (--replicates) tell".to_owned();
+        return "sets of clones without the migration differ by as much; more sets (--replicates) tell"
+            .to_owned()
+            .into();
     }
     if all().any(|m| looks_like_luck(m, margin)) {
         if evidence.design.subject != Subject::Clones {
-            return "the sides without the change differ too, so this may be how one of them lies, or its time; clones (--url) tell".to_owned();
+            return "the sides without the change differ too, so this may be how one of them lies, or its time; clones (--url) tell".to_owned().into();
         }
         return format!(
             "clones without the migration differ too, so the change may be the luck of how one clone lies; {} tells",
             replicates(evidence)
-        );
+        )
+        .into();
     }
     if all().any(|m| may_be_siblings(m, margin)) {
         if evidence.design.subject != Subject::Clones {
-            return "other databases may differ by as much for no reason of the change; sets of clones (--url, --replicates 4) tell".to_owned();
+            return "other databases may differ by as much for no reason of the change; sets of clones (--url, --replicates 4) tell".to_owned().into();
         }
         return format!(
             "another set of clones may differ by as much for no reason of the migration; {} tells",
             replicates(evidence)
-        );
+        )
+        .into();
     }
     let inside = |m: &MetricComparison, most: f64| m.change.is_some_and(|c| -most < c.low && c.high < most);
     if let Some(metric) = all().find(|m| inside(m, margin) && !inside(m, m.equal_within)) {
-        return format!(
-            "the load driver's own lateness is {} of this latency, so only changes within ±{} can be called the same; lower the rate, or give the \
-             machine more processors",
+        let found = format!(
+            "the load driver's own lateness is {} of this latency, so only changes within ±{} can be called the same",
             percent_text(1.0 - metric.equal_within / margin),
             percent_text(metric.equal_within)
         );
+        return Why { found, need: Some(Need::Processors) };
     }
     if let Some(share) = sampling_alone(metrics).filter(|share| margin < *share) {
-        return format!(
-            "so few operations leave ±{:.1} % of p95 to chance of sampling alone; raise the rate or the action's weight",
-            share * 100.0
-        );
+        let found = format!("so few operations leave ±{:.1} % of p95 to chance of sampling alone", share * 100.0);
+        return Why { found, need: Some(Need::Operations) };
     }
     let certain = |m: &MetricComparison| m.change.is_some_and(|c| 0.0 < c.low * c.high);
     if all().any(|m| margin <= moved(m) && floor < moved(m) && certain(m)) {
-        return "the change is not certain enough for one of so many comparisons and looks".to_owned();
+        return "the change is not certain enough for one of so many comparisons and looks".to_owned().into();
     }
     if margin < floor {
-        return format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0);
+        return format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0).into();
     }
-    "the interval is wider than the margin allows".to_owned()
+    "the interval is wider than the margin allows".to_owned().into()
 }
 
 /// What makes sets of clones, and how long it takes: of four, with four chunks each.
@@ -172,7 +190,7 @@ mod tests {
             [Some(metric.clone()), Some(metric)]
         };
         let evidence = evidence(|_, _, _| {});
-        let why = |metrics: &[Option<MetricComparison>]| why_undecided(&evidence, metrics, 0.05, beyond);
+        let why = |metrics: &[Option<MetricComparison>]| why_undecided(&evidence, metrics, 0.05, beyond).found;
         let (small, large) = (of(0.01, 0.0, None), of(0.2, 0.0, None));
         assert_eq!(why(&small), "order");
         assert_ne!(why(&large), "order");
@@ -181,7 +199,7 @@ mod tests {
         assert!(more_chunks_help(&small, 0.05, None));
         // Beyond the bound and below the margin it is neither.
         let (narrow, between) = (Some(("order", 0.028)), of(0.03, 0.0, None));
-        assert_eq!(why_undecided(&evidence, &between, 0.05, narrow), "order");
+        assert_eq!(why_undecided(&evidence, &between, 0.05, narrow).found, "order");
         assert!(!more_chunks_help(&between, 0.05, narrow));
         // Nor one that may be how a set of clones lies.
         assert!(!more_chunks_help(&of(0.07, 0.0, Some(0.08)), 0.05, None));

@@ -73,13 +73,18 @@ fn finding(name: &'static str, ratios: &[f64]) -> Option<Finding> {
     // As if nothing had been found: how long an answer of the margin takes on noise like this.
     let quiet = crate::stats::paired::Effect { estimate: 0.0, ..found };
     let needed = seconds_needed(ratios, &quiet);
-    let said = match needed {
+    // Nobody waits for more chunks than a proof may have.
+    let most = LOOKS[LOOKS.len() - 1];
+    let said = match needed.filter(|seconds| *seconds <= f64::from(most) * PROOF_CHUNK_S) {
         Some(seconds) => format!(
             "two equal sides differ by up to {} here; 5 % of such a statement would be decided in about {}",
             percent_text(widest),
             duration_text(std::time::Duration::from_secs_f64(seconds))
         ),
-        None => format!("two equal sides differ by up to {} here", percent_text(widest)),
+        None => format!(
+            "two equal sides differ by up to {} here; 5 % of such a statement is finer than the {most} chunks of a proof can tell",
+            percent_text(widest)
+        ),
     };
     let advice = "this machine is noisy: ask for wider margins, more chunks, or --counts-only";
     Some(Finding::new(name, said).when(needed.is_none_or(|seconds| PATIENCE_S < seconds), Grade::Warning, advice))
@@ -108,6 +113,7 @@ mod tests {
         assert!(quiet.found.ends_with("would be decided in about 2 min 24 s"), "{}", quiet.found);
         let noisy = finding("noise of p50", &noise(0.60)).unwrap();
         assert_eq!(noisy.grade, Grade::Warning);
+        assert!(noisy.found.ends_with("is finer than the 64 chunks of a proof can tell"), "{}", noisy.found);
         assert!(noisy.advice.unwrap().contains("--counts-only"), "{}", noisy.found);
         assert!(finding("noise of p50", &[0.0; 3]).is_none(), "three say nothing");
     }

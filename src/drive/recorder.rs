@@ -90,6 +90,8 @@ pub struct Recording {
     pub digest: u64,
     /// How often a lost connection was made anew.
     pub reconnects: u64,
+    /// A lost connection could not be made again within the rules' limit, which ended the slice.
+    pub gave_up: bool,
     /// Processor time of the driver's threads, in nanoseconds.
     pub cpu_ns: u64,
     /// How late the timer woke clients that were waiting: the driver's own fault, never the server's.
@@ -256,6 +258,7 @@ impl Recording {
             failures: BTreeMap::new(),
             digest: 0,
             reconnects: 0,
+            gave_up: false,
             cpu_ns: 0,
             timer_lag: empty(),
             cpu_share_max: 0.0,
@@ -382,6 +385,7 @@ impl Recording {
         }
         self.digest = self.digest.wrapping_add(*digest);
         self.reconnects += reconnects;
+        self.gave_up |= other.gave_up;
         merge(&mut self.timer_lag, timer_lag);
         self.cpu_share_max = self.cpu_share_max.max(*cpu_share_max);
         self.elapsed_ns = self.elapsed_ns.max(*elapsed_ns);

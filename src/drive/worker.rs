@@ -59,6 +59,8 @@ pub struct Rules {
     pub more_tries: u32,
     /// Gives operations up that could not be sent for so long.
     pub skip_after_ns: Option<u64>,
+    /// Ends the slice when a lost connection could not be made again for so long; without it, at the slice's own end.
+    pub reconnect_within_ns: Option<u64>,
     /// Counts answers that took longer as late.
     pub late_after_ns: Option<u64>,
     /// Keeps the slowest of the answers that were served slower than this.
@@ -416,12 +418,19 @@ impl<'r> Round<'r> {
     /// Makes a lost connection anew, waiting longer after each refusal; false when the slice has ended.
     async fn reconnect(&self, client: &mut Client, timer: &Timer) -> Result<bool, DriveError> {
         let mut backoff = FIRST_BACKOFF_NS;
+        let began = self.clock.now_ns();
         loop {
             if client.reconnect(self.workload).await.is_ok() {
                 self.recording.borrow_mut().reconnects += 1;
                 return Ok(true);
             }
             if self.is_over() {
+                return Ok(false);
+            }
+            let waited = self.clock.now_ns() - began;
+            if self.slice.rules.reconnect_within_ns.is_some_and(|limit| waited > limit) {
+                self.recording.borrow_mut().gave_up = true;
+                self.slice.stop.store(true, Ordering::Relaxed);
                 return Ok(false);
             }
             timer.sleep_until(self.clock, self.clock.now_ns() + backoff).await?;

@@ -164,6 +164,9 @@ pub struct MigrationFacts {
     /// Tables in partitions that have no statistics as a whole after it and were not so before; absent before format 7.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsampled: Vec<String>,
+    /// What its `IF NOT EXISTS` did not make; absent before format 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<SkippedObject>,
 }
 
 /// One statement of a migration.
@@ -428,11 +431,63 @@ pub struct IndexAdvice {
     pub redundant: Vec<(String, String)>,
     /// Foreign keys no index leads to, as `table (columns)`.
     pub unindexed: Vec<String>,
-    /// Indexes a failed build left behind.
+    /// Foreign keys, as `table (columns)`, with the indexes that lead to them; of a table in partitions once for each different list of its
+    /// partitions. Absent before format 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<(String, Vec<String>)>,
+    /// Indexes a failed build left behind, and those of tables in partitions that lack a part.
     pub invalid: Vec<String>,
+    /// Indexes of tables in partitions, by schema-qualified name; absent before format 8.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partitioned: BTreeMap<String, PartitionedIndex>,
     /// What each index is made of, by schema-qualified name: whatever its columns are called; absent before format 6.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub structures: BTreeMap<String, String>,
+}
+
+/// What a migration's `IF NOT EXISTS` did not make, because something of that name was there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SkippedObject {
+    /// `index`, `table`, `materialized view` or `sequence`.
+    pub kind: String,
+    /// Its name, with its schema.
+    pub name: String,
+    /// It is an index that is invalid: no query uses it.
+    pub invalid: bool,
+    /// Of an index that is made otherwise: how it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// How the statement would have made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<String>,
+}
+
+/// The index of a table in partitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PartitionedIndex {
+    /// Its table, by schema-qualified name.
+    pub table: String,
+    /// `CREATE INDEX …` as the server prints it.
+    pub definition: String,
+    /// Partitions without a valid attached index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingPart>,
+}
+
+/// A partition without a valid index attached to that of the whole table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MissingPart {
+    /// The partition, by schema-qualified name.
+    pub partition: String,
+    /// The index that is attached and invalid; absent where none is attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid: Option<String>,
 }
 
 /// Use of an index.

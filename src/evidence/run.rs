@@ -103,6 +103,8 @@ pub enum Ended {
     Interrupted,
     /// The program was killed before it could say: figures are those of the intervals it had written. Absent before format 3.
     CutOff,
+    /// The server could not be reached any more. Absent before format 3.
+    ServerLost,
 }
 
 /// What was asked for.
@@ -325,6 +327,37 @@ pub struct GateResult {
     pub observed: Option<String>,
     /// Whether it holds.
     pub holds: bool,
+    /// Why nothing was observed. Absent before format 3, and where something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unevaluated: Option<Unevaluated>,
+}
+
+/// Why a gate cannot be evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Unevaluated {
+    /// No operation became due.
+    NothingDue,
+    /// No operation was answered.
+    NoAnswer,
+    /// A quantile has fewer than ten values beyond it.
+    TooFew {
+        /// Values there are.
+        values: u64,
+        /// Values it needs.
+        needed: u64,
+    },
+    /// A share of the load's rate, and a closed loop has no rate.
+    NoRate,
+    /// The run has no pool.
+    NoPool,
+    /// No lag of a replica was measured.
+    NoReplica,
+    /// The run has no action of this name.
+    NoAction,
+    /// The text of the gate cannot be read.
+    Unreadable,
 }
 
 /// The checks of a run.

@@ -1,10 +1,14 @@
-//! A folder of migrations in the layout of sqlx and golang-migrate. Must read names and first lines only.
+//! A folder of migrations in the layout of sqlx and golang-migrate. Must judge no statement.
 //!
 //! `<number>_<name>.up.sql` with `<number>_<name>.down.sql` beside it, or `<number>_<name>.sql` for
 //! migrations that only go forward. Ordered by number, not by text.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 
+use super::books;
+use super::layout::{self, Layout};
+use super::steps::Steps;
 use crate::diagnostic::nearest;
 
 /// The migrations of a project, in order.
@@ -14,6 +18,10 @@ pub struct Directory {
     pub path: PathBuf,
     /// Ascending.
     pub migrations: Vec<Migration>,
+    /// Whose files they are: how they are sent.
+    pub layout: Layout,
+    /// Whether a file names the table in which the tool keeps its books, and none makes it.
+    pub names_books: bool,
 }
 
 /// One migration.
@@ -42,6 +50,18 @@ pub enum DirectoryError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There is no folder.
+    #[error("there is no folder {} with migrations\n  = help: name the folder with --migrations or in weighbridge.toml; files are called 0001_name.up.sql \
+             and 0001_name.down.sql, or 0001_name.sql", .0.display())]
+    Absent(PathBuf),
+    /// There is no such folder, and another that holds migrations.
+    #[error("there is no folder {} with migrations, but {}\n  = help: --migrations {}, or dir under [migrations] in weighbridge.toml", folder.display(), place.display(), place.display())]
+    Elsewhere {
+        /// Where they were looked for.
+        folder: PathBuf,
+        /// Where some are.
+        place: PathBuf,
+    },
     /// No migration in it.
     #[error("{} holds no migration\n  = help: files are called 0001_name.up.sql and 0001_name.down.sql, or 0001_name.sql", .0.display())]
     Empty(PathBuf),
@@ -53,10 +73,11 @@ pub enum DirectoryError {
         /// The other.
         second: PathBuf,
     },
-    /// A file of another tool's layout.
-    #[error("{} is written for {tool}, whose files are not read yet\n  = help: split it into <number>_<name>.up.sql and .down.sql", path.display())]
+    /// A folder of another tool's layout.
+    #[error("{} is laid out for {tool}, whose migrations are recognised but not read yet\n  = help: copy them into a folder of its own as \
+             <number>_<name>.up.sql and .down.sql (or <number>_<name>.sql), and name it with --migrations", path.display())]
     OtherLayout {
-        /// The file.
+        /// The folder.
         path: PathBuf,
         /// Whose layout it is.
         tool: &'static str,
@@ -82,23 +103,23 @@ pub enum DirectoryError {
 }
 
 impl Directory {
-    /// Reads the names of a folder.
+    /// Reads the names of a folder; what nobody says of its layout its files do.
     ///
     /// # Errors
     /// When it cannot be read, is empty, ambiguous, or of a layout not known here.
-    pub fn read(path: &Path) -> Result<Self, DirectoryError> {
+    pub fn read(path: &Path, layout: Option<Layout>) -> Result<Self, DirectoryError> {
         let io = |source| DirectoryError::Io { path: path.to_owned(), source };
         let mut names: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(path).map_err(io)? {
             names.push(entry.map_err(io)?.path());
         }
         names.sort();
+        if let Some(tool) = layout::other(path, &names) {
+            return Err(DirectoryError::OtherLayout { path: path.to_owned(), tool });
+        }
         let mut migrations: Vec<Migration> = Vec::new();
         for up in &names {
             let Some((version, label, reversible)) = read_name(up) else { continue };
-            if let Some(tool) = other_layout(up) {
-                return Err(DirectoryError::OtherLayout { path: up.clone(), tool });
-            }
             if let Some(other) = migrations.iter().find(|m| m.version == version) {
                 return Err(DirectoryError::SameVersion { first: other.up.clone(), second: up.clone() });
             }
@@ -110,7 +131,13 @@ impl Directory {
         if migrations.is_empty() {
             return Err(DirectoryError::Empty(path.to_owned()));
         }
-        Ok(Self { path: path.to_owned(), migrations })
+        let files = migrations.iter().flat_map(|m| iter::once(&m.up).chain(&m.down));
+        let texts: Vec<(&Path, String)> =
+            files.filter_map(|path| Some((path.as_path(), std::fs::read_to_string(path).ok()?))).collect();
+        let texts: Vec<(&Path, &str)> = texts.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let layout = layout.unwrap_or_else(|| Layout::detect(path, &texts));
+        let names_books = books::are_named(layout, texts.iter().map(|(_, text)| *text));
+        Ok(Self { path: path.to_owned(), layout, names_books, migrations })
     }
 
     /// The position of a migration by number (`3`, `0003`) or label.
@@ -151,6 +178,13 @@ impl Directory {
         }
         Ok(first..=last)
     }
+
+    /// Some of the migrations, to be applied one after another.
+    #[must_use]
+    pub fn steps(&self, range: std::ops::Range<usize>) -> Steps<'_> {
+        let (layout, names_books) = (self.layout, self.names_books);
+        Steps { migrations: &self.migrations[range.clone()], later: &self.migrations[range.end..], layout, names_books }
+    }
 }
 
 impl Migration {
@@ -180,13 +214,6 @@ fn read_name(path: &Path) -> Option<(u64, String, bool)> {
     Some((version, label.to_owned(), reversible))
 }
 
-/// Other tools put both directions into one file and mark them with comments.
-fn other_layout(path: &Path) -> Option<&'static str> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let marks = [("-- +goose", "goose"), ("-- migrate:up", "dbmate")];
-    marks.into_iter().find(|(mark, _)| text.lines().any(|line| line.starts_with(mark))).map(|(_, tool)| tool)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,7 +229,7 @@ mod tests {
     #[test]
     fn numbers_decide_the_order_and_pairs_belong_together() {
         let folder = folder(&["10_c.up.sql", "10_c.down.sql", "9_b.sql", "0001_a.up.sql", "README.md"]);
-        let directory = Directory::read(folder.path()).unwrap();
+        let directory = Directory::read(folder.path(), None).unwrap();
         let labels: Vec<&str> = directory.migrations.iter().map(|m| m.label.as_str()).collect();
         assert_eq!(labels, ["0001_a", "9_b", "10_c"]);
         assert_eq!(directory.select(Some("1..9")).unwrap(), 0..=1);
@@ -217,6 +244,6 @@ mod tests {
     #[test]
     fn two_files_with_one_number_are_refused() {
         let folder = folder(&["1_a.up.sql", "0001_b.up.sql"]);
-        assert!(matches!(Directory::read(folder.path()), Err(DirectoryError::SameVersion { .. })));
+        assert!(matches!(Directory::read(folder.path(), None), Err(DirectoryError::SameVersion { .. })));
     }
 }

@@ -1,7 +1,14 @@
 //! The user's migrations: which there are, and applying them. Must never choose a migration by itself.
 
 pub mod apply;
+pub mod books;
 pub mod directory;
+pub mod layout;
+mod skipped;
+mod steps;
 
-pub use apply::{Applied, ApplyError, apply, apply_and, in_transaction};
+pub use apply::{Applied, ApplyError, Manner, apply, in_transaction};
 pub use directory::{Directory, DirectoryError, Migration};
+pub use layout::Layout;
+pub use skipped::Skipped;
+pub use steps::Steps;

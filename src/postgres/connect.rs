@@ -18,6 +18,9 @@ const OLDEST: u32 = 140_000;
 /// How long one connection may take before the server counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A server that is starting is asked again after this.
+const STARTING_LOOK: Duration = Duration::from_millis(100);
+
 /// A server with a user and a maintenance database.
 #[derive(Clone)]
 pub struct Target {
@@ -131,15 +134,25 @@ impl Target {
         format!("`{database}` at {place} as `{}`", self.options.get_username())
     }
 
-    /// A dedicated connection.
+    /// A dedicated connection. A server that is starting, or recovers from a crash, is waited for.
     ///
     /// # Errors
     /// When the server cannot be reached, refuses the user, or is too old.
     pub async fn connect(&self) -> Result<PgConnection, Error> {
-        let attempt = tokio::time::timeout(PATIENCE, self.session().connect()).await;
-        let connection = match attempt {
-            Ok(result) => result.map_err(|error| self.refused(&error))?,
-            Err(_) => {
+        let mut starting = None;
+        let attempt = tokio::time::timeout(PATIENCE, async {
+            loop {
+                match self.session().connect().await {
+                    Err(error) if is_starting(&error) => starting = Some(error),
+                    result => return result,
+                }
+                tokio::time::sleep(STARTING_LOOK).await;
+            }
+        });
+        let connection = match (attempt.await, starting) {
+            (Ok(result), _) => result.map_err(|error| self.refused(&error))?,
+            (Err(_), Some(error)) => return Err(self.refused(&error)),
+            (Err(_), None) => {
                 return Err(self.failed(
                     format!("no answer within {} s", PATIENCE.as_secs()),
                     "check host and port, and that no firewall drops the packets",
@@ -204,6 +217,11 @@ impl Target {
     fn failed(&self, reason: String, help: &str) -> Error {
         Error::Connect { target: self.describe(), reason, help: help.to_owned() }
     }
+}
+
+/// Whether a server refuses connections only for now: it starts, recovers from a crash, or stops.
+fn is_starting(error: &sqlx::Error) -> bool {
+    super::error::database_error(error).is_some_and(|error| error.code() == "57P03")
 }
 
 /// The server's `max_connections`.

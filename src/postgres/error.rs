@@ -169,7 +169,12 @@ pub fn database_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
 /// The server's message with its detail and hint, or the driver's text.
 #[must_use]
 pub fn describe(error: &sqlx::Error) -> String {
-    let Some(server) = database_error(error) else { return error.to_string() };
+    let Some(server) = database_error(error) else {
+        return match error {
+            sqlx::Error::Io(source) => format!("the connection to the server was lost ({source})"),
+            other => other.to_string(),
+        };
+    };
     let mut text = format!("{} (SQLSTATE {})", printable(server.message()), server.code());
     for (label, part) in [("detail", server.detail()), ("hint", server.hint())] {
         if let Some(part) = part {

@@ -1,12 +1,12 @@
 //! What single operations cost on both sides, in words. Must hold for text and Markdown alike.
 
 use super::words;
-use crate::compare::balance::Needed;
+use crate::compare::balance::{InvalidIndex, Needed};
 use crate::compare::counts::CountComparison;
 use crate::compare::indexes::Fate;
 use crate::compare::parameters::{Apart, ClassCounts, Measure, Moved, ParameterClass};
 use crate::compare::{ActionComparison, Answers, Comparison, IndexComparison};
-use crate::evidence::Hypothetical;
+use crate::evidence::{Hypothetical, MissingPart};
 use crate::units::{count_text, duration_text, percent_text, plural, seconds};
 
 /// The header of the table of counts.
@@ -53,9 +53,17 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     };
     say(&balance.no_longer_used, "is used by no action any more: a candidate for dropping, if nothing else needs it");
     say(&balance.unindexed, "is a foreign key without an index: deleting a parent reads the whole table");
-    say(&balance.invalid, "is invalid: drop it, or build it again");
+    lines.extend(balance.invalid.iter().map(invalid));
     for (index, keeper) in &balance.made_redundant {
+        let (index, keeper) = (words::bare(index), words::bare(keeper));
         lines.push(format!("{index} is made redundant by {keeper}, which can serve whatever it serves"));
+    }
+    for (index, other) in &balance.overlapping {
+        let (index, other) = (words::bare(index), words::bare(other));
+        lines.push(format!(
+            "{index} and {other} overlap: {other} can serve whatever {index} serves, but the actions use {index} and none uses {other}; \
+             keep {other} only for what is not in this mix"
+        ));
     }
     let shortened = |names: Vec<String>| {
         let more = names.len().saturating_sub(MOST_NAMES);
@@ -70,14 +78,16 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
         ));
     }
     if !balance.redundant.is_empty() {
-        let pairs = balance.redundant.iter().map(|(index, keeper)| format!("{index} (by {keeper})")).collect();
+        let pair = |(index, keeper): &(String, String)| format!("{} (by {})", words::bare(index), words::bare(keeper));
+        let pairs = balance.redundant.iter().map(pair).collect();
         lines.push(format!("redundant all along: {}", shortened(pairs)));
     }
     if !balance.unindexed_before.is_empty() {
         lines.push(format!("foreign keys without an index all along: {}", shortened(balance.unindexed_before.clone())));
     }
     if !balance.invalid_before.is_empty() {
-        lines.push(format!("invalid all along: {}", shortened(balance.invalid_before.clone())));
+        let names = balance.invalid_before.iter().map(|invalid| words::bare(&invalid.index).to_owned()).collect();
+        lines.push(format!("invalid all along: {}", shortened(names)));
     }
     for Hypothetical { index, action, cost, cost_with } in &balance.wanted {
         lines.push(format!(
@@ -117,6 +127,30 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// An index that the migration left invalid, and what makes it valid.
+fn invalid(invalid: &InvalidIndex) -> String {
+    let name = words::bare(&invalid.index);
+    let part = |part: &MissingPart| {
+        let partition = words::bare(&part.partition);
+        match &part.invalid {
+            Some(index) => format!("{} of partition {partition} is invalid", words::bare(index)),
+            None => format!("partition {partition} has no attached index"),
+        }
+    };
+    let parts: Vec<String> = invalid.missing.iter().take(MOST_NAMES).map(part).collect();
+    let more = match invalid.missing.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match (parts.is_empty(), invalid.partitioned) {
+        (false, _) => format!("{name} is invalid: {}{more}", parts.join(", ")),
+        (true, true) => format!("{name} is invalid: attach the index of every partition again"),
+        (true, false) => {
+            format!("{name} is invalid: DROP INDEX CONCURRENTLY {name}, or REINDEX INDEX CONCURRENTLY {name}")
+        }
+    }
 }
 
 /// What each index that was made, dropped or changed costs: its build and the writes to its table.

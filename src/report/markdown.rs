@@ -116,7 +116,7 @@ fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
                 out,
                 "| {} | {} | {} | {} | {} | {} | {} |",
                 words::mark(index).trim(),
-                cell(words::bare(&index.name)),
+                cell(&words::index_name(index)),
                 words::users(index),
                 words::scans(index),
                 words::index_tuples(index),

@@ -6,8 +6,11 @@ use serde::Serialize;
 
 use super::printable::{printable_json, with_printable_names};
 use super::terminal::table;
+use crate::compare::run::{Reason, RunConclusion, RunVerdict, conclude, is_unevaluated, never_answered, own_gates};
 use crate::evidence::LoadFacts;
-use crate::evidence::run::{ActionResult, Ended, Quantiles, RUN_FORMAT, RunEvidence, WarmUpEnd};
+use crate::evidence::run::{
+    ActionResult, Ended, GateResult, ProbeFacts, Quantiles, RUN_FORMAT, RunEvidence, Unevaluated, WarmUpEnd,
+};
 use crate::units::{self, count_text, duration_text, percent_text, plural};
 
 /// The document; its schema is `docs/formats/run.schema.json`.
@@ -23,40 +26,6 @@ pub struct RunDocument<'r> {
     pub verdict: RunVerdict,
     /// What was seen; the histograms stand in `intervals.hlog`.
     pub evidence: &'r RunEvidence,
-}
-
-/// What a run says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum RunVerdict {
-    /// It ran as planned and every gate holds.
-    Passed,
-    /// A gate does not hold, or a rule ended the run.
-    Failed,
-    /// The driver or the machine was the limit: the figures are not the server's.
-    Limited,
-    /// Somebody interrupted it.
-    Interrupted,
-}
-
-impl RunVerdict {
-    /// Of a run. A gate that fails says more than a limit: the figures are no better than they were seen.
-    #[must_use]
-    pub fn of(run: &RunEvidence) -> Self {
-        if matches!(run.ended, Ended::Interrupted | Ended::CutOff) {
-            Self::Interrupted
-        } else if run.search.as_ref().is_some_and(|search| !search.confirmed)
-            || matches!(run.ended, Ended::Aborted(_))
-            || run.gates.iter().any(|gate| !gate.holds)
-        {
-            Self::Failed
-        } else if run.checks.iter().any(|check| check.limits) {
-            Self::Limited
-        } else {
-            Self::Passed
-        }
-    }
 }
 
 /// Writes the document, indented, with a line end.
@@ -121,32 +90,93 @@ const HEADER: [&str; 12] = [
     "errors",
 ];
 
+/// Gates that the headline names.
+const MAX_GATES: usize = 3;
+
 fn headline(run: &RunEvidence) -> String {
-    let failing = run.gates.iter().filter(|gate| !gate.holds).count();
-    if let Some(search) = &run.search {
-        let rate = run.design.shape.first().map_or(0.0, |(_, from, _)| *from);
-        let capped = search.probes.iter().any(|probe| !probe.holds && probe.gates.iter().all(|gate| gate.holds));
-        return match (search.confirmed, capped) {
-            (true, false) => format!("{rate:.0}/s · the objective holds, confirmed"),
-            (true, true) => format!(
-                "{rate:.0}/s · the objective holds, confirmed; above it a rate was not reached rather than too slow"
-            ),
-            (false, _) => {
-                "no rate was found at which the objective holds; begin lower, or look at what is slow at the lowest"
-                    .to_owned()
-            }
-        };
-    }
-    match (&run.ended, RunVerdict::of(run)) {
-        (Ended::CutOff, _) => {
-            format!("cut off · the program was killed; {} are kept", plural(run.intervals.len(), "interval"))
+    let RunConclusion { verdict, reasons } = conclude(run);
+    let word = match verdict {
+        RunVerdict::Passed if run.gates.is_empty() && run.search.is_none() => "done",
+        RunVerdict::Passed => "passed",
+        RunVerdict::Failed => "failed",
+        RunVerdict::Inconclusive => "inconclusive",
+        RunVerdict::Limited => "limited by the driver or the machine",
+        RunVerdict::Interrupted if run.ended == Ended::CutOff => "cut off",
+        RunVerdict::Interrupted => "interrupted",
+        RunVerdict::ServerLost => "server lost",
+    };
+    let mut parts = vec![word.to_owned()];
+    match verdict {
+        RunVerdict::Interrupted if run.ended == Ended::CutOff => {
+            parts.push(format!("the program was killed; {} are kept", plural(run.intervals.len(), "interval")));
         }
-        (Ended::Aborted(rule), _) => format!("failed · ended early: {rule}"),
-        (Ended::Interrupted, _) => "interrupted · what was measured by then".to_owned(),
-        (_, RunVerdict::Failed) => format!("failed · {} of {}", failing, plural(run.gates.len(), "gate")),
-        (_, RunVerdict::Limited) => "limited by the driver or the machine".to_owned(),
-        _ if run.gates.is_empty() => "done · no gates".to_owned(),
-        _ => format!("passed · {}", plural(run.gates.len(), "gate")),
+        RunVerdict::Interrupted => parts.push("what was measured by then".to_owned()),
+        RunVerdict::ServerLost => {
+            parts.push("it could not be reached at the end; what was measured by then".to_owned());
+        }
+        RunVerdict::Passed if run.search.is_none() => parts.push(match run.gates.len() {
+            0 => "no gates".to_owned(),
+            gates => plural(gates, "gate"),
+        }),
+        _ => {}
+    }
+    if let Some(search) = run.search.as_ref().filter(|search| search.confirmed) {
+        let rate = run.design.shape.first().map_or(0.0, |(_, from, _)| *from);
+        parts.push(format!("{rate:.0}/s holds the objective, confirmed"));
+        if search.probes.iter().any(|probe| !probe.holds && probe.gates.iter().all(|gate| gate.holds)) {
+            parts.push("above it a rate was not reached rather than too slow".to_owned());
+        }
+    }
+    if verdict != RunVerdict::Interrupted {
+        parts.extend(reasons.iter().map(|reason| reason_text(run, reason)));
+        let silent: Vec<&str> = never_answered(run).map(|action| action.name.as_str()).collect();
+        if !silent.is_empty() {
+            parts.push(format!("every operation failed: {}", shortened(&silent)));
+        }
+    }
+    parts.join(" · ")
+}
+
+fn reason_text(run: &RunEvidence, reason: &Reason<'_>) -> String {
+    let all = &run.all;
+    let other = if run.search.is_some() { "other " } else { "" };
+    let total = own_gates(run).len();
+    match reason {
+        Reason::Aborted(rule) => format!("ended early: {rule}"),
+        Reason::NoAnswer if all.due == 0 => "no operation was due".to_owned(),
+        Reason::NoAnswer if all.failed == 0 => format!("no operation was answered of {} due", count_text(all.due)),
+        Reason::NoAnswer => format!("no operation was answered, {} failed", count_text(all.failed)),
+        Reason::MostFailed => format!(
+            "{} of {} operations failed (a gate on `errors` can allow that)",
+            count_text(all.failed),
+            count_text(all.failed + all.ok)
+        ),
+        Reason::NoRate => {
+            "no rate was found at which the objective holds; begin lower, or look at what is slow at the lowest"
+                .to_owned()
+        }
+        Reason::ObjectiveUnknown => {
+            "the objective cannot be evaluated at the rates that were tried; give --probe more time".to_owned()
+        }
+        Reason::GatesFail(failing) => {
+            format!("{} of {total} {other}gates fail: {}", failing.len(), gate_names(failing))
+        }
+        Reason::GatesUnknown(unknown) => {
+            format!("{} of {total} {other}gates cannot be evaluated: {}", unknown.len(), gate_names(unknown))
+        }
+    }
+}
+
+fn gate_names(gates: &[&GateResult]) -> String {
+    shortened(&gates.iter().map(|gate| gate.gate.as_str()).collect::<Vec<_>>())
+}
+
+/// The first few names.
+fn shortened(names: &[&str]) -> String {
+    let first = names.iter().take(MAX_GATES).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MAX_GATES) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -220,6 +250,34 @@ fn ms(us: Option<f64>) -> String {
     us.map_or_else(|| "-".to_owned(), |us| format!("{:.3}", us / 1e3))
 }
 
+/// What became of a rate that was tried.
+#[must_use]
+pub fn probe_word(probe: &ProbeFacts) -> &'static str {
+    match (probe.holds, is_unevaluated(probe)) {
+        (true, _) => "holds",
+        (false, true) => "unknown",
+        (false, false) => "fails",
+    }
+}
+
+/// Why a gate cannot be evaluated.
+fn unknown_text(gate: &GateResult) -> String {
+    match gate.unevaluated {
+        // Before format 3 that was the only reason.
+        None => "too few answers".to_owned(),
+        Some(Unevaluated::NothingDue) => "no operation was due".to_owned(),
+        Some(Unevaluated::NoAnswer) => "no operation was answered".to_owned(),
+        Some(Unevaluated::TooFew { values, needed }) => {
+            format!("{} of at least {} values", count_text(values), count_text(needed))
+        }
+        Some(Unevaluated::NoRate) => "a closed loop has no rate to take a share of".to_owned(),
+        Some(Unevaluated::NoPool) => "the run has no pool".to_owned(),
+        Some(Unevaluated::NoReplica) => "no lag of a replica was measured".to_owned(),
+        Some(Unevaluated::NoAction) => "the run has no such action".to_owned(),
+        Some(Unevaluated::Unreadable) => "its text cannot be read".to_owned(),
+    }
+}
+
 fn notes(run: &RunEvidence) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(search) = &run.search {
@@ -227,9 +285,9 @@ fn notes(run: &RunEvidence) -> Vec<String> {
             let observed: Vec<String> = probe
                 .gates
                 .iter()
-                .map(|gate| format!("{}: {}", gate.gate, gate.observed.as_deref().unwrap_or("unknown")))
+                .map(|gate| format!("{}: {}", gate.gate, gate.observed.clone().unwrap_or_else(|| unknown_text(gate))))
                 .collect();
-            let word = if probe.holds { "holds" } else { "fails" };
+            let word = probe_word(probe);
             lines.push(format!("probe  {:>9.1}/s  {word}  {}", probe.rate_per_s, observed.join(" · ")));
             if let Some(limited) = probe.limited.as_ref().filter(|_| probe.gates.iter().all(|gate| gate.holds)) {
                 lines.push(format!("                     {limited}"));
@@ -237,9 +295,11 @@ fn notes(run: &RunEvidence) -> Vec<String> {
         }
     }
     for gate in &run.gates {
-        let observed = gate.observed.as_deref().unwrap_or("too few values to tell");
         let word = if gate.holds { "holds" } else { "FAILS" };
-        lines.push(format!("gate   {:<34} observed {observed:<22} {word}", gate.gate));
+        lines.push(match &gate.observed {
+            Some(observed) => format!("gate   {:<34} observed {observed:<22} {word}", gate.gate),
+            None => format!("gate   {:<34} cannot be evaluated: {}", gate.gate, unknown_text(gate)),
+        });
     }
     for (class, seen) in &run.failures {
         lines.push(format!("failed {class} {} times: {}", count_text(seen.count), seen.texts.join(" / ")));

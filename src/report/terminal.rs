@@ -98,7 +98,7 @@ fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     for index in others {
         table.add_row(vec![
             words::mark(index).to_owned(),
-            words::bare(&index.name).to_owned(),
+            words::index_name(index),
             words::users(index),
             words::scans(index),
             words::index_tuples(index),

@@ -124,6 +124,9 @@ const NEAR: f64 = 3.0;
 /// More chunks than its last look no experiment can have: then a better machine or a wider margin is advised.
 const MOST_CHUNKS: u32 = LOOKS[LOOKS.len() - 1];
 
+/// Longer than this nobody waits for one more decision.
+const MAX_MORE: Duration = Duration::from_secs(4 * 3_600);
+
 /// What was measured on, in one line.
 pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
     let server = match &evidence.server_after {
@@ -283,15 +286,13 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
             ..=MOST_REPLICATES => {
                 format!("; about {needed} sets of clones would decide: --replicates {needed} --chunks {chunks} ({time} of load)")
             }
-            _ => format!(
-                "; about {needed} sets of clones would decide, beyond the {MOST_REPLICATES} a proof may have: a wider margin tells"
-            ),
+            _ => format!("; the {MOST_REPLICATES} sets of clones that a proof may have would not decide: a wider --margin can"),
         });
     }
     if let (Some(needed), Verdict::Inconclusive) = (action.chunks_needed, action.verdict) {
         let more = needed.saturating_sub(evidence.chunks.len() as u32);
         let time = duration_text(evidence.time_of(f64::from(more)));
-        if needed <= MOST_CHUNKS {
+        if needed <= MOST_CHUNKS && evidence.time_of(f64::from(more)) <= MAX_MORE {
             let how = match evidence.design.precision {
                 Some(_) => "begin a new proof with a narrower --precision".to_owned(),
                 None if may_go_on(evidence, needed) => "prove --resume goes on".to_owned(),
@@ -300,10 +301,7 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
             let chunks = plural(needed as usize, "chunk");
             text.push_str(&format!("; about {chunks} would decide ({time} more): {how}"));
         } else {
-            text.push_str(&format!(
-                "; about {needed} chunks would decide ({time} more), more than the looks up to {MOST_CHUNKS} are for: a quieter machine, a higher rate or a wider \
-                 margin tell"
-            ));
+            text.push_str("; more chunks than a proof may have would be needed: a wider --margin can decide");
         }
     }
     Some(text)
@@ -330,6 +328,15 @@ fn by_median(action: &ActionComparison) -> Option<String> {
 /// A name as people write it: without the schema nobody writes.
 pub(super) fn bare(name: &str) -> &str {
     name.strip_prefix("public.").unwrap_or(name)
+}
+
+/// The name of an index, with how many partitions have a part of it.
+pub(super) fn index_name(index: &IndexComparison) -> String {
+    let name = bare(&index.name);
+    match index.parts {
+        Some(parts) => format!("{name} ({})", plural(parts as usize, "partition")),
+        None => name.to_owned(),
+    }
 }
 
 /// `+`, `−`, `~` or nothing.
@@ -462,7 +469,9 @@ mod tests {
         };
         // Two chunks of each of the four sets were measured.
         assert!(said(7).contains("about 7 sets of clones would decide: --replicates 7 --chunks 14 ("), "{}", said(7));
-        assert!(said(13).ends_with("beyond the 12 a proof may have: a wider margin tells"), "{}", said(13));
+        assert!(
+            said(13).ends_with("the 12 sets of clones that a proof may have would not decide: a wider --margin can")
+        );
     }
 
     #[test]

@@ -204,13 +204,15 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     };
     let mut tally = Tally::new(&workload, threads, settings.pool, watch, LagWatch::start(&settings.targets, clock));
     let began = clock.now_ns();
-    let ended = measure(settings, &crew, &mut tally, began).await?;
+    let mut ended = measure(settings, &crew, &mut tally, began).await?;
     let measured_s = (clock.now_ns() - began) as f64 / 1e9;
     let replicas = tally.lag.finish();
+    // A session that broke is made again for this, so a server that is gone is noticed here at the latest.
+    if ended != Ended::Interrupted && crew.flush().await.is_err() {
+        ended = Ended::ServerLost;
+    }
     let view = match tally.watch.take() {
         Some(watch) => {
-            // A server that is gone has shown what it had.
-            drop(crew.flush().await);
             drop(crew);
             Some(watch.finish(&settings.watcher, &workload).await)
         }
@@ -467,6 +469,10 @@ async fn measure(settings: &Settings, crew: &Crew, tally: &mut Tally, began: u64
     }
     for recording in tally.rest() {
         told(settings, tally, &recording, began);
+    }
+    if tally.total.gave_up {
+        stop.store(false, Ordering::Relaxed);
+        return Ok(Ended::ServerLost);
     }
     Ok(match aborted {
         Some(rule) => Ended::Aborted(rule),

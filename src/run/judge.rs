@@ -2,10 +2,13 @@
 
 use super::tally::Tally;
 use crate::drive::Recording;
-use crate::evidence::run::{ActionResult, DriverFacts, GateResult, IntervalFacts, Quantiles, RunCheck, RunCheckName};
+use crate::evidence::run::{
+    ActionResult, DriverFacts, GateResult, IntervalFacts, Quantiles, RunCheck, RunCheckName, Unevaluated,
+};
 use crate::evidence::view::{PoolFacts, ReplicaFacts};
 use crate::scenario::Load;
 use crate::scenario::gate::{Figure, Gate};
+use crate::stats::histogram::values_needed;
 use crate::units::{duration_text, percent_text, seconds};
 
 /// Below this share of what was offered the driver or the server could not keep up.
@@ -45,9 +48,16 @@ pub(super) fn judge(gate: &Gate, figures: &Figures<'_>) -> GateResult {
     let asked = figures.offered_per_s.unwrap_or_default() * share(gate, figures);
     GateResult {
         gate: gate.text.clone(),
-        observed: observed.map(|value| text(gate, value)),
-        holds: observed.is_some_and(|value| gate.holds(value, asked)),
+        observed: observed.ok().map(|value| text(gate, value)),
+        holds: observed.is_ok_and(|value| gate.holds(value, asked)),
+        unevaluated: observed.err(),
     }
+}
+
+/// A gate of a saved run whose text cannot be read.
+#[must_use]
+pub(super) fn unreadable(text: &str) -> GateResult {
+    GateResult { gate: text.to_owned(), observed: None, holds: false, unevaluated: Some(Unevaluated::Unreadable) }
 }
 
 /// The share of the load that a gate's action has.
@@ -56,40 +66,49 @@ fn share(gate: &Gate, figures: &Figures<'_>) -> f64 {
     gate.metric.action.as_ref().map_or(1.0, of)
 }
 
-fn observe(gate: &Gate, figures: &Figures<'_>) -> Option<f64> {
+fn observe(gate: &Gate, figures: &Figures<'_>) -> Result<f64, Unevaluated> {
     let result = match &gate.metric.action {
-        Some(name) => figures.actions.iter().find(|a| a.name == *name)?,
+        Some(name) => figures.actions.iter().find(|a| a.name == *name).ok_or(Unevaluated::NoAction)?,
         None => figures.all,
     };
-    let part = |count: u64| (0 < result.due).then(|| count as f64 / result.due as f64);
+    let part = |count: u64| match result.due {
+        0 => Err(Unevaluated::NothingDue),
+        due => Ok(count as f64 / due as f64),
+    };
     let latency = &result.latency;
     match gate.metric.figure {
         Figure::Latency(q) => quantile_ns(latency, q),
-        Figure::PoolWait(q) => quantile_ns(&figures.pool?.wait, q),
+        Figure::PoolWait(q) => quantile_ns(&figures.pool.ok_or(Unevaluated::NoPool)?.wait, q),
         Figure::ReplicaLag => {
-            let seen = figures.replicas.iter().filter(|replica| 0 < replica.lag.count);
-            seen.map(|replica| replica.lag.us_max * 1e3).reduce(f64::max)
+            let seen = figures.replicas.iter().filter(|replica| replica.lag.count > 0);
+            let largest = seen.map(|replica| replica.lag.us_max * 1e3).reduce(f64::max);
+            largest.ok_or(Unevaluated::NoReplica)
         }
-        Figure::Mean => (0 < latency.count).then_some(latency.us_mean * 1e3),
+        Figure::Mean if latency.count == 0 => Err(Unevaluated::NoAnswer),
+        Figure::Mean => Ok(latency.us_mean * 1e3),
         Figure::Errors => part(result.failed),
         Figure::Skipped => part(result.skipped),
         Figure::Unsent => part(result.unsent),
         Figure::Late => part(result.late),
         Figure::Misses => part(result.misses),
-        Figure::Rate => Some(result.rate_per_s),
+        Figure::Rate if gate.relative && figures.offered_per_s.is_none() => Err(Unevaluated::NoRate),
+        Figure::Rate => Ok(result.rate_per_s),
     }
 }
 
-fn quantile_ns(of: &Quantiles, q: f64) -> Option<f64> {
+fn quantile_ns(of: &Quantiles, q: f64) -> Result<f64, Unevaluated> {
     let us = match q {
-        _ if q >= 1.0 => (0 < of.count).then_some(of.us_max),
+        _ if q >= 1.0 => (of.count > 0).then_some(of.us_max),
         _ if q >= 0.999 => of.us_p999,
         _ if q >= 0.99 => of.us_p99,
         _ if q >= 0.95 => of.us_p95,
         _ if q >= 0.9 => of.us_p90,
         _ => of.us_p50,
     };
-    us.map(|us| us * 1e3)
+    us.map(|us| us * 1e3).ok_or(match of.count {
+        0 => Unevaluated::NoAnswer,
+        values => Unevaluated::TooFew { values, needed: values_needed(q) },
+    })
 }
 
 fn text(gate: &Gate, value: f64) -> String {
@@ -300,10 +319,18 @@ mod tests {
 
     #[test]
     fn a_gate_without_enough_values_does_not_hold() {
-        let all = ActionResult { due: 5, ok: 5, ..ActionResult::default() };
+        let latency = Quantiles { count: 5, ..Quantiles::default() };
+        let all = ActionResult { due: 5, ok: 5, latency, ..ActionResult::default() };
         let figures = Figures { actions: &[], all: &all, offered_per_s: None, pool: None, replicas: &[] };
-        let result = judge(&Gate::read("p99 < 1s").unwrap(), &figures);
+        let judged = |text| judge(&Gate::read(text).unwrap(), &figures);
+        let result = judged("p99 < 1s");
         assert_eq!((result.observed, result.holds), (None, false));
-        assert!(judge(&Gate::read("errors < 0.1%").unwrap(), &figures).holds);
+        assert_eq!(result.unevaluated, Some(Unevaluated::TooFew { values: 5, needed: 1_000 }));
+        assert!(judged("errors < 0.1%").holds);
+        // A share of a rate that nobody asked for is 0, which every rate reaches.
+        assert_eq!(judged("rate >= 95%").unevaluated, Some(Unevaluated::NoRate));
+        assert!(judged("rate >= 0").holds);
+        assert_eq!(judged("gone.p50 < 1s").unevaluated, Some(Unevaluated::NoAction));
+        assert_eq!(judged("pool.wait.p99 < 1s").unevaluated, Some(Unevaluated::NoPool));
     }
 }

@@ -48,6 +48,14 @@ pub enum MergeError {
         /// Which are here.
         here: String,
     },
+    /// One of them looked for a rate of its own.
+    #[error(
+        "part {part} was looking for a rate, which is not that of the other machines\n  = help: run all of them at one --rate, without --find-rate"
+    )]
+    Search {
+        /// Which part.
+        part: u32,
+    },
     /// They did not run at the same time.
     #[error(
         "the parts ran side by side for only {percent} % of their time, so their rates do not add up\n  = help: start all \
@@ -95,8 +103,11 @@ pub fn merge(parts: &[Part]) -> Result<RunEvidence, MergeError> {
         matches!(first.design.load, LoadFacts::Open { .. }).then(|| all.due as f64 / measured_s.max(1e-9));
     let (pool, replicas) = (pool(parts), replicas(parts));
     let figures = Figures { actions: &actions, all: &all, offered_per_s, pool: pool.as_ref(), replicas: &replicas };
-    let gates = first.gates.iter().filter_map(|gate| Gate::read(&gate.gate).ok());
-    let gates = gates.map(|gate| judge::judge(&gate, &figures)).collect();
+    let gates = first.gates.iter().map(|saved| match Gate::read(&saved.gate) {
+        Ok(gate) => judge::judge(&gate, &figures),
+        Err(_) => judge::unreadable(&saved.gate),
+    });
+    let gates = gates.collect();
     let mut merged = first.clone();
     merged.gates = gates;
     merged.intervals = intervals(parts);
@@ -177,6 +188,9 @@ fn belong_together(parts: &[Part]) -> Result<(), MergeError> {
                 return Err(MergeError::Different { what, first, other });
             }
         }
+    }
+    if let Some(part) = parts.iter().find(|part| part.run.search.is_some()) {
+        return Err(MergeError::Search { part: part.run.design.shard.0 });
     }
     overlap(parts)?;
     let mut here: Vec<u32> = parts.iter().map(|part| part.run.design.shard.0).collect();

@@ -170,35 +170,47 @@ pub fn parse_spec(text: &str) -> Result<Spec, Vec<Diagnostic>> {
     })
 }
 
+/// Where no spec says otherwise, the history ends here and is three years long: never the wall clock.
+const DEFAULT_NOW: &str = "2026-01-01T00:00:00Z";
+pub(super) const DEFAULT_SPAN: i64 = 3 * 365 * 86_400_000_000;
+
+/// The end of the history where no spec says it.
+pub(super) fn default_now() -> i64 {
+    parse_time(DEFAULT_NOW).expect("a constant that is a time")
+}
+
 fn read_dataset(root: &mut Table<'_, '_>) -> (Option<i64>, Option<i64>, Option<PlacedExpr>) {
-    let Some(mut dataset) = root.table("dataset") else {
-        root.problem(Diagnostic::whole("the spec needs a [dataset] table with `now` and `span`"));
-        return (None, None, None);
+    let Some(mut dataset) = root.table("dataset") else { return (Some(default_now()), Some(DEFAULT_SPAN), None) };
+    let has = |dataset: &Table<'_, '_>, key: &str| dataset.keys().any(|known| known.value == key);
+    let now = match has(&dataset, "now") {
+        false => Some(default_now()),
+        true => dataset.datetime("now").and_then(|now| {
+            let micros = parse_time(&now.value);
+            if micros.is_none() {
+                let message = "`now` needs a time and a zone, such as 2026-01-01T00:00:00Z";
+                dataset.problem(Diagnostic::at(now.span, message));
+            }
+            micros
+        }),
     };
-    let now = dataset.datetime("now").and_then(|now| {
-        let micros = parse_time(&now.value);
-        if micros.is_none() {
-            dataset.problem(Diagnostic::at(now.span, "`now` needs a time and a zone, such as 2026-01-01T00:00:00Z"));
-        }
-        micros
-    });
-    let span = dataset.required_text("span").and_then(|text| match parse(&text.text).map(|e| e.node) {
-        Ok(Node::Duration(micros)) if 0 < micros => Some(micros),
-        Ok(_) => {
-            dataset.problem(text.relocate(Diagnostic::at(0..text.text.len(), "`span` is a duration such as 3y")));
-            None
-        }
-        Err(problem) => {
-            dataset.problem(text.relocate(problem));
-            None
-        }
-    });
-    if now.is_none() && !dataset.keys().any(|key| key.value == "now") {
-        dataset.problem(Diagnostic::at(dataset.span.clone(), "`dataset` needs the key `now`"));
-    }
+    let span = match has(&dataset, "span") {
+        false => Some(DEFAULT_SPAN),
+        true => read_span(&mut dataset),
+    };
     let others = dataset.text("other-tables").and_then(|source| parse_placed(&dataset, source));
     dataset.finish();
     (now, span, others)
+}
+
+fn read_span(dataset: &mut Table<'_, '_>) -> Option<i64> {
+    let text = dataset.text("span")?;
+    let problem = match parse(&text.text).map(|e| e.node) {
+        Ok(Node::Duration(micros)) if micros > 0 => return Some(micros),
+        Ok(_) => Diagnostic::at(0..text.text.len(), "`span` is a duration such as 3y"),
+        Err(problem) => problem,
+    };
+    dataset.problem(text.relocate(problem));
+    None
 }
 
 fn read_asserts(root: &mut Table<'_, '_>) -> Vec<Assert> {
@@ -446,6 +458,19 @@ email = "template('u{id}@example.com')"
 row-count = "1_000 * scale"
 fan-out.user_id = "zipf(s 1.1)"
 "#;
+
+    #[test]
+    fn a_spec_without_a_history_has_that_of_no_spec() {
+        let tables = "[table.users]\nrow-count = \"10\"\n";
+        for text in [tables.to_owned(), format!("[dataset]\n{tables}")] {
+            let spec = parse_spec(&text).unwrap();
+            assert_eq!((spec.now, spec.span), (default_now(), DEFAULT_SPAN));
+        }
+        let spec = parse_spec(&format!("[dataset]\nspan = \"2y\"\n{tables}")).unwrap();
+        assert_eq!((spec.now, spec.span), (default_now(), 2 * 365 * 86_400_000_000));
+        assert!(parse_spec(&format!("[dataset]\nspan = 3\n{tables}")).is_err());
+        assert!(parse_spec(&format!("[dataset]\nnow = \"today\"\n{tables}")).is_err());
+    }
 
     #[test]
     fn a_spec_is_read_in_the_order_of_its_file() {

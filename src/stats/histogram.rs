@@ -24,6 +24,12 @@ pub fn quantile(histogram: &Histogram<u64>, quantile: f64) -> Option<u64> {
     (10.0 <= beyond + 1e-9).then(|| histogram.value_at_quantile(quantile))
 }
 
+/// Values a quantile (0 to 1) needs before it is shown.
+#[must_use]
+pub fn values_needed(quantile: f64) -> u64 {
+    (10.0 / (1.0 - quantile).max(f64::EPSILON) - 1e-6).ceil() as u64
+}
+
 /// Between which latencies, in nanoseconds, the `quantile` lies with 95 %, as far as chance of sampling goes; `None` with too few.
 #[must_use]
 pub fn sampling_interval(histogram: &Histogram<u64>, quantile: f64) -> Option<(u64, u64)> {
@@ -58,5 +64,6 @@ mod tests {
         let p95 = quantile(&histogram, 0.95).unwrap();
         assert!((189_000_000..=191_000_000).contains(&p95), "{p95}");
         assert_eq!(quantile(&histogram, 0.99), None);
+        assert_eq!([0.5, 0.9, 0.95, 0.99, 0.999].map(values_needed), [20, 100, 200, 1_000, 10_000]);
     }
 }

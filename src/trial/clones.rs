@@ -28,7 +28,7 @@ pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token)
     remove_left_overs(settings, dataset, &mut admin, token).await?;
     let load = load(settings)?;
     check_connections(&target, load, Side::ALL.len()).await?;
-    let (_, between, weighed) = dataset.parts();
+    let (_, between, weighed) = dataset.steps();
     role::ready(settings, dataset, &mut admin).await?;
     let template = obtain(settings, dataset, &mut admin, token, &clock).await?;
     role::present(settings, &mut admin).await?;

@@ -19,9 +19,9 @@ use super::sides::working_set;
 use super::{clones, given, in_place};
 use crate::evidence::{
     self, ActionFacts, Autovacuum, CountedAction, DatasetFacts, Design, Evidence, IndexAdvice, Interleave, LoadFacts,
-    MachineFacts, MigrationFacts, ServerFacts, Side,
+    MachineFacts, MigrationFacts, MissingPart, PartitionedIndex, ServerFacts, Side,
 };
-use crate::postgres::advice::{self, Advice};
+use crate::postgres::advice::{self, Advice, Partitioned};
 use crate::postgres::connect::{lasting_identity, most_connections, version_text};
 use crate::postgres::database::Token;
 use crate::postgres::definitions::definitions;
@@ -279,9 +279,18 @@ pub(super) async fn check_connections(target: &Target, load: Load, sides: usize)
 /// When the server is lost.
 pub(super) async fn advice_of(target: &Target) -> Result<IndexAdvice, TrialError> {
     let mut connection = target.connect().await?;
-    let Advice { redundant, unindexed, invalid, structures } = advice::advice(&mut connection).await?;
+    let found = advice::advice(&mut connection).await?;
     let _ = connection.close().await;
-    Ok(IndexAdvice { redundant, unindexed, invalid, structures })
+    let unindexed = found.unindexed();
+    let Advice { redundant, keys, invalid, partitioned, structures } = found;
+    let missing = |parts: Vec<(String, Option<String>)>| {
+        parts.into_iter().map(|(partition, invalid)| MissingPart { partition, invalid }).collect()
+    };
+    let partitioned = partitioned.into_iter().map(|(name, index)| {
+        let Partitioned { table, definition, missing: parts } = index;
+        (name, PartitionedIndex { table, definition, missing: missing(parts) })
+    });
+    Ok(IndexAdvice { redundant, unindexed, keys, invalid, partitioned: partitioned.collect(), structures })
 }
 
 fn design(settings: &Settings, sitting: &Sitting) -> Design {

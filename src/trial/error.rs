@@ -54,7 +54,10 @@ impl TrialError {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Apply(ApplyError::Refused(_)) | Self::Directory(_) | Self::File(_) | Self::Read(_) => true,
+            Self::Apply(ApplyError::Refused(_) | ApplyError::Read(_))
+            | Self::Directory(_)
+            | Self::File(_)
+            | Self::Read(_) => true,
             Self::Mix(_) | Self::Asked(_) | Self::Server(Error::Url(_)) => true,
             Self::Load(LoadError::Encode(_) | LoadError::NotEmpty(_) | LoadError::FilledByTrigger(_)) => true,
             Self::Load(LoadError::Server(_) | LoadError::CutShort { .. }) | Self::Server(_) | Self::Apply(_) => false,

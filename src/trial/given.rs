@@ -49,6 +49,7 @@ pub(super) async fn prove(settings: &Settings, given: &Given, token: &Token) -> 
         size_bytes_before: size_of(sitting.target(Side::Before)).await?,
         size_bytes_after: size_of(sitting.target(Side::After)).await?,
         unsampled: Vec::new(),
+        skipped: Vec::new(),
     };
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
     for (side, target) in &sitting.targets {

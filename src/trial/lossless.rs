@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::error::TrialError;
 use crate::diagnostic::{Diagnostic, SourceFile};
-use crate::migrate::in_transaction;
+use crate::migrate::{Layout, in_transaction};
 use crate::sql::{Command, Name, Object, Script, TableAction};
 
 /// Something that holds rows or values, or an index.
@@ -21,13 +21,13 @@ enum Thing {
 ///
 /// # Errors
 /// When a statement is not known to be harmless, with its place.
-pub(super) fn check(files: &[(&SourceFile, &SourceFile)]) -> Result<(), TrialError> {
+pub(super) fn check(files: &[(&SourceFile, &SourceFile)], layout: Layout) -> Result<(), TrialError> {
     let ups: Vec<Command> = files.iter().flat_map(|(up, _)| Script::parse(&up.text).commands()).collect();
     // Under another name something else may stand where something was made.
     let renamed = ups.iter().any(Command::renames);
     let made: BTreeSet<Thing> = ups.iter().filter(|_| !renamed).flat_map(made_by).collect();
     for (up, down) in files {
-        let alone = !in_transaction(up);
+        let alone = !in_transaction(up, layout);
         // Of an index the database is asked whether it is there.
         let left = |command: &Command| {
             let makes = command.created().is_some_and(|created| created.object != Object::Index);
@@ -375,6 +375,7 @@ mod tests {
         let file = |text: &str| SourceFile { path: "m.sql".into(), text: text.to_owned() };
         let up = file("ALTER TABLE users ADD nick text;\nCREATE INDEX i ON users (nick);\n");
         let down = file("ALTER TABLE users DROP nick;\n");
+        let check = |files: &[(&SourceFile, &SourceFile)]| check(files, Layout::Sqlx);
         check(&[(&up, &down)]).unwrap();
         let alone = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY i ON t (a);\nDROP INDEX app.\"J\", k;\nCREATE INDEX ON t (b);\n";
         assert_eq!(indexes(&file(alone)), [vec!["i".to_owned()], vec!["J".to_owned(), "k".to_owned()]]);

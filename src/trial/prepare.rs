@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 
 use super::error::TrialError;
 use super::settings::{Settings, Subject};
-use crate::binding::{describe_all, sample_picks};
+use crate::binding::{check_picks, describe_all, sample_picks};
 use crate::diagnostic::SourceFile;
 use crate::evidence::Side;
 use crate::postgres::connect::identity;
-use crate::postgres::{Target, role, row_security};
+use crate::postgres::{Error, Target, role, row_security};
 use crate::scenario::parameter::Pool;
 use crate::scenario::program::Protocol;
 use crate::scenario::workload::{Bound, Setting, merge_loads};
 use crate::scenario::{Load, Scenario, Workload};
-use crate::seed::spec::parse_spec;
+use crate::seed::spec::{KeySet, parse_spec};
 
 /// The databases of the sides and what is asked of them.
 pub(super) struct Sitting {
@@ -137,18 +138,38 @@ impl Described {
 }
 
 async fn pools(settings: &Settings, target: &Target) -> Result<Vec<Pool>, TrialError> {
-    let spec = settings.spec.as_ref().and_then(|spec| parse_spec(&spec.text).ok());
-    let sets = spec.as_ref().map_or(&[][..], |spec| &spec.key_sets);
     let mut connection = target.own().connect().await?;
-    // Where the database is ours, policies that are forced on its owner hide no row.
-    let lifted = match settings.subject {
-        Subject::Clones(_) => row_security::begin_lifted(&mut connection).await?,
-        Subject::Given(_) | Subject::InPlace(_) => false,
-    };
-    let sampled = sample_picks(&mut connection, &settings.scenarios[0], sets, settings.seed.0).await?;
+    let lifted = lift(settings, &mut connection).await?;
+    let sampled = sample_picks(&mut connection, &settings.scenarios[0], &key_sets(settings), settings.seed.0).await?;
     row_security::end_lifted(&mut connection, lifted).await?;
     let _ = connection.close().await;
     Ok(sampled)
+}
+
+/// Refuses scenarios that pick from what is empty, before more is made of the database.
+///
+/// # Errors
+/// When a pick finds nothing, or the server is lost.
+pub(super) async fn refuse_empty_picks(settings: &Settings, target: &Target) -> Result<(), TrialError> {
+    let mut connection = target.own().connect().await?;
+    let lifted = lift(settings, &mut connection).await?;
+    check_picks(&mut connection, &settings.scenarios[0], &key_sets(settings)).await?;
+    row_security::end_lifted(&mut connection, lifted).await?;
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// Where the database is ours, policies that are forced on its owner hide no row.
+async fn lift(settings: &Settings, connection: &mut PgConnection) -> Result<bool, Error> {
+    match settings.subject {
+        Subject::Clones(_) => row_security::begin_lifted(connection).await,
+        Subject::Given(_) | Subject::InPlace(_) => Ok(false),
+    }
+}
+
+fn key_sets(settings: &Settings) -> Vec<KeySet> {
+    let spec = settings.spec.as_ref().and_then(|spec| parse_spec(&spec.text).ok());
+    spec.map(|spec| spec.key_sets).unwrap_or_default()
 }
 
 /// What is asked before the migration and after it: the same parameters, and the same statements but where the

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::event::Listener;
 use crate::diagnostic::SourceFile;
 use crate::evidence::{Evidence, Interleave};
-use crate::migrate::{Directory, Migration};
+use crate::migrate::{Directory, Layout, Migration, Steps};
 use crate::postgres::Target;
 use crate::scenario::Scenario;
 use crate::units::Seed;
@@ -83,6 +83,8 @@ pub struct InPlace {
     pub target: Target,
     /// The migrations, in order, each with a file that reverts it.
     pub migrations: Vec<Migration>,
+    /// Whose files they are.
+    pub layout: Layout,
 }
 
 /// A dataset and the migrations to weigh on it.
@@ -104,6 +106,13 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The same three as they are applied.
+    #[must_use]
+    pub fn steps(&self) -> (Steps<'_>, Steps<'_>, Steps<'_>) {
+        let (of, first) = (|range| self.directory.steps(range), *self.weighed.start());
+        (of(0..self.at + 1), of(self.at + 1..first), of(first..self.weighed.end() + 1))
+    }
+
     /// The migrations up to the data, between the data and the sides, and those to weigh.
     #[must_use]
     pub fn parts(&self) -> (&[Migration], &[Migration], &[Migration]) {

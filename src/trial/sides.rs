@@ -8,13 +8,13 @@ use sqlx::{Connection, Row};
 
 use super::error::TrialError;
 use super::event::Event;
+use super::prepare::refuse_empty_picks;
 use super::sequences::follow_sequences;
 use super::settings::Settings;
 use super::wholes::Wholes;
 use crate::clock::Clock;
-use crate::diagnostic::SourceFile;
-use crate::evidence::{Autovacuum, CloneFacts, MigrationFacts, Side, StatementFacts};
-use crate::migrate::{Applied, Migration, apply};
+use crate::evidence::{Autovacuum, CloneFacts, MigrationFacts, Side, SkippedObject, StatementFacts};
+use crate::migrate::{Applied, Migration, Skipped, Steps};
 use crate::postgres::database::{Admin, Cloned, Token};
 use crate::postgres::observe;
 use crate::postgres::sql_text::query;
@@ -30,11 +30,11 @@ pub async fn clone_sides(
     admin: &mut Admin,
     token: &Token,
     template: &str,
-    between: &[Migration],
+    between: Steps<'_>,
     clock: &Clock,
 ) -> Result<Vec<CloneFacts>, TrialError> {
     let (mut from, mut inherited) = (template.to_owned(), Vec::new());
-    if !between.is_empty() {
+    if !between.migrations.is_empty() {
         let base = token.clone_name("base");
         (settings.listener)(Event::Cloning { side: "base" });
         inherited = admin.clone_database(template, &base).await?.refused;
@@ -52,6 +52,9 @@ pub async fn clone_sides(
         let refused = [inherited.clone(), refused].concat();
         let duration_ms = (clock.now_ns() - began) as f64 / 1e6;
         open_for_sessions(admin, &name).await?;
+        if side == Side::ALL[0] {
+            refuse_empty_picks(settings, &admin.target().database(&name)).await?;
+        }
         let (side, strategy) = (side.name().to_owned(), strategy.map(str::to_owned));
         clones.push(CloneFacts { side, replicate: 0, strategy, duration_ms, refused });
     }
@@ -69,12 +72,7 @@ async fn open_for_sessions(admin: &mut Admin, name: &str) -> Result<(), Error> {
 
 /// Applies earlier migrations to what the sides are cloned from, and maintains what they touched. The rest keeps the template's statistics:
 /// another sample would make counts differ from run to run.
-async fn migrate_base(
-    settings: &Settings,
-    base: &Target,
-    between: &[Migration],
-    clock: &Clock,
-) -> Result<(), TrialError> {
+async fn migrate_base(settings: &Settings, base: &Target, between: Steps<'_>, clock: &Clock) -> Result<(), TrialError> {
     let mut connection = base.connect().await?;
     let sampling = sampling(&mut connection).await?;
     let wholes = Wholes::read(&mut connection).await?;
@@ -92,14 +90,14 @@ async fn migrate_base(
 async fn apply_all(
     settings: &Settings,
     target: &Target,
-    migrations: &[Migration],
+    steps: Steps<'_>,
     clock: &Clock,
 ) -> Result<Vec<Applied>, TrialError> {
     let mut applied = Vec::new();
-    for migration in migrations {
+    for (position, migration) in steps.migrations.iter().enumerate() {
         (settings.listener)(Event::Migrating { migration: &migration.label });
         let mut connection = target.connect().await?;
-        applied.push(apply(&mut connection, &SourceFile::read(&migration.up)?, clock).await?);
+        applied.push(steps.apply(&mut connection, position, clock).await?);
         // The session's own changes show in the counters only after it has ended.
         let _ = connection.close().await;
     }
@@ -113,7 +111,7 @@ async fn apply_all(
 pub async fn migrate_after(
     settings: &Settings,
     targets: &[(Side, Target); 3],
-    migrations: &[Migration],
+    steps: Steps<'_>,
     clock: &Clock,
 ) -> Result<MigrationFacts, TrialError> {
     let after = &targets[2].1;
@@ -122,7 +120,7 @@ pub async fn migrate_after(
     let sampling = sampling(&mut connection).await?;
     let wholes = Wholes::read(&mut connection).await?;
     let _ = connection.close().await;
-    let applied = apply_all(settings, after, migrations, clock).await?;
+    let applied = apply_all(settings, after, steps, clock).await?;
     let mut connection = after.connect().await?;
     observe::settle(&connection).await;
     let size_bytes_after = size(&mut connection).await?;
@@ -137,7 +135,7 @@ pub async fn migrate_after(
         analyze_tables(target, &now.sampled_anew(&wholes)).await?;
     }
     (settings.listener)(Event::Migrated(applied.iter().map(|applied| applied.duration).sum()));
-    let facts = migration_facts(label(migrations), applied, (size_bytes_before, size_bytes_after));
+    let facts = migration_facts(label(steps.migrations), applied, (size_bytes_before, size_bytes_after));
     Ok(MigrationFacts { unsampled: now.left_unsampled(&wholes), ..facts })
 }
 
@@ -148,10 +146,17 @@ pub(super) fn migration_facts(
     (size_bytes_before, size_bytes_after): (i64, i64),
 ) -> MigrationFacts {
     let duration_ms = applied.iter().map(|applied| ms(applied.duration)).sum();
+    let skipped = applied.iter().flat_map(|applied| applied.skipped.iter().map(skipped_object)).collect();
     let statements = applied.into_iter().flat_map(|applied| applied.statements);
     let statements = statements.map(|(sql, time)| StatementFacts { sql, duration_ms: ms(time) }).collect();
     let unsampled = Vec::new();
-    MigrationFacts { label, statements, duration_ms, size_bytes_before, size_bytes_after, unsampled }
+    MigrationFacts { label, statements, duration_ms, size_bytes_before, size_bytes_after, unsampled, skipped }
+}
+
+fn skipped_object(skipped: &Skipped) -> SkippedObject {
+    let Skipped { kind, name, invalid, otherwise } = skipped.clone();
+    let (found, wanted) = otherwise.unzip();
+    SkippedObject { kind: kind.to_owned(), name, invalid, found, wanted }
 }
 
 /// One name for one migration or a range.

@@ -17,7 +17,7 @@ use super::sides::{analyze_tables, run};
 use crate::clock::Clock;
 use crate::diagnostic::SourceFile;
 use crate::evidence::Side;
-use crate::migrate::{Applied, ApplyError, apply_and, in_transaction};
+use crate::migrate::{Applied, ApplyError, Layout, Manner, apply, in_transaction};
 use crate::postgres::definitions::definitions;
 use crate::postgres::sql_text::{literal, query};
 use crate::postgres::{Error, Target};
@@ -31,6 +31,7 @@ const MOST_LOOKS: u32 = 600;
 
 /// The texts of a migration.
 struct Files {
+    layout: Layout,
     label: String,
     up: SourceFile,
     down: SourceFile,
@@ -62,7 +63,8 @@ impl Switch {
         listener: Listener,
     ) -> Result<Self, TrialError> {
         let files = read(place)?;
-        lossless::check(&files.iter().map(|files| (&files.up, &files.down)).collect::<Vec<_>>())?;
+        let pairs: Vec<_> = files.iter().map(|files| (&files.up, &files.down)).collect();
+        lossless::check(&pairs, place.layout)?;
         let target = place.target.named(application);
         let mut lock = target.connect().await?;
         if !take_lock(&mut lock).await? {
@@ -99,7 +101,8 @@ impl Switch {
         } else {
             for (position, files) in self.files.iter().enumerate() {
                 (self.listener)(Event::Migrating { migration: &files.label });
-                let step = Step { file: &files.up, label: &files.label, what: APPLYING, then: position + 1 };
+                let (label, layout) = (files.label.as_str(), files.layout);
+                let step = Step { file: &files.up, layout, label, what: APPLYING, then: position + 1 };
                 done.push(step.run(&self.target, &self.application, &self.clock).await?);
             }
         }
@@ -136,6 +139,7 @@ const REVERTING: &str = "reverting";
 /// One file, with what is written down about it.
 struct Step<'s> {
     file: &'s SourceFile,
+    layout: Layout,
     label: &'s str,
     what: &'static str,
     /// Migrations that are applied afterwards.
@@ -148,7 +152,7 @@ impl Step<'_> {
         let mut connection = target.connect().await?;
         run(&mut connection, LOCK_TIMEOUT, "limit the wait for locks").await?;
         let mut found = None;
-        if !in_transaction(self.file) {
+        if !in_transaction(self.file, self.layout) {
             found = Some(definitions(&mut connection).await?);
             // It may end half-way.
             let running = literal(&format!("{} {}", self.what, self.label));
@@ -156,7 +160,8 @@ impl Step<'_> {
             run(&mut connection, &sql, Marker::WRITING).await?;
         }
         let now = Marker::now(self.then, application);
-        let applied = apply_and(&mut connection, self.file, clock, Some(&now)).await;
+        let manner = Manner { layout: self.layout, lasting: true, later: &[], then: Some(&now) };
+        let applied = apply(&mut connection, self.file, &manner, clock).await;
         let _ = connection.close().await;
         // Where the connection was lost the server may still be at it.
         if let (Err(ApplyError::Refused(_)), Some(found)) = (&applied, found) {
@@ -180,9 +185,9 @@ async fn nothing_began(target: &Target, found: &[String]) {
 /// and would take, or leave, what is somebody else's.
 async fn refuse_half(connection: &mut PgConnection, files: &[Files]) -> Result<(), TrialError> {
     let (mut made, mut gone) = (BTreeSet::new(), BTreeSet::new());
-    for Files { label, up, .. } in files {
+    for Files { label, up, layout, .. } in files {
         let [makes, drops] = lossless::indexes(up);
-        let alone = !in_transaction(up);
+        let alone = !in_transaction(up, *layout);
         let refused = |found: String| {
             TrialError::Asked(format!(
                 "{label} has no transaction, and {found}: half of such a file cannot be reverted safely\n  = help: name a \
@@ -218,7 +223,8 @@ async fn is_index(connection: &mut PgConnection, name: &str) -> Result<bool, Err
 /// Reverts these migrations, the last one first.
 async fn go_down(target: &Target, files: &[Files], application: &str, clock: &Clock) -> Result<(), TrialError> {
     for (position, files) in files.iter().enumerate().rev() {
-        let step = Step { file: &files.down, label: &files.label, what: REVERTING, then: position };
+        let (label, layout) = (files.label.as_str(), files.layout);
+        let step = Step { file: &files.down, layout, label, what: REVERTING, then: position };
         step.run(target, application, clock).await?;
     }
     Ok(())
@@ -318,6 +324,7 @@ fn read(place: &InPlace) -> Result<Vec<Files>, TrialError> {
             )));
         };
         Ok(Files {
+            layout: place.layout,
             label: migration.label.clone(),
             up: SourceFile::read(&migration.up)?,
             down: SourceFile::read(down)?,

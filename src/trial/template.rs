@@ -10,7 +10,6 @@ use super::event::Event;
 use super::settings::{Dataset, Settings};
 use crate::clock::Clock;
 use crate::diagnostic::{Diagnostic, SourceFile};
-use crate::migrate::apply;
 use crate::postgres::database::{Admin, Token, template_name};
 use crate::postgres::{Target, catalog, observe, row_security};
 use crate::seed;
@@ -45,7 +44,7 @@ pub async fn obtain(
     };
     let base = dataset.parts().0;
     let files = base.iter().map(|m| SourceFile::read(&m.up)).collect::<Result<Vec<_>, _>>()?;
-    let digest = digest(settings, &file.text, &files, admin.server_version());
+    let digest = digest(settings, dataset, &file.text, &files, admin.server_version());
     // Whoever migrates a table owns it, so that a role has templates of its own. Those of versions that marked none have other names.
     let name = template_name(&super::digest::digest([digest.as_str(), admin.target().user(), "marked"]));
     let spec = seed::spec::parse_spec(&file.text).map_err(|problems| in_spec(file, problems))?;
@@ -54,7 +53,7 @@ pub async fn obtain(
         return Ok(Template { name, digest, reused: true });
     }
     let build = token.build();
-    let built = build_in(settings, dataset, admin, (&build, &files), (file, &spec), clock).await;
+    let built = build_in(settings, dataset, admin, &build, (file, &spec), clock).await;
     if let Err(error) = built {
         let _ = admin.drop_own(token, &build).await;
         return Err(error);
@@ -70,18 +69,18 @@ async fn build_in(
     settings: &Settings,
     dataset: &Dataset,
     admin: &mut Admin,
-    (build, files): (&str, &[SourceFile]),
+    build: &str,
     (spec_file, spec): (&SourceFile, &seed::Spec),
     clock: &Clock,
 ) -> Result<(), TrialError> {
     let began = clock.now_ns();
     admin.create_marked(build, "dataset that is being made").await?;
     let target = admin.target().database(build);
-    for (file, migration) in files.iter().zip(dataset.parts().0) {
+    let (base, ..) = dataset.steps();
+    for (position, migration) in base.migrations.iter().enumerate() {
         (settings.listener)(Event::Schema { migration: &migration.label });
-        // A session each: a dump sets search_path and more for the rest of its own.
         let mut connection = target.connect().await?;
-        apply(&mut connection, file, clock).await?;
+        base.apply(&mut connection, position, clock).await?;
         let _ = connection.close().await;
     }
     let mut guard = Guard::alone(&target).await?;
@@ -146,13 +145,15 @@ fn in_spec(file: &SourceFile, problems: Vec<Diagnostic>) -> TrialError {
 }
 
 /// Sixteen hexadecimal digits that change with anything that would change a row.
-fn digest(settings: &Settings, spec: &str, files: &[SourceFile], server_version: u32) -> String {
+fn digest(settings: &Settings, dataset: &Dataset, spec: &str, files: &[SourceFile], server_version: u32) -> String {
     let numbers =
         [&settings.scale.to_bits().to_le_bytes()[..], &settings.seed.0.to_le_bytes(), &server_version.to_le_bytes()]
             .map(<[u8]>::to_vec);
     let named = files
         .iter()
         .flat_map(|file| [file.path.file_name().unwrap_or_default().as_encoded_bytes(), file.text.as_bytes()]);
-    let texts = [seed::GENERATOR.as_bytes(), spec.as_bytes()];
+    let directory = &dataset.directory;
+    let books = if directory.names_books { directory.layout.name() } else { "" };
+    let texts = [seed::GENERATOR.as_bytes(), spec.as_bytes(), books.as_bytes()];
     super::digest::digest(texts.into_iter().chain(numbers.iter().map(Vec::as_slice)).chain(named))
 }

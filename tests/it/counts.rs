@@ -215,7 +215,10 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
     assert!(moved.contains("payments_created_idx"), "{moved}");
     let balance = &trial["comparison"]["balance"];
     let redundant = balance["made_redundant"].as_array().unwrap();
-    assert!(redundant.contains(&json!(["payments_user_id_idx", "payments_user_created_idx"])), "{balance:#}");
+    assert!(
+        redundant.contains(&json!(["public.payments_user_id_idx", "public.payments_user_created_idx"])),
+        "{balance:#}"
+    );
     let hot = &balance["hot_updates"][0];
     assert_eq!(hot["table"], "public.payments", "{balance:#}");
     assert!(0.5 < hot["share_before"].as_f64().unwrap() && hot["share_after"] == 0.0, "{balance:#}");
@@ -568,7 +571,10 @@ fn an_index_hidden_in_turn_shows_who_needs_it_and_is_still_there() {
     assert!(!ablated.is_empty());
     // Of twins neither is needed; the report says that one is redundant.
     let balance = &trial["comparison"]["balance"];
-    assert_eq!((&balance["needed"], &balance["made_redundant"][0][0]), (&json!([]), &json!("payments_twin_idx")));
+    assert_eq!(
+        (&balance["needed"], &balance["made_redundant"][0][0]),
+        (&json!([]), &json!("public.payments_twin_idx"))
+    );
     shop.write(
         "migrations/0002_changes_nothing.up.sql",
         "CREATE INDEX enrollments_at_idx ON enrollments (enrolled_at);\n",

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
 use weighbridge::expression::Key;
-use weighbridge::migrate::apply;
+use weighbridge::migrate::{Manner, apply};
 use weighbridge::postgres::Target;
 
 use crate::support::{Home, block_on, query, sharing};
@@ -21,7 +21,9 @@ fn made(home: &Home, name: &str, schema: &str) -> Target {
     });
     let target = target.database(name);
     let file = SourceFile { path: "schema.sql".into(), text: schema.to_owned() };
-    block_on(async { apply(&mut target.connect().await.unwrap(), &file, &Clock::start()).await.unwrap() });
+    block_on(async {
+        apply(&mut target.connect().await.unwrap(), &file, &Manner::default(), &Clock::start()).await.unwrap()
+    });
     target
 }
 

@@ -14,6 +14,8 @@ mod fuzz;
 mod inferred;
 mod input;
 mod interrupt;
+mod lost;
+mod migrations;
 mod ownership;
 mod prove;
 mod read_only;

@@ -183,13 +183,13 @@ fn what_a_script_leaves_open_or_asks_for_in_vain_is_a_failure_and_no_hang() {
     let home = Home::new();
     let bank = bank(&home);
     let open = file(&home, "open.sql", "BEGIN;\nINSERT INTO history (account, delta) VALUES (1, 1);\n");
-    let found = run(&home, &["-f", &open, "-n", "5"]).measured().json();
+    let found = run(&home, &["-f", &open, "-n", "5"]).exits(1).json();
     assert_eq!(found["evidence"]["failures"]["script"]["texts"][0], "the script ends inside a transaction");
     assert_eq!(number(&found["evidence"]["all"], "failed"), 5);
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), 0);
     let copy = file(&home, "copy.sql", "COPY history (account, delta) FROM STDIN;\n");
     for protocol in ["prepared", "extended", "simple"] {
-        let found = run(&home, &["-f", &copy, "-n", "3", "-M", protocol]).measured().json();
+        let found = run(&home, &["-f", &copy, "-n", "3", "-M", protocol]).exits(1).json();
         assert_eq!(number(&found["evidence"]["failures"]["57014"], "count"), 3, "{protocol}");
     }
     // More was offered than was done.
@@ -232,6 +232,55 @@ fn gates_decide_the_exit_code_and_rules_end_the_run() {
     let gates = found.json()["evidence"]["gates"].clone();
     assert_eq!((&gates[0]["holds"], &gates[1]["holds"]), (&Value::Bool(false), &Value::Bool(false)));
     assert_eq!(gates[1]["observed"], Value::Null, "200 values are too few for p99.9: {gates}");
+    // What cannot be evaluated alone is no failure, and says why.
+    let ran = home.run(&[
+        "run",
+        "-f",
+        &read,
+        "-n",
+        "200",
+        "--database",
+        "bank",
+        "--warm-up",
+        "0s",
+        "--gate",
+        "p999 < 1s",
+        "--gate",
+        "rate >= 95%",
+    ]);
+    let ran = ran.exits(3);
+    for phrase in [
+        "inconclusive · 2 of 2 gates cannot be evaluated: p999 < 1s, rate >= 95%",
+        "cannot be evaluated: 200 of at least 10,000 values",
+        "cannot be evaluated: a closed loop has no rate to take a share of",
+    ] {
+        assert!(ran.stdout.contains(phrase), "{}", ran.stdout);
+    }
+    // No answer at all is a failure, whatever gates allow; most failed is one where no gate allows it.
+    let none = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cases/run-all-failed/div0.sql");
+    let ran = home.run(&[
+        "run",
+        "-f",
+        none,
+        "-c",
+        "1",
+        "-T",
+        "500ms",
+        "--database",
+        "bank",
+        "--warm-up",
+        "0s",
+        "--gate",
+        "errors <= 100%",
+    ]);
+    assert!(ran.exits(1).stdout.contains("failed · no operation was answered, "));
+    let most = file(&home, "most.sql", "\\set x random(1, 4)\nSELECT 1 / (:x / 4);\n");
+    let ran = home.run(&["run", "-f", &most, "-n", "200", "--database", "bank", "--warm-up", "0s"]).exits(1);
+    assert!(ran.stdout.contains(" of 200 operations failed (a gate on `errors` can allow that)"), "{}", ran.stdout);
+    run(&home, &["-f", &most, "-n", "200", "--gate", "errors < 95%"]).measured();
+    let (well, never) = (format!("{read}@9"), format!("{none}@1"));
+    let ran = home.run(&["run", "-f", &well, "-f", &never, "-n", "200", "--database", "bank", "--warm-up", "0s"]);
+    assert!(ran.stdout.contains("every operation failed: div0"), "{}", ran.stdout);
     run(&home, &["-f", &read, "-n", "1", "--gate", "raed.p50 < 1s"]).exits(2).says(&["did you mean `read`?"]);
 
     let failing = "name = 'f'\n[load]\nclients = 2\nabort_when = 'errors > 50% for 1s'\n[[action]]\nname = 'divide'\nsql = 'SELECT 1 / (balance - balance) FROM accounts'\n";
@@ -269,7 +318,7 @@ fn a_server_of_somebody_else_is_only_read() {
         home.run(&["run", "-f", &script, "--url", &url, "-n", "1"]).exits(2).says(&["this statement may write"]);
     }
     let found =
-        home.run(&["run", "-f", &hidden, "--url", &url, "-n", "5", "--warm-up", "0s", "--format", "json"]).measured();
+        home.run(&["run", "-f", &hidden, "--url", &url, "-n", "5", "--warm-up", "0s", "--format", "json"]).exits(1);
     assert_eq!(number(&found.json()["evidence"]["failures"]["25006"], "count"), 5);
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), 0);
     home.run(&["run", "-f", &script, "--url", &url, "-n", "5", "--warm-up", "0s", "--allow-writes"]).measured();
@@ -296,9 +345,15 @@ impl Going {
         assert!(self.lines.by_ref().map_while(Result::ok).any(|line| line.contains(words)), "`{words}` never came");
     }
 
-    pub fn end(self) -> Ran {
-        drop(self.lines);
-        Ran::new(self.child.wait_with_output().unwrap())
+    /// What it printed since, and how it ended.
+    pub fn end(mut self) -> Ran {
+        let lines = self.lines;
+        // Both at once, for a pipe holds only so much.
+        let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+        let mut stdout = String::new();
+        let pipe = self.child.stdout.as_mut().expect("stdout is a pipe");
+        std::io::Read::read_to_string(pipe, &mut stdout).unwrap();
+        Ran { code: self.child.wait().unwrap().code(), stdout, stderr: rest.join().unwrap() }
     }
 }
 

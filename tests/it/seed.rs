@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
 use weighbridge::expression::Key;
-use weighbridge::migrate::apply;
+use weighbridge::migrate::{Manner, apply};
 use weighbridge::postgres::{Target, catalog};
 use weighbridge::seed::{Plan, encode, load, plan, spec};
 use weighbridge::units::Seed;
@@ -25,7 +25,9 @@ fn database(home: &Home, name: &str) -> Target {
         admin.create(name).await.unwrap();
         let target = target.database(name);
         let mut connection = target.connect().await.unwrap();
-        apply(&mut connection, &shop("migrations/0001_shop.up.sql"), &Clock::start()).await.unwrap();
+        apply(&mut connection, &shop("migrations/0001_shop.up.sql"), &Manner::default(), &Clock::start())
+            .await
+            .unwrap();
         target
     })
 }

@@ -281,6 +281,28 @@ impl Shop {
     }
 }
 
+/// A copy of a project of `tests/data/cases` that a test may change.
+pub struct Case {
+    folder: PathBuf,
+}
+
+impl Case {
+    pub fn new(home: &Home, name: &str) -> Self {
+        let folder = home.path().join(name);
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cases").join(name), &folder);
+        Self { folder }
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    pub fn results(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.folder.join("results")) else { return Vec::new() };
+        entries.flatten().map(|entry| entry.path()).collect()
+    }
+}
+
 impl Home {
     pub fn prove(&self, shop: &Shop, migration: &str, more: &[&str]) -> Ran {
         self.run_all(&shop.prove(migration, more))

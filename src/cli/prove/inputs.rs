@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
+use super::first_steps;
 use super::saver::Saver;
 use super::{Arguments, default_threads};
 use crate::cli::exit::Failure;
@@ -115,7 +116,7 @@ impl Inputs {
             Change::InPlace { directory, weighed } => {
                 let (target, _) = server.ok_or_else(no_server)?;
                 let migrations = directory.migrations[weighed].to_vec();
-                Subject::InPlace(InPlace { target, migrations })
+                Subject::InPlace(InPlace { target, migrations, layout: directory.layout })
             }
             Change::Given(given) => Subject::Given(given),
         })
@@ -180,30 +181,20 @@ pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, F
         return Err(Failure::usage(anyhow!("--scale must be above 0")));
     }
     let of_project = |path: &Option<PathBuf>| path.as_ref().map(|path| project.root.join(path));
-    let missing = |what: &str, flag: &str| {
-        Failure::usage(anyhow!(
-            "no {what} was named\n  = help: name it with {flag}, or in weighbridge.toml in the current folder"
-        ))
-    };
     let spec = arguments.spec.clone().or_else(|| of_project(&project.spec));
     let makes_data = !arguments.in_place && arguments.after.is_none();
-    if makes_data && spec.is_none() {
-        return Err(missing("dataset spec", "--spec"));
-    }
     let scenarios: Vec<PathBuf> = if arguments.scenarios.is_empty() {
         project.scenarios.iter().map(|path| project.root.join(path)).collect()
     } else {
         arguments.scenarios.clone()
     };
-    if scenarios.is_empty() {
-        return Err(missing("scenario", "--scenario"));
-    }
+    let directory = arguments.after.is_none().then(|| project.directory(arguments.migrations.as_deref()));
+    first_steps::check(makes_data && spec.is_none(), scenarios.is_empty(), directory.as_ref())?;
     let (spec, scenarios) = parse_files(spec.as_deref(), &scenarios)?;
     if let Some(after) = &arguments.after {
         return given(arguments, after, spec, &scenarios);
     }
-    let folder = arguments.migrations.clone().unwrap_or_else(|| project.migrations_folder());
-    let directory = Directory::read(&folder).map_err(Failure::usage)?;
+    let directory = directory.expect("read where no database with the change is given").map_err(Failure::usage)?;
     let weighed = directory.select(arguments.migration.as_deref()).map_err(Failure::usage)?;
     let position = |name: &str| directory.position(name).ok();
     let with = |applied: usize| scenarios::at(&scenarios, Some(applied), position);

@@ -2,6 +2,7 @@
 //!
 //! Must leave no clone and no applied migration behind and lose no measured chunk, however it ends.
 
+mod first_steps;
 mod inputs;
 mod repeat;
 mod saver;
@@ -36,6 +37,10 @@ use crate::trial::in_place::{self, FEWEST_CYCLES};
 use crate::trial::{Settings, Subject, TrialError, prove};
 
 const EXAMPLES: &str = "\
+Migrations: 0001_name.up.sql with 0001_name.down.sql, or 0001_name.sql. As sqlx sends it, a file is one transaction, unless its very first bytes
+are `-- no-transaction`: then every statement runs by itself, as CREATE INDEX CONCURRENTLY and VACUUM need it. golang-migrate sends a file
+without one (docs/formats/migrations.md).
+
 Examples:
   weighbridge prove                          the newest migration, on the embedded server
   weighbridge prove 0002                     the migration with this number
@@ -238,7 +243,10 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         // Nothing was drawn from it.
         let _ = std::fs::remove_file(mark);
     }
-    let (evidence, interrupted) = outcome?;
+    let (evidence, interrupted) = outcome.map_err(|failure| match saver.kept() {
+        Some(kept) => Failure { error: anyhow::anyhow!("{}\n{kept}", failure.error), ..failure },
+        None => failure,
+    })?;
     let (Some(evidence), false) = (evidence, interrupted) else { return Ok(ExitStatus::Interrupted) };
     report::print(&evidence, arguments.format)?;
     if arguments.format == Format::Text {
@@ -351,7 +359,8 @@ async fn hold(
         }
         None => {
             clean_up_soon(settings, &token, progress).await;
-            progress.line(&saver.what_is_kept());
+            let kept = saver.kept().unwrap_or_else(|| "no chunk was measured".to_owned());
+            progress.line(&format!("interrupted; {kept}"));
             Ok((None, true))
         }
     }

@@ -5,22 +5,26 @@ use std::sync::Mutex;
 
 use super::repeat::SCRIPT;
 use crate::cli::exit::Failure;
+use crate::cli::experiment::can_go_on;
 use crate::cli::{Format, report};
 use crate::compare::compare;
 use crate::evidence::Evidence;
 use crate::evidence::store::{ResultFolder, StoreError};
+use crate::units::plural;
 
 /// The folder of a result while it grows, and the last failure to write it.
 pub(super) struct Saver {
     pub(super) folder: ResultFolder,
     /// The files the experiment is made of, until they are kept.
     inputs: Mutex<Vec<(PathBuf, String)>>,
+    /// Chunks on disk, and whether the experiment can go on from them.
+    kept: Mutex<Option<(usize, bool)>>,
     error: Mutex<Option<StoreError>>,
 }
 
 impl Saver {
     pub(super) fn new(folder: ResultFolder, inputs: Vec<(PathBuf, String)>) -> Self {
-        Self { folder, inputs: Mutex::new(inputs), error: Mutex::new(None) }
+        Self { folder, inputs: Mutex::new(inputs), kept: Mutex::default(), error: Mutex::default() }
     }
 
     /// Adds how the proof is held again to its inputs.
@@ -29,7 +33,11 @@ impl Saver {
     }
 
     pub(super) fn keep(&self, evidence: &Evidence) {
-        *self.error.lock().expect("no holder panics") = self.save(evidence).err();
+        let saved = self.save(evidence);
+        if saved.is_ok() {
+            *self.kept.lock().expect("no holder panics") = Some((evidence.chunks.len(), can_go_on(evidence)));
+        }
+        *self.error.lock().expect("no holder panics") = saved.err();
     }
 
     /// `chunks.hlog` first: a `trial.json` always finds its histograms.
@@ -53,12 +61,14 @@ impl Saver {
         }
     }
 
-    /// What an interrupted proof leaves.
-    pub(super) fn what_is_kept(&self) -> String {
-        if self.folder.path.join("trial.json").exists() {
-            format!("interrupted; the chunks measured so far are in {}", self.folder.path.display())
-        } else {
-            "interrupted before the first chunk; nothing was measured".to_owned()
-        }
+    /// The chunks a proof leaves that did not come to its end, and how to go on from them; nothing before the first.
+    pub(super) fn kept(&self) -> Option<String> {
+        let (chunks, can_go_on) = (*self.kept.lock().expect("no holder panics"))?;
+        let folder = self.folder.path.display();
+        let next = match can_go_on {
+            true => format!("weighbridge prove --resume {folder}"),
+            false => format!("weighbridge report {folder}"),
+        };
+        Some(format!("{} measured before that: {folder}\n  = help: {next}", plural(chunks, "chunk")))
     }
 }

@@ -1,7 +1,8 @@
 //! `weighbridge run --find-rate`: run after run, until a rate is confirmed. Must decide nothing that `run::search` decides.
 
 use crate::cli::progress::Progress;
-use crate::evidence::run::{Ended, ProbeFacts, RunCheck, RunCheckName, RunEvidence, SearchFacts};
+use crate::evidence::run::{Ended, ProbeFacts, RunCheck, RunCheckName, RunEvidence, SearchFacts, Unevaluated};
+use crate::report::run::probe_word;
 use crate::run::search::{Search, Step};
 use crate::run::{RunError, Settings, WarmUp};
 use crate::scenario::Load;
@@ -56,7 +57,7 @@ pub(super) async fn find_rate(
         let mut seconds = seconds;
         // An action that is seldom asked for needs longer, before it can be said to fail.
         while run.ended == Ended::AsPlanned
-            && run.gates.iter().any(|gate| gate.observed.is_none())
+            && run.gates.iter().any(|gate| matches!(gate.unevaluated, Some(Unevaluated::TooFew { .. })))
             && seconds < LONGEST_PROBE_S
         {
             seconds *= 2.0;
@@ -70,10 +71,12 @@ pub(super) async fn find_rate(
         let limited = run.checks.iter().find(counts).map(|check| check.message.clone());
         // A rate the driver cannot offer is none that the server bears.
         let holds = holds && limited.is_none();
-        progress.line(&format!("rate {rate:.0}/s {} for {seconds:.0} s", if holds { "holds" } else { "fails" }));
         let gates = run.gates.iter().take(objective.len()).cloned().collect();
-        probes.push(ProbeFacts { rate_per_s: rate, seconds, gates, holds, limited });
-        let over = step == Step::GiveUp || (confirms && holds) || run.ended == Ended::Interrupted;
+        let probe = ProbeFacts { rate_per_s: rate, seconds, gates, holds, limited };
+        progress.line(&format!("rate {rate:.0}/s, {seconds:.0} s: {}", probe_word(&probe)));
+        probes.push(probe);
+        let cut_off = matches!(run.ended, Ended::Interrupted | Ended::ServerLost);
+        let over = step == Step::GiveUp || (confirms && holds) || cut_off;
         if over {
             let objective = objective.iter().map(ToString::to_string).collect();
             run.search = Some(SearchFacts { objective, probes, confirmed: confirms && holds });

@@ -40,6 +40,9 @@ const WARM_UP_BOUND_S: f64 = 30.0;
 /// A client gives up waiting for a connection of a pool after this, as most pools do.
 const POOL_PATIENCE_S: f64 = 30.0;
 
+/// A number of operations is given up when a lost connection could not be made again for this long.
+const RECONNECT_WITHIN_NS: u64 = 30_000_000_000;
+
 /// What counts as slow when nobody says it.
 const SLOW_S: f64 = 0.1;
 
@@ -89,7 +92,7 @@ fn as_of(
         // Nobody knows an order: the last of each file is taken for the newest.
         return scenarios::at(found, None, |_| None);
     }
-    let directory = Directory::read(&folder).map_err(Failure::usage)?;
+    let directory = Directory::read(&folder, project.layout).map_err(Failure::usage)?;
     let position = match at {
         Some(at) => directory.position(at).map_err(Failure::usage)?,
         None => directory.migrations.len() - 1,
@@ -235,6 +238,8 @@ pub(super) fn settings(
         rules: Rules {
             more_tries: arguments.max_tries.or(conditions.max_tries).unwrap_or(1) - 1,
             skip_after_ns: conditions.skip_after_ns,
+            // A load by time ends by itself, and may want to see its server come back.
+            reconnect_within_ns: arguments.operations.is_some().then_some(RECONNECT_WITHIN_NS),
             late_after_ns: conditions.late_after_ns,
             slow_after_ns: Some((slow_s * 1e9) as u64),
             log: arguments.log.is_some(),

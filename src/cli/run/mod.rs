@@ -26,13 +26,15 @@ use super::report::say;
 use super::server::on_server;
 use super::{Embedded, Format};
 use crate::clock;
+use crate::compare::run::RunVerdict;
 use crate::diagnostic::SourceFile;
 use crate::evidence::run::RunEvidence;
 use crate::evidence::store::ResultFolder;
 use crate::expression::Node;
 use crate::expression::parse::parse;
+use crate::postgres::database::Admin;
 use crate::postgres::{Target, observe};
-use crate::report::run::{RunVerdict, json, markdown, terminal};
+use crate::report::run::{json, markdown, terminal};
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
 use crate::scenario::{Scenario, name_of};
@@ -206,6 +208,9 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     warn_of_passwords(&progress, arguments.url.iter().map(|url| ("--url", url)).chain(replicas));
     let url = arguments.url.clone().or_else(|| project.url.clone());
     on_server(url.as_deref(), embedded, &progress, async |server| {
+        if url.is_none() {
+            must_be_seeded(&server, &arguments.database).await?;
+        }
         let target = if url.is_some() { server } else { server.database(&arguments.database) };
         if url.is_none() && !arguments.replicas.is_empty() {
             return Err(Failure::usage(anyhow!(
@@ -217,6 +222,20 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         held(&arguments, &project, scenarios, (&target, &replicas), url.is_none(), &progress).await
     })
     .await
+}
+
+/// Refuses a database of the embedded server that nobody has made yet.
+async fn must_be_seeded(server: &Target, name: &str) -> Result<(), Failure> {
+    let mut admin = Admin::connect(server).await.map_err(Failure::environment)?;
+    let is_there = admin.exists(name).await.map_err(Failure::environment)?;
+    admin.close().await;
+    if is_there {
+        return Ok(());
+    }
+    Err(Failure::usage(anyhow!(
+        "the embedded server has no database `{name}`, for nothing was seeded into it yet\n  = help: `weighbridge seed` makes it from the \
+         project's migrations and dataset spec; --url runs against a database of yours"
+    )))
 }
 
 /// Holds the run, prints and keeps what it saw.
@@ -294,10 +313,11 @@ async fn held(
         }
     };
     progress.finish();
-    print(&evidence, arguments.format)?;
     let mut document = Vec::new();
     json(&evidence, &mut document).map_err(Failure::environment)?;
-    folder.write("run.json", &document).map_err(Failure::environment)?;
+    let saved = folder.write("run.json", &document).map_err(Failure::environment);
+    print(&evidence, arguments.format)?;
+    saved?;
     log.failed()?;
     if arguments.format == Format::Text {
         say(&format!("  evidence  {}/   run.json · intervals.jsonl · intervals.hlog\n", folder.path.display()))?;
@@ -310,7 +330,8 @@ pub(super) fn status(evidence: &RunEvidence) -> ExitStatus {
     match RunVerdict::of(evidence) {
         RunVerdict::Passed => ExitStatus::Ok,
         RunVerdict::Failed => ExitStatus::Regressed,
-        RunVerdict::Limited => ExitStatus::Inconclusive,
+        RunVerdict::Inconclusive | RunVerdict::Limited => ExitStatus::Inconclusive,
+        RunVerdict::ServerLost => ExitStatus::Environment,
         RunVerdict::Interrupted => ExitStatus::Interrupted,
     }
 }

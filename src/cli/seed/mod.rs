@@ -20,8 +20,7 @@ use super::project::{self, Project};
 use super::report::say;
 use super::server::on_server;
 use crate::clock::Clock;
-use crate::diagnostic::SourceFile;
-use crate::migrate::{Directory, apply};
+use crate::migrate::{ApplyError, DirectoryError};
 use crate::postgres::Target;
 use crate::postgres::database::Admin;
 use crate::postgres::row_security;
@@ -302,6 +301,13 @@ fn may_begin(arguments: &Arguments, target: &Target, embedded: bool, inputs: &In
     Ok(())
 }
 
+fn refused(error: ApplyError) -> Failure {
+    match error {
+        ApplyError::Refused(_) | ApplyError::Read(_) => Failure::usage(error),
+        ApplyError::Server(_) => Failure::environment(error),
+    }
+}
+
 /// The database of the embedded server: made, and brought to the project's schema, when it is not there.
 async fn database(
     arguments: &Arguments,
@@ -319,23 +325,24 @@ async fn database(
         // An earlier run that was killed has not come to the end of its schema.
         admin.drop_database(name).await.map_err(Failure::environment)?;
     }
-    let folder = project.migrations_folder();
-    if !folder.is_dir() {
-        return Err(Failure::usage(anyhow!(
-            "the embedded server has no database `{name}`, and there is no folder of migrations to make it from\n  = help: name a database of yours with --url, or make one: createdb \"$(weighbridge server url)\""
-        )));
-    }
-    let directory = Directory::read(&folder).map_err(Failure::usage)?;
+    let directory = match project.directory(None) {
+        Err(DirectoryError::Absent(_)) => {
+            return Err(Failure::usage(anyhow!(
+                "the embedded server has no database `{name}`, and there is no folder of migrations to make it from\n  = help: name a database of yours with --url, or make one: createdb \"$(weighbridge server url)\""
+            )));
+        }
+        found => found.map_err(Failure::usage)?,
+    };
     let last = match arguments.at.as_deref().or(project.at.as_deref()) {
         Some(at) => directory.position(at).map_err(Failure::usage)?,
         None => directory.migrations.len().saturating_sub(1),
     };
     admin.create_marked(name, "schema that is being made").await.map_err(Failure::environment)?;
     let made = async {
-        for migration in &directory.migrations[..=last] {
-            let file = SourceFile::read(&migration.up).map_err(Failure::usage)?;
+        let steps = directory.steps(0..last + 1);
+        for position in 0..=last {
             let mut connection = target.connect().await.map_err(Failure::environment)?;
-            apply(&mut connection, &file, &Clock::start()).await.map_err(Failure::usage)?;
+            steps.apply(&mut connection, position, &Clock::start()).await.map_err(refused)?;
         }
         Ok::<(), Failure>(())
     };

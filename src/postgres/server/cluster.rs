@@ -156,10 +156,21 @@ impl Cluster {
         if self.status().await? != Status::Running {
             return Ok(());
         }
+        // A server told to stop in the middle of crash recovery may wait for ever.
+        drop(self.target().connect().await);
         let data = self.data();
-        let output =
-            self.run("pg_ctl", &["stop", "-D", &data.to_string_lossy(), "-m", "fast", "-w", "-t", "60", "-s"]).await?;
-        if output.status.success() { Ok(()) } else { Err(self.failed("pg_ctl", &output)) }
+        let stop = async |mode| {
+            self.run("pg_ctl", &["stop", "-D", &data.to_string_lossy(), "-m", mode, "-w", "-t", "60", "-s"]).await
+        };
+        if stop("fast").await?.status.success() {
+            return Ok(());
+        }
+        let output = stop("immediate").await?;
+        // One that was killed a moment ago needs no stopping.
+        if output.status.success() || self.status().await? != Status::Running {
+            return Ok(());
+        }
+        Err(self.failed("pg_ctl", &output))
     }
 
     /// Tells the server to stop and does not wait: for the way out after Ctrl-C.
@@ -315,6 +326,7 @@ log_min_messages = warning
         let mut reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         if let Ok(log) = std::fs::read_to_string(self.log()) {
             let lines: Vec<&str> = log.lines().collect();
+            reason.push('\n');
             reason.push_str(&lines[lines.len().saturating_sub(8)..].join("\n"));
         }
         let help = if reason.contains("No space left") {

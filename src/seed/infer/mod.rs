@@ -17,7 +17,7 @@ pub use complete::{complete, drop_keys_to_empty};
 
 use super::condition::{Case, Tree, both, cases, parse};
 use super::plan::Held;
-use super::spec::{HeapOrder, PlacedExpr, Spec, TableSpec};
+use super::spec::{DEFAULT_SPAN, HeapOrder, PlacedExpr, Spec, TableSpec, default_now};
 use crate::diagnostic::NOWHERE;
 use crate::document::Placed;
 use crate::postgres::catalog::{Catalog, Table};
@@ -34,10 +34,6 @@ pub struct Refusal {
     /// What to write in a spec.
     pub line: String,
 }
-
-/// Where no spec says otherwise, the history ends here and is three years long: never the wall clock.
-const NOW: &str = "2026-01-01T00:00:00Z";
-const SPAN: i64 = 3 * 365 * 86_400_000_000;
 
 /// What a table is filled with, while it is found out.
 struct Draft<'a> {
@@ -80,10 +76,9 @@ pub fn whole(catalog: &Catalog, held: &Held, rows: u64) -> (Spec, Vec<Refusal>) 
         refusals.extend(found);
         tables.push(spec);
     }
-    let now = crate::expression::value::parse_time(NOW).expect("a constant that is a time");
     let spec = Spec {
-        now,
-        span: SPAN,
+        now: default_now(),
+        span: DEFAULT_SPAN,
         other_tables: None,
         growth: BTreeMap::new(),
         states: BTreeMap::new(),

@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS activity_at_idx ON activity (tenant, at);
