@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{ActionComparison, Change};
 use crate::evidence::{Evidence, IndexUse, Side, SideCounters};
-use crate::sql;
+use crate::sql::{Command, Script};
 
 /// One index on both sides.
 #[derive(Debug, Clone, Serialize)]
@@ -168,17 +168,12 @@ fn writes(evidence: &Evidence, actions: &[ActionComparison], table: &str) -> Vec
 /// The time of the statement that creates an index of this name.
 fn build_ms(evidence: &Evidence, index: &str) -> Option<f64> {
     let creates = |sql: &str| {
-        let named = |token: &sql::Token| matches!(token.kind, sql::Kind::Word | sql::Kind::Quoted);
-        let words = sql::tokens(sql).into_iter().filter(named);
-        let words: Vec<String> = words
-            .map(|token| match token.kind {
-                sql::Kind::Quoted => sql[token.span].trim_matches('"').replace("\"\"", "\""),
-                _ => sql[token.span].to_ascii_lowercase(),
-            })
-            .collect();
-        let created =
-            words.first().is_some_and(|word| word == "create") && words.iter().take(3).any(|word| word == "index");
-        created && words.iter().take_while(|word| *word != "on").any(|word| word == bare(index))
+        let commands = Script::parse(sql).commands();
+        let mut names = commands.filter_map(|command| match command {
+            Command::CreateIndex(index) => index.name,
+            _ => None,
+        });
+        names.any(|name| name == bare(index))
     };
     evidence.migration.statements.iter().find(|statement| creates(&statement.sql)).map(|found| found.duration_ms)
 }

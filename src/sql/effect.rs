@@ -77,6 +77,8 @@ mod tests {
             &[
                 "SET LOCAL app.uid = '7'",
                 "SET TRANSACTION READ ONLY",
+                "SET LOCAL ROLE anna",
+                "SET CONSTRAINTS ALL DEFERRED",
                 "SELECT set_config('app.uid', $1, true)",
                 "/* a */ select SET_CONFIG('a.b', '1', false), set_config('a.c', '2', false)",
             ],

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::token::{Kind, Lexer, Token};
+use super::token::{Kind, Lexer, Token, words};
 
 /// A stretch of a script that is no white space and no comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,9 +184,15 @@ impl Splitter<'_> {
             self.lexer.skip_to(at + 2);
             return;
         }
-        let end = at + self.sql[at..].find(['\n', '\r']).unwrap_or(self.sql.len() - at);
-        let command = self.sql[at..end].trim_end();
-        self.pieces.push(Piece::Command(at..at + command.len()));
+        let line_end = at + self.sql[at..].find(['\n', '\r']).unwrap_or(self.sql.len() - at);
+        let command = self.sql[at..line_end].trim_end();
+        // The rows of a `\copy … from stdin` are a part of it.
+        let takes_rows = name == "copy" && words(command).windows(2).any(|pair| pair == ["from", "stdin"]);
+        let end = match self.sql[line_end..].find('\n') {
+            Some(newline) if takes_rows => self.rows_end(line_end + newline + 1).1,
+            _ => line_end,
+        };
+        self.pieces.push(Piece::Command(at..if takes_rows { end } else { at + command.len() }));
         if ["r", "reset"].contains(&name) {
             self.open = Open::default();
         }
@@ -196,19 +202,24 @@ impl Splitter<'_> {
     /// The rows that begin at the start of a line, up to a line of `\.`, for each COPY of the line before.
     fn rows(&mut self, mut at: usize) {
         while let Some(statement) = self.copies.pop_front() {
-            let mut line = at;
-            let end = loop {
-                let length = self.sql[line..].find('\n').map(|length| length + 1);
-                let text = &self.sql[line..length.map_or(self.sql.len(), |length| line + length)];
-                if text.trim_end_matches(['\n', '\r']) == "\\." || text.is_empty() {
-                    break line + text.len();
-                }
-                line += text.len();
-            };
-            self.pieces.push(Piece::Rows { statement, span: at..line });
+            let (last, end) = self.rows_end(at);
+            self.pieces.push(Piece::Rows { statement, span: at..last });
             at = end;
         }
         self.lexer.skip_to(at);
+    }
+
+    /// Where rows that begin at the start of a line end, and where the line of `\.` behind them does.
+    fn rows_end(&self, at: usize) -> (usize, usize) {
+        let mut line = at;
+        loop {
+            let length = self.sql[line..].find('\n').map(|length| length + 1);
+            let text = &self.sql[line..length.map_or(self.sql.len(), |length| line + length)];
+            if text.trim_end_matches(['\n', '\r']) == "\\." || text.is_empty() {
+                return (line, line + text.len());
+            }
+            line += text.len();
+        }
     }
 }
 
@@ -300,6 +311,12 @@ mod tests {
             &["COPY a FROM stdin", "COPY b FROM stdin", "x", "rows \"1\\n\"", "rows \"2\\n\"", "y"],
         );
         check_psql("COPY (SELECT 1 FROM stdin) TO 'a';\nb", &["COPY (SELECT 1 FROM stdin) TO 'a'", "b"]);
+        check_psql(
+            "select 0\\; copy a from stdin\\; copy b from stdin\\; x; -- y\n1\n\\.\n2\n\\.\nz",
+            &["select 0", "copy a from stdin", "copy b from stdin", "x", "rows \"1\\n\"", "rows \"2\\n\"", "z"],
+        );
+        check_psql("\\copy t from stdin\n'1\n\\.\na", &["command \\copy t from stdin\n'1\n\\.\n", "a"]);
+        check_psql("\\copy t from 'f'\na", &["command \\copy t from 'f'", "a"]);
         // The server is sent the COPY and nothing else.
         check("COPY t FROM stdin; a", &["COPY t FROM stdin", "a"]);
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use squawk_syntax::ast::{AsDefinition, AstNode, Stmt};
-use squawk_syntax::{Parse, SourceFile};
+use squawk_syntax::{Parse, SourceFile, SyntaxNode};
 
 use super::command::Command;
 use super::effect;
@@ -108,38 +108,55 @@ const MAX_NESTING: usize = 10_000;
 /// Enough for [`MAX_NESTING`]: a level takes some 700 bytes without optimization.
 const STACK_BYTES: usize = 64 << 20;
 
+/// Runs something that parses a text, on a stack that is deep enough for it; nothing where none is.
+fn on_deep_stack<T: Send>(text: &str, run: impl FnOnce() -> T + Send) -> Option<T> {
+    match nesting(text) {
+        0..=MAX_NESTING_ON_THIS_STACK => Some(run()),
+        0..=MAX_NESTING => std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, run);
+            thread.ok().and_then(|thread| thread.join().ok())
+        }),
+        _ => None,
+    }
+}
+
+/// What a function makes of the node of a text that is one statement, and of where it begins; nothing where it cannot be
+/// read.
+pub(super) fn with_node<T: Send>(text: &str, of: impl FnOnce(&SyntaxNode, usize) -> T + Send) -> Option<T> {
+    let [span] = &statements(text)[..] else { return None };
+    let statement = &text[span.clone()];
+    let parsed = on_deep_stack(statement, || {
+        let parse = SourceFile::parse(statement);
+        let node = only_statement(&parse)?;
+        errors(&parse, span).is_empty().then(|| of(&node, span.start))
+    });
+    parsed.flatten()
+}
+
+/// The node of the one statement of a text.
+fn only_statement(parse: &Parse<SourceFile>) -> Option<SyntaxNode> {
+    let root = parse.syntax_node();
+    let mut nodes = root.children();
+    nodes.next().filter(|node| nodes.next().is_none() && Stmt::can_cast(node.kind()))
+}
+
 impl Statement {
     fn read(script: &str, span: Range<usize>) -> Self {
         let text = &script[span.clone()];
-        let nesting = nesting(text);
-        if nesting <= MAX_NESTING_ON_THIS_STACK {
-            return Self::parsed(text, span);
-        }
-        let unread = |span: Range<usize>, message: &str| Self {
+        on_deep_stack(text, || Self::parsed(text, span.clone())).unwrap_or_else(|| Self {
             span: span.clone(),
             command: Command::Other,
             relations: Vec::new(),
-            errors: vec![SyntaxError { span, message: message.to_owned() }],
+            errors: vec![SyntaxError { span, message: "nested too deeply to be read".to_owned() }],
             rows: None,
-        };
-        if nesting > MAX_NESTING {
-            return unread(span, "nested too deeply to be read");
-        }
-        let parsed = std::thread::scope(|scope| {
-            let parse = || Self::parsed(text, span.clone());
-            let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, parse);
-            thread.ok().and_then(|thread| thread.join().ok())
-        });
-        parsed.unwrap_or_else(|| unread(span, "nested too deeply to be read"))
+        })
     }
 
     fn parsed(text: &str, span: Range<usize>) -> Self {
-        let source = Source { offset: span.start };
         let parse = SourceFile::parse(text);
-        let root = parse.tree();
-        let mut nodes = root.syntax().children();
-        let node = nodes.next().filter(|node| nodes.next().is_none() && Stmt::can_cast(node.kind()));
+        let node = only_statement(&parse);
         let mut errors = errors(&parse, &span);
+        let source = Source { offset: span.start };
         let command = node.as_ref().filter(|_| errors.is_empty()).and_then(|node| read::command(node, &source));
         if command.is_none() && errors.is_empty() {
             errors.push(SyntaxError { span: span.clone(), message: "not one known command".to_owned() });
@@ -158,11 +175,12 @@ impl Statement {
         effect::may_write(&self.command)
     }
 
-    /// Whether it only sets parameters for the statements that follow: `SET …`, or `SELECT set_config(…)` of no table.
+    /// Whether it only sets parameters for the statements that follow: `SET …`, or `SELECT set_config(…)` of no
+    /// table.
     #[must_use]
     pub fn only_sets(&self) -> bool {
         match &self.command {
-            Command::Set(_) | Command::SetTransaction(_) => true,
+            Command::Set(_) | Command::SetTransaction(_) | Command::SetRole | Command::SetConstraints => true,
             Command::Select(query) => {
                 self.relations.is_empty() && !query.sets.is_empty() && query.calls.len() == query.sets.len()
             }
@@ -367,9 +385,11 @@ mod tests {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sql");
         for name in ["hard", "windows", "broken", "dump"] {
             let text = std::fs::read_to_string(folder.join(name).with_extension("sql")).unwrap();
-            insta::with_settings!({ snapshot_path => &folder, prepend_module_to_snapshot => false, omit_expression => true }, {
-                insta::assert_snapshot!(name, listed(&text));
-            });
+            let mut settings = insta::Settings::clone_current();
+            settings.set_snapshot_path(&folder);
+            settings.set_prepend_module_to_snapshot(false);
+            settings.set_omit_expression(true);
+            settings.bind(|| insta::assert_snapshot!(name, listed(&text)));
         }
     }
 }

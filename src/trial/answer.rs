@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Column, Row, TypeInfo};
 
 use crate::evidence::{Answer, CountedAction};
-use crate::sql;
+use crate::sql::Shape;
 
 /// Columns of the tables of `before`, by names as the server writes them.
 pub(super) type Tables = BTreeMap<String, Vec<String>>;
@@ -215,8 +215,25 @@ pub(super) struct Rows {
 /// some times their rounding.
 const INEXACT: [(&str, f64, f64); 2] = [("FLOAT4", 1e-4, 1e-6), ("FLOAT8", 1e-10, 1e-13)];
 
-/// Words with which a statement adds up.
-const ADDING: [&str; 7] = ["sum", "avg", "stddev", "stddev_pop", "stddev_samp", "variance", "over"];
+/// Functions that add up.
+const ADDING: [&str; 16] = [
+    "sum",
+    "avg",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "variance",
+    "var_pop",
+    "var_samp",
+    "corr",
+    "covar_pop",
+    "covar_samp",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_intercept",
+    "regr_r2",
+    "regr_slope",
+];
 
 /// Where rows come from.
 #[derive(Clone, PartialEq, Eq)]
@@ -232,7 +249,8 @@ pub(super) enum Of {
 impl Rows {
     /// The rows of what was asked, of which a new plan may choose others (`partial`).
     pub(super) fn new(found: &[PgRow], text: &str, partial: bool) -> Self {
-        let adds = sql::words(text).iter().any(|word| ADDING.contains(&word.as_str()));
+        let adds = |shape: Shape| shape.windows || ADDING.iter().any(|name| shape.calls.contains(*name));
+        let adds = Shape::read(text).is_none_or(adds);
         let mut columns: Vec<String> = Vec::new();
         let mut inexact = BTreeMap::new();
         for column in found.first().map_or(&[][..], |row| row.columns()) {
@@ -319,66 +337,55 @@ fn first_of(column: &str) -> String {
     [column, "0"].join("\0")
 }
 
-/// Words with which a new plan alone may change the answer.
-const GATHERING: [&str; 10] = [
-    "offset",
+/// Functions that gather rows in whatever order they come.
+const GATHERING: [&str; 13] = [
+    "any_value",
     "array_agg",
-    "string_agg",
     "json_agg",
-    "jsonb_agg",
+    "json_agg_strict",
+    "json_arrayagg",
     "json_object_agg",
+    "json_objectagg",
+    "jsonb_agg",
+    "jsonb_agg_strict",
     "jsonb_object_agg",
+    "mode",
+    "string_agg",
     "xmlagg",
-    "over",
-    "tablesample",
 ];
 
 /// Whether a new plan alone may change the answer: the statement takes a part of what it finds, or gathers rows in whatever order
-/// they come.
+/// they come. What cannot be parsed may.
 pub(super) fn takes_a_part(text: &str) -> bool {
-    let words = sql::words(text);
-    words.iter().any(|word| ["limit", "fetch"].contains(&word.as_str())) || gathers(&words)
+    Shape::read(text).is_none_or(|shape| shape.limits > 0 || shape.fetches || gathers(&shape))
 }
 
-fn gathers(words: &[String]) -> bool {
-    words.iter().any(|word| GATHERING.contains(&word.as_str()))
-        || words.windows(2).any(|pair| pair == ["distinct", "on"])
+fn gathers(shape: &Shape) -> bool {
+    shape.offsets
+        || shape.windows
+        || shape.samples
+        || shape.distinct_on
+        || shape.array_queries
+        || GATHERING.iter().any(|name| shape.calls.contains(*name))
 }
 
 /// A statement that sorts what it gives, without how many rows of it are taken; nothing where it does something else besides.
 pub(super) fn sorted_part(text: &str) -> Option<String> {
-    let first = || with_ties(&format!("{} LIMIT 1", text.trim().trim_end_matches(';')));
-    let whole = with_ties(text).or_else(first)?;
-    whole.rsplit_once("FETCH FIRST").map(|(sorted, _)| sorted.to_owned())
+    let shape = Shape::read(text).filter(|shape| !gathers(shape) && !shape.fetches)?;
+    let tail = shape.tail.filter(|tail| tail.sorted && !tail.locks)?;
+    match tail.limit {
+        Some(limit) if shape.limits == 1 => Some(text[..limit.span.start].to_owned()),
+        None if shape.limits == 0 => Some(format!("{} ", &text[..tail.end])),
+        _ => None,
+    }
 }
 
 /// A statement that takes the first rows of an order, made to take all that tie with the last of them too; nothing where it does
 /// something else besides.
 pub(super) fn with_ties(text: &str) -> Option<String> {
-    let all = sql::words(text);
-    if gathers(&all)
-        || all.iter().any(|word| word == "fetch")
-        || all.iter().filter(|word| *word == "limit").count() != 1
-    {
-        return None;
-    }
-    let (mut depth, mut ordered) = (0, false);
-    for token in sql::tokens(text) {
-        let word = text[token.span.clone()].to_ascii_lowercase();
-        match (token.kind, word.as_str()) {
-            (sql::Kind::Symbol, "(") => depth += 1,
-            (sql::Kind::Symbol, ")") => depth -= 1,
-            (sql::Kind::Word, "order") if depth == 0 => ordered = true,
-            (sql::Kind::Word, "limit") if depth == 0 && ordered => {
-                let (before, most) = (&text[..token.span.start], text[token.span.end..].trim().trim_end_matches(';'));
-                // What follows the number, such as FOR UPDATE.
-                let more = sql::words(most).iter().any(|word| word == "for");
-                return (!more).then(|| format!("{before}FETCH FIRST ({most}) ROWS WITH TIES"));
-            }
-            _ => {}
-        }
-    }
-    None
+    let sorted = sorted_part(text)?;
+    let count = Shape::read(text)?.tail?.limit?.count;
+    Some(format!("{sorted}FETCH FIRST ({}) ROWS WITH TIES", &text[count]))
 }
 
 #[cfg(test)]
@@ -532,10 +539,18 @@ mod tests {
             "SELECT a FROM t ORDER BY a LIMIT 2 FOR UPDATE",
             "SELECT a FROM (SELECT 1 AS a ORDER BY 1 LIMIT 1) b ORDER BY a",
             "SELECT DISTINCT ON (a) a FROM t ORDER BY a LIMIT 2",
+            "SELECT a FROM t ORDER BY a LIMIT ALL",
+            "SELECT array_agg(a) FROM t GROUP BY b ORDER BY b LIMIT 2",
+            "SELECT ARRAY(SELECT 1) FROM t ORDER BY b LIMIT 2",
+            "SELECT a FROM t ORDER BY a LIMIT 2 LIMIT 3",
         ] {
             assert_eq!(with_ties(other), None, "{other}");
         }
         assert!(takes_a_part("SELECT 1 ORDER BY 1 LIMIT 3") && !takes_a_part("SELECT 'limit' AS \"limit\""));
-        assert!(!takes_a_part("SELECT DISTINCT a FROM t"));
+        assert!(!takes_a_part("SELECT DISTINCT a FROM t") && takes_a_part("SELECT FROM FROM"));
+        // A column is no function, whatever its name, and a comment behind the count is none of it.
+        assert!(!takes_a_part("SELECT string_agg, over FROM t WHERE offset_ = 1"));
+        let commented = "SELECT over FROM t ORDER BY over LIMIT 2 -- the first two";
+        assert_eq!(with_ties(commented).unwrap(), "SELECT over FROM t ORDER BY over FETCH FIRST (2) ROWS WITH TIES");
     }
 }

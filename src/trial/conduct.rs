@@ -217,7 +217,7 @@ async fn take_turns(settings: &Settings, sitting: &Sitting, evidence: &mut Evide
         bytes += touched;
         buffers = shared;
     }
-    // By its words, or as single operations showed: a query may call a function that writes.
+    // By its text, or as single operations showed: a query may call a function that writes.
     let wrote = |action: usize| evidence.counts.values().any(|side| side.get(action).is_some_and(|of| of.wrote));
     let writes = |action: &PlannedAction| action.steps.iter().any(|step| sql::may_write(&step.sql));
     let actions = sitting.workloads[0].actions.iter().enumerate();

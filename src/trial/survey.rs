@@ -8,7 +8,8 @@ use super::count::{Asked, PATIENCE, document, drawn, fetch, run, text_of};
 use super::error::TrialError;
 use crate::evidence::CountedAction;
 use crate::postgres::explain::Plan;
-use crate::sql;
+use crate::scenario::workload::PlannedStep;
+use crate::sql::{Command, parse_one};
 
 /// Sets that are planned: of 256 a group of 1 % is missed once in thirteen times, of 32 in three of four.
 pub(super) const PLANNED: u32 = 256;
@@ -126,29 +127,36 @@ enum Row {
     Setting,
 }
 
+/// The row that a statement gives. What only sets something for later steps is executed, and `SELECT set_config(…)` gives
+/// a row for it.
+fn row_of(sql: &str) -> Option<Row> {
+    match parse_one(sql) {
+        Some(statement) if !statement.only_sets() => Some(Row::Plan),
+        Some(statement) => matches!(statement.command, Command::Select(_)).then_some(Row::Setting),
+        None => None,
+    }
+}
+
 /// The shapes of the plans of each set, and their cost: planned in one message.
 async fn planned_sets(asked: &mut Asked<'_>, action: usize, sets: Range<u64>) -> Result<Option<Planned>, TrialError> {
     let planned = &asked.workload.actions[action];
     let (mut message, mut plans) = (String::new(), Vec::new());
+    let steps = planned.steps.iter().filter(|step| step.bracket.is_none());
+    let steps: Vec<(&PlannedStep, Option<Row>)> = steps.map(|step| (step, row_of(&step.sql))).collect();
     for set in sets {
         let values = drawn(asked.workload, action, set);
         message.push_str("SAVEPOINT planned;\n");
-        let mut rows = Vec::new();
-        for step in planned.steps.iter().filter(|step| step.bracket.is_none()) {
+        for (step, row) in &steps {
             let Some(text) = text_of(planned, step, &values) else { return Ok(None) };
-            // What only sets something for later steps is executed; `SELECT set_config(…)` gives a row.
-            if !sql::only_sets(&text) {
+            if *row == Some(Row::Plan) {
                 message.push_str("EXPLAIN (FORMAT JSON) ");
-                rows.push(Row::Plan);
-            } else if sql::words(&text).first().is_some_and(|word| word == "select") {
-                rows.push(Row::Setting);
             }
             message.push_str(&text);
             // The text may end in a comment.
             message.push_str("\n;\n");
         }
         message.push_str("ROLLBACK TO SAVEPOINT planned;\n");
-        plans.push(rows);
+        plans.push(steps.iter().filter_map(|(_, row)| *row).collect::<Vec<Row>>());
     }
     let Ok(rows) = fetch(&mut asked.connection, &message).await? else { return Ok(None) };
     let mut rows = rows.iter();
