@@ -58,7 +58,7 @@ pub(super) async fn on_server(
         server = Running::acquire(embedded, tell) => server?,
         () = interrupted() => return Ok(ExitStatus::Interrupted),
     };
-    let outcome = work(server.start(tell).await?).await;
+    let outcome = work(server.start(tell).await?).await.map_err(|failure| server.explained(failure));
     progress.finish();
     if matches!(outcome, Ok(ExitStatus::Interrupted)) {
         server.stop_soon().await;
@@ -94,6 +94,16 @@ impl Running {
             tell(&format!("server: making a private PostgreSQL {} in {folder}", installation.version));
         }
         self.cluster.start(&self.lease, false).await.map_err(Failure::environment)
+    }
+
+    /// A failure with what the disk has to do with it: a server that ends for want of space says so to its log at best.
+    pub(super) fn explained(&self, failure: Failure) -> Failure {
+        match self.cluster.fullness() {
+            Some(full) if failure.status == ExitStatus::Environment => {
+                Failure::environment(anyhow::anyhow!("{:#}\n  = note: {full}", failure.error))
+            }
+            _ => failure,
+        }
     }
 
     /// Stops the server unless `server start` asked for it to stay.

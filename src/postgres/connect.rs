@@ -123,6 +123,19 @@ impl Target {
         self.options.get_username()
     }
 
+    /// Whether it is reached over a Unix socket.
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        self.options.get_socket().is_some() || self.options.get_host().starts_with('/')
+    }
+
+    /// Whether its address is this machine's own.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.options.get_host();
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
     /// Host or socket, database and user, for messages.
     #[must_use]
     pub fn describe(&self) -> String {

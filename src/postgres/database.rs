@@ -10,6 +10,7 @@ use sqlx::{Connection, Row};
 use super::connect::Target;
 use super::error::Error;
 use super::mark::{ABOUT, MARKED, mark};
+use super::space::{self, Demand};
 use super::sql_text::{identifier, query};
 
 const TEMPLATE: &str = "weighbridge_template_";
@@ -232,23 +233,45 @@ impl Admin {
     /// # Errors
     /// When the server refuses, for instance for want of space.
     pub async fn clone_database(&mut self, from: &str, to: &str) -> Result<Cloned, Error> {
-        let size: i64 = query("SELECT pg_database_size($1)")
-            .bind(from.to_owned())
-            .fetch_one(&mut self.connection)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(|e| Error::doing("measure a database", e))?;
-        let strategy = match self.server_version() {
-            ..150_000 => None,
-            _ if size < SMALL_BYTES => Some("wal_log"),
-            _ => Some("file_copy"),
-        };
+        let size = self.size(from).await?;
+        let strategy = self.strategy(size);
         let how = strategy.map(|strategy| format!(" STRATEGY {strategy}")).unwrap_or_default();
         let sql = format!("CREATE DATABASE {} TEMPLATE {}{how}", identifier(to), identifier(from));
         self.run(&sql, &format!("clone the database as {to}")).await?;
         self.mark_or_drop(to, &format!("clone of {from}")).await?;
         let refused = super::heritage::hand_down(&mut self.connection, from, to).await?;
         Ok(Cloned { strategy, refused })
+    }
+
+    async fn size(&mut self, name: &str) -> Result<i64, Error> {
+        query("SELECT pg_database_size($1)")
+            .bind(name.to_owned())
+            .fetch_one(&mut self.connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| Error::doing("measure a database", e))
+    }
+
+    fn strategy(&self, size: i64) -> Option<&'static str> {
+        match self.server_version() {
+            ..150_000 => None,
+            _ if size < SMALL_BYTES => Some("wal_log"),
+            _ => Some("file_copy"),
+        }
+    }
+
+    /// Makes sure that there is room for so many clones, where the disk can be seen from here.
+    ///
+    /// # Errors
+    /// When there is not, with the figures, or the server refuses.
+    pub async fn check_room(&mut self, from: &str, copies: u64) -> Result<(), Error> {
+        let size = self.size(from).await?;
+        let logged = self.strategy(size) == Some("wal_log");
+        let demand = Demand { size: size.unsigned_abs(), copies, logged };
+        match space::of(&mut self.connection, &self.target, from).await {
+            Some(space) => demand.fits(&space),
+            None => Ok(()),
+        }
     }
 
     /// Turns a finished build into a template: renamed, described, closed to sessions.

@@ -93,6 +93,19 @@ pub enum Error {
         /// The tables.
         tables: String,
     },
+    /// There is no room for clones.
+    #[error(
+        "there is no room for clones: they need {needed}, and {free} are free in {place}; nothing was cloned\n  = help: free space there, use a \
+         smaller --scale, or put the embedded server elsewhere with --home; `weighbridge server clean --templates` drops datasets of earlier proofs"
+    )]
+    NoRoom {
+        /// Bytes, and what for.
+        needed: String,
+        /// Bytes.
+        free: String,
+        /// The folder whose file system is short of them.
+        place: String,
+    },
     /// The server ran out of disk space (SQLSTATE 53100) or memory (53200).
     #[error("failed to {doing}: the server has no space left ({message})\n  = help: {help}")]
     NoSpace {

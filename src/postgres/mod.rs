@@ -20,6 +20,7 @@ pub mod row_security;
 pub mod server;
 pub mod service;
 pub mod settings;
+pub mod space;
 pub mod sql_text;
 pub mod tables;
 pub mod trip;

@@ -25,7 +25,7 @@ use crate::evidence::run::{ActionResult, DriverFacts, Ended, IntervalFacts, RunD
 use crate::evidence::view::SlowFacts;
 use crate::evidence::{LoadFacts, ServerFacts};
 use crate::postgres::connect::version_text;
-use crate::postgres::sql_text::query;
+use crate::postgres::sql_text::{query, trusted};
 use crate::postgres::{Error, Target, pooler, role, row_security, settings};
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
@@ -529,8 +529,8 @@ async fn slowest(settings: &Settings, tally: &Tally, workload: &Workload, began:
     found
 }
 
-/// Shapes of the plans of an operation's statements; a statement that takes captured values is left out. In a transaction of its own that is
-/// undone: planning may call functions.
+/// Shapes of the plans of an operation's statements; a statement that takes captured values is left out. In a transaction that is undone:
+/// planning may call functions, and steps that only set something are executed for those that follow.
 async fn explain(
     connection: &mut PgConnection,
     workload: &Workload,
@@ -540,14 +540,22 @@ async fn explain(
     let mut values = Vec::new();
     workload.draw(operation.action, operation.stream, operation.n, &mut values);
     let mut shapes = Vec::new();
-    for step in &action.steps {
-        if step.arguments.iter().all(|(slot, _)| action.is_parameter(*slot)) {
-            connection.execute(sqlx::raw_sql("BEGIN READ ONLY")).await?;
-            let plan = explain_step(connection, step, &values).await;
-            connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
-            shapes.extend(plan.map(|plan| plan.shape));
+    connection.execute(sqlx::raw_sql("BEGIN READ ONLY")).await?;
+    for step in action.steps.iter().filter(|step| step.bracket.is_none()) {
+        if !step.arguments.iter().all(|(slot, _)| action.is_parameter(*slot)) {
+            continue;
         }
+        let mut text = Vec::new();
+        if sql::only_sets(&step.sql) && step.as_text(&values, &mut text).is_ok() {
+            connection.execute(sqlx::raw_sql(trusted(String::from_utf8_lossy(&text)))).await?;
+            continue;
+        }
+        connection.execute(sqlx::raw_sql("SAVEPOINT planned")).await?;
+        let plan = explain_step(connection, step, &values).await;
+        connection.execute(sqlx::raw_sql("ROLLBACK TO SAVEPOINT planned")).await?;
+        shapes.extend(plan.map(|plan| plan.shape));
     }
+    connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
     Ok(shapes)
 }
 

@@ -10,7 +10,7 @@ use super::count::{drawn, fetch, quiet, run, steps};
 use super::error::TrialError;
 use super::event::{Event, Listener};
 use crate::evidence::{Ablated, CountedAction};
-use crate::postgres::sql_text::query;
+use crate::postgres::sql_text::{identifier, query};
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
 
@@ -29,6 +29,7 @@ pub async fn ablate(
     listener: &Listener,
 ) -> Result<Vec<Ablated>, TrialError> {
     let mut connection = quiet(target).await?;
+    let role = target.role().map_or_else(|| "NONE".to_owned(), identifier);
     let plans = counted.iter().flat_map(|action| &action.plans);
     let named: BTreeSet<String> = plans.flat_map(|plan| &plan.paths).flat_map(|path| path.indexes.clone()).collect();
     let indexes = droppable(&mut connection, named.into_iter().collect()).await?;
@@ -41,9 +42,9 @@ pub async fn ablate(
             let (mut with, mut without) = (Some(0), Some(0));
             for set in 0..asked as u64 {
                 // One after the other: what was rolled back before costs both alike.
-                let each = blocks(&mut connection, workload, (action, set), None).await?;
+                let each = blocks(&mut connection, workload, (action, set), (None, &role)).await?;
                 with = with.zip(each).map(|(sum, blocks)| sum + blocks);
-                let each = blocks(&mut connection, workload, (action, set), Some(index)).await?;
+                let each = blocks(&mut connection, workload, (action, set), (Some(index), &role)).await?;
                 without = without.zip(each).map(|(sum, blocks)| sum + blocks);
             }
             ablated.sets = asked as u32;
@@ -77,11 +78,13 @@ async fn blocks(
     connection: &mut PgConnection,
     workload: &Workload,
     (action, set): (usize, u64),
-    without: Option<&str>,
+    (without, role): (Option<&str>, &str),
 ) -> Result<Option<u64>, TrialError> {
     run(connection, "BEGIN").await?;
     if let Some(index) = without {
-        let dropped = fetch(connection, &format!("DROP INDEX {index}")).await?;
+        // As the user, who owns it: whoever asks may not drop anything.
+        let dropped =
+            fetch(connection, &format!("SET LOCAL ROLE NONE; DROP INDEX {index}; SET LOCAL ROLE {role}")).await?;
         if let Err(code) = dropped {
             run(connection, "ROLLBACK").await?;
             return Err(TrialError::Asked(format!(

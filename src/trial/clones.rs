@@ -38,6 +38,9 @@ pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token)
         for side in Side::ALL {
             admin.drop_own(token, &token.clone_name(side.name())).await?;
         }
+        // One more that earlier migrations are applied to, and the sides are copied from.
+        let copies = Side::ALL.len() + usize::from(!between.migrations.is_empty());
+        admin.check_room(&template.name, copies as u64).await?;
         let mut clones = clone_sides(settings, &mut admin, token, &template.name, between, &clock).await?;
         clones.iter_mut().for_each(|clone| clone.replicate = replicate);
         let migration = migrate_after(settings, &targets, weighed, &clock).await?;

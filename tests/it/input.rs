@@ -226,6 +226,74 @@ fn a_full_disk_during_the_load_is_said_and_leaves_nothing() {
     drop(small);
 }
 
+/// Bytes that are free where the home of a test is.
+fn free(path: &std::path::Path) -> u64 {
+    weighbridge::postgres::space::free(path).expect("the file system of the test")
+}
+
+/// A file that leaves so much of a small file system free.
+fn fill(folder: &std::path::Path, leave: u64) -> std::path::PathBuf {
+    let path = folder.join("filler");
+    let file = std::fs::File::create(&path).unwrap();
+    let bytes = free(folder).saturating_sub(leave);
+    rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes).unwrap();
+    path
+}
+
+#[test]
+fn room_for_clones_is_looked_for_first_and_a_full_disk_is_named_and_cleaned() {
+    use weighbridge::postgres::database::{Admin, Token};
+    let _machine = sharing();
+    let home = Home::new();
+    let shop = Shop::new(&home);
+    let folder = home.path().join("home");
+    let small = Tmpfs::mount(&folder, "420m");
+    home.run(&["server", "start"]).ok();
+    let counts = ["--counts-only", "--sets", "2", "--scale", "0.2"];
+    let _ = home.prove(&shop, "0002", &counts);
+    assert_eq!(home.databases("weighbridge_template_").len(), 1, "the dataset is kept");
+
+    // Less than three clones need: said with the figure, before one is made.
+    let filler = fill(&folder, 70 << 20);
+    let refused = home.prove(&shop, "0002", &counts).exits(4);
+    refused.says(&[
+        "there is no room for clones: they need ",
+        "(3 clones of ",
+        "nothing was cloned",
+        "server clean --templates",
+    ]);
+    assert_eq!(home.databases("weighbridge_clone_"), Vec::<String>::new());
+    std::fs::remove_file(filler).unwrap();
+
+    // A clone that a killed proof left, and a disk without a byte: the server does not come up again.
+    crate::support::block_on(async {
+        let mut admin = Admin::connect(&home.target()).await.unwrap();
+        let clone = Token::fresh().clone_name("before");
+        admin.clone_database("template1", &clone).await.unwrap();
+        admin.close().await;
+    });
+    let pid = std::fs::read_to_string(home.cluster().join("data/postmaster.pid")).unwrap();
+    let pid = pid.lines().next().unwrap().to_owned();
+    assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    fill(&folder, 0);
+    let began = std::time::Instant::now();
+    let scenario = shop.folder.join("scenario.toml").display().to_string();
+    for verb in [&["server", "start"][..], &["seed"], &["doctor"], &["run", &scenario]] {
+        home.run(verb).exits(4).says(&["the disk is full: ", "weighbridge server clean"]);
+    }
+    home.prove(&shop, "0002", &counts).exits(4).says(&["the disk is full: "]);
+    assert!(began.elapsed().as_secs() < 60, "five verbs took {:?}", began.elapsed());
+    let cleaned = home.run(&["server", "clean", "--templates"]).ok().stdout;
+    assert!(
+        cleaned.contains("dropped weighbridge_clone_") && cleaned.contains("dropped weighbridge_template_"),
+        "{cleaned}"
+    );
+    home.run(&["server", "start"]).ok();
+    assert_eq!(home.query("SELECT 'works'::text"), ["works"]);
+    home.run(&["server", "clean", "--all"]).ok();
+    drop(small);
+}
+
 /// A small file system of its own, for a disk that can be full.
 pub struct Tmpfs {
     path: std::path::PathBuf,

@@ -302,6 +302,10 @@ async fn measure(
     let settings = settings(arguments, project, inputs, (length, resumed), server, (progress, saver))?;
     saver.add_script(repeat::script(&told, &settings));
     let outcome = hold(&settings, progress, saver).await;
+    let outcome = outcome.map_err(|failure| match &running {
+        Some(server) => server.explained(failure),
+        None => failure,
+    });
     if let Some(server) = running {
         if matches!(outcome, Ok((None, true))) {
             server.stop_soon().await;

@@ -43,18 +43,24 @@ pub(super) async fn clean(cluster: &Cluster, embedded: &Embedded, arguments: &Ar
     if before == Status::Absent {
         return say("nothing to clean\n");
     }
-    let target = cluster.start(&lease, false).await.map_err(Failure::environment)?;
+    let target = cluster.start_to_clean(&lease).await.map_err(Failure::environment)?;
     let cleaned = async {
         let mut admin = Admin::connect(&target).await?;
         // Under the lease nobody else is at work, so every such session belongs to a dead program.
         admin.end_sessions("weighbridge/%", "").await?;
         let cleaned = drop_databases(&mut admin, arguments.templates).await;
+        // Files of what was dropped, and of the log, are given back.
+        admin.checkpoint().await;
         admin.close().await;
         cleaned
     };
     let cleaned = cleaned.await.map_err(Failure::environment)?;
     if before == Status::Stopped || !cluster.is_kept() {
         cluster.stop(&lease).await.map_err(Failure::environment)?;
+    }
+    if let Some(full) = cluster.fullness() {
+        tell(&cleaned, "psql \"$(weighbridge server url)\"")?;
+        return Err(Failure::environment(full));
     }
     tell(&cleaned, "psql \"$(weighbridge server url)\"")
 }

@@ -10,10 +10,17 @@ use tokio::process::Command;
 
 use super::binaries::Installation;
 use super::{Lease, ServerError};
-use crate::postgres::Target;
+use crate::postgres::{Target, space};
+use crate::units::bytes_text;
 
 /// The superuser of the embedded server.
 const USER: &str = "weighbridge";
+
+/// Bytes below which a server that does not start, or ends, does so for want of space: two segments of its log.
+const FULL: u64 = 32 << 20;
+
+/// Bytes that are kept back, so that a server on a full disk can be started once more to drop what fills it.
+const KEPT_BACK: u64 = 48 << 20;
 
 /// Longest path of a Unix socket, less the server's own `/.s.PGSQL.5432` and a reserve.
 const LONGEST_SOCKET_FOLDER: usize = 85;
@@ -133,11 +140,54 @@ impl Cluster {
                 return Ok(target);
             }
             match self.launch().await {
-                Ok(()) => return Ok(target),
+                Ok(()) => {
+                    self.keep_back();
+                    return Ok(target);
+                }
+                Err(error @ ServerError::Full { .. }) => return Err(error),
                 Err(error) if attempt == 40 => return Err(error),
                 Err(_) => attempt += 1,
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    /// The same on a disk that is full: what was kept back is given up for it, until the server is started again with space.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_to_clean(&self, lease: &Lease) -> Result<Target, ServerError> {
+        match self.start(lease, false).await {
+            Err(ServerError::Full { .. }) if self.kept_back().exists() => {
+                let _ = std::fs::remove_file(self.kept_back());
+                self.start(lease, false).await
+            }
+            started => started,
+        }
+    }
+
+    /// That the disk is full, if it is so full that the server cannot work.
+    #[must_use]
+    pub fn fullness(&self) -> Option<ServerError> {
+        let free = space::free(&self.folder).filter(|free| *free < FULL)?;
+        Some(ServerError::Full { path: self.folder.clone(), free: bytes_text(free), reason: String::new() })
+    }
+
+    fn kept_back(&self) -> PathBuf {
+        self.folder.join("kept-back")
+    }
+
+    /// Keeps space back, where there is plenty. Without it a server on a full disk may only be removed as a whole, so a failure is none.
+    fn keep_back(&self) {
+        let path = self.kept_back();
+        let plenty = space::free(&self.folder).is_some_and(|free| free > 4 * KEPT_BACK);
+        if path.exists() || !plenty {
+            return;
+        }
+        let made = std::fs::File::create(&path)
+            .is_ok_and(|file| rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, KEPT_BACK).is_ok());
+        if !made {
+            let _ = std::fs::remove_file(&path);
         }
     }
 
@@ -216,6 +266,7 @@ impl Cluster {
         let arguments = ["-D", &fresh_text, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"];
         let output = self.run("initdb", &arguments).await?;
         if !output.status.success() {
+            let _ = std::fs::remove_dir_all(&fresh);
             return Err(self.failed("initdb", &output));
         }
         self.append(&fresh.join("postgresql.conf"), "\ninclude 'weighbridge.conf'\n")?;
@@ -329,9 +380,13 @@ log_min_messages = warning
             reason.push('\n');
             reason.push_str(&lines[lines.len().saturating_sub(8)..].join("\n"));
         }
-        let help = if reason.contains("No space left") {
-            "free space there, or put the server elsewhere with --home".to_owned()
-        } else if reason.contains("pg_stat_statements") {
+        let said_so = reason.contains("No space left");
+        let free = space::free(&self.folder).unwrap_or(u64::MAX);
+        if said_so || free < FULL {
+            let reason = if reason.is_empty() { reason } else { format!(" ({reason})") };
+            return ServerError::Full { path: self.folder.clone(), free: bytes_text(free), reason };
+        }
+        let help = if reason.contains("pg_stat_statements") {
             "install the contrib modules of this version (Fedora: postgresql-contrib)".to_owned()
         } else {
             "if the cluster itself is damaged, `weighbridge server clean --all` removes it; nothing in it is yours"

@@ -72,6 +72,21 @@ pub enum ServerError {
         /// What to do.
         help: String,
     },
+    /// There is no space for the server to start, or to make it.
+    #[error(
+        "the disk is full: {} has {free} left, too little for the embedded server{reason}\n  = help: free space there; `weighbridge server clean` \
+         drops what ended programs left (--templates: datasets too), and `weighbridge server clean --all` removes {}, which holds nothing of yours",
+        path.display(),
+        path.display()
+    )]
+    Full {
+        /// Its folder.
+        path: PathBuf,
+        /// Bytes that are free there.
+        free: String,
+        /// What the server printed, beginning with a separator, or empty.
+        reason: String,
+    },
     /// Another program uses the server.
     #[error(
         "the embedded server is in use by process {owner}\n  = help: wait until it ends, or give this run its own server with --home"
