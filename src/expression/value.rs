@@ -83,6 +83,7 @@ fn float_stored_as(n: f64, kind: SqlType) -> Value<'static> {
         }
         SqlType::Money if n.abs() < 9.0e13 => Value::Float(power::round(n * 100.0) as f64 / 100.0),
         SqlType::Float4 => Value::Float(f64::from(n as f32)),
+        SqlType::Time | SqlType::Interval if n.abs() < 9.0e18 => Value::Int(power::round(n)),
         _ => Value::Float(n),
     }
 }

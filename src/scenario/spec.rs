@@ -26,6 +26,17 @@ pub struct Scenario {
     pub used: bool,
 }
 
+impl Scenario {
+    /// The SQL of every step, with that which replaces it from a migration on.
+    pub fn statements(&self) -> impl Iterator<Item = &str> {
+        let steps = self.actions.iter().flat_map(|action| &action.steps);
+        steps.flat_map(|step| {
+            let later = step.since.iter().map(|(_, step)| step.statement.sql.as_str());
+            std::iter::once(step.statement.sql.as_str()).chain(later)
+        })
+    }
+}
+
 /// Actions of another file: `[[use]]`.
 #[derive(Debug, Clone)]
 pub struct Use {

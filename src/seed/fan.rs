@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use super::cases::Cases;
 use super::growth::Growth;
+use super::ordered::Ordered;
 use super::pair::Pair;
 use super::slots::Slots;
 use super::state::Walk;
@@ -34,23 +36,6 @@ pub struct Fan {
     pub null_key: Key,
 }
 
-/// The alternatives a table's CHECKs allow: every row is one of them.
-#[derive(Debug, Clone, Copy)]
-pub struct Cases {
-    /// The stream of the choice, one for all columns of the table.
-    pub key: Key,
-    /// How many.
-    pub count: u64,
-}
-
-impl Cases {
-    /// The case of a row.
-    #[must_use]
-    pub fn of(&self, row: u64) -> usize {
-        self.key.below(row, self.count) as usize
-    }
-}
-
 /// Which parent a row has.
 #[derive(Debug, Clone)]
 pub enum FanKind {
@@ -69,10 +54,16 @@ pub enum FanKind {
         /// Share of the parents that never have any rows; where neither grows there are fewer ranks instead.
         none: f64,
     },
+    /// The parent with the number of the row among those of some cases: each of them has one row at most there.
+    EachAmong(Cases, Arc<[bool]>),
+    /// By the row's case, where it has a parent at all.
+    ByCase(Cases, Vec<Option<Box<FanKind>>>),
     /// The first of two that are unique together, and the position of the second.
     Owner(Arc<Pair>, usize),
     /// The second of two that are unique together, and the position of the first.
     Member(Arc<Pair>, usize),
+    /// One of two whose parents are in order: the lower is 0, the upper 1.
+    Ordered(Arc<Ordered>, usize),
     /// A digit of what is unique together: every combination stands once.
     Slot(Slots, usize),
     /// Among the parents of the row's own class: row mod classes. The root of the classes is the class itself.
@@ -181,15 +172,24 @@ impl Fan {
         let Some(other) = self.other_than.and_then(|fan| known.row(fans, fan, row)) else { return Some(parent) };
         Some(match self.kind {
             FanKind::Slot(ref slots, _) => parent + slots.classes * u64::from(other <= parent),
-            FanKind::Member(..) | FanKind::Owner(..) => parent,
+            FanKind::Member(..) | FanKind::Owner(..) | FanKind::Ordered(..) => parent,
             _ if parent == other => (parent + 1) % self.parents,
             _ => parent,
         })
     }
 
     fn drawn(&self, row: u64, known: &Parents) -> Option<u64> {
-        Some(match &self.kind {
+        self.drawn_by(&self.kind, row, known)
+    }
+
+    fn drawn_by(&self, kind: &FanKind, row: u64, known: &Parents) -> Option<u64> {
+        Some(match kind {
             FanKind::Each => row,
+            FanKind::EachAmong(cases, set) => cases.place_among(row, set) % self.parents.max(1),
+            FanKind::ByCase(cases, kinds) => {
+                let kind = kinds.get(cases.of(row))?.as_ref()?;
+                return self.drawn_by(kind, row, known);
+            }
             FanKind::Owner(pair, second) => {
                 let (owner, member) = pair.of(row);
                 known.keep(*second, Some(member));
@@ -199,6 +199,10 @@ impl Fan {
                 let (owner, member) = pair.of(row);
                 known.keep(*first, Some(owner));
                 member
+            }
+            FanKind::Ordered(ordered, side) => {
+                let (lower, upper) = ordered.of(row);
+                if *side == 0 { lower } else { upper }
             }
             FanKind::Slot(slots, digit) => {
                 let low = self.low.saturating_sub(row % slots.classes).div_ceil(slots.classes);

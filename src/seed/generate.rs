@@ -4,12 +4,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::fan::{Cases, Fan, Parents};
+use super::cases::Cases;
+use super::fan::{Fan, Parents};
 use super::growth::Growth;
-use super::letters::{base36, digits, element, fit, hex, lower, words};
+use super::letters::{base36, digits, element, fit, hex, lower, upper, words};
 use super::pattern::Pattern;
 use super::plan::Plan;
 use super::pools::Pool;
+use super::shape::Shape;
 use super::slots::Slots;
 use super::state::{Machine, Want};
 use super::sum::Sum;
@@ -75,6 +77,8 @@ pub enum Cell {
         /// Whether only letters, digits and dashes may stay.
         slug: bool,
     },
+    /// Upper case; only the first letter of each word when the flag is set.
+    Upper(Box<Cell>, bool),
     /// Arithmetic, or `+` between texts.
     Binary(char, Box<Cell>, Box<Cell>),
     /// A random uuid (version 4).
@@ -101,6 +105,8 @@ pub enum Cell {
     Range(Box<Cell>, Box<Cell>),
     /// `(a,b)`
     Composite(Vec<Cell>),
+    /// A shape around a place: x, y and how far to each side.
+    Shape(Arc<Shape>, Box<[Cell; 2]>, f64),
     /// An element, a bound or a field, as its type holds it: there is no column to do it.
     Typed(Box<Cell>, SqlType),
     /// So many random bytes, in hexadecimal digits.
@@ -141,6 +147,7 @@ impl Cell {
             | Self::Local(_, _, inner)
             | Self::Step(inner, _)
             | Self::Typed(inner, _)
+            | Self::Upper(inner, _)
             | Self::UuidOf(_, inner)
             | Self::State(_, _, inner, _) => {
                 inner.visit(seen);
@@ -169,6 +176,7 @@ impl Cell {
                 }
                 otherwise.visit(seen);
             }
+            Self::Shape(_, place, _) => place.iter().for_each(|cell| cell.visit(seen)),
             Self::Binary(_, left, right) | Self::Range(left, right) | Self::Spread(left, right, _) => {
                 left.visit(seen);
                 right.visit(seen);
@@ -325,6 +333,10 @@ impl Plan {
         };
         let Some(mut row) = parent else { return Value::Null };
         let mut table = fans[*first].parent;
+        if table == at.table && row == at.row {
+            // The first of them, which is its own parent, has nothing before it.
+            return Value::Null;
+        }
         let mut plan = self.of_row(table, row);
         for fan in rest {
             let fans = &plan.tables[table].fans;
@@ -386,6 +398,11 @@ impl Plan {
                 lower(out, before, *slug);
                 return found;
             }
+            Cell::Upper(inner, first) => {
+                let found = self.text(inner, at, out);
+                upper(out, before, *first);
+                return found;
+            }
             Cell::Fit(inner, low, high) => {
                 let found = self.text(inner, at, out);
                 fit(out, before, *low, *high);
@@ -411,6 +428,12 @@ impl Plan {
                 self.elements([b'{', b'}'], &cells[..count], "NULL", at, out);
             }
             Cell::Composite(cells) => self.elements([b'(', b')'], cells, "", at, out),
+            Cell::Shape(shape, place, size) => {
+                let (Some(x), Some(y)) = (self.eval(&place[0], at).number(), self.eval(&place[1], at).number()) else {
+                    return false;
+                };
+                shape.write(x, y, *size, out);
+            }
             Cell::Hex(key, bytes) => hex(key.numbered(at.row), *bytes as usize * 2, out),
             Cell::Digits(key, count, base) => digits(key.numbered(at.row), *count, *base, out),
             Cell::Base36(inner) => base36(self.eval(inner, at).whole().unwrap_or(0).unsigned_abs(), out),

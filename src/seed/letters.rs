@@ -103,6 +103,27 @@ pub(super) fn lower(out: &mut Vec<u8>, from: usize, slug: bool) {
     }
 }
 
+/// Makes what stands after `from` upper case; with `first`, the first letter of each word alone, the others lower case.
+pub(super) fn upper(out: &mut Vec<u8>, from: usize, first: bool) {
+    let text = String::from_utf8_lossy(&out[from..]).into_owned();
+    out.truncate(from);
+    if !first {
+        out.extend_from_slice(text.to_uppercase().as_bytes());
+        return;
+    }
+    let mut begins = true;
+    let mut made = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if begins {
+            made.extend(letter.to_uppercase())
+        } else {
+            made.extend(letter.to_lowercase())
+        }
+        begins = !letter.is_alphanumeric();
+    }
+    out.extend_from_slice(made.as_bytes());
+}
+
 /// Cuts what stands after `from` to so many characters, or fills it up.
 pub(super) fn fit(out: &mut Vec<u8>, from: usize, low: usize, high: usize) {
     let text = String::from_utf8_lossy(&out[from..]);

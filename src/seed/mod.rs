@@ -5,22 +5,26 @@
 //! wall clock or draw from a generator with a state.
 
 mod births;
+pub mod cases;
 mod compile;
 pub mod condition;
 pub mod encode;
 pub mod fan;
 pub mod generate;
 pub mod growth;
+pub mod guesses;
 pub mod heap;
 pub mod infer;
 mod letters;
 pub mod load;
 pub mod notes;
+pub mod ordered;
 pub mod outline;
 pub mod pair;
 pub mod pattern;
 pub mod plan;
 pub mod pools;
+pub mod shape;
 pub mod slots;
 pub mod spec;
 pub mod state;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::growth::{Burst, Curve, Rate};
+use super::infer::evidence::Evidence;
 use super::state::{Edge, MOST_SETS, Machine, Step, steps};
 use crate::diagnostic::{Diagnostic, NOWHERE};
 use crate::document::{self, Placed, PlacedText, Table};
@@ -107,6 +108,8 @@ pub struct PlacedExpr {
     pub source: PlacedText,
     /// The table or column it was made for, when it was made from the catalog; empty otherwise.
     pub subject: String,
+    /// What decided it, where it was made from the catalog and something did.
+    pub evidence: Option<Evidence>,
 }
 
 impl PlacedExpr {
@@ -118,7 +121,7 @@ impl PlacedExpr {
     pub fn inferred(subject: &str, text: &str) -> Self {
         let expr = parse(text).unwrap_or_else(|problem| panic!("inferred `{text}`: {}", problem.message));
         let source = PlacedText { text: text.to_owned(), span: NOWHERE, content_start: None };
-        Self { expr, source, subject: subject.to_owned() }
+        Self { expr, source, subject: subject.to_owned(), evidence: None }
     }
 
     /// Whether it was made from the catalog rather than read from a file.
@@ -389,7 +392,7 @@ fn read_exprs(table: &mut Table<'_, '_>) -> Vec<(Placed<String>, PlacedExpr)> {
 
 fn parse_placed(table: &Table<'_, '_>, source: PlacedText) -> Option<PlacedExpr> {
     match parse(&source.text) {
-        Ok(expr) => Some(PlacedExpr { expr, source, subject: String::new() }),
+        Ok(expr) => Some(PlacedExpr { expr, source, subject: String::new(), evidence: None }),
         Err(problem) => {
             table.problem(source.relocate(problem));
             None

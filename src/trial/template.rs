@@ -91,7 +91,8 @@ async fn build_in(
     let held = seed::load::held::held(&mut connection, &catalog).await?;
     row_security::end_lifted(&mut connection, lifted).await?;
     let _ = connection.close().await;
-    let (spec, refusals) = seed::infer::complete(spec, &catalog, &held);
+    let compared = seed::infer::Compared::read(statements(settings), &catalog);
+    let (spec, refusals) = seed::infer::complete(spec, &catalog, &held, &compared);
     if !refusals.is_empty() {
         let problem = |r: seed::infer::Refusal| {
             Diagnostic::whole(format!("{} · {}: {}", r.table, r.constraint, r.reason))
@@ -144,16 +145,22 @@ fn in_spec(file: &SourceFile, problems: Vec<Diagnostic>) -> TrialError {
     TrialError::File(Box::new(file.clone().problems(problems)))
 }
 
+/// The SQL of every scenario.
+fn statements(settings: &Settings) -> impl Iterator<Item = &str> {
+    settings.scenarios.iter().flatten().flat_map(|(_, scenario)| scenario.statements())
+}
+
 /// Sixteen hexadecimal digits that change with anything that would change a row.
 fn digest(settings: &Settings, dataset: &Dataset, spec: &str, files: &[SourceFile], server_version: u32) -> String {
     let numbers =
         [&settings.scale.to_bits().to_le_bytes()[..], &settings.seed.0.to_le_bytes(), &server_version.to_le_bytes()]
             .map(<[u8]>::to_vec);
+    let constants = seed::infer::compared::constants(statements(settings));
     let named = files
         .iter()
         .flat_map(|file| [file.path.file_name().unwrap_or_default().as_encoded_bytes(), file.text.as_bytes()]);
     let directory = &dataset.directory;
     let books = if directory.names_books { directory.layout.name() } else { "" };
-    let texts = [seed::GENERATOR.as_bytes(), spec.as_bytes(), books.as_bytes()];
+    let texts = [seed::GENERATOR.as_bytes(), spec.as_bytes(), books.as_bytes(), constants.as_bytes()];
     super::digest::digest(texts.into_iter().chain(numbers.iter().map(Vec::as_slice)).chain(named))
 }

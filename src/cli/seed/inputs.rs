@@ -12,7 +12,8 @@ use crate::cli::exit::Failure;
 use crate::cli::project::Project;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::postgres::catalog::{self, Catalog};
-use crate::seed::infer::{self, Refusal};
+use crate::scenario::spec::{Scenario, parse_part};
+use crate::seed::infer::{self, Compared, Refusal};
 use crate::seed::load::{check, held, journal, probe};
 use crate::seed::outline::Outline;
 use crate::seed::plan::{self, Held, Plan};
@@ -27,6 +28,8 @@ pub(super) struct Inputs {
     pub(super) scale: f64,
     pub(super) seed: Seed,
     pub(super) digest: String,
+    /// What the project's scenarios look for.
+    pub(super) compared: Compared,
     /// Tables that hold rows of this dataset already.
     pub(super) ours: Vec<String>,
 }
@@ -53,6 +56,14 @@ impl Inputs {
     }
 }
 
+/// What the statements of the project's scenarios look for. A scenario with a mistake says nothing here: whoever runs it
+/// is told.
+fn compared(project: &Project, catalog: &Catalog) -> Compared {
+    let texts = project.scenarios.iter().filter_map(|path| SourceFile::read(&project.root.join(path)).ok());
+    let scenarios: Vec<Scenario> = texts.filter_map(|file| parse_part(&file.text).ok()).collect();
+    Compared::read(scenarios.iter().flat_map(Scenario::statements), catalog)
+}
+
 /// In the middle of a load the catalog lacks what was taken off.
 async fn read_catalog(connection: &mut PgConnection, unfinished: bool) -> Result<Catalog, Failure> {
     let catalog = if unfinished { journal::catalog_before(connection).await } else { catalog::read(connection).await };
@@ -73,7 +84,8 @@ pub(super) async fn draft(
     }
     let catalog = read_catalog(connection, unfinished).await?;
     let held = held::held(connection, &catalog).await.map_err(Failure::environment)?;
-    let (spec, refusals) = infer::whole(&catalog, &held, arguments.rows);
+    let compared = compared(project, &catalog);
+    let (spec, refusals) = infer::whole(&catalog, &held, &compared, arguments.rows);
     let seed = Seed(arguments.seed.or(project.seed).unwrap_or(42));
     let scale = arguments.scale.unwrap_or(1.0);
     let mut outline = Outline::new(&catalog, spec, refusals);
@@ -159,12 +171,13 @@ impl Reader<'_> {
     async fn plan(&self, connection: &mut PgConnection, catalog: Catalog) -> Result<Inputs, Failure> {
         let held = held::held(connection, &catalog).await.map_err(Failure::environment)?;
         let file = self.file.as_ref();
+        let compared = compared(self.project, &catalog);
         let (spec, refusals) = match file {
             Some(file) => {
                 let given = spec::parse_spec(&file.text).map_err(|p| Failure::usage(file.clone().problems(p)))?;
-                infer::complete(&given, &catalog, &held)
+                infer::complete(&given, &catalog, &held, &compared)
             }
-            None => infer::whole(&catalog, &held, self.arguments.rows),
+            None => infer::whole(&catalog, &held, &compared, self.arguments.rows),
         };
         // A table without rows breaks nothing.
         let stays_empty = |name: &str| {
@@ -191,7 +204,7 @@ impl Reader<'_> {
         };
         let plan = planned(scale)?;
         let digest = digest(&spec, scale, seed, &held);
-        Ok(Inputs { catalog, spec, plan, scale, seed, digest, ours: Vec::new() })
+        Ok(Inputs { catalog, spec, plan, scale, seed, digest, compared, ours: Vec::new() })
     }
 }
 

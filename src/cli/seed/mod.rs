@@ -1,6 +1,7 @@
 //! `weighbridge seed`: fills a database, or says what it would fill it with. Must leave a schema as it was when it fails.
 
 mod fill;
+mod guesses;
 mod inputs;
 mod notes;
 mod show;

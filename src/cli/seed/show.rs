@@ -13,7 +13,7 @@ use crate::postgres::{Target, catalog};
 use crate::report::terminal::table;
 use crate::seed::generate::Cell;
 use crate::seed::load::{check, tried};
-use crate::seed::{Plan, Spec, encode, notes};
+use crate::seed::{Plan, Spec, encode, guesses, notes};
 use crate::units::{bytes_text, count_text, duration_text};
 
 pub(super) fn explain(inputs: &Inputs, column: &str) -> Result<ExitStatus, Failure> {
@@ -36,7 +36,11 @@ pub(super) fn explain(inputs: &Inputs, column: &str) -> Result<ExitStatus, Failu
     let found = inputs.catalog.table(&table.name).and_then(|t| t.column(name));
     let mut text = format!("{column}  {}\n", found.map_or("", |c| c.kind.declared.as_str()));
     if let Some((_, source)) = source {
-        let why = if source.is_inferred() { "from the catalog" } else { "from the spec" };
+        let why = match &source.evidence {
+            Some(evidence) => format!("from the catalog: {}", super::guesses::because(evidence)),
+            None if source.is_inferred() => "from the catalog".to_owned(),
+            None => "from the spec".to_owned(),
+        };
         text.push_str(&format!("  {}   ({why})\n", source.source.text));
     } else if let Cell::State(..) = table.columns[at].cell {
         text.push_str("  set by the state machine of the table's status   (from the spec)\n");
@@ -77,8 +81,9 @@ pub(super) fn dry_run(inputs: &Inputs) -> String {
     let (plan, catalog) = (&inputs.plan, &inputs.catalog);
     let known = [notes::unfired(plan, catalog), notes::few_parents(plan), notes::empty_keys(plan, catalog)].concat();
     format!(
-        "{}{}scale {} · seed {} · nothing was written\n",
+        "{}{}{}scale {} · seed {} · nothing was written\n",
         table(&["table", "rows", "heap", ""], rows),
+        super::guesses::listed(&guesses::guesses(&inputs.spec, catalog, &inputs.compared)),
         super::notes::text(&known, Moment::DryRun),
         inputs.scale,
         inputs.seed.0

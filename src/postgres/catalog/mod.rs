@@ -46,8 +46,14 @@ pub struct Table {
     /// Expressions that indexes compute of every row.
     #[serde(default)]
     pub indexed: Vec<String>,
+    /// Every valid index.
+    #[serde(default)]
+    pub indexes: Vec<Index>,
     /// What a row must fulfil to land in each leaf partition; `None` for a default partition.
     pub partitions: Vec<Option<String>>,
+    /// What a row must fulfil to land in each leaf partition that is a default one.
+    #[serde(default)]
+    pub default_partitions: Vec<String>,
     /// It holds rows already.
     pub has_rows: bool,
     /// The highest value of its whole-number keys; 0 when it has no rows or no such key.
@@ -103,6 +109,24 @@ pub struct Unique {
     pub predicate: Option<String>,
     /// The primary key.
     pub primary: bool,
+    /// NULLS NOT DISTINCT: two rows with NULL in the same place are alike.
+    #[serde(default)]
+    pub nulls_equal: bool,
+}
+
+/// An index, as far as it says what queries look for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// Its key columns, in order; without those inside expressions.
+    pub columns: Vec<String>,
+    /// Its expressions as SQL.
+    pub expressions: Vec<String>,
+    /// Its WHERE, as SQL.
+    pub predicate: Option<String>,
+    /// It holds a value once.
+    pub unique: bool,
 }
 
 /// A CHECK.
@@ -146,6 +170,18 @@ async fn read_all(connection: &mut PgConnection) -> Result<Catalog, sqlx::Error>
                 expressions: row.try_get(3)?,
                 predicate: row.try_get(4)?,
                 primary: row.try_get(5)?,
+                nulls_equal: row.try_get(6)?,
+            });
+        }
+    }
+    for row in indexes(connection).await? {
+        if let Some(table) = catalog.tables.get_mut(&row.try_get::<String, _>(0)?) {
+            table.indexes.push(Index {
+                name: row.try_get(1)?,
+                columns: row.try_get(2)?,
+                expressions: row.try_get(3)?,
+                predicate: row.try_get(4)?,
+                unique: row.try_get(5)?,
             });
         }
     }
@@ -156,6 +192,7 @@ async fn read_all(connection: &mut PgConnection) -> Result<Catalog, sqlx::Error>
             "c" => table.checks.extend(text.map(|expression| Check { name, expression })),
             "x" => table.exclusions.extend(text.map(|definition| (name, definition))),
             "i" => table.indexed.extend(text),
+            "d" => table.default_partitions.extend(text),
             _ => table.partitions.push(text),
         }
     }
@@ -351,18 +388,34 @@ async fn references(connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::E
     .await
 }
 
+/// Columns and expressions of an index's key, in order.
+const KEY: &str = "
+    ARRAY(SELECT a.attname::text FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY k(n, o)
+          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.n ORDER BY k.o),
+    ARRAY(SELECT pg_get_indexdef(i.indexrelid, k.o::int, true)
+          FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY k(n, o) WHERE k.n = 0 ORDER BY k.o)";
+
 async fn uniques(connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+    // PostgreSQL 14 does not know NULLS NOT DISTINCT.
     query(format!(
-        "SELECT {NAME}, ic.relname::text,
-                ARRAY(SELECT a.attname::text FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY k(n, o)
-                      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.n ORDER BY k.o),
-                ARRAY(SELECT pg_get_indexdef(i.indexrelid, k.o::int, true)
-                      FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY k(n, o) WHERE k.n = 0 ORDER BY k.o),
-                pg_get_expr(i.indpred, i.indrelid), i.indisprimary
+        "SELECT {NAME}, ic.relname::text, {KEY}, pg_get_expr(i.indpred, i.indrelid), i.indisprimary,
+                coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
          FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
          JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE i.indisunique AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND {OURS}
          ORDER BY 1, i.indisprimary DESC, 2"
+    ))
+    .fetch_all(connection)
+    .await
+}
+
+async fn indexes(connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+    query(format!(
+        "SELECT {NAME}, ic.relname::text, {KEY}, pg_get_expr(i.indpred, i.indrelid), i.indisunique
+         FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
+         JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE i.indisvalid AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND {OURS}
+         ORDER BY 1, 2"
     ))
     .fetch_all(connection)
     .await
@@ -381,6 +434,12 @@ async fn conditions(connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::E
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          CROSS JOIN LATERAL pg_partition_tree(c.oid) leaf JOIN pg_class lc ON lc.oid = leaf.relid
          WHERE c.relkind = 'p' AND NOT c.relispartition AND leaf.isleaf AND leaf.relid <> c.oid AND {OURS}
+         UNION ALL
+         SELECT {NAME}, 'd', leaf.relid::regclass::text, pg_get_partition_constraintdef(leaf.relid)
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         CROSS JOIN LATERAL pg_partition_tree(c.oid) leaf JOIN pg_class lc ON lc.oid = leaf.relid
+         WHERE c.relkind = 'p' AND NOT c.relispartition AND leaf.isleaf AND leaf.relid <> c.oid
+               AND pg_get_expr(lc.relpartbound, lc.oid) = 'DEFAULT' AND {OURS}
          UNION ALL
          SELECT {NAME}, 'i', i.indexrelid::regclass::text, pg_get_expr(i.indexprs, i.indrelid)
          FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace

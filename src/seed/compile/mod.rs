@@ -11,6 +11,7 @@ use super::plan::Planner;
 use super::plan::base_type;
 use super::plan::fans::slot_digit;
 use super::pools::Pool;
+use super::shape::Shape;
 use super::state::Want;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expression::distribution::number;
@@ -149,6 +150,9 @@ impl Planner<'_> {
                 let inner = Box::new(self.compile(&text.value, place)?);
                 Ok(Cell::Lower { inner, slug: name == "slug" })
             }
+            ("upper" | "initcap", [text]) => {
+                Ok(Cell::Upper(Box::new(self.compile(&text.value, place)?), name == "initcap"))
+            }
             ("template", [text]) => match &text.value.node {
                 Node::Text(template) => self.template(template, &text.value, place),
                 _ => wrong("`template` takes a text in quotes, such as 'u{id}@example.com'"),
@@ -169,7 +173,7 @@ impl Planner<'_> {
                 Ok(Cell::Spread(Box::new(bound(&low.value)??), Box::new(bound(&high.value)??), growth))
             }
             ("cases", [_, ..]) => {
-                let cases = self.cases(place.table, arguments.len());
+                let cases = self.cases(place.table, arguments)?;
                 let cells = arguments.iter().map(|a| self.compile(&a.value, place));
                 Ok(Cell::Cases(cases, cells.collect::<Result<_, _>>()?))
             }
@@ -229,6 +233,18 @@ impl Planner<'_> {
                     arguments.iter().enumerate().map(|(index, a)| self.part(&a.value, part(kind, index), place));
                 Ok(Cell::Composite(cells.collect::<Result<_, _>>()?))
             }
+            ("wkt", [name, x, y, size]) => match &name.value.node {
+                Node::Text(text) => match Shape::read(text) {
+                    Some(shape) => {
+                        let place_of = [self.compile(&x.value, place)?, self.compile(&y.value, place)?];
+                        Ok(Cell::Shape(Arc::new(shape), Box::new(place_of), number(&size.value)?))
+                    }
+                    None => {
+                        wrong("shapes: Point, LineString, Polygon, Multi… of each, GeometryCollection, with Z or M")
+                    }
+                },
+                _ => wrong("`wkt` takes the name of a shape in quotes, a place and a size: wkt('Point', x, y, 0)"),
+            },
             ("hex", [bytes]) => Ok(Cell::Hex(place.next_key(), number(&bytes.value)? as u64)),
             ("digits", [count]) => Ok(Cell::Digits(place.next_key(), number(&count.value)? as u64, 10)),
             ("bits", [count]) => Ok(Cell::Digits(place.next_key(), number(&count.value)? as u64, 2)),
@@ -323,6 +339,8 @@ fn combined(operator: char, left: Cell, right: Cell) -> Cell {
                 | Cell::Concat(_)
                 | Cell::Join(_)
                 | Cell::Lower { .. }
+                | Cell::Upper(..)
+                | Cell::Shape(..)
                 | Cell::Hex(..)
                 | Cell::Digits(..)
                 | Cell::Base36(_)
@@ -419,7 +437,10 @@ fn check_label(label: &str, expr: &Expr, labels: &[String]) -> Result<(), Diagno
 }
 
 fn unknown_call(name: &str, expr: &Expr) -> Diagnostic {
-    const OTHERS: [&str; 33] = [
+    const OTHERS: [&str; 36] = [
+        "wkt",
+        "upper",
+        "initcap",
         "class",
         "first",
         "state",

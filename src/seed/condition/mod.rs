@@ -1,23 +1,33 @@
 //! CHECKs to what they allow: a list of cases, each a domain per column. Must never claim more than it understood:
 //! what is left over is named in the case, and the server judges sample rows before a load.
 
+mod json;
 pub mod parse;
+mod sums;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+pub use json::{JsonKind, PATH, place, split};
 pub use parse::{Tree, parse};
+pub use sums::{Factor, Sum, Term};
 
 use crate::expression::value::parse_time;
 
 /// One way to fulfil a condition: all of it must hold together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Case {
-    /// What each column may hold.
+    /// What each column may hold; a part of a JSON document is a column by its path ([`split`]).
     pub columns: BTreeMap<String, Domain>,
     /// `left op right` between two columns; the operator is `<`, `<=`, `=` or `<>`.
     pub relations: Vec<(String, String, String)>,
+    /// Arithmetic between columns.
+    pub sums: Vec<Sum>,
     /// Parts that were not understood.
     pub unknown: Vec<String>,
+    /// Conditions this case was told apart by, by name: it is inside them.
+    pub inside: BTreeSet<String>,
+    /// How many of the rows are of it, by what is known beside its columns; `None` says nothing.
+    pub share: Option<f64>,
 }
 
 /// What a column may hold.
@@ -37,8 +47,64 @@ pub struct Domain {
     pub length: (u32, Option<u32>),
     /// A regular expression it must match.
     pub pattern: Option<String>,
-    /// In lower case (`Some(false)`) or upper case (`Some(true)`).
-    pub upper: Option<bool>,
+    /// How its letters are written.
+    pub letters: Option<Letters>,
+    /// A multiple of the first number and this much more.
+    pub multiple: Option<(f64, f64)>,
+    /// The kind of a JSON value.
+    pub json: Option<JsonKind>,
+    /// Elements of an array are among these.
+    pub elements: Option<Vec<Tree>>,
+}
+
+/// How the letters of a text are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Letters {
+    /// As `lower` has them.
+    Lower,
+    /// As `upper` has them.
+    Upper,
+    /// As `initcap` has them.
+    Initcap,
+}
+
+impl Domain {
+    /// Whether a value lies within it.
+    #[must_use]
+    pub fn allows(&self, value: &Tree) -> bool {
+        let alike = |other: &Tree| match (other, value) {
+            (Tree::Number(n), Tree::Text(text)) | (Tree::Text(text), Tree::Number(n)) => text.parse() == Ok(*n),
+            _ => other == value,
+        };
+        let (long, letters, accepted) = match value {
+            Tree::Text(text) => {
+                let count = text.chars().count();
+                let long = self.length.0 as usize <= count && self.length.1.is_none_or(|most| count <= most as usize);
+                let letters = match self.letters {
+                    Some(Letters::Lower) => *text == text.to_lowercase(),
+                    Some(Letters::Upper) => *text == text.to_uppercase(),
+                    _ => true,
+                };
+                let accepts = |pattern: &String| {
+                    super::pattern::Pattern::read(pattern, 0, usize::MAX).is_ok_and(|pattern| pattern.accepts(text))
+                };
+                (long, letters, self.pattern.as_ref().is_none_or(accepts))
+            }
+            Tree::Number(n) => {
+                let multiple = |(divisor, rest): &(f64, f64)| libm::fmod(*n - rest, *divisor) == 0.0;
+                (true, true, self.multiple.as_ref().is_none_or(multiple))
+            }
+            _ => (true, true, true),
+        };
+        self.null != Some(true)
+            && self.values.as_ref().is_none_or(|values| values.iter().any(alike))
+            && !self.excluded.iter().any(alike)
+            && self.low.as_ref().is_none_or(|(low, strict)| above(value, low, *strict))
+            && self.high.as_ref().is_none_or(|(high, strict)| above(high, value, *strict))
+            && long
+            && letters
+            && accepted
+    }
 }
 
 /// More cases than this are not looked at; the first ones are as good.
@@ -74,9 +140,25 @@ pub fn cases(tree: &Tree, want: bool) -> Vec<Case> {
         }
         (Tree::Any(operator, subject, list), _) => quantified(tree, operator, subject, list, want, true),
         (Tree::All(operator, subject, list), _) => quantified(tree, operator, subject, list, want, false),
-        (Tree::Binary(operator, left, right), _) => compare(tree, operator, left, right, want),
+        (Tree::Binary(operator, left, right), _) if operator == "<@" && want => {
+            elements(left, right).unwrap_or_else(|| unknown(tree))
+        }
+        (Tree::Binary(operator, left, right), _) => {
+            json::condition(operator, left, right, want).unwrap_or_else(|| compare(tree, operator, left, right, want))
+        }
         _ => unknown(tree),
     }
+}
+
+/// `tags <@ ARRAY['a', 'b']`
+fn elements(left: &Tree, right: &Tree) -> Option<Vec<Case>> {
+    let list = match right {
+        Tree::Array(items) => items.clone(),
+        Tree::Text(text) => parse::list_of(text)?,
+        _ => return None,
+    };
+    let known = list.iter().all(is_constant);
+    known.then(|| Some(vec![of(column(left)?, Domain { elements: Some(list), ..Domain::default() })]))?
 }
 
 /// Both conditions: every pair that does not contradict itself.
@@ -96,9 +178,9 @@ pub fn both(left: &[Case], right: &[Case]) -> Vec<Case> {
 }
 
 fn quantified(tree: &Tree, operator: &str, subject: &Tree, list: &[Tree], want: bool, any: bool) -> Vec<Case> {
-    let Some(name) = column(subject) else { return unknown(tree) };
-    let listed = || vec![of(name, Domain { values: Some(list.to_vec()), ..Domain::default() })];
-    let excluded = || vec![of(name, Domain { excluded: list.to_vec(), ..Domain::default() })];
+    let Some(name) = json::place(subject) else { return unknown(tree) };
+    let listed = || vec![of(&name, Domain { values: Some(list.to_vec()), ..Domain::default() })];
+    let excluded = || vec![of(&name, Domain { excluded: list.to_vec(), ..Domain::default() })];
     if !list.iter().all(is_constant) {
         return unknown(tree);
     }
@@ -138,13 +220,33 @@ fn compare(tree: &Tree, operator: &str, left: &Tree, right: &Tree, want: bool) -
     if product && matches!(operator, "=" | ">=" | "<=") {
         return zero(left).unwrap_or_else(|| unknown(tree));
     }
-    subject(operator, left, right).unwrap_or_else(|| unknown(tree))
+    let found = subject(operator, left, right).or_else(|| subject(mirrored(operator), right, left));
+    found.or_else(|| sum(operator, left, right)).unwrap_or_else(|| unknown(tree))
+}
+
+/// Arithmetic: a bound of one column, or of a sum of several.
+fn sum(operator: &str, left: &Tree, right: &Tree) -> Option<Vec<Case>> {
+    let sum = Sum::read(operator, left, right)?;
+    let number = |bound: &Option<(Tree, bool)>| bound.as_ref().is_none_or(|(at, _)| matches!(at, Tree::Number(_)));
+    if let [term] = sum.terms.as_slice() {
+        let name = term.column().filter(|_| number(&sum.low) && number(&sum.high))?;
+        let values = if sum.is_equation() { sum.low.as_ref().map(|(value, _)| vec![value.clone()]) } else { None };
+        return Some(vec![of(name, Domain { values, low: sum.low, high: sum.high, ..Domain::default() })]);
+    }
+    Some(vec![Case { sums: vec![sum], ..Case::default() }])
 }
 
 /// The ways to make an expression NULL, or not: arithmetic is NULL when any part is.
 fn absent(tree: &Tree, want: bool) -> Option<Vec<Case>> {
+    if let Some(name) = json::place(tree) {
+        let mut found = of(&name, Domain { null: Some(want), ..Domain::default() });
+        if !want {
+            // A part that is there is part of a document that is there.
+            found.columns.entry(split(&name).0.to_owned()).or_default().null = Some(false);
+        }
+        return Some(vec![found]);
+    }
     match tree {
-        Tree::Column(name) => Some(vec![of(name, Domain { null: Some(want), ..Domain::default() })]),
         Tree::Number(_) | Tree::Text(_) | Tree::Bool(_) => Some(if want { Vec::new() } else { vec![Case::default()] }),
         Tree::Binary(operator, left, right) if matches!(operator.as_str(), "+" | "-" | "*" | "||") => {
             let (left, right) = (absent(left, want)?, absent(right, want)?);
@@ -188,7 +290,8 @@ fn zero(tree: &Tree) -> Option<Vec<Case>> {
 /// `column op constant`, `length(column) op constant`, `lower(column) = column` and their kin.
 fn subject(operator: &str, left: &Tree, right: &Tree) -> Option<Vec<Case>> {
     if let Tree::Call(function, arguments) = left {
-        let name = column(arguments.first()?)?;
+        let place = json::place(arguments.first()?)?;
+        let name = place.as_str();
         match (function.as_str(), right) {
             (
                 "length" | "char_length" | "character_length" | "octet_length" | "cardinality" | "array_length",
@@ -197,12 +300,20 @@ fn subject(operator: &str, left: &Tree, right: &Tree) -> Option<Vec<Case>> {
                 return Some(vec![of(name, Domain { length: length(operator, *n)?, ..Domain::default() })]);
             }
             ("jsonb_typeof" | "json_typeof", Tree::Text(kind)) if operator == "=" => {
-                let value = if kind == "array" { "[]" } else { "{}" };
-                let values = (kind != "object").then(|| vec![Tree::Text(value.to_owned())]);
-                return Some(vec![of(name, Domain { values, ..Domain::default() })]);
+                return Some(vec![of(name, Domain { json: Some(json::kind(kind)?), ..Domain::default() })]);
             }
-            ("lower" | "upper", _) => {
-                let case = Domain { upper: Some(function == "upper"), ..Domain::default() };
+            ("jsonb_array_length" | "json_array_length", Tree::Number(n)) => {
+                let (json, length) = (Some(JsonKind::Array), length(operator, *n)?);
+                return Some(vec![of(name, Domain { json, length, ..Domain::default() })]);
+            }
+            ("mod", Tree::Number(rest)) => return multiple(operator, name, arguments.get(1)?, *rest),
+            ("lower" | "upper" | "initcap", _) => {
+                let letters = Some(match function.as_str() {
+                    "lower" => Letters::Lower,
+                    "upper" => Letters::Upper,
+                    _ => Letters::Initcap,
+                });
+                let case = Domain { letters, ..Domain::default() };
                 return (operator == "=" && column(right) == Some(name)).then(|| vec![of(name, case)]);
             }
             ("btrim" | "trim" | "ltrim" | "rtrim", Tree::Text(text)) if operator == "<>" && text.is_empty() => {
@@ -214,8 +325,9 @@ fn subject(operator: &str, left: &Tree, right: &Tree) -> Option<Vec<Case>> {
             }
             ("coalesce", _) if arguments.len() == 2 => {
                 // NULL counts as the constant, which may not do: then it must not be NULL.
-                let constant_does = subject(operator, &Tree::Column(String::new()), right)
-                    .is_some_and(|cases| cases.iter().all(|case| meets(case, &arguments[1])));
+                let constant_does = subject(operator, &Tree::Column(String::new()), right).is_some_and(|cases| {
+                    cases.iter().all(|c| c.columns.values().all(|domain| domain.allows(&arguments[1])))
+                });
                 let mut cases = subject(operator, &arguments[0], right)?;
                 if !constant_does {
                     cases.iter_mut().for_each(|case| {
@@ -227,7 +339,13 @@ fn subject(operator: &str, left: &Tree, right: &Tree) -> Option<Vec<Case>> {
             _ => return None,
         }
     }
-    let name = column(left)?;
+    if let (Tree::Binary(sign, inner, divisor), Tree::Number(rest)) = (left, right)
+        && sign == "%"
+    {
+        return multiple(operator, &json::place(inner)?, divisor, *rest);
+    }
+    let place = json::place(left)?;
+    let name = place.as_str();
     let now = matches!(right, Tree::Call(function, _) if function == "now");
     let domain = match (operator, right) {
         ("=", Tree::Text(_) | Tree::Number(_) | Tree::Bool(_)) => {
@@ -245,24 +363,21 @@ fn subject(operator: &str, left: &Tree, right: &Tree) -> Option<Vec<Case>> {
         ("<" | "<=", _) if now => Domain::default(),
         ("~", Tree::Text(pattern)) => Domain { pattern: Some(pattern.clone()), ..Domain::default() },
         ("~*", Tree::Text(pattern)) => Domain { pattern: Some(pattern.clone()), ..Domain::default() },
-        ("~~", Tree::Text(pattern)) => Domain { pattern: Some(like(pattern)), ..Domain::default() },
+        ("~~" | "~~*", Tree::Text(pattern)) => Domain { pattern: Some(like(pattern)), ..Domain::default() },
         _ => return None,
     };
     Some(vec![of(name, domain)])
 }
 
-/// Whether a constant lies in the domain of a case's only column.
-fn meets(case: &Case, constant: &Tree) -> bool {
-    case.columns.values().all(|domain| {
-        let listed = domain.values.as_ref().is_none_or(|values| values.contains(constant));
-        let low = domain.low.as_ref().is_none_or(|(low, strict)| above(constant, low, *strict));
-        let high = domain.high.as_ref().is_none_or(|(high, strict)| above(high, constant, *strict));
-        let long = match constant {
-            Tree::Text(text) => domain.length.0 as usize <= text.chars().count(),
-            _ => true,
-        };
-        listed && low && high && long && domain.pattern.is_none() && !domain.excluded.contains(constant)
-    })
+/// `x % divisor = rest`
+fn multiple(operator: &str, name: &str, divisor: &Tree, rest: f64) -> Option<Vec<Case>> {
+    let Tree::Number(divisor) = divisor else { return None };
+    let multiple = match operator {
+        "=" if *divisor > 0.0 && rest.abs() < *divisor => (*divisor, rest),
+        "<>" if *divisor > 1.0 => (*divisor, if rest == 1.0 { 0.0 } else { 1.0 }),
+        _ => return None,
+    };
+    Some(vec![of(name, Domain { multiple: Some(multiple), ..Domain::default() })])
 }
 
 /// A LIKE pattern as a regular expression.
@@ -395,7 +510,18 @@ fn join(a: &Case, b: &Case) -> Option<Case> {
             case.relations.push(relation.clone());
         }
     }
+    for sum in &b.sums {
+        match case.sums.iter_mut().find(|known| known.terms == sum.terms) {
+            Some(known) => *known = known.meet(sum)?,
+            None => case.sums.push(sum.clone()),
+        }
+    }
     case.unknown.extend(b.unknown.iter().cloned());
+    case.inside.extend(b.inside.iter().cloned());
+    case.share = match (a.share, b.share) {
+        (Some(x), Some(y)) => Some(x * y),
+        (x, y) => x.or(y),
+    };
     Some(case)
 }
 
@@ -432,8 +558,26 @@ fn meet(a: &Domain, b: &Domain) -> Option<Domain> {
     if length.1.is_some_and(|most| most < length.0) {
         return None;
     }
-    let pattern = a.pattern.clone().or_else(|| b.pattern.clone());
-    Some(Domain { null, values, excluded, low, high, length, pattern, upper: a.upper.or(b.upper) })
+    if a.json.is_some() && b.json.is_some() && a.json != b.json {
+        return None;
+    }
+    let elements = match (&a.elements, &b.elements) {
+        (Some(x), Some(y)) => Some(x.iter().filter(|v| y.contains(v)).cloned().collect()),
+        (x, y) => x.clone().or_else(|| y.clone()),
+    };
+    Some(Domain {
+        null,
+        values,
+        excluded,
+        low,
+        high,
+        length,
+        pattern: a.pattern.clone().or_else(|| b.pattern.clone()),
+        letters: a.letters.or(b.letters),
+        multiple: a.multiple.or(b.multiple),
+        json: a.json.or(b.json),
+        elements,
+    })
 }
 
 fn tighter(a: &Option<(Tree, bool)>, b: &Option<(Tree, bool)>, lowest: bool) -> Option<(Tree, bool)> {
@@ -451,6 +595,7 @@ fn tighter(a: &Option<(Tree, bool)>, b: &Option<(Tree, bool)>, lowest: bool) -> 
 pub fn above(a: &Tree, b: &Tree, strictly: bool) -> bool {
     let order = match (a, b) {
         (Tree::Number(x), Tree::Number(y)) => x.total_cmp(y),
+        (Tree::Interval(..), Tree::Interval(..)) => micros(a).total_cmp(&micros(b)),
         (Tree::Text(x), Tree::Text(y)) => match (parse_time(x), parse_time(y)) {
             (Some(x), Some(y)) => x.cmp(&y),
             _ => x.cmp(y),
@@ -458,6 +603,14 @@ pub fn above(a: &Tree, b: &Tree, strictly: bool) -> bool {
         _ => return true,
     };
     if strictly { order.is_gt() } else { order.is_ge() }
+}
+
+/// About how long an interval is.
+fn micros(interval: &Tree) -> f64 {
+    match interval {
+        Tree::Interval(months, micros) => *months as f64 * 30.0 * 86_400e6 + *micros as f64,
+        _ => 0.0,
+    }
 }
 
 #[cfg(test)]
@@ -515,5 +668,18 @@ mod tests {
         let codes = solved("((code)::text = ANY (ARRAY['01'::text, '02'::text]))");
         assert_eq!(codes[0].columns["code"].values, Some(vec![Tree::Text("01".into()), Tree::Text("02".into())]));
         assert_eq!(solved("(length((name)::text) <= 20)")[0].columns["name"].length, (0, Some(20)));
+    }
+
+    #[test]
+    fn a_column_in_terms_of_itself_is_a_domain() {
+        let code = &solved("(((code)::text = upper((code)::text)) AND (length((code)::text) = 3))")[0].columns["code"];
+        assert_eq!((code.letters, code.length), (Some(Letters::Upper), (3, Some(3))));
+        assert_eq!(solved("(name = initcap(name))")[0].columns["name"].letters, Some(Letters::Initcap));
+        assert_eq!(solved("((n % 5) = 0)")[0].columns["n"].multiple, Some((5.0, 0.0)));
+        assert_eq!(solved("(mod(n, (2)::numeric) = (1)::numeric)")[0].columns["n"].multiple, Some((2.0, 1.0)));
+        let tags = &solved("(tags <@ ARRAY['a'::text, 'b'::text])")[0].columns["tags"];
+        assert_eq!(tags.elements.as_ref().map(Vec::len), Some(2));
+        let distinct = solved("((status)::text IS DISTINCT FROM 'done'::text)");
+        assert_eq!((distinct[0].columns["status"].null, distinct.len()), (Some(true), 2));
     }
 }

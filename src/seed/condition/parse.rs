@@ -15,6 +15,8 @@ pub enum Tree {
     Number(f64),
     /// TRUE or FALSE.
     Bool(bool),
+    /// A length of time: months, and microseconds.
+    Interval(i64, i64),
     /// NULL
     Null,
     /// A function with arguments.
@@ -136,6 +138,12 @@ impl Parser {
         loop {
             if self.take_name("is") {
                 let negated = self.take_name("not");
+                if self.take_name("distinct") {
+                    self.take_name("from").then_some(())?;
+                    let other = self.operand()?;
+                    left = distinct(left, other, !negated);
+                    continue;
+                }
                 let mut tested = if self.take_name("null") {
                     Tree::IsNull(Box::new(left))
                 } else if self.take_name("true") {
@@ -189,6 +197,11 @@ impl Parser {
             {
                 tree = Tree::Number(number);
             }
+            if let Tree::Text(text) = &tree
+                && let Some(length) = interval(text).filter(|_| name == "interval")
+            {
+                tree = length;
+            }
         }
         Some(tree)
     }
@@ -206,7 +219,7 @@ impl Parser {
             }
             Word::Symbol(symbol) if symbol == "-" => match self.operand()? {
                 Tree::Number(number) => Some(Tree::Number(-number)),
-                _ => None,
+                other => Some(Tree::Binary("-".to_owned(), Box::new(Tree::Number(0.0)), Box::new(other))),
             },
             Word::Symbol(_) => None,
             Word::Name(name) => self.name(&name.to_lowercase()),
@@ -299,6 +312,46 @@ impl Parser {
     }
 }
 
+/// `IS DISTINCT FROM`: of a constant, NULL counts as something else.
+fn distinct(left: Tree, right: Tree, want: bool) -> Tree {
+    let other = |operator: &str| Tree::Binary(operator.to_owned(), Box::new(left.clone()), Box::new(right.clone()));
+    let absent = Tree::IsNull(Box::new(left.clone()));
+    match (&right, want) {
+        (Tree::Null, true) => Tree::Not(Box::new(absent)),
+        (Tree::Null, false) => absent,
+        (_, true) => Tree::Or(vec![absent, other("<>")]),
+        (_, false) => Tree::And(vec![Tree::Not(Box::new(absent)), other("=")]),
+    }
+}
+
+/// An interval as the server writes it: `1 year 2 mons -3 days 04:05:06.5`.
+pub(in crate::seed) fn interval(text: &str) -> Option<Tree> {
+    const SECOND: f64 = 1e6;
+    let (mut months, mut micros) = (0.0, 0.0);
+    let mut words = text.split_whitespace();
+    while let Some(word) = words.next() {
+        if word.contains(':') {
+            let sign = if word.starts_with('-') { -1.0 } else { 1.0 };
+            let parts = word.trim_start_matches(['-', '+']).split(':').map(|part| part.parse::<f64>().ok());
+            let parts: Vec<f64> = parts.collect::<Option<_>>()?;
+            let [hours, minutes, seconds] = parts.as_slice() else { return None };
+            micros += sign * (hours * 3600.0 + minutes * 60.0 + seconds) * SECOND;
+            continue;
+        }
+        let number: f64 = word.parse().ok()?;
+        match words.next()?.trim_end_matches('s') {
+            "year" => months += 12.0 * number,
+            "mon" | "month" => months += number,
+            "day" => micros += number * 86_400.0 * SECOND,
+            "hour" => micros += number * 3600.0 * SECOND,
+            "min" | "minute" => micros += number * 60.0 * SECOND,
+            "sec" | "second" => micros += number * SECOND,
+            _ => return None,
+        }
+    }
+    Some(Tree::Interval(months as i64, micros as i64))
+}
+
 /// A text as the number that a cast makes of it.
 fn number_of(text: &str, kind: &str) -> Option<f64> {
     let found = match kind {
@@ -318,7 +371,7 @@ fn known(flag: &Tree, test: Tree) -> Tree {
 }
 
 /// `{a,b}`: an array as one text.
-fn list_of(text: &str) -> Option<Vec<Tree>> {
+pub(super) fn list_of(text: &str) -> Option<Vec<Tree>> {
     let inner = text.strip_prefix('{')?.strip_suffix('}')?;
     if inner.contains(['{', '\\']) {
         return None;

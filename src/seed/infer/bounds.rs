@@ -7,7 +7,7 @@ use crate::expression::parse::parse as parse_expr;
 use crate::expression::value::parse_time;
 use crate::expression::{Distribution, Expr, Node, Value};
 use crate::postgres::catalog::{Type, TypeKind};
-use crate::seed::condition::{Case, Domain, Tree, above, both, cases, parse};
+use crate::seed::condition::{Case, Domain, Letters, Tree, above, both, cases, parse};
 
 /// The content of an element or a field, within what its own domains allow: no CHECK of the table says more of it.
 pub(super) fn part(name: &str, kind: &Type, birth: &str) -> Option<String> {
@@ -43,6 +43,13 @@ pub(super) fn within(content: &str, domain: &Domain, kind: &Type) -> String {
         Family::Whole | Family::Fraction => number_within(content, domain, kind),
         Family::Moment => moment_within(content, domain, kind),
         Family::Text => text_within(content, domain, kind),
+        _ if domain.elements.is_some() => match (&domain.elements, content.rsplit_once(", 1, 4)")) {
+            (Some(values), Some(_)) => {
+                let low = domain.length.0.max(1);
+                format!("array({}, {low}, {})", one_of(values), domain.length.1.unwrap_or(low.max(3)))
+            }
+            _ => content.to_owned(),
+        },
         _ if domain.length != (0, None) => {
             let (low, high) = (domain.length.0.max(1), domain.length.1.unwrap_or(domain.length.0.max(1) + 3));
             match content.strip_suffix(", 1, 4)") {
@@ -78,7 +85,7 @@ fn one_of(values: &[Tree]) -> String {
 }
 
 /// The smallest step between two values of a numeric type.
-fn step(kind: &Type) -> f64 {
+pub(super) fn step(kind: &Type) -> f64 {
     match (family(kind), kind.precision) {
         (Family::Whole, _) => 1.0,
         (_, Some((_, scale))) => libm::pow(10.0, -f64::from(scale)),
@@ -122,10 +129,21 @@ pub(super) fn plain(number: f64) -> String {
 
 fn number_within(content: &str, domain: &Domain, kind: &Type) -> String {
     let (low, high) = number_bounds(domain, kind);
+    let Some((divisor, rest)) = domain.multiple else { return spread_within(content, domain, kind, (low, high)) };
+    // Bounds of what is multiplied: every multiple between them lies between the column's own.
+    let inner = (
+        low.map(|low| libm::ceil((low - rest) / divisor) * divisor),
+        high.map(|high| libm::floor((high - rest) / divisor) * divisor),
+    );
+    let multiple = format!("step({}, {})", spread_within(content, domain, kind, inner), plain(divisor));
+    if rest == 0.0 { multiple } else { format!("{multiple} + {}", plain(rest)) }
+}
+
+fn spread_within(content: &str, domain: &Domain, kind: &Type, (low, high): (Option<f64>, Option<f64>)) -> String {
     if low.is_none() && high.is_none() {
         return content.to_owned();
     }
-    let at = |share: f64| parse_expr(content).ok().and_then(|expr| quantile(&expr, share));
+    let at = |share: f64| quantile_of(content, share);
     let (least, middle, most) = (at(0.05), at(0.5), at(0.95));
     let fits = low.is_none_or(|low| least.is_none_or(|least| low <= least))
         && high.is_none_or(|high| most.is_none_or(|most| most <= high));
@@ -136,9 +154,7 @@ fn number_within(content: &str, domain: &Domain, kind: &Type) -> String {
         (Some(low), None) if fits => format!("clamp({content}, {}, null)", plain(low)),
         (Some(low), None) => format!("{} + exp({})", plain(low), plain(middle.unwrap_or(low).max(low / 4.0))),
         (None, Some(high)) if fits => format!("clamp({content}, null, {})", plain(high)),
-        (None, Some(high)) if high > 0.0 => {
-            format!("uniform({}, {})", plain(least.unwrap_or(0.0).min(0.0)), plain(high))
-        }
+        (None, Some(high)) if high > 0.0 => uniform(least.unwrap_or(0.0).min(0.0), high),
         (None, Some(high)) => below(content, high, kind),
         (Some(low), Some(high)) if domain.high.is_some() && high - low < 1e6 => uniform(low, high),
         (Some(low), Some(high)) if fits => format!("clamp({content}, {}, {})", plain(low), plain(high)),
@@ -154,12 +170,17 @@ fn uniform(low: f64, high: f64) -> String {
 /// Content that is mirrored below a bound which is 0 or less, as a loss or a change would be.
 fn below(content: &str, high: f64, kind: &Type) -> String {
     let mirrored = format!("{} - {content}", plain(high));
-    let most = parse_expr(content).ok().and_then(|expr| quantile(&expr, 0.95));
+    let most = quantile_of(content, 0.95);
     match widest(kind) {
         Some(widest) if most.is_some_and(|most| most > widest) => uniform(-widest, high),
         Some(widest) => format!("clamp({mirrored}, {}, {})", plain(-widest), plain(high)),
         None => mirrored,
     }
+}
+
+/// The value that a share of the values is below which a text of the spec language gives.
+pub(super) fn quantile_of(content: &str, share: f64) -> Option<f64> {
+    quantile(&parse_expr(content).ok()?, share)
 }
 
 /// The value that a share of an expression's values is below, where that is plain to see.
@@ -200,6 +221,16 @@ fn moment_within(content: &str, domain: &Domain, kind: &Type) -> String {
     }
 }
 
+/// Whether enough of a history lies within bounds of time for rows that come over it to meet them.
+pub(super) fn meets_history(domain: &Domain, (start, end): (i64, i64)) -> bool {
+    let at = |bound: &Option<(Tree, bool)>| match bound {
+        Some((Tree::Text(text), _)) => parse_time(text),
+        _ => None,
+    };
+    let (low, high) = (at(&domain.low).unwrap_or(start).max(start), at(&domain.high).unwrap_or(end).min(end));
+    high.saturating_sub(low) > (end - start) / 20
+}
+
 fn text_within(content: &str, domain: &Domain, kind: &Type) -> String {
     let high = domain.length.1.into_iter().chain(kind.length).min();
     if let Some(pattern) = &domain.pattern {
@@ -217,9 +248,13 @@ fn text_within(content: &str, domain: &Domain, kind: &Type) -> String {
     if domain.length.0 > 1 || domain.length.1.is_some() {
         made = format!("fit({made}, {}, {})", domain.length.0, high.unwrap_or(domain.length.0.max(64)));
     }
-    match domain.upper {
-        Some(true) => format!("pattern('[A-Z]{{{}}}')", domain.length.0.max(3).min(high.unwrap_or(8))),
-        Some(false) => format!("lower({made})"),
+    let exact = domain.length.1.is_some_and(|most| most == domain.length.0);
+    match domain.letters {
+        // A code of so many letters: content that is cut to a length reads like none.
+        Some(Letters::Upper) if exact => format!("pattern('[A-Z]{{{}}}')", domain.length.0),
+        Some(Letters::Upper) => format!("upper({made})"),
+        Some(Letters::Lower) => format!("lower({made})"),
+        Some(Letters::Initcap) => format!("initcap({made})"),
         None => made,
     }
 }

@@ -3,14 +3,19 @@
 use super::Draft;
 use super::bounds::within;
 use super::content::{Family, content, family, quoted};
+use super::evidence::Evidence;
 use super::keys::{EACH, path};
+use super::moments::Birth;
 use crate::postgres::catalog::{Column, TypeKind};
-use crate::seed::condition::Case;
+use crate::seed::condition::{Case, Domain, Letters, split};
 use crate::sql::{Kind, tokens};
+
+/// A column's expression and what decided it, where that is known.
+pub(super) type Made = (String, Option<Evidence>);
 
 impl Draft<'_> {
     /// Expressions by column, in the order of the table.
-    pub(super) fn columns(&mut self, fan_out: &[(String, String)]) -> Vec<(String, String)> {
+    pub(super) fn columns(&mut self, fan_out: &[(String, String)]) -> Vec<(String, Made)> {
         let birth = self.birth(fan_out);
         let mut found = Vec::new();
         let table = self.table;
@@ -23,147 +28,151 @@ impl Draft<'_> {
                 continue;
             }
             if let Some(text) = tenant.and_then(|root| tenant_text(root, column)) {
-                found.push((column.name.clone(), text));
+                found.push((column.name.clone(), (text, None)));
                 continue;
             }
-            if let Some(text) = self.column(column, &birth) {
-                found.push((column.name.clone(), text));
+            if let Some(made) = self.column(column, &birth) {
+                found.push((column.name.clone(), made));
             }
         }
         found
     }
 
-    fn column(&mut self, column: &Column, birth: &Birth) -> Option<String> {
-        if let Some(text) = self.fixed.get(&column.name) {
-            return Some(text.clone());
+    fn column(&mut self, column: &Column, birth: &Birth) -> Option<Made> {
+        let name = &column.name;
+        if let Some(text) = self.fixed.get(name) {
+            return Some((text.clone(), None));
         }
-        if column.counted && self.cases.iter().all(|case| !case.columns.contains_key(&column.name)) {
-            return Some("row()".to_owned());
+        if column.counted && self.cases.iter().all(|case| !case.columns.contains_key(name)) {
+            return Some(("row()".to_owned(), None));
         }
-        if self.of_key(&column.name) {
+        if self.of_key(name) {
             // Its parent cannot be filled, and it may be NULL: it stays so.
             return None;
         }
-        if birth.column.as_deref() == Some(&column.name) && !self.unique.contains(&column.name) {
-            return Some(self.in_cases(column, &birth.text));
+        let evidence = self.hints.get(name).map(|hint| hint.evidence.clone());
+        if birth.column.as_deref() == Some(name) && !self.unique.contains(name) {
+            let text = self.in_cases(column, &birth.text);
+            // A row without the moment it came is nobody's, unless something looks for such rows.
+            return Some((self.with_nulls_of(column, text, evidence.is_none() || column.required), None));
         }
-        if let Some(group) = self.slots.get(&column.name).filter(|group| *group != EACH) {
-            return Some(self.slot_text(&column.name, group));
+        if let Some(group) = self.slots.get(name).filter(|group| *group != EACH) {
+            return Some((self.slot_text(name, group), None));
         }
-        let as_number = family(&column.kind) == Family::Text && self.is_indexed_as_number(&column.name);
-        if self.unique.contains(&column.name) {
+        let as_number = family(&column.kind) == Family::Text && self.is_indexed_as_number(name);
+        if self.unique.contains(name) {
             let text = if as_number { "row()".to_owned() } else { self.different(column)? };
-            return Some(self.with_nulls(&column.name, text, true));
+            let known = self.hints.get(name).is_some_and(|hint| hint.nulls.is_some());
+            return Some((self.with_nulls(name, text, column.required || !known), evidence));
         }
         if as_number {
-            return Some(self.with_nulls(&column.name, "digits(6)".to_owned(), column.required));
+            return Some((self.with_nulls(name, "digits(6)".to_owned(), column.required), None));
         }
-        if let Some(default) = &column.default
-            && is_constant(default)
-            && !stands_for_nothing(default)
+        if evidence.is_none() && self.keeps_default(column) {
+            // A constant of a type whose other values nobody knows.
+            return None;
+        }
+        self.content(column, birth, evidence)
+    }
+
+    fn content(&mut self, column: &Column, birth: &Birth, evidence: Option<Evidence>) -> Option<Made> {
+        let name = &column.name;
+        let start = birth.column.as_deref().map_or("growth(linear)".to_owned(), path);
+        let (made, follows) = match self.moment_after(column, &start) {
+            Some((text, after)) => (Some(text), Some(after)),
+            None => (content(name, &column.kind, &start), None),
+        };
+        let Some(text) = made else {
+            if column.required && column.default.is_none() {
+                let reason = format!("nothing is known of the type {}", column.kind.declared);
+                self.refuse(name, &reason, &format!("{name} = \"'…'\""));
+            }
+            return None;
+        };
+        let by_case = self.cases.iter().any(|c| c.columns.get(name).is_some_and(|d| d.null.is_some()));
+        if let Some(agreement) = self.agreement(column).filter(|_| !by_case) {
+            let evidence = Some(Evidence::Agrees { column: agreement.0.clone() });
+            return Some((self.agreeing(&agreement, &self.in_cases(column, &text)), evidence));
+        }
+        let text = self.in_cases(column, &text);
+        let evidence = evidence.or(follows).or_else(|| is_guess(column).then_some(Evidence::Guess));
+        Some((self.with_nulls_of(column, text, column.required), evidence))
+    }
+
+    /// NULLs by cases are laid over the content of each case already.
+    fn with_nulls_of(&self, column: &Column, text: String, required: bool) -> String {
+        let by_case = self.cases.iter().any(|c| c.columns.get(&column.name).is_some_and(|d| d.null == Some(true)));
+        if by_case { text } else { self.with_nulls(&column.name, text, required) }
+    }
+
+    /// A constant default, of which nothing says that rows have other values too.
+    fn keeps_default(&self, column: &Column) -> bool {
+        column.default.as_ref().is_some_and(|default| is_constant(default) && !stands_for_nothing(default))
             && !self.is_referenced(&column.name)
             && !matches!(column.kind.kind, TypeKind::Enum(_))
             && family(&column.kind) != Family::Moment
-            && self.cases.iter().all(|case| !case.columns.contains_key(&column.name))
-        {
-            // A constant default is what most rows of an application have.
-            return None;
-        }
-        let birth = birth.column.as_deref().map_or("growth(linear)".to_owned(), path);
-        let made = match self.beginning(column) {
-            Some(beginning) => Some(format!("after({}, exp(20d))", path(beginning))),
-            None => content(&column.name, &column.kind, &birth),
-        };
-        match made {
-            Some(text) => {
-                let text = self.in_cases(column, &text);
-                let soft = ["deleted", "closed", "cancel", "archived", "revoked"];
-                let rare = soft.iter().any(|word| column.name.to_lowercase().contains(word));
-                let by_case =
-                    self.cases.iter().any(|c| c.columns.get(&column.name).is_some_and(|d| d.null == Some(true)));
-                let text = if by_case { text } else { self.with_nulls(&column.name, text, column.required) };
-                Some(if rare { text.replacen("null 10% |", "null 95% |", 1) } else { text })
-            }
-            None if column.required && column.default.is_none() => {
-                let reason = format!("nothing is known of the type {}", column.kind.declared);
-                self.refuse(&column.name, &reason, &format!("{} = \"'…'\"", column.name));
-                None
-            }
-            None => None,
-        }
+            && self.cases.iter().all(|case| case.columns.keys().all(|name| split(name).0 != column.name))
+            && !super::sums::is_solved(&self.solved, &self.cases, &column.name)
     }
 
     /// Whether an index casts a part of the column to a number: then it must be one.
-    fn is_indexed_as_number(&self, column: &str) -> bool {
+    pub(super) fn is_indexed_as_number(&self, column: &str) -> bool {
         let casts = ["::integer", "::bigint", "::numeric", "::smallint"];
         self.table.indexed.iter().any(|e| casts.iter().any(|cast| e.contains(cast)) && super::keys::names(e, column))
     }
 
     /// Whether a foreign key of any table refers to the column: then it must be filled, whatever its default.
-    fn is_referenced(&self, column: &str) -> bool {
+    pub(super) fn is_referenced(&self, column: &str) -> bool {
         let all = self.catalog.tables.values().flat_map(|table| &table.references);
         all.filter(|r| r.table == self.name).any(|r| r.targets.iter().any(|target| target == column))
     }
 
-    /// The column that holds the beginning of what this column ends: `date_from` for `date_to`.
-    fn beginning(&self, column: &Column) -> Option<&str> {
-        const PAIRS: [(&str, &str); 9] = [
-            ("to", "from"),
-            ("until", "from"),
-            ("end", "start"),
-            ("ends", "starts"),
-            ("ended", "started"),
-            ("finished", "started"),
-            ("closed", "opened"),
-            ("updated", "created"),
-            ("modified", "created"),
-        ];
-        if family(&column.kind) != Family::Moment {
-            return None;
-        }
-        let words: Vec<&str> = column.name.split('_').collect();
-        let partner = |(end, start): (&str, &str)| {
-            words.contains(&end).then(|| {
-                let renamed: Vec<&str> = words.iter().map(|word| if *word == end { start } else { word }).collect();
-                self.table.column(&renamed.join("_"))
-            })?
-        };
-        let found = PAIRS.into_iter().find_map(partner)?;
-        // Without a beginning there is no end, which may only be where there need be none.
-        let may = family(&found.kind) == Family::Moment && (found.required || !column.required) && !found.generated;
-        may.then_some(found.name.as_str())
-    }
-
     /// The content under each case; one expression when all are alike.
     fn in_cases(&self, column: &Column, content: &str) -> String {
-        let each: Vec<String> = self.cases.iter().map(|case| self.in_case(case, column, content)).collect();
-        match each.as_slice() {
-            [] => content.to_owned(),
-            [first, rest @ ..] if rest.iter().all(|text| text == first) => first.clone(),
-            _ => format!("cases({})", each.join(", ")),
+        let each: Vec<String> = (0..self.cases.len()).map(|index| self.in_case(index, column, content)).collect();
+        if each.is_empty() { content.to_owned() } else { self.by_way(&each) }
+    }
+
+    fn in_case(&self, index: usize, column: &Column, content: &str) -> String {
+        let case = &self.cases[index];
+        if let Some(text) = self.solved.get(&(index, column.name.clone())) {
+            return text.clone();
+        }
+        let domain = case.columns.get(&column.name).cloned().unwrap_or_default();
+        if matches!(column.kind.name.as_str(), "json" | "jsonb")
+            && domain.null != Some(true)
+            && let Some(text) = super::json::document(case, &column.name, content, &self.unique)
+        {
+            return text;
+        }
+        if domain.null == Some(true) {
+            return "null".to_owned();
+        }
+        let text = self.in_this_case(case, column, &domain, content);
+        // Other cases say that it is NULL or not; this one leaves it to what is common.
+        let by_case = self.cases.iter().any(|c| c.columns.get(&column.name).is_some_and(|d| d.null == Some(true)));
+        match by_case && domain.null.is_none() && !column.required {
+            true => self.null_share(&column.name, &text),
+            false => text,
         }
     }
 
-    fn in_case(&self, case: &Case, column: &Column, content: &str) -> String {
-        let domain = case.columns.get(&column.name).cloned().unwrap_or_default();
-        let bounded = within(content, &domain, &column.kind);
+    fn in_this_case(&self, case: &Case, column: &Column, domain: &Domain, content: &str) -> String {
+        let bounded = self.spread(column, domain, content);
         for (a, operator, b) in &case.relations {
-            if *b == column.name && !self.of_key(a) && a != b {
-                return self.related(a, operator, column, &domain, &bounded);
+            if *b == column.name && a != b {
+                return self.related(a, operator, column, domain, &bounded);
+            }
+            // What a parent fills cannot follow.
+            if *a == column.name && self.of_key(b) && !self.of_key(a) {
+                return before(b, operator, column).unwrap_or(bounded);
             }
         }
         bounded
     }
 
     /// An expression that stands in a relation to another column of the row: `other operator column`.
-    fn related(
-        &self,
-        other: &str,
-        operator: &str,
-        column: &Column,
-        domain: &crate::seed::condition::Domain,
-        otherwise: &str,
-    ) -> String {
+    fn related(&self, other: &str, operator: &str, column: &Column, domain: &Domain, otherwise: &str) -> String {
         let other = path(other);
         let high = super::bounds::number_bounds(domain, &column.kind).1.filter(|_| domain.high.is_some());
         match (operator, family(&column.kind)) {
@@ -209,9 +218,14 @@ impl Draft<'_> {
         Some(match kind.name.as_str() {
             "uuid" => "uuid()".to_owned(),
             "int2" | "int4" | "int8" | "oid" | "float4" | "float8" | "numeric" | "money" => {
-                match super::bounds::number_bounds(&domain, kind).0 {
-                    Some(low) if low > 1.0 => format!("row() + {low}"),
-                    _ => "row()".to_owned(),
+                let (row, unit) = match domain.multiple {
+                    Some((divisor, rest)) => (format!("row() * {divisor} + {rest}"), divisor),
+                    None => ("row()".to_owned(), 1.0),
+                };
+                match super::bounds::number_bounds(&domain, kind) {
+                    (Some(low), _) if low > 1.0 => format!("{row} + {}", libm::ceil(low / unit) * unit),
+                    (None, Some(high)) if high <= 0.0 => format!("{high} - {row}"),
+                    _ => row,
                 }
             }
             "date" => "now - row() * 1d".to_owned(),
@@ -240,14 +254,16 @@ impl Draft<'_> {
                         },
                     }
                 } else if let Some(length) = most.filter(|most| *most < 24).or((fewest > 8).then_some(fewest)) {
-                    let letters = if domain.upper == Some(true) { "[A-Z0-9]" } else { "[a-z0-9]" };
+                    let letters = if domain.letters == Some(Letters::Upper) { "[A-Z0-9]" } else { "[a-z0-9]" };
                     format!("unique_pattern('{letters}{{{}}}', mixed)", length.min(fewest.max(12)))
                 } else {
                     let made = separate(&content(&column.name, kind, "now")?, most, column);
-                    if domain.upper == Some(false) || column.name.contains("email") {
-                        format!("lower({made})")
-                    } else {
-                        made
+                    match domain.letters {
+                        Some(Letters::Upper) => format!("upper({made})"),
+                        Some(Letters::Initcap) => format!("initcap({made})"),
+                        Some(Letters::Lower) => format!("lower({made})"),
+                        None if column.name.contains("email") => format!("lower({made})"),
+                        None => made,
                     }
                 }
             }
@@ -258,55 +274,17 @@ impl Draft<'_> {
             }
         })
     }
-
-    /// The moment a row comes into being, and the column that holds it.
-    fn birth(&self, fan_out: &[(String, String)]) -> Birth {
-        let moments = || {
-            self.table.columns.iter().filter(|c| {
-                matches!(c.kind.name.as_str(), "timestamptz" | "timestamp")
-                    && !c.generated
-                    && c.required
-                    && c.kind.kind == TypeKind::Base
-            })
-        };
-        let named = ["created", "inserted", "occurred", "placed", "added", "recorded", "started", "sent", "time", "ts"];
-        let by_name = named.iter().find_map(|word| moments().find(|c| c.name.to_lowercase().contains(word)));
-        let column = by_name.or_else(|| moments().find(|c| c.default.is_some())).map(|c| c.name.clone());
-        let parents = fan_out.iter().filter_map(|(named, _)| self.birth_of_parent(named));
-        let parents: Vec<String> = parents.take(2).collect();
-        let text = match parents.as_slice() {
-            [] => "growth(linear)".to_owned(),
-            _ => format!("latest(growth(linear), {})", parents.join(", ")),
-        };
-        Birth { column, text }
-    }
-
-    /// `user_id.created_at`, when the parent is filled before this table and its birth is plain.
-    fn birth_of_parent(&self, column: &str) -> Option<String> {
-        let reference = super::super::plan::reference_of(self.table, column)?;
-        let order = super::keys::parents_first(self.catalog);
-        let place = |name: &str| order.iter().position(|n| *n == name);
-        if reference.table == self.name || place(&reference.table)? >= place(self.name)? {
-            return None;
-        }
-        let parent = self.catalog.tables.get(&reference.table)?;
-        if parent.has_rows || !parent.partitions.is_empty() {
-            return None;
-        }
-        let born = parent.columns.iter().find(|c| {
-            matches!(c.kind.name.as_str(), "timestamptz" | "timestamp")
-                && c.required
-                && !c.generated
-                && c.name.to_lowercase().contains("created")
-        })?;
-        is_word(column).then(|| is_word(&born.name).then(|| format!("{column}.{}", born.name)))?
-    }
 }
 
-/// When a row comes into being.
-struct Birth {
-    column: Option<String>,
-    text: String,
+/// An expression that comes before another column of the row: `column operator other`.
+fn before(other: &str, operator: &str, column: &Column) -> Option<String> {
+    let other = path(other);
+    Some(match (operator, family(&column.kind)) {
+        ("=", _) => other,
+        ("<" | "<=" | "<>", Family::Whole | Family::Fraction) => format!("{other} - 1 - uniform(0, 100)"),
+        ("<" | "<=" | "<>", Family::Moment) => format!("{other} - 1d - uniform(0, 60) * 1d"),
+        _ => return None,
+    })
 }
 
 /// The number of a row's class as a value of the column's type.
@@ -358,8 +336,10 @@ fn plain_stem(text: &str) -> &str {
     text.split(" + '-' + base36").next().unwrap_or(text)
 }
 
-fn is_word(name: &str) -> bool {
-    name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())
+/// Whether nothing but the name says which of a few values are common.
+fn is_guess(column: &Column) -> bool {
+    family(&column.kind) == Family::Text
+        && content(&column.name, &column.kind, "now").is_some_and(|text| text.contains("weights("))
 }
 
 /// A default of '' or 0 is often what an application that always gives a value has; rows that all hold it

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::classes::Classes;
-use super::{Refusal, bare, draft, held_table, keys};
+use super::{Beside, Compared, Refusal, bare, draft, held_table, keys};
 use crate::document::Placed;
 use crate::expression::Node;
 use crate::postgres::catalog::{Catalog, Column, Table};
@@ -17,17 +17,20 @@ type Said = (Placed<String>, PlacedExpr);
 /// Columns that the tables of a spec do not name, and, when it says how many rows they have, the tables it does not
 /// name. A column whose whole expression is `default` is left to the server.
 #[must_use]
-pub fn complete(given: &Spec, catalog: &Catalog, held: &Held) -> (Spec, Vec<Refusal>) {
+pub fn complete(given: &Spec, catalog: &Catalog, held: &Held, compared: &Compared) -> (Spec, Vec<Refusal>) {
     let mut refusals = Vec::new();
     let mut spec = given.clone();
     let catalog = &*leave_to_server(&mut spec, catalog, &mut refusals);
     let classes = Classes::new(catalog, &mut Vec::new());
+    let history = (given.now - given.span, given.now);
+    let mut beside = Beside { held, compared, history, said: BTreeSet::new() };
     for at in 0..spec.tables.len() {
         let table = &spec.tables[at];
         let Some((name, found)) = catalog.tables.get_key_value(bare(&table.name.value)) else { continue };
         if table.columns.is_empty() && table.fan_out.is_empty() {
             // Only the number of rows was asked for: the rest is the catalog's.
-            let (inferred, found) = draft(catalog, &classes, name, held);
+            beside.said.clear();
+            let (inferred, found) = draft(catalog, &classes, name, &beside);
             let table = &mut spec.tables[at];
             (table.columns, table.fan_out) = (inferred.columns, inferred.fan_out);
             refusals.extend(found);
@@ -37,7 +40,9 @@ pub fn complete(given: &Spec, catalog: &Catalog, held: &Held) -> (Spec, Vec<Refu
         if missing.is_empty() {
             continue;
         }
-        let (inferred, found_wrong) = draft(catalog, &classes, name, held);
+        let said = found.columns.iter().filter(|c| !missing.contains(c.name.as_str()) && !c.generated);
+        beside.said = said.map(|c| c.name.clone()).collect();
+        let (inferred, found_wrong) = draft(catalog, &classes, name, &beside);
         let wanted = |(column, _): &Said| missing.contains(column.value.as_str());
         let fans: Vec<Said> = inferred.fan_out.iter().filter(|said| wanted(said)).cloned().collect();
         let columns: Vec<Said> = inferred.columns.iter().filter(|said| wanted(said)).cloned().collect();
@@ -48,6 +53,7 @@ pub fn complete(given: &Spec, catalog: &Catalog, held: &Held) -> (Spec, Vec<Refu
         table.fan_out.extend(fans);
         table.columns.extend(columns);
     }
+    beside.said.clear();
     for name in keys::parents_first(catalog) {
         if spec.tables.iter().any(|table| bare(&table.name.value) == name) {
             continue;
@@ -55,7 +61,7 @@ pub fn complete(given: &Spec, catalog: &Catalog, held: &Held) -> (Spec, Vec<Refu
         if catalog.tables[name].has_rows {
             spec.tables.extend(held_table(name, held));
         } else if let Some(rows) = given.other_tables.as_ref().filter(|_| !catalog.tables[name].bookkeeping) {
-            let (mut table, found) = draft(catalog, &classes, name, held);
+            let (mut table, found) = draft(catalog, &classes, name, &beside);
             if table.row_count.source.text == "0" {
                 table.row_count = rows.clone();
             }

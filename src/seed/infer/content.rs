@@ -99,6 +99,7 @@ fn base(name: &str, kind: &Type, birth: &str) -> Option<String> {
         "jsonpath" => "'$.source'",
         "xml" => "'<note>' + word() + '</note>'",
         "bit" => return Some(format!("bits({})", kind.length.unwrap_or(1))),
+        "geometry" | "geography" => return spatial(kind),
         "varbit" => return Some(format!("bits({})", kind.length.unwrap_or(8))),
         "tsvector" => "words(4, 12)",
         "tsquery" => "word()",
@@ -177,6 +178,27 @@ fn moment(name: &str, birth: &str) -> String {
         return format!("{birth} + uniform(1, 90) * 1d");
     }
     format!("after({birth}, exp(30d))")
+}
+
+/// A shape of PostGIS near one of a few cities, where the coordinates are degrees; else within a square of a map.
+fn spatial(kind: &Type) -> Option<String> {
+    const CITIES: [(u32, f64, f64); 4] = [(40, 13.4, 52.5), (30, 2.35, 48.86), (20, -0.12, 51.5), (10, -73.97, 40.75)];
+    let arguments = kind.declared.split_once('(').map(|(_, rest)| rest.trim_end_matches(')'));
+    let (shape, srid) = match arguments.map(|list| list.split_once(',').unwrap_or((list, ""))) {
+        Some((shape, srid)) => (shape.trim(), srid.trim()),
+        None => ("Point", ""),
+    };
+    let shape = crate::seed::shape::Shape::read(shape).map(|_| shape)?;
+    let prefix = if matches!(srid, "" | "0") { String::new() } else { format!("'SRID={srid};' + ") };
+    let made = |x: &str, y: &str, size: &str| format!("{prefix}wkt({}, {x}, {y}, {size})", quoted(shape));
+    if kind.name == "geography" || matches!(srid, "" | "0" | "4326" | "4269" | "4258") {
+        let near = |(share, x, y): (u32, f64, f64)| {
+            let place = |at: f64, spread: f64| format!("normal({at}, {spread})");
+            format!("{} {share}%", made(&place(x, 0.12), &place(y, 0.08), "0.005"))
+        };
+        return Some(CITIES.map(near).join(" | "));
+    }
+    Some(made("uniform(400000, 600000)", "uniform(5000000, 5400000)", "250"))
 }
 
 /// A range that begins when the row came into being, or at a number.

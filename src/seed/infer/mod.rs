@@ -6,16 +6,27 @@
 mod bounds;
 mod classes;
 mod columns;
+pub mod compared;
 mod complete;
 mod content;
+pub mod evidence;
+mod hints;
+mod json;
 mod keys;
+mod lexicon;
+mod moments;
 mod sample;
+mod sums;
+mod uniques;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use compared::Compared;
 pub use complete::{complete, drop_keys_to_empty};
+pub(super) use keys::names;
 
-use super::condition::{Case, Tree, both, cases, parse};
+use super::condition::{Case, Tree};
 use super::plan::Held;
 use super::spec::{DEFAULT_SPAN, HeapOrder, PlacedExpr, Spec, TableSpec, default_now};
 use crate::diagnostic::NOWHERE;
@@ -48,7 +59,25 @@ struct Draft<'a> {
     slots: BTreeMap<String, String>,
     /// Columns whose expression is already known.
     fixed: BTreeMap<String, String>,
+    /// Columns that follow from others, by case.
+    solved: sums::Solved,
     refusals: Vec<Refusal>,
+    /// What says which values columns hold.
+    hints: BTreeMap<String, hints::Hint>,
+    /// Values that scenarios compare columns with.
+    compared: BTreeMap<String, Vec<Tree>>,
+    /// Keys of which every parent has one row at most inside these partial unique indexes.
+    each_inside: BTreeMap<String, BTreeSet<String>>,
+    /// Columns whose values tell rows inside a partial unique index from those outside.
+    told_by: BTreeSet<String>,
+    /// A partial unique index that holds one row.
+    single: Option<String>,
+    /// Columns that must be there in every row, whatever their type allows.
+    present: BTreeSet<String>,
+    /// Columns that a spec fills, which follow nothing here.
+    said: BTreeSet<String>,
+    /// First and last moment of the history.
+    history: (i64, i64),
     /// An expression that is unique and the same for every row.
     most_rows: Option<u64>,
 }
@@ -56,8 +85,10 @@ struct Draft<'a> {
 /// A spec for every table of the catalog; `rows` is the number of rows of each at scale 1.
 /// Tables that hold rows stay as they are, and others refer to them.
 #[must_use]
-pub fn whole(catalog: &Catalog, held: &Held, rows: u64) -> (Spec, Vec<Refusal>) {
+pub fn whole(catalog: &Catalog, held: &Held, compared: &Compared, rows: u64) -> (Spec, Vec<Refusal>) {
     let mut refusals = Vec::new();
+    let now = default_now();
+    let beside = Beside { held, compared, history: (now - DEFAULT_SPAN, now), said: BTreeSet::new() };
     let classes = classes::Classes::new(catalog, &mut refusals);
     let mut tables = Vec::new();
     for name in keys::parents_first(catalog) {
@@ -69,7 +100,7 @@ pub fn whole(catalog: &Catalog, held: &Held, rows: u64) -> (Spec, Vec<Refusal>) 
         if table.bookkeeping {
             continue;
         }
-        let (mut spec, found) = draft(catalog, &classes, name, held);
+        let (mut spec, found) = draft(catalog, &classes, name, &beside);
         if spec.row_count.source.text == "0" {
             spec.row_count = PlacedExpr::inferred(name, &format!("{rows} * scale"));
         }
@@ -106,11 +137,21 @@ fn held_table(name: &str, held: &Held) -> Option<TableSpec> {
     Some(TableSpec { name: named(name), row_count, flexible: false, heap_order, fan_out: Vec::new(), columns })
 }
 
+/// What decides the content of a table beside the catalog.
+struct Beside<'a> {
+    held: &'a Held,
+    compared: &'a Compared,
+    /// First and last moment of the history.
+    history: (i64, i64),
+    /// Columns of the table that a spec fills.
+    said: BTreeSet<String>,
+}
+
 fn draft<'a>(
     catalog: &'a Catalog,
     classes: &'a classes::Classes,
     name: &'a str,
-    held: &Held,
+    beside: &Beside<'_>,
 ) -> (TableSpec, Vec<Refusal>) {
     let table = &catalog.tables[name];
     let mut draft = Draft {
@@ -122,15 +163,31 @@ fn draft<'a>(
         unique: BTreeSet::new(),
         slots: BTreeMap::new(),
         fixed: BTreeMap::new(),
+        solved: sums::Solved::new(),
         refusals: Vec::new(),
+        hints: BTreeMap::new(),
+        compared: beside.compared.values(name),
+        each_inside: BTreeMap::new(),
+        told_by: BTreeSet::new(),
+        single: None,
+        present: BTreeSet::new(),
+        said: beside.said.clone(),
+        history: beside.history,
         most_rows: None,
     };
     draft.read_conditions();
+    draft.read_hints();
     draft.separate_ranges();
     draft.make_unique();
-    let fan_out = draft.fan_outs(held);
+    draft.weigh_ways();
+    draft.solve_sums();
+    let fan_out = draft.fan_outs(beside.held);
     let columns = draft.columns(&fan_out);
-    let columns = columns.iter().map(|(column, text)| placed(name, column, text)).collect();
+    let columns = columns.into_iter().map(|(column, (text, evidence))| {
+        let (column, expr) = placed(name, &column, &text);
+        (column, PlacedExpr { evidence, ..expr })
+    });
+    let columns = columns.collect();
     let fan_out = fan_out.iter().map(|(column, text)| placed(name, column, text)).collect();
     let row_count = PlacedExpr::inferred(name, &draft.most_rows.unwrap_or(0).to_string());
     let heap_order = HeapOrder::Time;
@@ -146,54 +203,6 @@ fn placed(table: &str, column: &str, text: &str) -> (Placed<String>, PlacedExpr)
 }
 
 impl Draft<'_> {
-    /// CHECKs of the table and of its domains, and the bounds of its partitions, as cases.
-    fn read_conditions(&mut self) {
-        let table = self.table;
-        if !table.partitions.is_empty() && table.partitions.iter().all(Option::is_some) {
-            let leaves: Vec<Case> =
-                table.partitions.iter().flatten().flat_map(|text| cases(&parse(text), true)).collect();
-            // A hash partition takes whatever falls to it.
-            if leaves.iter().all(|case| case.unknown.is_empty()) {
-                self.cases = bounds::joined(leaves);
-            }
-        }
-        for check in &table.checks {
-            self.narrow(&check.name, &parse(&check.expression));
-        }
-        for column in &table.columns {
-            for (name, text) in &column.kind.domain_checks {
-                let tree = renamed(&parse(text), &column.name);
-                self.narrow(name, &tree);
-            }
-        }
-        // A way that asks for NULL where the column is NOT NULL is none.
-        let may = |case: &Case| {
-            case.columns.iter().all(|(name, d)| d.null != Some(true) || table.column(name).is_none_or(|c| !c.required))
-        };
-        if self.cases.iter().any(may) {
-            self.cases.retain(may);
-        }
-        let understood = self.cases.iter().any(|case| case.unknown.is_empty());
-        if understood {
-            self.cases.retain(|case| case.unknown.is_empty());
-        }
-        self.cases.truncate(8);
-    }
-
-    fn narrow(&mut self, constraint: &str, tree: &Tree) {
-        // Whether a value is there is decided elsewhere: of `x IS NULL OR …x…` only the second half says something.
-        let tree = &match tree {
-            Tree::Or(list) => Tree::Or(list.iter().filter(|part| !is_spare(part, list)).cloned().collect()),
-            other => other.clone(),
-        };
-        let narrowed = both(&self.cases, &cases(tree, true));
-        if narrowed.is_empty() {
-            self.refuse(constraint, "nothing was found that fulfils it beside the other constraints", "COLUMN = \"…\"");
-        } else {
-            self.cases = narrowed;
-        }
-    }
-
     fn refuse(&mut self, constraint: &str, reason: &str, line: &str) {
         self.refusals.push(Refusal {
             table: self.name.to_owned(),
@@ -202,20 +211,6 @@ impl Draft<'_> {
             line: line.to_owned(),
         });
     }
-}
-
-/// `x IS NULL` beside conditions on x alone.
-fn is_spare(part: &Tree, list: &[Tree]) -> bool {
-    let Tree::IsNull(inner) = part else { return false };
-    let Tree::Column(name) = &**inner else { return false };
-    let others: Vec<Case> = list.iter().filter(|other| *other != part).flat_map(|other| cases(other, true)).collect();
-    !others.is_empty()
-        && others.iter().all(|case| {
-            case.unknown.is_empty()
-                && case.relations.is_empty()
-                && case.columns.keys().eq([name])
-                && case.columns[name].null.is_none()
-        })
 }
 
 /// VALUE of a domain's CHECK is the column.

@@ -45,6 +45,10 @@ fn call(name: &str, arguments: &[Argument], key: Key) -> Option<String> {
             out = inner()?.into_bytes();
             crate::seed::letters::lower(&mut out, 0, name == "slug");
         }
+        "upper" | "initcap" => {
+            out = inner()?.into_bytes();
+            crate::seed::letters::upper(&mut out, 0, name == "initcap");
+        }
         "fit" => {
             out = inner()?.into_bytes();
             crate::seed::letters::fit(&mut out, 0, number(1)?, number(2)?);

@@ -3,6 +3,7 @@
 use super::{Planner, TablePlan, is_held};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::postgres::catalog;
+use crate::seed::fan::FanKind;
 use crate::seed::generate::Cell;
 use crate::seed::spec::TableSpec;
 
@@ -141,6 +142,8 @@ fn visit(tables: &[TablePlan], table: usize, column: usize, states: &mut [Vec<u8
 fn read_by(tables: &[TablePlan], table: usize, cell: &Cell, found: &mut Vec<(usize, usize)>) {
     cell.visit(&mut |cell| match cell {
         Cell::Own(own) => found.push((table, *own)),
+        // An earlier row of the table, which reads one before it, and so on to the first.
+        Cell::Parent { way, .. } if way.len() == 1 && is_earlier_row(tables, table, way[0]) => {}
         Cell::Parent { way, column, .. } => {
             found.push((way.iter().fold(table, |table, fan| tables[table].fans[*fan].parent), *column));
         }
@@ -148,4 +151,9 @@ fn read_by(tables: &[TablePlan], table: usize, cell: &Cell, found: &mut Vec<(usi
         Cell::Sum(sum) => read_by(tables, sum.table, &sum.inner, found),
         _ => {}
     });
+}
+
+fn is_earlier_row(tables: &[TablePlan], table: usize, fan: usize) -> bool {
+    let fan = &tables[table].fans[fan];
+    fan.parent == table && matches!(fan.kind, FanKind::Before { .. })
 }

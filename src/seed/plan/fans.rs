@@ -1,10 +1,14 @@
 //! Fan-outs of a spec to closed forms. Must leave no two rows of what is unique together alike.
 
+use std::sync::Arc;
+
+use super::ways::{among, is_each, is_null};
 use super::{Planner, reference_of};
 use crate::diagnostic::Diagnostic;
 use crate::expression::distribution::{Z95, number};
 use crate::expression::{Argument, Expr, Key, Node, Permutation, Ranks, Value, Zipf};
 use crate::postgres::catalog;
+use crate::seed::cases::Cases;
 use crate::seed::fan::{Fan, FanKind};
 use crate::seed::growth::Growth;
 use crate::seed::spec::{PlacedExpr, TableSpec};
@@ -13,7 +17,17 @@ use crate::seed::spec::{PlacedExpr, TableSpec};
 struct Said<'e> {
     null_share: f64,
     absent: Option<Vec<bool>>,
+    /// The first way that has parents.
     expr: &'e Expr,
+    /// All of them, where it is by case.
+    arms: Option<&'e [Argument]>,
+}
+
+/// How rows are given parents, and what keeps to that.
+struct Drawn {
+    kind: FanKind,
+    low: u64,
+    other_than: Option<usize>,
 }
 
 /// One digit of a combination that stands once, as the spec says it.
@@ -54,6 +68,7 @@ impl Planner<'_> {
             }
         }
         if fans.len() == spec.fan_out.len() {
+            self.order_up(table, found, &mut fans);
             self.pair_up(table, found, &mut fans);
         }
         fans
@@ -67,13 +82,69 @@ impl Planner<'_> {
         reference: &catalog::Reference,
         source: &PlacedExpr,
     ) -> Result<Fan, Diagnostic> {
-        let Said { null_share, absent, expr } = said(&source.expr)?;
-        let absent = absent.map(|absent| (self.cases(table, absent.len()), absent));
-        let (rows, parents) = (self.rows[table], self.rows[parent]);
+        let Said { null_share, absent, expr, arms } = said(&source.expr)?;
+        let parents = self.rows[parent];
         let key = self.column_key(table, column).named("fan-out");
-        if parents == 0 && 0 < rows {
+        if parents == 0 && self.rows[table] > 0 {
             return Err(Diagnostic::at(expr.span.clone(), "the parent table has no rows at this scale"));
         }
+        let cases = arms.map(|arms| self.cases(table, arms)).transpose()?;
+        let mut spread = self.spread(table, parent, column, expr, key)?;
+        if let (Some(arms), Some(cases)) = (arms, &cases)
+            && arms.iter().any(|arm| !is_null(&arm.value) && arm.value.node != expr.node)
+        {
+            spread.kind = self.by_case(table, parent, (column, key), arms, cases)?;
+        }
+        let absent = cases.zip(absent);
+        let columns = reference.columns.iter().cloned().zip(reference.targets.iter().cloned()).collect();
+        let Drawn { kind, low, other_than } = spread;
+        Ok(Fan {
+            columns,
+            parent,
+            parents,
+            low,
+            kind,
+            null_share,
+            absent,
+            other_than,
+            key,
+            null_key: key.named("null"),
+        })
+    }
+
+    /// Each case spreads its rows in a way of its own.
+    fn by_case(
+        &self,
+        table: usize,
+        parent: usize,
+        (column, key): (&str, Key),
+        arms: &[Argument],
+        cases: &Cases,
+    ) -> Result<FanKind, Diagnostic> {
+        let set: Arc<[bool]> = among(arms, is_each).into();
+        let kind = |arm: &Argument| {
+            let expr = &arm.value;
+            if is_null(expr) {
+                return Ok(None);
+            }
+            if !is_each(expr) {
+                return Ok(Some(Box::new(self.spread(table, parent, column, expr, key)?.kind)));
+            }
+            let needed = cases.places_among(self.rows[table], &set);
+            if needed > self.rows[parent] {
+                let message = format!(
+                    "`each` gives {needed} rows a parent of their own, but there are only {}",
+                    self.rows[parent]
+                );
+                return Err(Diagnostic::at(expr.span.clone(), message));
+            }
+            Ok(Some(Box::new(FanKind::EachAmong(cases.clone(), Arc::clone(&set)))))
+        };
+        Ok(FanKind::ByCase(cases.clone(), arms.iter().map(kind).collect::<Result<_, _>>()?))
+    }
+
+    fn spread(&self, table: usize, parent: usize, column: &str, expr: &Expr, key: Key) -> Result<Drawn, Diagnostic> {
+        let (rows, parents) = (self.rows[table], self.rows[parent]);
         let mut other_than = None;
         let mut low = 0;
         let kind = match &expr.node {
@@ -114,19 +185,7 @@ impl Planner<'_> {
                 self.draw(expr, Some(table), parent, low, key)?
             }
         };
-        let columns = reference.columns.iter().cloned().zip(reference.targets.iter().cloned()).collect();
-        Ok(Fan {
-            columns,
-            parent,
-            parents,
-            low,
-            kind,
-            null_share,
-            absent,
-            other_than,
-            key,
-            null_key: key.named("null"),
-        })
+        Ok(Drawn { kind, low, other_than })
     }
 
     /// A skewed draw among the rows of a parent; of those already born when rows of `table` grow and the parent does.
@@ -138,7 +197,7 @@ impl Planner<'_> {
         low: u64,
         key: Key,
     ) -> Result<FanKind, Diagnostic> {
-        let said = spread(expr)?;
+        let said = skew(expr)?;
         let parents = self.rows[parent] - low;
         if parents == 0 && table.is_some_and(|table| self.first(table) < self.rows[table]) {
             return Err(Diagnostic::at(expr.span.clone(), "no parents come to the rows that are there")
@@ -288,13 +347,15 @@ impl Planner<'_> {
             if spec.flexible && self.rows[parent] == 0 && parent != table {
                 bounds.push((0, format!("`{}` has no parents", column.value)));
             }
-            if spec.flexible && path_text(said.expr).as_deref() == Some("each") {
+            let all_each =
+                said.arms.is_none_or(|arms| arms.iter().all(|arm| is_each(&arm.value) || is_null(&arm.value)));
+            if spec.flexible && is_each(said.expr) && all_each {
                 bounds.push((self.rows[parent], format!("`{}` is unique", column.value)));
             }
         }
         for (name, digit) in digits_of(spec) {
             let (slots, _) = self.slots(table, &digit.group, &name);
-            let capacity = slots.capacity();
+            let capacity = self.pairs_in_order(table, &digit.group).unwrap_or_else(|| slots.capacity());
             bounds.push((capacity, format!("the columns of `{}` are unique together", digit.group)));
         }
         for (column, source) in &spec.columns {
@@ -339,11 +400,11 @@ fn said(expr: &Expr) -> Result<Said<'_>, Diagnostic> {
         Node::Call(name, arms) if name == "cases" => {
             let absent: Vec<bool> = arms.iter().map(|arm| is_null(&arm.value)).collect();
             match arms.iter().find(|arm| !is_null(&arm.value)) {
-                Some(arm) => Ok(Said { absent: Some(absent), ..said(&arm.value)? }),
+                Some(arm) => Ok(Said { absent: Some(absent), arms: Some(arms), ..said(&arm.value)? }),
                 None => Err(Diagnostic::at(expr.span.clone(), "at least one case needs a parent")),
             }
         }
-        _ => Ok(Said { null_share: 0.0, absent: None, expr }),
+        _ => Ok(Said { null_share: 0.0, absent: None, expr, arms: None }),
     }
 }
 
@@ -361,11 +422,7 @@ pub(super) fn may_miss(source: &PlacedExpr) -> bool {
         }
         _ => false,
     };
-    said.null_share > 0.0 || said.absent.is_some() || first_has_none
-}
-
-fn is_null(expr: &Expr) -> bool {
-    path_text(expr).as_deref() == Some("null")
+    said.null_share > 0.0 || said.absent.is_some_and(|absent| absent.contains(&true)) || first_has_none
 }
 
 fn path_text(expr: &Expr) -> Option<String> {
@@ -434,7 +491,7 @@ struct Spread {
 }
 
 /// `zipf(s 1.1, max 400, none 15%, latest)`, `lognormal(median 3, p95 20)`, `uniform()`.
-fn spread(expr: &Expr) -> Result<Spread, Diagnostic> {
+fn skew(expr: &Expr) -> Result<Spread, Diagnostic> {
     let Node::Call(name, arguments) = &expr.node else { return Err(bad_fan(expr)) };
     let mut said = Spread { ranks: Ranks::Zipf(Zipf::new(0.0, 1)), max: None, none: 0.0, latest: false };
     let (mut median, mut p95) = (None, None);

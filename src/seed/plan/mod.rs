@@ -2,15 +2,17 @@
 
 mod checks;
 pub(super) mod fans;
+mod order;
 mod pairs;
 mod slots;
+pub(super) mod ways;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::births::{self, Births};
 use super::compile::Place;
-use super::fan::{Cases, Fan};
+use super::fan::Fan;
 use super::generate::Cell;
 use super::growth::{Curve, Growth, Rate, Shape};
 use super::spec::{HeapOrder, Spec, TableSpec, row_count};
@@ -171,7 +173,13 @@ pub fn plan_on(
     let start = planner.start();
     births::keep(&mut made);
     births::keep_sums(&made);
-    Ok(Plan { tables: made, start, span: spec.span, base: base.map(Box::new) })
+    let plan = Plan { tables: made, start, span: spec.span, base: base.map(Box::new) };
+    let problems = plan.settle_orders().into_iter().map(|(table, why)| {
+        let name = &spec.tables[table].name;
+        Diagnostic::at(name.span.clone(), format!("`{}` has too many rows: {why}", name.value))
+    });
+    let problems: Vec<Diagnostic> = problems.collect();
+    if problems.is_empty() { Ok(plan) } else { Err(problems) }
 }
 
 /// A column that will be written, and by what.
@@ -252,11 +260,6 @@ impl<'a> Planner<'a> {
     /// The stream of values that are the same in every column.
     pub(super) fn shared_key(&self) -> Key {
         self.root.named("shared")
-    }
-
-    /// The stream that chooses a row's case, one for all columns of a table.
-    pub(super) fn cases(&self, table: usize, count: usize) -> Cases {
-        Cases { key: self.root.named(&self.spec.tables[table].name.value).named("case"), count: count as u64 }
     }
 
     /// The stream of a table's walks through a state machine.
