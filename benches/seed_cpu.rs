@@ -74,7 +74,8 @@ async fn measure(url: &str, quick: bool) -> Vec<Measured> {
     let catalog = catalog::read(&mut connection).await.expect("the catalog");
     let text = std::fs::read_to_string(root.join("seed/learning.toml")).expect("the platform's spec");
     let held = plan::Held::new();
-    let (spec, _) = infer::complete(&spec::parse_spec(&text).expect("a spec"), &catalog, &held, &infer::Compared::default());
+    let (spec, _) =
+        infer::complete(&spec::parse_spec(&text).expect("a spec"), &catalog, &held, &infer::Compared::default());
     let scale = if quick { 0.01 } else { 0.3 };
     let plan = Arc::new(plan::plan(&spec, &catalog, &held, scale, Seed(42)).expect("a plan"));
     let pid = scalar(&mut connection, "SELECT pg_backend_pid()").await;

@@ -7,15 +7,19 @@ use std::sync::Arc;
 use super::cases::Cases;
 use super::fan::{Fan, Parents};
 use super::growth::Growth;
-use super::letters::{base36, digits, element, fit, hex, lower, upper, words};
+use super::letters::{base36, digits, element, fit, hex, ip, lower, upper, words};
+use super::lists::List;
+use super::object;
 use super::pattern::Pattern;
+use super::phrase::Phrase;
+use super::place::{self, Field};
 use super::plan::Plan;
 use super::pools::Pool;
 use super::shape::Shape;
 use super::slots::Slots;
 use super::state::{Machine, Want};
 use super::sum::Sum;
-use crate::expression::{Distribution, Key, SqlType, Value, Weights, power};
+use crate::expression::{Distribution, Key, Permutation, SqlType, Value, Weights, power};
 
 /// How one cell is made.
 #[derive(Debug, Clone)]
@@ -109,6 +113,22 @@ pub enum Cell {
     Shape(Arc<Shape>, Box<[Cell; 2]>, f64),
     /// An element, a bound or a field, as its type holds it: there is no column to do it.
     Typed(Box<Cell>, SqlType),
+    /// A text of a kind.
+    Phrase(Key, &'static Phrase),
+    /// A text of a kind that no other row has.
+    OwnPhrase(Arc<Permutation>, &'static Phrase),
+    /// So many sentences of a kind.
+    Prose(Key, &'static Phrase, u64, u64),
+    /// A column of the entry of a list with the row's number.
+    Listed(&'static List, usize),
+    /// A field of the row's place on earth, in the country that an expression names.
+    Place(Key, Field, Option<Box<Cell>>),
+    /// An address of the fourth version of IP that may be public.
+    Ip(Key),
+    /// An object of JSON; members that are NULL are left out.
+    Object(Vec<(String, Cell)>),
+    /// An array of JSON: so many of the elements, at least.
+    List(Key, usize, Vec<Cell>),
     /// So many random bytes, in hexadecimal digits.
     Hex(Key, u64),
     /// So many random digits of a base up to 10.
@@ -164,11 +184,14 @@ impl Cell {
             | Self::Concat(cells)
             | Self::Cases(_, cells)
             | Self::Array(_, _, cells)
+            | Self::List(_, _, cells)
             | Self::Composite(cells) => {
                 for cell in cells {
                     cell.visit(seen);
                 }
             }
+            Self::Object(members) => members.iter().for_each(|(_, cell)| cell.visit(seen)),
+            Self::Place(_, _, Some(country)) => country.visit(seen),
             Self::By(subject, arms, otherwise) => {
                 subject.visit(seen);
                 for (_, cell) in arms {
@@ -245,10 +268,15 @@ impl Plan {
         self.text(&self.tables[table].columns[column].cell, &Row { table, row, known, parents }, out)
     }
 
+    /// The row's number, beside rows of somebody else.
+    fn number(&self, at: &Row<'_, '_>) -> u64 {
+        at.row + self.tables[at.table].above
+    }
+
     fn eval<'p>(&'p self, cell: &'p Cell, at: &Row<'_, 'p>) -> Value<'p> {
         match cell {
             Cell::Const(value) => value.borrowed(),
-            Cell::Row => Value::Int((at.row + self.tables[at.table].above) as i64 + 1),
+            Cell::Row => Value::Int(self.number(at) as i64 + 1),
             Cell::Own(column) => match at.known.get(*column) {
                 Some(value) => value.clone(),
                 None => self.column(*column, at),
@@ -291,6 +319,11 @@ impl Plan {
             Cell::Pool(key, pool) => Value::Text(Cow::Borrowed(pool.pick(key.cell(at.row)))),
             Cell::Local(key, pool, locale) => {
                 Value::Text(Cow::Borrowed(pool.pick_in(&self.eval(locale, at).to_text(), key.cell(at.row))))
+            }
+            Cell::Listed(list, column) => Value::Text(Cow::Borrowed(list.get(*column, self.number(at)))),
+            Cell::Place(key, field, None) => place::of(*key, at.row, *field, None),
+            Cell::Place(key, field, Some(country)) => {
+                place::of(*key, at.row, *field, Some(&self.eval(country, at).to_text()))
             }
             Cell::Step(inner, step) => match self.eval(inner, at).number() {
                 Some(number) => Value::Float(power::round(number / step) as f64 * step),
@@ -409,7 +442,7 @@ impl Plan {
                 return found;
             }
             Cell::Pattern(key, pattern, each) => {
-                let row = at.row + self.tables[at.table].above;
+                let row = self.number(at);
                 out.extend_from_slice(pattern.text(*key, row, *each).as_bytes());
             }
             Cell::Range(low, high) => {
@@ -434,6 +467,15 @@ impl Plan {
                 };
                 shape.write(x, y, *size, out);
             }
+            Cell::Phrase(key, phrase) => phrase.append(*key, at.row, out),
+            Cell::OwnPhrase(order, phrase) => phrase.append_own(order, self.number(at), out),
+            Cell::Prose(key, phrase, low, high) => phrase.append_prose(*key, (*low, *high), at.row, out),
+            Cell::Ip(key) => ip(key.cell(at.row), out),
+            Cell::Object(members) => self.object(members, at, out),
+            Cell::List(key, low, cells) => {
+                let count = low + key.below(at.row, (cells.len() - low + 1) as u64) as usize;
+                self.list(&cells[..count], at, out);
+            }
             Cell::Hex(key, bytes) => hex(key.numbered(at.row), *bytes as usize * 2, out),
             Cell::Digits(key, count, base) => digits(key.numbered(at.row), *count, *base, out),
             Cell::Base36(inner) => base36(self.eval(inner, at).whole().unwrap_or(0).unsigned_abs(), out),
@@ -444,6 +486,72 @@ impl Plan {
             }
         }
         true
+    }
+
+    fn object<'p>(&'p self, members: &'p [(String, Cell)], at: &Row<'_, 'p>, out: &mut Vec<u8>) {
+        out.push(b'{');
+        let first = out.len();
+        for (name, cell) in members {
+            let before = out.len();
+            if before != first {
+                out.extend_from_slice(b", ");
+            }
+            let begin = object::begin_text(out);
+            out.extend_from_slice(name.as_bytes());
+            object::end_text(begin, out);
+            out.extend_from_slice(b": ");
+            if !self.part(cell, at, out) {
+                out.truncate(before);
+            }
+        }
+        out.push(b'}');
+    }
+
+    fn list<'p>(&'p self, cells: &'p [Cell], at: &Row<'_, 'p>, out: &mut Vec<u8>) {
+        out.push(b'[');
+        let first = out.len();
+        for cell in cells {
+            let before = out.len();
+            if before != first {
+                out.extend_from_slice(b", ");
+            }
+            if !self.part(cell, at, out) {
+                out.truncate(before);
+            }
+        }
+        out.push(b']');
+    }
+
+    /// Appends a member or an element of JSON; false when it is NULL. Texts go straight into the buffer.
+    fn part<'p>(&'p self, cell: &'p Cell, at: &Row<'_, 'p>, out: &mut Vec<u8>) -> bool {
+        match cell {
+            Cell::Object(_) | Cell::List(..) => self.text(cell, at, out),
+            Cell::Choice(key, weights, cells) => self.part(&cells[weights.choose(key.cell(at.row))], at, out),
+            Cell::By(subject, arms, otherwise) => self.part(self.arm(subject, arms, otherwise, at), at, out),
+            Cell::Cases(cases, cells) => self.part(&cells[cases.of(at.row)], at, out),
+            Cell::Words(..)
+            | Cell::Join(_)
+            | Cell::Concat(_)
+            | Cell::Lower { .. }
+            | Cell::Fit(..)
+            | Cell::Pattern(..)
+            | Cell::Phrase(..)
+            | Cell::OwnPhrase(..)
+            | Cell::Prose(..)
+            | Cell::Ip(_)
+            | Cell::Hex(..)
+            | Cell::Digits(..)
+            | Cell::Base36(_) => {
+                let begin = object::begin_text(out);
+                if !self.text(cell, at, out) {
+                    out.truncate(begin - 1);
+                    return false;
+                }
+                object::end_text(begin, out);
+                true
+            }
+            other => object::append(&self.eval(other, at), out),
+        }
     }
 
     fn elements<'p>(&'p self, ends: [u8; 2], cells: &'p [Cell], null: &str, at: &Row<'_, 'p>, out: &mut Vec<u8>) {

@@ -53,6 +53,21 @@ pub(super) fn base36(mut number: u64, out: &mut Vec<u8>) {
     }
 }
 
+/// First numbers of addresses that are given out to the public.
+const PUBLIC: [u8; 24] =
+    [23, 31, 37, 46, 62, 77, 79, 81, 83, 86, 87, 91, 93, 95, 104, 109, 145, 151, 176, 178, 185, 188, 195, 212];
+
+/// An address of the fourth version of IP.
+pub(super) fn ip(bits: u64, out: &mut Vec<u8>) {
+    let parts = [u64::from(PUBLIC[(bits % 24) as usize]), bits >> 16 & 255, bits >> 24 & 255, (bits >> 32) % 254 + 1];
+    for (place, part) in parts.into_iter().enumerate() {
+        if place != 0 {
+            out.push(b'.');
+        }
+        Value::Int(part as i64).append_text(out);
+    }
+}
+
 /// Words with a space between them, four from each value of the stream.
 pub(super) fn words(key: Key, low: u64, high: u64, row: u64, out: &mut Vec<u8>) {
     let count = low + key.below(row, high - low + 1);

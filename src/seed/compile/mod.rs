@@ -1,6 +1,7 @@
 //! Expressions of a dataset spec to cells: what a column will hold, compiled once. Must find every mistake here.
 
 mod across;
+mod made;
 
 use std::sync::Arc;
 
@@ -116,6 +117,9 @@ impl Planner<'_> {
                 }
                 _ => wrong("only names, companies and cities have locales, such as first_name(locale)"),
             };
+        }
+        if let Some(made) = self.made(name, arguments, expr, place) {
+            return made;
         }
         match (name, arguments) {
             ("row", []) => Ok(Cell::Row),
@@ -344,6 +348,13 @@ fn combined(operator: char, left: Cell, right: Cell) -> Cell {
                 | Cell::Hex(..)
                 | Cell::Digits(..)
                 | Cell::Base36(_)
+                | Cell::Phrase(..)
+                | Cell::OwnPhrase(..)
+                | Cell::Prose(..)
+                | Cell::Listed(..)
+                | Cell::Ip(_)
+                | Cell::Object(_)
+                | Cell::List(..)
         )
     };
     match (operator, left, right) {
@@ -393,8 +404,10 @@ fn read_pattern(arguments: &[Argument]) -> Option<Result<Pattern, String>> {
 /// How many rows a pattern that gives each its own text is good for.
 pub(super) fn pattern_capacity(expr: &Expr) -> Option<u64> {
     let Node::Call(name, arguments) = &expr.node else { return None };
-    let pattern = (name == "unique_pattern").then(|| read_pattern(arguments))??;
-    pattern.ok().map(|p| p.capacity())
+    if name != "unique_pattern" {
+        return made::capacity(expr);
+    }
+    read_pattern(arguments)?.ok().map(|p| p.capacity())
 }
 
 fn weights(arguments: &[Argument], place: &mut Place<'_>) -> Result<Cell, Diagnostic> {
@@ -437,7 +450,7 @@ fn check_label(label: &str, expr: &Expr, labels: &[String]) -> Result<(), Diagno
 }
 
 fn unknown_call(name: &str, expr: &Expr) -> Diagnostic {
-    const OTHERS: [&str; 36] = [
+    const OTHERS: [&str; 44] = [
         "wkt",
         "upper",
         "initcap",
@@ -474,6 +487,14 @@ fn unknown_call(name: &str, expr: &Expr) -> Diagnostic {
         "digits",
         "bits",
         "base36",
+        "phrase",
+        "unique_phrase",
+        "prose",
+        "listed",
+        "place",
+        "ip",
+        "json",
+        "list",
     ];
     let known = OTHERS.into_iter().chain(Distribution::NAMES).chain(Pool::NAMES.iter().map(|(name, _)| *name));
     let known: Vec<&str> = known.collect();

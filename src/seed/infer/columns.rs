@@ -2,7 +2,7 @@
 
 use super::Draft;
 use super::bounds::within;
-use super::content::{Family, content, family, quoted};
+use super::content::{Family, content_in, family, quoted};
 use super::evidence::Evidence;
 use super::keys::{EACH, path};
 use super::moments::Birth;
@@ -80,7 +80,7 @@ impl Draft<'_> {
         let start = birth.column.as_deref().map_or("growth(linear)".to_owned(), path);
         let (made, follows) = match self.moment_after(column, &start) {
             Some((text, after)) => (Some(text), Some(after)),
-            None => (content(name, &column.kind, &start), None),
+            None => (content_in(self.table, name, &column.kind, &start), None),
         };
         let Some(text) = made else {
             if column.required && column.default.is_none() {
@@ -202,7 +202,7 @@ impl Draft<'_> {
         let kind = &column.kind;
         let domain = self.domain(&column.name);
         if let TypeKind::Range(_) | TypeKind::Array(_) = &kind.kind {
-            let text = different_parts(kind).or_else(|| content(&column.name, kind, "now"))?;
+            let text = different_parts(kind).or_else(|| content_in(self.table, &column.name, kind, "now"))?;
             if text.contains("row()") {
                 return Some(text);
             }
@@ -244,7 +244,7 @@ impl Draft<'_> {
             "text" | "varchar" | "bpchar" | "citext" | "name" => {
                 if let Some(pattern) = &domain.pattern {
                     let roomy = most.is_none_or(|most| most >= 24);
-                    let text = content(&column.name, kind, "now").filter(|_| roomy);
+                    let text = content_in(self.table, &column.name, kind, "now").filter(|_| roomy);
                     let made = text.map(|text| separate(&text, most, column));
                     match made.filter(|made| super::sample::accepts(pattern, made)) {
                         Some(made) => made,
@@ -257,7 +257,7 @@ impl Draft<'_> {
                     let letters = if domain.letters == Some(Letters::Upper) { "[A-Z0-9]" } else { "[a-z0-9]" };
                     format!("unique_pattern('{letters}{{{}}}', mixed)", length.min(fewest.max(12)))
                 } else {
-                    let made = separate(&content(&column.name, kind, "now")?, most, column);
+                    let made = separate(&content_in(self.table, &column.name, kind, "now")?, most, column);
                     match domain.letters {
                         Some(Letters::Upper) => format!("upper({made})"),
                         Some(Letters::Initcap) => format!("initcap({made})"),
@@ -339,7 +339,7 @@ fn plain_stem(text: &str) -> &str {
 /// Whether nothing but the name says which of a few values are common.
 fn is_guess(column: &Column) -> bool {
     family(&column.kind) == Family::Text
-        && content(&column.name, &column.kind, "now").is_some_and(|text| text.contains("weights("))
+        && super::content::content(&column.name, &column.kind, "now").is_some_and(|text| text.contains("weights("))
 }
 
 /// A default of '' or 0 is often what an application that always gives a value has; rows that all hold it

@@ -1,6 +1,10 @@
 //! What a column probably holds, by its name and type, as an expression of the spec language. Must know no constraint.
 
-use crate::postgres::catalog::{Type, TypeKind};
+use super::documents::document;
+use super::numbers::{fraction, whole};
+use super::texts::text;
+use super::theme::{Theme, singular, theme, words};
+use crate::postgres::catalog::{Column, Table, Type, TypeKind};
 
 /// The family of values a type belongs to: decides which constraints mean something for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +31,79 @@ pub(super) fn family(kind: &Type) -> Family {
     }
 }
 
-/// An expression for a column, or `None` when nothing is known of its type.
+/// A column by its name, with what stands beside it.
+pub(super) struct Named<'t> {
+    /// Its table; `None` for a part of a value that stands alone.
+    pub(super) table: Option<&'t Table>,
+    /// What the table is about.
+    pub(super) theme: Theme,
+    /// Its name in lower case.
+    pub(super) name: String,
+    /// The words of its name in lower case.
+    pub(super) words: Vec<String>,
+}
+
+impl<'t> Named<'t> {
+    pub(super) fn new(table: Option<&'t Table>, name: &str) -> Self {
+        let theme = table.map_or(Theme::Other, |table| theme(&table.name));
+        Self { table, theme, name: name.to_lowercase(), words: words(name) }
+    }
+
+    /// Whether the name holds one of these words, which may be several: `first name`.
+    pub(super) fn has(&self, wanted: &[&str]) -> bool {
+        let joined = format!(" {} ", self.words.join(" "));
+        let plain = self.words.concat();
+        wanted.iter().any(|wanted| {
+            joined.contains(&format!(" {wanted} ")) || wanted.contains(' ') && plain.contains(&wanted.replace(' ', ""))
+        })
+    }
+
+    /// Whether the whole name is one of these.
+    pub(super) fn is(&self, wanted: &[&str]) -> bool {
+        wanted.contains(&self.words.join(" ").as_str())
+    }
+
+    /// Whether the name ends in one of these words.
+    pub(super) fn ends(&self, wanted: &[&str]) -> bool {
+        self.words.last().is_some_and(|last| wanted.contains(&last.as_str()))
+    }
+
+    /// A column beside it that always has a value and whose name is one of these, as a path.
+    pub(super) fn beside(&self, wanted: &[&str]) -> Option<String> {
+        let of = |column: &&Column| {
+            column.required && !column.generated && words(&column.name).join(" ") != self.words.join(" ")
+        };
+        let columns = || self.table.into_iter().flat_map(|table| &table.columns).filter(of);
+        let named = |wanted: &&str| columns().find(|column| words(&column.name).join(" ") == **wanted);
+        wanted.iter().find_map(named).map(|column| super::keys::path(&column.name))
+    }
+
+    /// Whether a column beside it has one of these words.
+    pub(super) fn stands_beside(&self, wanted: &[&str]) -> bool {
+        let columns = || self.table.into_iter().flat_map(|table| &table.columns);
+        columns().any(|column| words(&column.name).iter().any(|word| wanted.contains(&word.as_str())))
+    }
+}
+
+/// An expression for a value of a type that stands alone, or `None` when nothing is known of its type.
 /// `birth` is the moment the row came into being.
 pub(super) fn content(name: &str, kind: &Type, birth: &str) -> Option<String> {
-    let name = name.to_lowercase();
+    of_named(&Named::new(None, name), kind, birth)
+}
+
+/// An expression for a column of a table.
+pub(super) fn content_in(table: &Table, name: &str, kind: &Type, birth: &str) -> Option<String> {
+    of_named(&Named::new(Some(table), name), kind, birth)
+}
+
+fn of_named(named: &Named<'_>, kind: &Type, birth: &str) -> Option<String> {
     Some(match &kind.kind {
         TypeKind::Enum(labels) if labels.is_empty() => return None,
         TypeKind::Enum(labels) => weighted(labels),
-        TypeKind::Array(element) => format!("array({}, 1, 4)", super::bounds::part(&name, element, birth)?),
+        TypeKind::Array(element) => {
+            let one = named.words.iter().map(|word| singular(word)).collect::<Vec<_>>().join("_");
+            format!("array({}, 1, 4)", super::bounds::part(&one, element, birth)?)
+        }
         TypeKind::Range(subtype) => range(subtype, birth)?,
         TypeKind::Multirange(subtype) => format!("'{{' + {} + '}}'", range(subtype, birth)?),
         TypeKind::Composite(fields) => {
@@ -42,7 +111,7 @@ pub(super) fn content(name: &str, kind: &Type, birth: &str) -> Option<String> {
                 fields.iter().map(|(name, kind)| super::bounds::part(name, kind, birth)).collect();
             format!("composite({})", fields?.join(", "))
         }
-        TypeKind::Base => base(&name, kind, birth)?,
+        TypeKind::Base => base(named, kind, birth)?,
     })
 }
 
@@ -57,53 +126,36 @@ pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-fn base(name: &str, kind: &Type, birth: &str) -> Option<String> {
-    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    let is = |words: &[&str]| words.contains(&name);
+fn base(named: &Named<'_>, kind: &Type, birth: &str) -> Option<String> {
     let fixed = match kind.name.as_str() {
-        "int2" | "int4" | "int8" | "oid" => match () {
-            () if has(&["position", "sort", "rank", "ordinal", "line_no", "priority", "level"]) => "uniform(1, 20)",
-            () if has(&["quantity", "qty", "count", "total"]) => "1 + exp(3)",
-            () if has(&["percent", "progress", "score"]) => "uniform(0, 100)",
-            () if has(&["year"]) => "uniform(2015, 2026)",
-            () if is(&["age"]) => "uniform(18, 80)",
-            () if has(&["duration", "seconds", "size", "bytes", "length"]) => "lognormal(median 300, p95 5000)",
-            () if has(&["amount", "price", "cents"]) => "lognormal(median 2900, p95 19000)",
-            () if has(&["version", "attempt", "retry"]) => "1 + exp(1)",
-            () => "uniform(1, 1000)",
-        },
-        "float4" | "float8" | "numeric" | "money" => match () {
-            () if has(&["latitude"]) || is(&["lat"]) => "uniform(-85, 85)",
-            () if has(&["longitude"]) || is(&["lng", "lon"]) => "uniform(-180, 180)",
-            () if has(&["rate", "ratio", "share", "probability", "discount"]) => "uniform(0, 1)",
-            () if has(&["percent", "progress", "score"]) => "uniform(0, 100)",
-            () if has(&["quantity", "qty"]) => "1 + exp(3)",
-            () => "lognormal(median 39, p95 180)",
-        },
+        "int2" | "int4" | "int8" | "oid" => return Some(whole(named)),
+        "float4" | "float8" | "numeric" | "money" => return Some(fraction(named)),
         "bool" => match () {
-            () if has(&["active", "enabled", "verified", "visible", "public"]) => "weights(true 90, false 10)",
+            () if named.has(&["active", "enabled", "verified", "visible", "public", "published", "available"]) => {
+                "weights(true 90, false 10)"
+            }
             () => "weights(false 85, true 15)",
         },
-        "text" | "varchar" | "bpchar" | "citext" | "name" => return Some(text(name, kind)),
+        "text" | "varchar" | "bpchar" | "citext" | "name" => return Some(text(named, kind)),
         "char" => "'a'",
         "bytea" => "'\\x' + hex(24)",
         "uuid" => "uuid()",
-        "date" | "timestamp" | "timestamptz" => return Some(moment(name, birth)),
+        "date" | "timestamp" | "timestamptz" => return Some(moment(&named.name, birth)),
         "time" | "interval" => "uniform(0, 86399) * 1s",
         "timetz" => "'1' + digits(1) + ':3' + digits(1) + ':00+00'",
-        "inet" => "'10.1' + digits(1) + '.1' + digits(1) + '.1' + digits(2)",
+        "inet" => "ip()",
         "cidr" => "'10.1' + digits(1) + '.1' + digits(1) + '.0/24'",
         "macaddr" => "pattern('02(:[0-9a-f][0-9a-f]){5}')",
         "macaddr8" => "pattern('02(:[0-9a-f][0-9a-f]){7}')",
-        "json" | "jsonb" => r#"'{"source": "' + word() + '", "n": ' + digits(1) + '}'"#,
+        "json" | "jsonb" => return Some(document(named, birth)),
         "jsonpath" => "'$.source'",
-        "xml" => "'<note>' + word() + '</note>'",
+        "xml" => "'<note>' + prose(note, 1, 1) + '</note>'",
         "bit" => return Some(format!("bits({})", kind.length.unwrap_or(1))),
         "geometry" | "geography" => return spatial(kind),
         "varbit" => return Some(format!("bits({})", kind.length.unwrap_or(8))),
         "tsvector" => "words(4, 12)",
         "tsquery" => "word()",
-        "hstore" => "'source=>' + word()",
+        "hstore" => "'source=>' + weights(web 55, mobile 25, api 12, import 8)",
         "ltree" => "word() + '.' + word()",
         "lquery" => "'*.' + word()",
         "point" => "'(' + digits(2) + ',' + digits(2) + ')'",
@@ -119,54 +171,6 @@ fn base(name: &str, kind: &Type, birth: &str) -> Option<String> {
         _ => return None,
     };
     Some(fixed.to_owned())
-}
-
-fn text(name: &str, kind: &Type) -> String {
-    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    let is = |words: &[&str]| words.contains(&name);
-    let made = match () {
-        () if has(&["email"]) => "slug(first_name()) + '.' + slug(last_name()) + '.' + base36(row()) + '@example.com'",
-        () if has(&["password", "digest", "hash", "checksum", "signature"]) => "hex(20)",
-        () if has(&["token", "secret", "api_key", "fingerprint"]) => "hex(16)",
-        () if has(&["username", "login", "nickname", "handle"]) => "slug(first_name()) + base36(row())",
-        () if has(&["first_name", "firstname", "given_name"]) => "first_name()",
-        () if has(&["last_name", "lastname", "surname", "family_name"]) => "last_name()",
-        () if has(&["full_name", "display_name", "author", "customer_name", "contact"]) => {
-            "first_name() + ' ' + last_name()"
-        }
-        () if has(&["company", "organization", "organisation", "vendor", "supplier"]) => "company()",
-        () if has(&["phone", "mobile", "fax"]) => "'+1555' + digits(7)",
-        () if has(&["url", "website", "href", "link"]) => "'https://example.com/' + word() + '/' + base36(row())",
-        () if has(&["slug", "permalink"]) => "slug(title()) + '-' + base36(row())",
-        () if has(&["country"]) => "weights(US 40, DE 12, GB 12, IN 12, FR 8, BR 8, CA 5, JP 3)",
-        () if has(&["currency"]) => "weights(USD 60, EUR 25, GBP 10, JPY 5)",
-        () if has(&["locale", "language", "lang"]) => "weights(en 65, de 12, fr 9, pt 8, ja 6)",
-        () if has(&["timezone", "time_zone"]) => "weights('UTC' 40, 'Europe/Berlin' 25, 'America/New_York' 35)",
-        () if has(&["city", "town"]) => "city()",
-        () if has(&["street", "address", "line1"]) => "street()",
-        () if has(&["postal", "zip", "postcode"]) => "digits(5)",
-        () if has(&["state", "status"]) => "weights(active 70, pending 15, closed 10, failed 5)",
-        () if is(&["type", "kind", "category"]) || name.ends_with("_type") => {
-            "weights(standard 70, special 20, other 10)"
-        }
-        () if has(&["ip_address", "remote_addr"]) || is(&["ip"]) => {
-            "'10.1' + digits(1) + '.1' + digits(1) + '.1' + digits(2)"
-        }
-        () if has(&["user_agent"]) => "weights('Mozilla/5.0 (X11; Linux x86_64)' 60, 'Mozilla/5.0 (iPhone)' 40)",
-        () if has(&["mime", "content_type"]) => "weights('image/png' 50, 'application/pdf' 30, 'text/plain' 20)",
-        () if has(&["color", "colour"]) => "'#' + hex(3)",
-        () if has(&["sku", "code", "number", "reference", "external_id", "key"]) => "hex(5)",
-        () if has(&["title", "subject", "headline"]) => "title()",
-        () if has(&["body", "content", "description", "comment", "message", "text", "note", "bio", "summary"]) => {
-            "sentence()"
-        }
-        () if has(&["name", "label"]) => "title()",
-        () => "word() + ' ' + word()",
-    };
-    match kind.length {
-        Some(length) => format!("fit({made}, 0, {length})"),
-        None => made.to_owned(),
-    }
 }
 
 fn moment(name: &str, birth: &str) -> String {

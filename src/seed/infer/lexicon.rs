@@ -203,7 +203,7 @@ pub(super) fn is_filler(word: &str) -> bool {
 pub(super) fn same_word(a: &str, b: &str) -> bool {
     let stem = |word: &str| {
         let word = word.replace("ll", "l");
-        let cut = ["ing", "ed", "en", "e", "s", "d"].iter().find_map(|end| word.strip_suffix(end));
+        let cut = ["ing", "ed", "en", "e", "s"].iter().find_map(|end| word.strip_suffix(end));
         cut.unwrap_or(&word).to_owned()
     };
     let (a, b) = (stem(a), stem(b));

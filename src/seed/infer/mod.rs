@@ -9,14 +9,18 @@ mod columns;
 pub mod compared;
 mod complete;
 mod content;
+mod documents;
 pub mod evidence;
 mod hints;
 mod json;
 mod keys;
 mod lexicon;
 mod moments;
+mod numbers;
 mod sample;
 mod sums;
+mod texts;
+mod theme;
 mod uniques;
 mod ways;
 

@@ -262,6 +262,11 @@ impl<'a> Planner<'a> {
         self.root.named("shared")
     }
 
+    /// The stream of the places of a table's rows, one for all columns that ask for the same one.
+    pub(super) fn place_key(&self, table: usize, group: &str) -> Key {
+        self.root.named(&self.spec.tables[table].name.value).named("place").named(group)
+    }
+
     /// The stream of a table's walks through a state machine.
     pub(super) fn state_key(&self, table: usize, machine: &str) -> Key {
         self.root.named(&self.spec.tables[table].name.value).named("state").named(machine)
