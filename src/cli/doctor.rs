@@ -6,7 +6,7 @@ use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::progress::Progress;
 use super::report::say;
-use super::server::on_server;
+use super::server::{on_server, while_alive};
 use super::{Embedded, Format, project};
 use crate::doctor::{Finding, Grade, Patient, examine};
 use crate::report::terminal::table;
@@ -42,7 +42,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         let patient = Patient { target, data, pilot_s: arguments.pilot };
         let tell = |what: &str| progress.status(format!("looking at: {what}"));
         let findings = tokio::select! {
-            findings = examine(&patient, tell) => findings.map_err(Failure::environment)?,
+            findings = while_alive(&patient.target, async { examine(&patient, tell).await.map_err(Failure::environment) }) => findings?,
             () = super::interrupt::interrupted() => return Ok(ExitStatus::Interrupted),
         };
         progress.finish();

@@ -1,8 +1,7 @@
 //! How long a proof goes on: its looks, when they are enough, what it resumes, and how often it was tried. Must decide nothing
 //! after data: everything but the end is fixed before the first slice.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::anyhow;
 
@@ -182,33 +181,6 @@ pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
         folders.flatten().filter_map(|folder| same(folder.path())).collect();
     found.len() as u32 + 1
 }
-
-/// Marks a result as gone on with, so that the same chunks are not drawn on twice, wherever the new results are kept; the mark.
-///
-/// # Errors
-/// When it is marked already, or cannot be.
-pub(super) fn claim(resumed: &Path, by: &Path) -> Result<PathBuf, Failure> {
-    let folder = if resumed.is_dir() { resumed } else { resumed.parent().unwrap_or(resumed) };
-    let mark = folder.join(MARK);
-    let mut file = std::fs::File::create_new(&mark).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            let by = std::fs::read_to_string(&mark).unwrap_or_default();
-            Failure::usage(anyhow!(
-                "this experiment has gone on already, in {by}\n  = help: resume that one; if it measured nothing, remove {}",
-                mark.display()
-            ))
-        }
-        _ => Failure::environment(anyhow!("cannot mark the result that goes on: {}: {error}\n  = help: copy it to where you may write, and resume the copy",
-            mark.display())),
-    })?;
-    let by = std::path::absolute(by).unwrap_or_else(|_| by.to_owned());
-    file.write_all(by.display().to_string().as_bytes())
-        .map_err(|error| Failure::environment(anyhow!("cannot write {}: {error}", mark.display())))?;
-    Ok(mark)
-}
-
-/// The name of the mark.
-const MARK: &str = "resumed-by";
 
 /// The document of a result's folder, if it is one of a proof.
 fn document(folder: &Path) -> Option<serde_json::Value> {

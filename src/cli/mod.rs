@@ -26,6 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use exit::ExitStatus;
 use exit::Failure;
+use interrupt::in_time;
 
 use crate::units::printable_lines;
 
@@ -121,15 +122,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
 
 fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
+    if matches!(cli.verb, Verb::Prove(_) | Verb::Run(_) | Verb::Seed(_) | Verb::Doctor(_) | Verb::Server(_)) {
+        interrupt::listen();
+    }
+    let (embedded, quiet) = (&cli.embedded, cli.quiet);
     let status = match cli.verb {
-        Verb::Prove(arguments) => runtime.block_on(prove::run(*arguments, &cli.embedded, cli.quiet)),
-        Verb::Run(arguments) => runtime.block_on(run::run(*arguments, &cli.embedded, cli.quiet)),
-        Verb::Seed(arguments) => runtime.block_on(seed::run(*arguments, &cli.embedded, cli.quiet)),
-        Verb::Doctor(arguments) => runtime.block_on(doctor::run(arguments, &cli.embedded, cli.quiet)),
+        Verb::Prove(arguments) => runtime.block_on(in_time(prove::run(*arguments, embedded, quiet))),
+        Verb::Run(arguments) => runtime.block_on(in_time(run::run(*arguments, embedded, quiet))),
+        Verb::Seed(arguments) => runtime.block_on(in_time(seed::run(*arguments, embedded, quiet))),
+        Verb::Doctor(arguments) => runtime.block_on(in_time(doctor::run(arguments, embedded, quiet))),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Merge(arguments) => merge::run(&arguments),
         Verb::Verify(arguments) => verify::run(&arguments),
-        Verb::Server(arguments) => runtime.block_on(server::run(&arguments, &cli.embedded, cli.quiet)),
+        Verb::Server(arguments) => runtime.block_on(in_time(server::run(&arguments, embedded, quiet))),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "weighbridge", &mut script);

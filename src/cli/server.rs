@@ -9,11 +9,12 @@ use clap::{Args, Subcommand};
 use super::Embedded;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
-use super::interrupt::interrupted;
+use super::interrupt::{Left, interrupted, left, say_left, with_grace};
 use super::progress::Progress;
 use super::report::say;
 use crate::postgres::Target;
 use crate::postgres::database::Admin;
+use crate::postgres::liveness::until_silent;
 use crate::postgres::server::{Cluster, Lease, ServerError, Status, find_binaries};
 use crate::units::bytes_text;
 
@@ -49,16 +50,24 @@ pub(super) async fn on_server(
     work: impl AsyncFnOnce(Target) -> Result<ExitStatus, Failure>,
 ) -> Result<ExitStatus, Failure> {
     if let Some(url) = url {
-        let outcome = work(Target::from_url(url).map_err(Failure::usage)?).await;
+        let outcome = with_grace(work(Target::from_url(url).map_err(Failure::usage)?)).await;
         progress.finish();
-        return outcome;
+        return outcome.unwrap_or(Ok(ExitStatus::Interrupted));
     }
     let tell = |text: &str| progress.line(text);
     let server = tokio::select! {
         server = Running::acquire(embedded, tell) => server?,
         () = interrupted() => return Ok(ExitStatus::Interrupted),
     };
-    let outcome = work(server.start(tell).await?).await.map_err(|failure| server.explained(failure));
+    let started = tokio::select! {
+        target = server.start(tell) => Some(target?),
+        () = interrupted() => None,
+    };
+    let outcome = match started {
+        Some(target) => with_grace(work(target)).await.unwrap_or(Ok(ExitStatus::Interrupted)),
+        None => Ok(ExitStatus::Interrupted),
+    };
+    let outcome = outcome.map_err(|failure| server.explained(failure));
     progress.finish();
     if matches!(outcome, Ok(ExitStatus::Interrupted)) {
         server.stop_soon().await;
@@ -68,10 +77,34 @@ pub(super) async fn on_server(
     outcome
 }
 
+/// Work that is given up when the server does not answer any more, with what it leaves.
+pub(super) async fn while_alive<T>(
+    server: &Target,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => done,
+        silence = until_silent(std::slice::from_ref(server)) => {
+            say_left();
+            Err(Failure::environment(silence))
+        }
+    }
+}
+
+/// That an embedded server runs on, and how it is stopped.
+fn runs_on(cluster: &Cluster) -> Left {
+    let home = cluster.folder().parent().unwrap_or(cluster.folder());
+    left(format!("the embedded server may run on; `weighbridge server stop --home {}` stops it", home.display()))
+}
+
 /// An embedded server this program uses alone.
 pub(super) struct Running {
     cluster: Cluster,
     lease: Lease,
+    /// That it runs on if the program ends now.
+    _left: Option<Left>,
 }
 
 impl Running {
@@ -83,7 +116,8 @@ impl Running {
         })
         .await
         .map_err(Failure::environment)?;
-        Ok(Self { cluster, lease })
+        let _left = (!cluster.is_kept()).then(|| runs_on(&cluster));
+        Ok(Self { cluster, lease, _left })
     }
 
     /// Starts the server, or finds it running.
@@ -135,6 +169,7 @@ pub(super) async fn run(arguments: &Arguments, embedded: &Embedded, quiet: bool)
     match &arguments.verb {
         Verb::Start => {
             let lease = Lease::take(&home(embedded)?).map_err(Failure::environment)?;
+            let _left = runs_on(&cluster);
             cluster.start(&lease, true).await.map_err(Failure::environment)?;
             say(&format!("running · {}\n", cluster.url()))?;
         }

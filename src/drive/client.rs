@@ -33,6 +33,8 @@ pub struct Client {
     target: Option<Target>,
     session: Session,
     broken: bool,
+    /// An operation is under way; where it was dropped, what it was sent is still to be answered.
+    busy: bool,
     /// Nothing where there are none: then nothing of it is moved when a client changes hands.
     replicas: Option<Box<Replicas>>,
 }
@@ -90,13 +92,19 @@ impl Client {
         };
         let role = if replicas.is_some() { Some(Role::Primary) } else { None };
         let session = Session::connect(&targets.primary, workload, role).await?;
-        Ok(Self { target: Some(targets.primary.clone()), session, broken: false, replicas })
+        Ok(Self { target: Some(targets.primary.clone()), session, broken: false, busy: false, replicas })
     }
 
     /// One without a server.
     #[must_use]
     pub fn simulated(service: Vec<Duration>) -> Self {
-        Self { target: None, session: Session::Simulated { service, next: 0 }, broken: false, replicas: None }
+        Self {
+            target: None,
+            session: Session::Simulated { service, next: 0 },
+            broken: false,
+            busy: false,
+            replicas: None,
+        }
     }
 
     /// Sends a step of an action; returns rows returned or changed. `arguments` are what `encode` of the
@@ -137,6 +145,21 @@ impl Client {
         result
     }
 
+    /// An operation begins: where it is dropped before it has ended, this client's connections are made again before the next one.
+    pub(super) fn begin(&mut self) {
+        self.busy = true;
+    }
+
+    /// The operation has an outcome.
+    pub(super) fn end(&mut self) {
+        self.busy = false;
+    }
+
+    /// Whether an operation can begin on its connections.
+    pub(super) fn is_fit(&self) -> bool {
+        !self.broken && !self.busy
+    }
+
     /// Whether the connection was lost; nothing can be sent until it is made anew.
     #[must_use]
     pub fn is_broken(&self) -> bool {
@@ -158,6 +181,11 @@ impl Client {
             let role = if self.replicas.is_some() { Some(Role::Primary) } else { None };
             self.session = Session::connect(target, workload, role).await?;
             self.broken = false;
+        }
+        if std::mem::take(&mut self.busy)
+            && let Some(replicas) = &mut self.replicas
+        {
+            replicas.reset();
         }
         Ok(())
     }
@@ -188,7 +216,7 @@ impl Client {
     /// # Errors
     /// When the server cannot be reached again.
     pub async fn flush(&mut self, workload: &Workload) -> Result<(), Error> {
-        let flushed = !self.broken
+        let flushed = self.is_fit()
             && match &mut self.session {
                 Session::Wire(client) => client.flush().await?,
                 Session::Simulated { .. } => true,

@@ -493,7 +493,7 @@ impl Thread {
         let mut sum = vec![PlanCounts::default(); station.workload.actions.len()];
         let own = station.seats.iter_mut().filter_map(|seat| seat.client.as_mut());
         let pooled = station.pool.iter_mut().flat_map(Pool::clients);
-        for client in own.chain(pooled).filter(|client| !client.is_broken()) {
+        for client in own.chain(pooled).filter(|client| client.is_fit()) {
             sum = added(sum, client.plan_counts(&station.workload).await?);
         }
         Ok(sum)

@@ -37,6 +37,12 @@ impl Failure {
         Self { class: CONNECTION.to_owned(), text: text.to_owned(), connection_lost: true }
     }
 
+    /// An operation that nobody waits for any more.
+    #[must_use]
+    pub fn unanswered() -> Self {
+        Self::connection("there was no answer by the end, nor in the time that is given after it")
+    }
+
     /// No connection of the pool was free in time.
     #[must_use]
     pub fn pool() -> Self {

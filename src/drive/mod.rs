@@ -8,6 +8,7 @@ pub mod client;
 pub mod crew;
 pub mod explain;
 pub mod failure;
+mod patience;
 pub mod perform;
 pub mod pool;
 pub mod prepared;

@@ -52,6 +52,13 @@ impl Replicas {
         Ok(Self { links, turn, clock, reconnects: 0 })
     }
 
+    /// Closes all connections: one of them is still to answer what nobody waits for.
+    pub(super) fn reset(&mut self) {
+        for link in &mut self.links {
+            (link.session, link.retry_at_ns) = (None, 0);
+        }
+    }
+
     /// How many connections were made anew since the last time.
     pub(super) fn take_reconnects(&mut self) -> u64 {
         std::mem::take(&mut self.reconnects)

@@ -10,6 +10,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::arrivals::Arrivals;
 use super::failure::{Failure, MAY_WRITE};
+use super::patience::until_over;
 use super::perform::{Frame, Operation, perform};
 use super::recorder::{Moments, Recording};
 use super::worker::{DriveError, Seat, Slice};
@@ -63,10 +64,41 @@ pub(super) async fn drive_together(partners: Vec<Partner<'_>>, slice: &Slice, cl
         clock,
     };
     let mut clients: FuturesUnordered<_> = desks.into_iter().map(|desk| together.client(desk)).collect();
-    while let Some(outcome) = clients.next().await {
-        outcome?;
+    let over = until_over(slice, clock);
+    tokio::pin!(over);
+    loop {
+        let outcome = tokio::select! {
+            biased;
+            outcome = clients.next() => outcome,
+            () = &mut over => None,
+        };
+        match outcome {
+            Some(outcome) => outcome?,
+            None => return Ok(()),
+        }
     }
-    Ok(())
+}
+
+/// An operation that was sent to a side. Where its client is dropped before it has an outcome, it has failed.
+struct Sent<'s> {
+    recording: &'s RefCell<Recording>,
+    clock: &'s Clock,
+    action: usize,
+    digest: u64,
+    began: u64,
+    has_outcome: bool,
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        if !self.has_outcome {
+            let took = self.clock.now_ns().saturating_sub(self.began);
+            let mut recording = self.recording.borrow_mut();
+            recording.sent(self.action, self.digest, 0, 0);
+            recording.in_flight_ns += took;
+            recording.failed(self.action, &Failure::unanswered(), took);
+        }
+    }
 }
 
 impl<'s> Together<'s> {
@@ -136,7 +168,7 @@ impl<'s> Together<'s> {
         let (seat, frame) = &mut desk.places[side];
         let digest = frame.digest(operation);
         let client = seat.client.as_mut().expect("clients of a trial have connections");
-        if client.is_broken() {
+        if !client.is_fit() {
             if client.reconnect(workload).await.is_err() {
                 let failure = Failure::connection("no new connection could be made");
                 recording.borrow_mut().failed(operation.action, &failure, 0);
@@ -145,7 +177,12 @@ impl<'s> Together<'s> {
             recording.borrow_mut().reconnects += 1;
         }
         let began = self.clock.now_ns();
+        let mut sent =
+            Sent { recording, clock: self.clock, action: operation.action, digest, began, has_outcome: false };
+        client.begin();
         let outcome = perform(client, workload, operation, frame, (&seat.timer, self.clock), 1).await;
+        client.end();
+        sent.has_outcome = true;
         let ended = self.clock.now_ns();
         let mut recording = recording.borrow_mut();
         recording.sent(operation.action, digest, outcome.retries, outcome.misses);

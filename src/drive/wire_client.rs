@@ -1,5 +1,7 @@
 //! A client that speaks the protocol itself. Must time nothing, and must leave a session that is to read only no way to write.
 
+use std::time::Duration;
+
 use super::client::Kept;
 use super::failure::Failure;
 use crate::expression::Value;
@@ -21,6 +23,9 @@ pub struct WireClient {
     in_transaction: bool,
 }
 
+/// How long connecting and preparing may take: a table that is locked holds it up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Keeps a transaction from writing, whatever is the default of its session.
 const BEGIN: &str = "BEGIN READ ONLY";
 
@@ -30,6 +35,11 @@ impl WireClient {
     /// # Errors
     /// When the server refuses the connection or a statement.
     pub async fn connect(target: &Target, workload: &Workload, role: Option<Role>) -> Result<Self, Error> {
+        let attempt = tokio::time::timeout(PATIENCE, Self::try_connect(target, workload, role)).await;
+        attempt.unwrap_or_else(|_| Err(Error::NoAnswer { target: target.describe(), seconds: PATIENCE.as_secs() }))
+    }
+
+    async fn try_connect(target: &Target, workload: &Workload, role: Option<Role>) -> Result<Self, Error> {
         let mut wire = target.wire().await?;
         let each_read_only = target.is_read_only() && !wire.is_direct().await;
         let mut statements = Vec::new();
@@ -187,6 +197,9 @@ impl From<&WireError> for Failure {
         match error {
             WireError::Server { code, message } => Self::of_server(code, message),
             WireError::Lost(_) => Self::connection("the connection was lost"),
+            WireError::Malformed { .. } | WireError::NeverReady => {
+                Self::connection("a message was too long to be read")
+            }
             WireError::MayWrite => Self::may_write(),
         }
     }

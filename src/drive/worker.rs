@@ -13,6 +13,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use super::arrivals::Arrivals;
 use super::client::Client;
 use super::failure::{Failure, MAY_WRITE};
+use super::patience::until_over;
 use super::perform::{Frame, Operation, perform};
 use super::pool::{Pool, Unserved};
 use super::recorder::{LogEntry, LogOutcome, Moments, Recording, Slow};
@@ -117,7 +118,8 @@ const FEW_PER_S: f64 = 1_000.0;
 /// A client that is not wanted now looks again after this long.
 const IDLE_NS: u64 = 50_000_000;
 
-/// Drives one slice and returns when every operation due in it has an outcome; returns how many there were.
+/// Drives one slice and returns when every operation due in it has an outcome; returns how many there were. An operation that is not answered
+/// long after the end has failed.
 ///
 /// # Errors
 /// When the driver itself fails; what was recorded so far stays in `recording`.
@@ -146,7 +148,15 @@ pub(super) async fn drive(
         recording,
     };
     let mut clients: FuturesUnordered<_> = seats.iter_mut().map(|seat| round.client(seat)).collect();
-    while let Some(outcome) = clients.next().await {
+    let over = until_over(slice, clock);
+    tokio::pin!(over);
+    loop {
+        let outcome = tokio::select! {
+            biased;
+            outcome = clients.next() => outcome,
+            () = &mut over => None,
+        };
+        let Some(outcome) = outcome else { break };
         if outcome.is_err() {
             // The other threads' clients need not go on either.
             slice.stop.store(true, Ordering::Relaxed);
@@ -186,6 +196,35 @@ struct Who {
     due: u64,
     /// When the client turned to it.
     asked: u64,
+}
+
+/// An operation that a client has turned to. Where the client is dropped in the middle of it, it has failed.
+struct Asked<'a, 'r> {
+    round: &'a Round<'r>,
+    who: Who,
+    /// When it was sent, once it was.
+    began: Option<u64>,
+    has_outcome: bool,
+}
+
+impl Drop for Asked<'_, '_> {
+    fn drop(&mut self) {
+        if self.has_outcome {
+            return;
+        }
+        let Self { round, who, began, .. } = self;
+        let (now, action) = (round.clock.now_ns(), who.operation.action);
+        let sent = began.unwrap_or(now);
+        let mut recording = round.recording.borrow_mut();
+        if began.is_some() {
+            round.book(now, -1);
+            recording.sent(action, who.digest, 0, 0);
+            recording.in_flight_ns += round.flown_ns.take();
+        }
+        recording.failed(action, &Failure::unanswered(), now.saturating_sub(sent));
+        drop(recording);
+        round.log(who, sent, now, LogOutcome::Failed, 0);
+    }
 }
 
 /// What a client does next.
@@ -326,9 +365,11 @@ impl<'r> Round<'r> {
     ) -> Result<(), DriveError> {
         let action = who.operation.action;
         let mut began = if self.pool.is_some() { self.clock.now_ns() } else { who.asked };
-        if client.is_broken() {
+        let mut asked = Asked { round: self, who, began: None, has_outcome: false };
+        if !client.is_fit() {
             if !self.reconnect(client, timer).await? {
                 let ended = self.clock.now_ns();
+                asked.has_outcome = true;
                 let failure = Failure::connection("no new connection could be made");
                 self.recording.borrow_mut().failed(action, &failure, 0);
                 self.log(&who, ended, ended, LogOutcome::Failed, 0);
@@ -336,6 +377,7 @@ impl<'r> Round<'r> {
             }
             began = self.clock.now_ns();
             if self.given_up(&who, began) {
+                asked.has_outcome = true;
                 return Ok(());
             }
         }
@@ -346,8 +388,12 @@ impl<'r> Round<'r> {
             who.asked = began;
         }
         self.book(began, 1);
+        asked.began = Some(began);
+        client.begin();
         let tries = 1 + self.slice.rules.more_tries;
         let outcome = perform(client, self.workload, who.operation, frame, (timer, self.clock), tries).await;
+        client.end();
+        asked.has_outcome = true;
         let ended = self.clock.now_ns();
         self.book(ended, -1);
         let at = Moments { due: who.due, asked: who.asked, began, ended };
@@ -555,6 +601,53 @@ mod tests {
         assert_eq!(action.latency.len(), action.counts.ok + action.counts.unsent);
         // Half of them were due before 0.6 s and were given up at 1.5 s.
         assert!(800_000_000 < action.latency.value_at_quantile(0.5), "{}", action.latency.value_at_quantile(0.5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_does_not_hold_up_the_end() {
+        let day = 86_400_000;
+        let recording = simulate("rate = 10", 2, Duration::from_secs(1), &[1, 1, day]).await;
+        let (action, failures) = (&recording.actions[0], &recording.failures);
+        action.counts.check();
+        // Each of the two clients meets it at its third operation.
+        assert_eq!((action.counts.ok, action.counts.failed), (4, 2), "{:?}", action.counts);
+        assert_eq!(failures["connection"].count, 2);
+        let waited_s = recording.failed_ns as f64 / 2e9;
+        assert!((60.0..62.0).contains(&waited_s), "{waited_s}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_ends_a_load_early_waits_a_second_for_answers() {
+        let workload = workload("clients = 2");
+        let clock = Clock::start();
+        let client = |number, ms| Seat {
+            client: Some(Client::simulated(vec![Duration::from_millis(ms)])),
+            timer: Timer::Tokio,
+            number,
+        };
+        let mut seats = [client(0, 5_600), client(1, 86_400_000)];
+        let (recording, stop) = (RefCell::new(Recording::new(1)), Arc::new(AtomicBool::new(false)));
+        let slice = Slice {
+            stream: Stream::lane(1, 0, 1),
+            start_ns: 0,
+            length_ns: 3_600_000_000_000,
+            grace_ns: 0,
+            shape: Arc::new(Shape::steady(2.0, 3_600.0)),
+            most: None,
+            rules: Rules::default(),
+            stop: Arc::clone(&stop),
+        };
+        let stopper = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            stop.store(true, Ordering::Relaxed);
+        };
+        let driven = drive(&mut seats, None, &workload, &slice, &clock, &recording);
+        let (driven, ()) = tokio::join!(driven, stopper);
+        assert_eq!(driven.unwrap(), 2);
+        let counts = recording.borrow().actions[0].counts;
+        assert_eq!((counts.ok, counts.failed), (1, 1), "one answers within the second");
+        assert!(clock.now_ns() < 6_500_000_000, "{}", clock.now_ns());
+        assert!(seats[0].client.as_ref().unwrap().is_fit() && !seats[1].client.as_ref().unwrap().is_fit());
     }
 
     #[tokio::test(start_paused = true)]

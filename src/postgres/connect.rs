@@ -1,6 +1,8 @@
 //! A server and how to reach its databases. Must never print or store a password.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -29,6 +31,8 @@ pub struct Target {
     read_only: bool,
     /// The role that sessions act as from their beginning, where it is another than the user.
     role: Option<String>,
+    /// Whether it is known to answer as a server does; shared by all that reach the same one.
+    is_known: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Target {
@@ -50,15 +54,22 @@ impl Target {
             sqlx::Error::Configuration(inner) => Error::Url(inner.to_string()),
             other => Error::Url(other.to_string()),
         })?;
-        Ok(Self::new(options))
+        let target = Self::new(options);
+        target.is_known.store(false, Ordering::Relaxed);
+        Ok(target)
     }
 
-    /// A server by the driver's own options.
+    /// A server of this program's own by the driver's options.
     #[must_use]
     pub fn new(options: PgConnectOptions) -> Self {
         // No other parameter at the start than every pooler knows: PgBouncer refuses extra_float_digits.
         let options = options.statement_cache_capacity(1024).extra_float_digits(None);
-        Self { options: options.disable_statement_logging(), read_only: false, role: None }
+        Self {
+            options: options.disable_statement_logging(),
+            read_only: false,
+            role: None,
+            is_known: Arc::new(AtomicBool::new(true)),
+        }
     }
 
     /// The same server, announcing sessions under this name in `pg_stat_activity`.
@@ -77,7 +88,7 @@ impl Target {
         if let Some(timeout) = timeout_ms {
             options = options.options([("statement_timeout", timeout.to_string())]);
         }
-        Self { options, read_only, role: self.role.clone() }
+        Self { options, read_only, ..self.clone() }
     }
 
     /// The same database in sessions that act as a role (`SET ROLE`), if one is given; `RESET ROLE` in them leads back to it.
@@ -150,8 +161,12 @@ impl Target {
     /// A dedicated connection. A server that is starting, or recovers from a crash, is waited for.
     ///
     /// # Errors
-    /// When the server cannot be reached, refuses the user, or is too old.
+    /// When the server cannot be reached, refuses the user, is too old, or does not answer as a server does.
     pub async fn connect(&self) -> Result<PgConnection, Error> {
+        if !self.is_known.load(Ordering::Relaxed) {
+            self.greet().await?;
+            self.is_known.store(true, Ordering::Relaxed);
+        }
         let mut starting = None;
         let attempt = tokio::time::timeout(PATIENCE, async {
             loop {
@@ -165,12 +180,7 @@ impl Target {
         let connection = match (attempt.await, starting) {
             (Ok(result), _) => result.map_err(|error| self.refused(&error))?,
             (Err(_), Some(error)) => return Err(self.refused(&error)),
-            (Err(_), None) => {
-                return Err(self.failed(
-                    format!("no answer within {} s", PATIENCE.as_secs()),
-                    "check host and port, and that no firewall drops the packets",
-                ));
-            }
+            (Err(_), None) => return Err(self.no_answer()),
         };
         match connection.server_version_num() {
             Some(version) if version < OLDEST => {
@@ -180,15 +190,29 @@ impl Target {
         }
     }
 
+    /// Sees that the server answers, and with messages of a sane size, before the driver is given to it, which looks at neither.
+    async fn greet(&self) -> Result<(), Error> {
+        Wire::greet(&self.options).await.map_err(|error| self.refused_by_wire(&error))
+    }
+
     /// A connection that speaks the protocol itself.
     ///
     /// # Errors
     /// When the server cannot be reached or refuses the user.
     pub async fn wire(&self) -> Result<Wire, Error> {
-        Wire::connect(&self.session(), self.read_only).await.map_err(|error| match &error {
+        let wire = Wire::connect(&self.session(), self.read_only).await;
+        wire.map_err(|error| self.refused_by_wire(&error))
+    }
+
+    fn refused_by_wire(&self, error: &WireError) -> Error {
+        match error {
             WireError::Server { code, .. } => self.refused_with(Some(code), error.to_string()),
+            WireError::Malformed { .. } | WireError::NeverReady => {
+                self.failed(error.to_string(), "check host and port: no PostgreSQL server answers like this")
+            }
+            WireError::Lost(lost) if lost.kind() == std::io::ErrorKind::TimedOut => self.no_answer(),
             WireError::Lost(_) | WireError::MayWrite => self.refused_with(None, error.to_string()),
-        })
+        }
     }
 
     /// Whether a server itself is at the other end, and no pooler that has few sessions to give; `None` where it cannot be reached.
@@ -225,6 +249,10 @@ impl Target {
             _ => "check that the server runs and accepts connections there; leave the URL out to use the embedded one",
         };
         self.failed(reason, help)
+    }
+
+    fn no_answer(&self) -> Error {
+        Error::NoAnswer { target: self.describe(), seconds: PATIENCE.as_secs() }
     }
 
     fn failed(&self, reason: String, help: &str) -> Error {

@@ -17,6 +17,28 @@ pub enum Error {
         /// What to do.
         help: String,
     },
+    /// A connection was not made in time, or a new session does not answer.
+    #[error(
+        "cannot connect to {target}: no answer within {seconds} s\n  = help: check host and port, that no firewall drops the packets, and that the server \
+         or its pooler has a session to spare"
+    )]
+    NoAnswer {
+        /// Host, port, database and user; never a password.
+        target: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A server that answered has stopped to.
+    #[error(
+        "{target} has not answered for {seconds} s\n  = help: see whether the server and the way to it hang; `weighbridge server clean` removes what is left \
+         on the embedded one, with --url on another"
+    )]
+    Silent {
+        /// Host, port, database and user; never a password.
+        target: String,
+        /// How long was waited.
+        seconds: u64,
+    },
     /// The server is older than the facts this program stands on.
     #[error(
         "{target} runs PostgreSQL {found}; 14 or later is needed\n  = help: use a newer server, or leave the URL out to use the embedded one"
@@ -161,6 +183,12 @@ impl Error {
             );
         }
         Self::Exchange { doing: doing.into(), message }
+    }
+
+    /// Whether there was no answer at all.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. } | Self::Silent { .. })
     }
 
     /// The server's own error, if it gave one.

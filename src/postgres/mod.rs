@@ -12,6 +12,7 @@ pub mod error;
 pub mod explain;
 pub mod grants;
 mod heritage;
+pub mod liveness;
 mod mark;
 pub mod observe;
 pub mod pooler;

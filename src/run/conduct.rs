@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor, Row};
@@ -25,6 +26,7 @@ use crate::evidence::run::{ActionResult, DriverFacts, Ended, IntervalFacts, RunD
 use crate::evidence::view::SlowFacts;
 use crate::evidence::{LoadFacts, ServerFacts};
 use crate::postgres::connect::version_text;
+use crate::postgres::liveness::until_silent;
 use crate::postgres::sql_text::{query, trusted};
 use crate::postgres::{Error, Target, pooler, role, row_security, settings};
 use crate::scenario::gate::Gate;
@@ -173,6 +175,10 @@ const WARM_UP_PART: u64 = 1 << 20;
 /// The warm-up is looked at this often, in seconds.
 const WARM_UP_INTERVAL_S: f64 = 0.1;
 
+/// How long the last looks at the server may take each, and after somebody interrupted the run.
+const LAST_LOOK: Duration = Duration::from_secs(10);
+const LAST_LOOK_SOON: Duration = Duration::from_millis(400);
+
 /// Due operations may still be sent this long after the end.
 const GRACE_NS: u64 = 10_000_000_000;
 
@@ -183,7 +189,10 @@ const GRACE_NS: u64 = 10_000_000_000;
 pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let clock = Clock::start();
     (settings.listener)(Event::Binding);
-    let (workload, server) = bind(settings).await?;
+    let (workload, server) = tokio::select! {
+        bound = bind(settings) => bound?,
+        silence = until_silent(std::slice::from_ref(&settings.targets.primary)) => return Err(silence.into()),
+    };
     let workload = Arc::new(workload);
     (settings.listener)(Event::Connecting(settings.load.connections()));
     let crew = Crew::start(workload.load, settings.pool, settings.threads, clock);
@@ -207,14 +216,19 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let mut ended = measure(settings, &crew, &mut tally, began).await?;
     let measured_s = (clock.now_ns() - began) as f64 / 1e9;
     let replicas = tally.lag.finish();
+    let hurried = ended == Ended::Interrupted;
+    let patience = if hurried { LAST_LOOK_SOON } else { LAST_LOOK };
     // A session that broke is made again for this, so a server that is gone is noticed here at the latest.
-    if ended != Ended::Interrupted && crew.flush().await.is_err() {
+    let flushed = matches!(tokio::time::timeout(patience, crew.flush()).await, Ok(Ok(())));
+    if !hurried && !flushed {
         ended = Ended::ServerLost;
     }
+    // A server that hangs is not asked again.
+    let patience = if hurried && !flushed { Duration::ZERO } else { patience };
     let view = match tally.watch.take() {
         Some(watch) => {
             drop(crew);
-            Some(watch.finish(&settings.watcher, &workload).await)
+            Some(watch.finish(&settings.watcher, &workload, patience).await)
         }
         None => None,
     };
@@ -508,7 +522,7 @@ fn broken_rule(settings: &Settings, tally: &Tally) -> Option<String> {
 
 /// The slowest operations over the limit, with the plans of their statements when those were asked for.
 async fn slowest(settings: &Settings, tally: &Tally, workload: &Workload, began: u64) -> Vec<SlowFacts> {
-    let mut connection = match settings.slow_plans {
+    let mut connection = match settings.slow_plans && !settings.interrupt.load(Ordering::Relaxed) {
         true => settings.targets.primary.connect().await.ok(),
         false => None,
     };

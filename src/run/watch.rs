@@ -78,8 +78,8 @@ impl Watch {
         sample.filter(|_| !back)
     }
 
-    /// Ends it; counters of the workers must be visible by now.
-    pub(super) async fn finish(mut self, target: &Target, workload: &Workload) -> ServerView {
+    /// Ends it; counters of the workers must be visible by now. Its last looks are given up after `patience` each.
+    pub(super) async fn finish(mut self, target: &Target, workload: &Workload, patience: Duration) -> ServerView {
         if let Some(task) = self.task.take() {
             task.abort();
         }
@@ -88,7 +88,8 @@ impl Watch {
         let mut view = summary(&self.samples);
         // A last look when everybody's counters are to be seen: of it the counters alone, for the load is over.
         let mut watcher = Watcher { target: target.clone(), kept: None, keep: false, clock: self.clock };
-        if let (Some(last), Ok(Ok(now))) = (&self.last, tokio::time::timeout(PATIENCE, watcher.ask()).await)
+        if let (Some(last), Ok(Ok(now))) =
+            (&self.last, tokio::time::timeout(patience.min(PATIENCE), watcher.ask()).await)
             && last.commits <= now.commits
         {
             add_counters(&mut view, &since(last, &now, 0));
@@ -100,7 +101,8 @@ impl Watch {
             view.unavailable.get_or_insert_with(|| why.to_owned());
             return view;
         };
-        match snapshot(target).await {
+        let last = tokio::time::timeout(patience, snapshot(target)).await;
+        match last.unwrap_or_else(|_| Err("the server did not answer in time".to_owned())) {
             Ok(last) => {
                 view.statements = statements(first, &last, workload);
                 let scans = last.indexes.iter().filter_map(|(name, index)| {
@@ -165,7 +167,9 @@ impl Watcher {
 /// What went wrong, without names of hosts and users: it is kept in results.
 fn cause(error: &Error) -> String {
     match error {
-        Error::Connect { .. } | Error::TooOld { .. } => "the server could not be reached".to_owned(),
+        Error::Connect { .. } | Error::NoAnswer { .. } | Error::TooOld { .. } => {
+            "the server could not be reached".to_owned()
+        }
         _ => "the server refused the question".to_owned(),
     }
 }

@@ -185,6 +185,7 @@ pub(super) async fn look_ahead(
     }
     if let Some(earlier) = &settings.resumed {
         go_on(earlier, evidence)?;
+        (settings.claim)()?;
     }
     evidence.design.attempt = (settings.attempts)(evidence);
     let needed = chunks_needed(evidence).unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::error::TrialError;
 use super::event::Listener;
 use crate::diagnostic::SourceFile;
 use crate::evidence::{Evidence, Interleave};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub resumed: Option<Evidence>,
     /// The role that asks, where it is another than the user.
     pub role: Option<String>,
+    /// Marks that part as gone on with: called once it is known that this is the same experiment.
+    pub claim: Arc<dyn Fn() -> Result<(), TrialError> + Send + Sync>,
     /// With how many sets of parameters each action is counted.
     pub sets: u32,
     /// Whether to hide each index in turn.

@@ -97,8 +97,10 @@ fn damage(files: &mut Files, others: &[Files], draws: &mut Draws) -> String {
         0 => bytes.truncate(place),
         1 => {
             let digits: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at].is_ascii_digit()).collect();
-            let place = *draws.of(&digits);
-            bytes[place] = b'0' + draws.below(10) as u8;
+            if !digits.is_empty() {
+                let place = *draws.of(&digits);
+                bytes[place] = b'0' + draws.below(10) as u8;
+            }
         }
         2 => bytes[place] = draws.next() as u8,
         3 => {

@@ -11,6 +11,7 @@ mod databases;
 mod dataset;
 mod doctor;
 mod fuzz;
+mod hostile;
 mod inferred;
 mod input;
 mod interrupt;

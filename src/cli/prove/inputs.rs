@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::first_steps;
+use super::mark::Mark;
 use super::saver::Saver;
 use super::{Arguments, default_threads};
 use crate::cli::exit::Failure;
@@ -151,6 +152,10 @@ pub(super) fn settings(
         enough: Arc::new(move |evidence| experiment::enough(evidence, most)),
         attempts: Arc::new(move |evidence| experiment::attempt(&results, evidence)),
         role: arguments.role.clone().or_else(|| project.role.clone()),
+        claim: {
+            let saver = Arc::clone(&saver);
+            Arc::new(move || saver.mark.as_ref().map_or(Ok(()), Mark::make))
+        },
         sets: arguments.sets,
         ablate: arguments.ablate,
         focus: !arguments.no_focus,

@@ -2,8 +2,10 @@
 //!
 //! Must leave no clone and no applied migration behind and lose no measured chunk, however it ends.
 
+mod cleanup;
 mod first_steps;
 mod inputs;
+mod mark;
 mod repeat;
 mod saver;
 
@@ -11,7 +13,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cleanup::{clean_up_soon, clean_up_unless_asked, servers, what_is_left};
 use inputs::{Inputs, settings};
+use mark::Mark;
 use repeat::Told;
 use saver::Saver;
 
@@ -31,9 +35,10 @@ use crate::evidence::{Evidence, Interleave};
 use crate::expression::Node;
 use crate::expression::parse::parse;
 use crate::postgres::Target;
-use crate::postgres::database::{Admin, Token};
+use crate::postgres::database::Token;
+use crate::postgres::liveness::until_silent;
 use crate::scenario::action::parse_margin;
-use crate::trial::in_place::{self, FEWEST_CYCLES};
+use crate::trial::in_place::FEWEST_CYCLES;
 use crate::trial::{Settings, Subject, TrialError, prove};
 
 const EXAMPLES: &str = "\
@@ -221,17 +226,9 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     // Made before the work, so that a place that cannot be written fails early.
     let folder = ResultFolder::create(&arguments.results, &time, &label).map_err(Failure::environment)?;
-    let mark = match &arguments.resume {
-        Some(resumed) => match experiment::claim(resumed, &folder.path) {
-            Ok(mark) => Some(mark),
-            Err(failure) => {
-                folder.remove_if_empty();
-                return Err(failure);
-            }
-        },
-        None => None,
-    };
-    let saver = Arc::new(Saver::new(folder, inputs.files()));
+    let mark = arguments.resume.as_ref().map(|resumed| Mark::new(resumed, &folder.path)).transpose();
+    let mark = mark.inspect_err(|_| folder.remove_if_empty())?;
+    let saver = Arc::new(Saver::new(folder, mark, inputs.files(), &progress));
     let named = inputs.named_scenarios();
 
     let told = Told { arguments: &arguments, embedded, scenarios: &named };
@@ -239,9 +236,8 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let outcome = work.await;
     progress.finish();
     saver.folder.remove_if_empty();
-    if let Some(mark) = mark.filter(|_| !saver.folder.path.exists()) {
-        // Nothing was drawn from it.
-        let _ = std::fs::remove_file(mark);
+    if !saver.folder.path.exists() {
+        saver.mark.iter().for_each(Mark::take_back);
     }
     let (evidence, interrupted) = outcome.map_err(|failure| match saver.kept() {
         Some(kept) => Failure { error: anyhow::anyhow!("{}\n{kept}", failure.error), ..failure },
@@ -344,9 +340,15 @@ async fn hold(
     saver: &Arc<Saver>,
 ) -> Result<(Option<Evidence>, bool), Failure> {
     let token = Token::fresh();
+    let _left = what_is_left(settings, &token);
+    let servers = servers(settings);
     let result = tokio::select! {
         result = prove(settings, &token) => Some(result),
         () = interrupted() => None,
+        silence = until_silent(&servers) => {
+            clean_up_soon(settings, &token, progress).await;
+            return Err(Failure::environment(silence));
+        }
     };
     match result {
         Some(Ok(evidence)) => {
@@ -367,65 +369,6 @@ async fn hold(
             progress.line(&format!("interrupted; {kept}"));
             Ok((None, true))
         }
-    }
-}
-
-/// Cleans up after Ctrl-C: clones can wait for the next run, a migration that is applied to somebody's database cannot.
-async fn clean_up_soon(settings: &Settings, token: &Token, progress: &Progress) {
-    if let Subject::InPlace(_) = settings.subject {
-        progress.line("interrupted: reverting the migration; another Ctrl-C leaves it, and says what is left");
-        clean_up_unless_asked(settings, token, progress).await;
-        return;
-    }
-    let limit = Duration::from_millis(1_500);
-    if tokio::time::timeout(limit, clean_up(settings, token, progress)).await.is_err() {
-        progress.line("not all clones could be dropped in time; the next run on this server removes them");
-    }
-}
-
-/// Cleans up, until Ctrl-C is pressed (again): then says what is left.
-async fn clean_up_unless_asked(settings: &Settings, token: &Token, progress: &Progress) {
-    tokio::select! {
-        () = clean_up(settings, token, progress) => return,
-        () = interrupted() => {}
-    }
-    let left = match &settings.subject {
-        Subject::InPlace(place) => in_place::left(place).await.unwrap_or_else(|error| Some(error.to_string())),
-        Subject::Clones(_) => Some("clones are left; the next run on this server removes them".to_owned()),
-        Subject::Given(_) => None,
-    };
-    if let Some(left) = left {
-        progress.line(&left);
-    }
-}
-
-/// Removes everything of this run; says what is left if the server refuses.
-async fn clean_up(settings: &Settings, token: &Token, progress: &Progress) {
-    match &settings.subject {
-        Subject::Clones(dataset) => drop_clones(&dataset.target, token, progress).await,
-        // Their sessions end with this program, and nothing else was made.
-        Subject::Given(_) => {}
-        Subject::InPlace(place) => {
-            if let Err(error) = in_place::revert(place, &token.application()).await {
-                progress.line(&error.to_string());
-            }
-        }
-    }
-}
-
-/// Drops every database of this run; says which are left if the server refuses.
-async fn drop_clones(target: &Target, token: &Token, progress: &Progress) {
-    let work = async {
-        let mut admin = Admin::connect(&target.named("weighbridge cleanup")).await?;
-        admin.end_sessions(&token.application(), "").await?;
-        admin.drop_all_of(token).await?;
-        admin.close().await;
-        Ok::<(), crate::postgres::Error>(())
-    };
-    if let Err(error) = work.await {
-        progress.line(&format!(
-            "databases called weighbridge_*_ may be left ({error}); the next run on this server removes them"
-        ));
     }
 }
 

@@ -1,11 +1,13 @@
 //! Keeps what was measured, chunk by chunk. Must lose nothing, however the program ends.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use super::mark::Mark;
 use super::repeat::SCRIPT;
 use crate::cli::exit::Failure;
 use crate::cli::experiment::can_go_on;
+use crate::cli::progress::Progress;
 use crate::cli::{Format, report};
 use crate::compare::compare;
 use crate::evidence::Evidence;
@@ -15,16 +17,25 @@ use crate::units::plural;
 /// The folder of a result while it grows, and the last failure to write it.
 pub(super) struct Saver {
     pub(super) folder: ResultFolder,
+    /// That of the result this one goes on from.
+    pub(super) mark: Option<Mark>,
     /// The files the experiment is made of, until they are kept.
     inputs: Mutex<Vec<(PathBuf, String)>>,
     /// Chunks on disk, and whether the experiment can go on from them.
     kept: Mutex<Option<(usize, bool)>>,
     error: Mutex<Option<StoreError>>,
+    progress: Arc<Progress>,
 }
 
 impl Saver {
-    pub(super) fn new(folder: ResultFolder, inputs: Vec<(PathBuf, String)>) -> Self {
-        Self { folder, inputs: Mutex::new(inputs), kept: Mutex::default(), error: Mutex::default() }
+    pub(super) fn new(
+        folder: ResultFolder,
+        mark: Option<Mark>,
+        inputs: Vec<(PathBuf, String)>,
+        progress: &Arc<Progress>,
+    ) -> Self {
+        let (inputs, progress) = (Mutex::new(inputs), Arc::clone(progress));
+        Self { folder, mark, inputs, kept: Mutex::default(), error: Mutex::default(), progress }
     }
 
     /// Adds how the proof is held again to its inputs.
@@ -32,12 +43,21 @@ impl Saver {
         self.inputs.lock().expect("no holder panics").push((PathBuf::from(SCRIPT), script));
     }
 
+    /// Keeps what was measured so far. Where it cannot be written the last that could stays as it is, and the next chunk tries again.
     pub(super) fn keep(&self, evidence: &Evidence) {
         let saved = self.save(evidence);
         if saved.is_ok() {
             *self.kept.lock().expect("no holder panics") = Some((evidence.chunks.len(), can_go_on(evidence)));
         }
-        *self.error.lock().expect("no holder panics") = saved.err();
+        let before = std::mem::replace(&mut *self.error.lock().expect("no holder panics"), saved.err());
+        let now = self.error.lock().expect("no holder panics");
+        match (&*now, before) {
+            (Some(error), None) => self.progress.line(&format!(
+                "not kept: {error}\n  = note: measuring goes on, what was kept before stays, and every chunk tries again"
+            )),
+            (None, Some(_)) => self.progress.line("kept again"),
+            _ => {}
+        }
     }
 
     /// `chunks.hlog` first: a `trial.json` always finds its histograms.

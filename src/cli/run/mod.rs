@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::anyhow;
 
@@ -19,7 +20,7 @@ use self::told::{Log, listener};
 use self::transactions::Transactions;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
-use super::interrupt::interrupted;
+use super::interrupt::{interrupted, interrupted_again, undoing};
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::report::say;
@@ -251,28 +252,24 @@ async fn held(
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     let folder =
         ResultFolder::create(&arguments.results, &time, &format!("run-{name}")).map_err(Failure::environment)?;
-    // A refused one leaves no folder behind.
-    let refused = |failure: Failure| {
-        folder.remove_if_empty();
-        failure
-    };
+    let _unused = Unused(&folder);
     let transactions = arguments.log.as_ref().map(|path| {
         Transactions::create(path)
-            .map_err(|error| refused(Failure::environment(anyhow!("cannot write {}: {error}", path.display()))))
+            .map_err(|error| Failure::environment(anyhow!("cannot write {}: {error}", path.display())))
     });
     let log = Rc::new(Log::create(&folder, transactions.transpose()?));
     let interrupt = Arc::new(AtomicBool::new(false));
     let metrics = match arguments.metrics {
         Some(address) => {
-            let metrics = Metrics::listen(address).await.map_err(refused)?;
+            let metrics = Metrics::listen(address).await?;
             progress.line(&format!("figures at http://{}/metrics", metrics.address));
             Some(metrics)
         }
         None => None,
     };
     let hear = listener(progress, &log, metrics);
-    let settings = inputs::settings(arguments, project, scenarios, servers, embedded, Arc::clone(&interrupt), hear);
-    let mut settings = settings.map_err(refused)?;
+    let mut settings =
+        inputs::settings(arguments, project, scenarios, servers, embedded, Arc::clone(&interrupt), hear)?;
     if embedded {
         // What ties statements to their work; on a server of somebody else it is there or not.
         if let Ok(mut connection) = servers.0.connect().await {
@@ -287,29 +284,34 @@ async fn held(
             }
         };
         tokio::pin!(work);
-        let asked = interrupted();
-        tokio::pin!(asked);
         tokio::select! {
-            result = &mut work => result,
-            () = &mut asked => {
-                progress.line("ending: operations in flight are answered first; interrupt again to stop at once");
+            result = &mut work => Some(result),
+            () = interrupted() => {
+                let _undoing = undoing();
+                progress.line("ending: operations in flight are waited for a second; interrupt again to stop at once");
                 interrupt.store(true, Ordering::Relaxed);
                 tokio::select! {
-                    result = &mut work => result,
-                    () = interrupted() => {
-                        folder.remove_if_empty();
-                        return Ok(ExitStatus::Interrupted);
-                    }
+                    result = &mut work => Some(result),
+                    () = tokio::time::sleep(ENDING) => None,
+                    () = interrupted_again() => None,
                 }
             }
         }
     };
     let evidence = match result {
-        Ok(evidence) => evidence,
-        Err(error) => {
-            log.remove_if_unused();
-            folder.remove_if_empty();
+        Some(Ok(evidence)) => evidence,
+        Some(Err(error)) => {
+            if log.remove_if_unused() {
+                progress.line(&format!("what was measured by then is in {}", folder.path.display()));
+            }
             return Err(if error.is_input() { Failure::usage(error) } else { Failure::environment(error) });
+        }
+        None => {
+            // Its intervals are kept, and are all there is of it.
+            if log.remove_if_unused() {
+                progress.line(&format!("interrupted; what was measured by then is in {}", folder.path.display()));
+            }
+            return Ok(ExitStatus::Interrupted);
         }
     };
     progress.finish();
@@ -324,6 +326,18 @@ async fn held(
     }
     Ok(status(&evidence))
 }
+
+/// A folder that goes if nothing was written into it, however a run ends.
+struct Unused<'f>(&'f ResultFolder);
+
+impl Drop for Unused<'_> {
+    fn drop(&mut self) {
+        self.0.remove_if_empty();
+    }
+}
+
+/// How long a run may take to end when it is asked to: a second for operations in flight, and a last look at the server.
+const ENDING: Duration = Duration::from_millis(1_600);
 
 /// What a run says to the program's caller.
 pub(super) fn status(evidence: &RunEvidence) -> ExitStatus {

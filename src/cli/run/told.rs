@@ -156,11 +156,14 @@ impl Log {
         Ok(())
     }
 
-    pub(super) fn remove_if_unused(&self) {
-        if self.files.borrow().is_none() {
+    /// Removes what was begun, where nothing was measured; whether something was.
+    pub(super) fn remove_if_unused(&self) -> bool {
+        let is_used = self.files.borrow().is_some();
+        if !is_used {
             let document = self.folder.path.join("run.json");
             self.paths.iter().chain([&document]).for_each(|path| drop(std::fs::remove_file(path)));
         }
+        is_used
     }
 
     pub(super) fn failed(&self) -> Result<(), Failure> {

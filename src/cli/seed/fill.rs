@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::anyhow;
 
@@ -9,7 +10,7 @@ use super::inputs::Inputs;
 use super::notes::Moment;
 use super::{Arguments, notes, show};
 use crate::cli::exit::{ExitStatus, Failure};
-use crate::cli::interrupt::interrupted;
+use crate::cli::interrupt::{interrupted, left, undoing};
 use crate::cli::progress::Progress;
 use crate::cli::report::say;
 use crate::clock::Clock;
@@ -104,6 +105,10 @@ pub(super) async fn fill(
     let stages = Arc::new(Mutex::new(Stages::default()));
     let listener = listener(&stages, progress, clock);
     let (plan, spec, catalog) = (Arc::new(inputs.plan), inputs.spec, inputs.catalog);
+    let _left = left(format!(
+        "a load of {} that was cut off; `weighbridge seed --clean` there undoes it, `--resume` goes on",
+        target.describe()
+    ));
     let load = async {
         if plan.adds() || arguments.fire_triggers {
             let triggers = if arguments.fire_triggers { Triggers::Fire } else { Triggers::Off };
@@ -128,9 +133,9 @@ pub(super) async fn fill(
             };
             return say(&format!("part {part} of {parts} is in; {rest}\n")).map(|()| ExitStatus::Ok);
         }
-        Some(Err(error)) => return Err(undone(target, guard, order.part, Some(error)).await),
+        Some(Err(error)) => return Err(undone(target, guard, order.part, Some(error), progress).await),
         None => {
-            let failure = undone(target, guard, order.part, None).await;
+            let failure = undone(target, guard, order.part, None, progress).await;
             progress.line(&format!("{:#}", failure.error));
             return Ok(ExitStatus::Interrupted);
         }
@@ -161,8 +166,39 @@ fn listener(stages: &Arc<Mutex<Stages>>, progress: &Arc<Progress>, clock: Clock)
     })
 }
 
+/// How long a server may take to show the journal of a load, after which it is taken to hang.
+const CONTACT: Duration = Duration::from_millis(1_100);
+
+/// Tables that are named.
+const MAX_NAMES: usize = 8;
+
+/// Tells how an undoing goes on.
+pub(super) fn tell(progress: &Progress) -> impl Fn(usize, usize) {
+    |done, total| progress.status(format!("undoing: {done} of {total} statements"))
+}
+
+/// What is off and filled until a load is undone, and how that is done.
+fn off(target: &Target, journal: &journal::Journal) -> String {
+    let names = journal.table_names();
+    let more = names.len().saturating_sub(MAX_NAMES);
+    let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!(
+        "a load of {} is not undone: rows are in {}{rest}, and {} of their indexes, constraints and triggers are off; `weighbridge seed --clean` \
+         there undoes it, `--resume` goes on, and weighbridge.seed_restore holds the statements",
+        target.describe(),
+        names[..names.len() - more].join(", "),
+        journal.taken_count()
+    )
+}
+
 /// Takes a failed load back; what cannot be taken back is printed as SQL.
-async fn undone(target: &Target, guard: &mut Guard, part: (u32, u32), error: Option<load::LoadError>) -> Failure {
+async fn undone(
+    target: &Target,
+    guard: &mut Guard,
+    part: (u32, u32),
+    error: Option<load::LoadError>,
+    progress: &Progress,
+) -> Failure {
     let cause = error.map_or("interrupted".to_owned(), |error| error.to_string());
     if 1 < part.1 {
         // The other parts may be at work: theirs is not ours to undo.
@@ -172,7 +208,20 @@ async fn undone(target: &Target, guard: &mut Guard, part: (u32, u32), error: Opt
             part.1
         ));
     }
-    match journal::undo(target, guard).await {
+    let _undoing = undoing();
+    let _left = match tokio::time::timeout(CONTACT, journal::read_at(target)).await {
+        Ok(Ok(journal)) => journal.map(|journal| {
+            progress.line("undoing the load; another Ctrl-C leaves it, and says what is left");
+            left(off(target, &journal))
+        }),
+        Ok(Err(_)) => None,
+        Err(_) => {
+            return Failure::environment(anyhow!(
+                "{cause}\n  = note: the server does not answer, so the load is not undone\n  = help: when it is back, `weighbridge seed --clean` undoes it and `--resume` goes on"
+            ));
+        }
+    };
+    match journal::undo(target, guard, tell(progress)).await {
         Ok(true) => Failure::environment(anyhow!(
             "{cause}\n  = note: the load was undone: tables are empty, indexes and constraints are as they were"
         )),

@@ -19,7 +19,7 @@ use super::exit::{ExitStatus, Failure};
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::report::say;
-use super::server::on_server;
+use super::server::{on_server, while_alive};
 use crate::clock::Clock;
 use crate::migrate::{ApplyError, DirectoryError};
 use crate::postgres::Target;
@@ -165,7 +165,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         )));
     }
     on_server(url.as_deref(), embedded, &progress, async |server| {
-        filled(&arguments, &project, &server, url.is_none(), &progress).await
+        while_alive(&server, filled(&arguments, &project, &server, url.is_none(), &progress)).await
     })
     .await
 }
@@ -191,7 +191,7 @@ async fn filled(
         return say(&spec).map(|()| ExitStatus::Ok);
     }
     if let Some(guard) = guard.as_mut().filter(|_| arguments.clean) {
-        let undone = journal::undo(&target, guard).await.map_err(Failure::environment)?;
+        let undone = journal::undo(&target, guard, fill::tell(progress)).await.map_err(Failure::environment)?;
         let text = if undone {
             "undone: the tables are empty again, indexes and constraints are back\n"
         } else {

@@ -36,6 +36,8 @@ pub struct Wire {
     read_only: bool,
     /// Whether the server reported that the session's next transaction may write.
     may_write: bool,
+    /// Longest message that is read now, in bytes.
+    max_bytes: usize,
 }
 
 /// Why an exchange failed.
@@ -52,14 +54,35 @@ pub enum WireError {
     /// The connection broke.
     #[error(transparent)]
     Lost(#[from] io::Error),
+    /// The server announced a message that is read by nobody, or sends something else than the protocol.
+    #[error("the server announces a message of {bytes} bytes, and messages of 4 to {max_bytes} bytes are read")]
+    Malformed {
+        /// Bytes it is to have.
+        bytes: u32,
+        /// Bytes it may have.
+        max_bytes: usize,
+    },
+    /// The server sends message after message and never says that it is ready.
+    #[error("the server sends more than {MAX_GREETING_MESSAGES} messages and is not ready")]
+    NeverReady,
     /// A statement turned `default_transaction_read_only` off in a session that is to read only. What it wrote itself the server refused; nothing
     /// may follow it.
     #[error("the session's next transaction could write: default_transaction_read_only was turned off")]
     MayWrite,
 }
 
-/// How long a connection may take.
+/// How long a connection may take, and the answer to the shortest query.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longest message that is read, in bytes. PostgreSQL itself can send rows of up to 1 GiB.
+pub const MAX_MESSAGE_BYTES: usize = 256 << 20;
+
+/// The same before the server is ready (errors have up to 30 kB in libpq), and the most messages until then.
+const MAX_GREETING_BYTES: usize = 64 << 10;
+const MAX_GREETING_MESSAGES: u32 = 1_000;
+
+/// Room that is made for a message at a time: an announced length alone takes no memory.
+const STEP_BYTES: usize = 64 << 10;
 
 /// Version 3.0 of the protocol.
 const PROTOCOL: i32 = 196_608;
@@ -87,11 +110,12 @@ impl Wire {
             extended: false,
             read_only,
             may_write: false,
+            max_bytes: MAX_GREETING_BYTES,
         };
         wire.startup(options);
         wire.send().await?;
         let mut login = Login::new(options.get_username(), secrets.password.as_deref());
-        loop {
+        for _ in 0..MAX_GREETING_MESSAGES {
             let (kind, body) = wire.message().await?;
             match kind {
                 b'R' => {
@@ -105,10 +129,34 @@ impl Wire {
                 b'S' => wire.read_parameter(body),
                 b'K' => wire.process = body_number(&wire.input[body]),
                 b'E' => return Err(server_error(&wire.input[body])),
-                b'Z' => return Ok(wire),
+                b'Z' => {
+                    wire.max_bytes = MAX_MESSAGE_BYTES;
+                    return Ok(wire);
+                }
                 _ => {}
             }
         }
+        Err(WireError::NeverReady)
+    }
+
+    /// Connects, asks the shortest query and closes: the driver, which takes any length for true and waits for any time, is given no server that
+    /// does not pass.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, refuses the connection, does not answer, or sends what no server sends.
+    pub async fn greet(options: &PgConnectOptions) -> Result<(), WireError> {
+        let mut wire = Self::connect(options, false).await?;
+        wire.max_bytes = MAX_GREETING_BYTES;
+        wire.query(b"SELECT 1");
+        let answered = tokio::time::timeout(PATIENCE, wire.exchange(|_| {})).await;
+        let answered = answered.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        if !matches!(answered, Err(WireError::Server { .. })) {
+            answered?;
+        }
+        wire.out.extend_from_slice(&[b'X', 0, 0, 0, 4]);
+        // A server that has gone by now is missed by whoever asks it next.
+        drop(wire.send().await);
+        Ok(())
     }
 
     fn startup(&mut self, options: &PgConnectOptions) {
@@ -143,7 +191,8 @@ impl Wire {
             b"server_version" => {
                 let value = String::from_utf8_lossy(value);
                 let mut numbers = value.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
-                self.version = numbers.next().unwrap_or(0) * 10_000 + numbers.next().unwrap_or(0);
+                let mut next = || numbers.next().unwrap_or(0);
+                self.version = next().saturating_mul(10_000).saturating_add(next());
             }
             b"default_transaction_read_only" => self.may_write = self.read_only && value == b"off",
             _ => {}
@@ -213,7 +262,7 @@ impl Wire {
     /// The server's first refusal, or that the connection broke.
     pub async fn exchange(&mut self, mut row: impl FnMut(Values<'_>)) -> Result<u64, WireError> {
         self.send().await?;
-        let mut rows = 0;
+        let mut rows = 0_u64;
         let mut refused = None;
         loop {
             let next = self.message().await;
@@ -225,8 +274,8 @@ impl Wire {
             };
             let body = &self.input[range.clone()];
             match kind {
-                b'D' => row(Values { rest: &body[2..] }),
-                b'C' => rows += changed(body),
+                b'D' => row(Values { rest: body.get(2..).unwrap_or_default() }),
+                b'C' => rows = rows.saturating_add(changed(body)),
                 b'E' => drop(refused.get_or_insert_with(|| server_error(body))),
                 // COPY FROM STDIN has nothing to come.
                 b'G' => {
@@ -259,13 +308,18 @@ impl Wire {
             let known = self.to - self.from;
             if 5 <= known {
                 let head = &self.input[self.from..self.from + 5];
-                let length = i32::from_be_bytes(head[1..].try_into().expect("four bytes")).max(4) as usize;
+                let bytes = u32::from_be_bytes(head[1..].try_into().expect("four bytes"));
+                let length = bytes as usize;
+                if !(4..=self.max_bytes).contains(&length) {
+                    return Err(WireError::Malformed { bytes, max_bytes: self.max_bytes });
+                }
                 if length < known {
                     let (kind, start) = (head[0], self.from + 5);
                     self.from += 1 + length;
                     return Ok((kind, start..self.from));
                 }
-                self.make_room(1 + length);
+                // As much again as has come, so that memory follows what is sent and not what is announced.
+                self.make_room((1 + length).min(known + known.max(STEP_BYTES)));
             } else {
                 self.make_room(5);
             }
@@ -337,7 +391,9 @@ fn body_number(body: &[u8]) -> u32 {
 fn changed(tag: &[u8]) -> u64 {
     let tag = tag.strip_suffix(&[0]).unwrap_or(tag);
     let digits = tag.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    tag[tag.len() - digits..].iter().fold(0, |sum: u64, digit| sum.wrapping_mul(10) + u64::from(digit - b'0'))
+    tag[tag.len() - digits..]
+        .iter()
+        .fold(0, |sum: u64, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
 }
 
 /// `ErrorResponse`: fields of a letter and a text.
@@ -356,6 +412,7 @@ mod tests {
     #[test]
     fn tags_values_and_errors_are_read() {
         assert_eq!([changed(b"SELECT 512\0"), changed(b"INSERT 0 3\0"), changed(b"BEGIN\0")], [512, 3, 0]);
+        assert_eq!([changed(b"SELECT 99999999999999999999999\0"), changed(b"")], [u64::MAX, 0]);
         let row = [0, 0, 0, 2, b'a', b'b', 255, 255, 255, 255, 0, 0, 0, 0];
         let values: Vec<Option<&[u8]>> = Values { rest: &row }.collect();
         assert_eq!(values, [Some(&b"ab"[..]), None, Some(&b""[..])]);

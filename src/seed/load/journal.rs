@@ -147,12 +147,21 @@ pub(super) async fn forget(connection: &mut PgConnection) -> Result<(), Error> {
     run(connection, "DROP SCHEMA weighbridge CASCADE", "remove the journal of the load").await
 }
 
+/// The journal of a load that has not ended, if there is one, on a session of its own.
+///
+/// # Errors
+/// When the server cannot be reached, or it cannot be read.
+pub async fn read_at(target: &Target) -> Result<Option<Journal>, Error> {
+    let mut connection = session(target).await?;
+    read(&mut connection).await
+}
+
 /// Undoes a load that has not ended, in one transaction: its tables are empty again, as they were, and everything is
-/// back. False when there was nothing to undo.
+/// back. False when there was nothing to undo. `tell` hears how many statements are done, and of how many.
 ///
 /// # Errors
 /// When the server refuses; the journal is then still there, and [`Journal::sql`] says what it holds.
-pub async fn undo(target: &Target, guard: &mut Guard) -> Result<bool, Error> {
+pub async fn undo(target: &Target, guard: &mut Guard, tell: impl Fn(usize, usize)) -> Result<bool, Error> {
     const UNDO: &str = "undo the load";
     guard.end_left_overs().await?;
     let mut connection = session(target).await?;
@@ -161,14 +170,31 @@ pub async fn undo(target: &Target, guard: &mut Guard) -> Result<bool, Error> {
     // Foreign keys come back only where every row is seen; a journal of an earlier version has not lifted what hides some.
     let standing = row_security::secured(&mut connection).await?;
     row_security::lift(&mut connection, &standing).await?;
-    for sql in journal.sql().into_iter().chain(standing.iter().filter(|t| t.is_owned).map(Secured::put_back)) {
-        run(&mut connection, &sql, UNDO).await?;
+    let back = standing.iter().filter(|t| t.is_owned).map(Secured::put_back);
+    let statements: Vec<String> = journal.sql().into_iter().chain(back).collect();
+    for (done, sql) in statements.iter().enumerate() {
+        tell(done, statements.len());
+        run(&mut connection, sql, UNDO).await?;
     }
     run(&mut connection, "COMMIT", UNDO).await?;
     Ok(true)
 }
 
 impl Journal {
+    /// The tables it fills, as SQL, each once.
+    #[must_use]
+    pub fn table_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.tables.iter().map(|filling| filling.table.as_str()).collect();
+        names.dedup();
+        names
+    }
+
+    /// How many indexes, constraints, triggers and policies are off.
+    #[must_use]
+    pub fn taken_count(&self) -> usize {
+        self.taken.len()
+    }
+
     /// The statements that bring the database back to what it was before the load.
     #[must_use]
     pub fn sql(&self) -> Vec<String> {

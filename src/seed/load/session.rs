@@ -26,13 +26,15 @@ async fn connect(target: &Target, name: &str) -> Result<PgConnection, Error> {
 
 /// What a load relies on, whatever the database, the role or the server sets for an application: limits that would cut
 /// a load off as they would a dump, isolation that would make one connection's work fail for another's, forms of text
-/// that SQL of ours and what `pg_get_expr` prints would not have.
-const SETTINGS: [(&str, &str); 24] = [
+/// that SQL of ours and what `pg_get_expr` prints would not have. A session whose program is gone while it waits for a lock would keep others waiting
+/// behind it, so the server looks for its client every second, where it can.
+const SETTINGS: [(&str, &str); 25] = [
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("transaction_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
     ("idle_session_timeout", "0"),
+    ("client_connection_check_interval", "1000"),
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "off"),
     ("default_transaction_deferrable", "off"),
@@ -63,6 +65,7 @@ fn settings() -> String {
         "SELECT pg_catalog.set_config(s.name, w.value, false) FROM (VALUES {}) AS w (name, value)
          JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) = pg_catalog.lower(w.name)
          WHERE s.setting IS DISTINCT FROM w.value
+           AND (s.name <> 'client_connection_check_interval' OR pg_catalog.version() LIKE '%linux%')
            AND (s.context = 'user' OR s.context = 'superuser' AND {IS_SUPERUSER})",
         wanted.join(", ")
     )
