@@ -167,6 +167,18 @@ fn three_digits(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// Names that a list shows; of more it says how many.
+pub const MAX_NAMES: usize = 5;
+
+/// The first few names of a list, and how many more there are.
+#[must_use]
+pub fn list_text<S: AsRef<str>>(names: &[S]) -> String {
+    let more = names.len().saturating_sub(MAX_NAMES);
+    let first: Vec<&str> = names.iter().take(MAX_NAMES).map(AsRef::as_ref).collect();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}{more}", first.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

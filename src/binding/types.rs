@@ -134,6 +134,8 @@ fn sql_type(info: &PgTypeInfo) -> Option<SqlType> {
     let name = info.name().to_lowercase();
     match info.kind() {
         PgTypeKind::Enum(_) => Some(SqlType::Text),
+        // A value is sent as one of the type below it, and checked by the server.
+        PgTypeKind::Domain(base) => sql_type(base),
         _ => SqlType::from_name(if name == "char" { "bpchar" } else { &name }, Some(NUMERIC_DIGITS)),
     }
 }

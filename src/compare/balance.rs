@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::candidates::{Facts, candidates};
-use super::counts::FEWEST_BLOCKS;
+use super::counts::MIN_BLOCKS;
+use super::updates::{HotChange, hot_changes};
 use crate::evidence::{Evidence, Hypothetical, IndexAdvice, MissingPart, Side, TableUse};
 
 /// Debts and gains of a migration.
@@ -40,8 +41,13 @@ pub struct Balance {
     pub redundant: Vec<(String, String)>,
     /// Indexes that are not there and that actions would use, as the planner says.
     pub wanted: Vec<Hypothetical>,
-    /// Tables whose updates changed between in place and not.
+    /// Indexes that are new, or of another definition, and that no action's plan names; those that enforce something or lead a foreign key that
+    /// had none are left out. What triggers and functions do is in no plan.
+    pub new_unused: Vec<String>,
+    /// Tables whose updates changed between in place and not, under load.
     pub hot_updates: Vec<HotUpdates>,
+    /// Actions whose updates changed between HOT and not, as single operations show.
+    pub hot_changes: Vec<HotChange>,
 }
 
 /// An index that serves no query.
@@ -132,7 +138,9 @@ pub fn balance(evidence: &Evidence) -> Balance {
         unindexed_before,
         invalid: invalid.into_iter().map(invalid_index).collect(),
         invalid_before: invalid_before.into_iter().map(invalid_index).collect(),
+        new_unused: new_unused(evidence),
         hot_updates: hot_updates(evidence),
+        hot_changes: hot_changes(evidence),
     }
 }
 
@@ -141,7 +149,7 @@ fn apart(before: &[String], after: &[String]) -> (Vec<String>, Vec<String>) {
     after.iter().cloned().partition(|name| !before.contains(name))
 }
 
-/// An action notices a hidden index when it touches at least [`FEWEST_BLOCKS`] blocks more, and a tenth more, without it.
+/// An action notices a hidden index when it touches at least [`MIN_BLOCKS`] blocks more, and a tenth more, without it.
 fn needed(evidence: &Evidence) -> (Vec<Needed>, Vec<String>, Vec<String>) {
     const NOTICED: f64 = 1.1;
     let (mut needed, mut not_needed, mut not_told) = (Vec::new(), Vec::new(), Vec::new());
@@ -150,7 +158,7 @@ fn needed(evidence: &Evidence) -> (Vec<Needed>, Vec<String>, Vec<String>) {
         // What is refused only without the index, such as for its time, needs it most of all.
         let costs = costs.filter_map(|((with, without), action)| Some((with.as_ref()?, *without, action)));
         let noticed = costs.filter(|(with, without, _)| {
-            without.is_none_or(|without| **with * NOTICED < without && **with + FEWEST_BLOCKS <= without)
+            without.is_none_or(|without| **with * NOTICED < without && **with + MIN_BLOCKS <= without)
         });
         let lost = |with: &f64, without: Option<f64>| without.map_or(f64::INFINITY, |without| without - with);
         match noticed.max_by(|(a, b, _), (c, d, _)| lost(a, *b).total_cmp(&lost(c, *d))) {
@@ -183,6 +191,30 @@ fn unused(evidence: &Evidence) -> Vec<String> {
     let named = |name: &&String| before.contains(bare(name)) || after.contains(bare(name));
     let idle = idle(evidence).into_iter().filter(|(_, parts)| !parts.iter().any(|part| scanned(part) || named(part)));
     idle.map(|(name, _)| name.clone()).collect()
+}
+
+/// Indexes of `after` alone, or redefined, that are in no plan.
+fn new_unused(evidence: &Evidence) -> Vec<String> {
+    let (Some(before), Some(after)) = (evidence.counters.get(&Side::Before), evidence.counters.get(&Side::After))
+    else {
+        return Vec::new();
+    };
+    let none = IndexAdvice::default();
+    let advice = |side: Side| evidence.advice.get(&side).unwrap_or(&none);
+    let plans = in_plans(evidence, Side::After);
+    let is_new =
+        |name: &str, definition: &str| before.indexes.get(name).is_none_or(|known| known.definition != definition);
+    // A foreign key that had no index needs it when a parent goes.
+    let leads_a_key = |table: &str| {
+        let (old, now) = (&advice(Side::Before).unindexed, &advice(Side::After).unindexed);
+        old.iter().any(|key| !now.contains(key) && key.split(" (").next() == Some(bare(table)))
+    };
+    let mut found: BTreeMap<&String, bool> = BTreeMap::new();
+    for (name, index) in after.indexes.iter().filter(|(name, index)| is_new(name, &index.definition)) {
+        let used = plans.contains(bare(name)) || index.unique || index.scans > 0 || leads_a_key(&index.table);
+        *found.entry(index.part_of.as_ref().unwrap_or(name)).or_default() |= used;
+    }
+    found.into_iter().filter(|(_, used)| !used).map(|(name, _)| name.clone()).collect()
 }
 
 /// Plans name an index without its schema.

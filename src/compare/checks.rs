@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::answers::Answers;
 use super::conditions;
-use super::counts::{Answers, CountComparison};
+use super::counts::CountComparison;
+use super::work;
 use crate::evidence::{ActionCounts, ChunkSide, Evidence, LoadFacts, Side, Subject};
 use crate::stats::paired::FEWEST_PAIRS;
 use crate::units::percent_text;
@@ -47,6 +49,8 @@ pub enum CheckName {
     SameWork,
     /// Every side answers the same.
     SameAnswers,
+    /// Operations touch no more blocks under load than single ones say.
+    WorkUnderLoad,
     /// The machine took nothing from the measurement.
     Machine,
     /// Two accounts of what was in flight agree (Little's law).
@@ -193,6 +197,7 @@ const ROWS_MOST: f64 = 0.005;
 pub fn run(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<Check> {
     let mut checks = Vec::new();
     same_answers(evidence, counts, &mut checks);
+    work::checks(evidence, counts, &mut checks);
     achieved_rate(evidence, &mut checks);
     same_load(evidence, &mut checks);
     failures(evidence, &mut checks);

@@ -5,9 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::Verdict;
+use super::answers::{Answers, answers, refused};
+use super::functions::{self, FunctionChange};
+use super::generic::{GenericPlans, generic_plans};
+use super::growth::{Growth, Moves};
 use super::indexes::redefined;
-use super::parameters::{ClassCounts, Moved, Pair, classes, executed, factor, moved, plan_text};
+use super::minimum::TooLittle;
+use super::parameters::{ClassCounts, Moved, classes, executed, moved};
 use super::plan_change::{PlanChange, changes};
+use super::weighed::Weighed;
+use super::work::{MoreUnderLoad, more_under_load};
 use crate::evidence::{CountedAction, CountedSet, Evidence, Side};
 
 /// An action, counted on both sides with the same sets of parameters.
@@ -23,9 +30,9 @@ pub struct CountComparison {
     pub kinds_left: u32,
     /// At least one was, on both sides.
     pub is_counted: bool,
-    /// Means of an operation before.
+    /// Means of an operation before, by the plans that the server takes.
     pub before: Counts,
-    /// Means of an operation after.
+    /// Means of an operation after, by the plans that the server takes.
     pub after: Counts,
     /// The same apart for sets that find nothing, much, and what is usual; empty where all are of one kind.
     pub classes: Vec<ClassCounts>,
@@ -33,27 +40,40 @@ pub struct CountComparison {
     pub plan_changes: Vec<(PlanChange, u32)>,
     /// How the plans that fit any parameters differ.
     pub generic_changes: Vec<PlanChange>,
+    /// What these plans cost where they are others than the sets' own; absent where they are not, and before format 8.
+    pub generic: Option<GenericPlans>,
     /// Sets that touch at least twice as many blocks after.
     pub dearer: Option<Moved>,
     /// Sets that touch at most half as many blocks after.
     pub cheaper: Option<Moved>,
     /// Sets whose plans changed, where those of others did not; absent where they are just those that became dearer or cheaper.
     pub flipped: Option<Moved>,
+    /// A change that is not called, for it is too little among so many actions.
+    pub too_little: Option<TooLittle>,
+    /// Functions of the user's own that run on one side alone, or are defined otherwise: their work in the processor is in no count.
+    pub functions: Vec<FunctionChange>,
     /// Whether both sides answer alike.
     pub answers: Answers,
     /// What the migration changes of the answer, such as `gives other rows`, or that the server refuses it; absent where the answers are not
     /// different and as many operations fail.
     pub different: Option<String>,
+    /// The mean of blocks moves by as much as a search for free space takes, with the plans and the records of WAL of before: a freshly written
+    /// table has its free space elsewhere, which is no lasting cost and no lasting gain.
+    pub searches_free_space: bool,
+    /// It touches more blocks a call under load though its single operations do not: then these prove no gain.
+    pub more_under_load: Option<MoreUnderLoad>,
+    /// No execution of a set was free of full-page images on every side: the bytes of WAL hold them.
+    pub wal_holds_images: bool,
     /// Columns of an answer that differ between the sides without the migration too, such as a clock, and were not compared.
     pub columns_left_out: u32,
     /// Columns of an answer that the migration takes away: they were not compared.
     pub columns_gone: u32,
     /// Tables that its writes touch and that were not compared: too large, not to be read, or no tables on both sides.
     pub untraced: BTreeSet<String>,
-    /// Of the counts alone: regressed when blocks or temporary files grow in the mean, by the margin and at least [`FEWEST_BLOCKS`] an
+    /// Of the counts alone: regressed when blocks or temporary files grow in the mean, by the margin and at least [`MIN_BLOCKS`] an
     /// operation, or those of any executed set to twice as many (for one that writes, by 32 at least), against both sides without the migration; improved when they shrink so; invalid when the answers differ;
-    /// inconclusive when no operation could be counted, more triggers fire or keys are checked than before, or only the plan that fits any
-    /// parameters changed.
+    /// inconclusive when no operation could be counted, more triggers fire or keys are checked than before, a function of the user's own runs
+    /// on one side alone or is defined otherwise, or only the plan that fits any parameters changed.
     pub verdict: Verdict,
 }
 
@@ -62,8 +82,12 @@ impl CountComparison {
     #[must_use]
     pub fn only_some(&self, margin: f64) -> Option<&Moved> {
         match self.verdict {
-            Verdict::Regressed => self.dearer.as_ref().filter(|_| !self.before.exceeded_by(&self.after, margin)),
-            Verdict::Improved => self.cheaper.as_ref().filter(|_| !self.after.exceeded_by(&self.before, margin)),
+            Verdict::Regressed => {
+                self.dearer.as_ref().filter(|_| !self.before.exceeded_by(&self.after, margin, MIN_BLOCKS))
+            }
+            Verdict::Improved => {
+                self.cheaper.as_ref().filter(|_| !self.after.exceeded_by(&self.before, margin, MIN_BLOCKS))
+            }
             _ => None,
         }
     }
@@ -78,7 +102,17 @@ impl CountComparison {
     /// All that is not known is what a plan that fits any parameters costs, which changed otherwise than those of the sets.
     #[must_use]
     pub fn is_open_by_generic_plans(&self) -> bool {
-        self.verdict == Verdict::Inconclusive && self.is_counted && !self.fires_more()
+        self.verdict == Verdict::Inconclusive
+            && self.is_counted
+            && !self.fires_more()
+            && self.functions.is_empty()
+            && self.more_under_load.is_none()
+    }
+
+    /// What is not known is what functions do that run on one side alone or are defined otherwise.
+    #[must_use]
+    pub fn is_open_by_functions(&self) -> bool {
+        self.verdict == Verdict::Inconclusive && self.is_counted && !self.functions.is_empty()
     }
 
     /// More triggers fire or keys are checked than before; their work is in no block count.
@@ -111,7 +145,7 @@ pub struct Counts {
     pub temp_blocks: f64,
     /// Records of WAL.
     pub wal_records: f64,
-    /// Bytes of WAL, without the full-page images of a first touch.
+    /// Bytes of WAL, without full-page images unless the comparison says so.
     pub wal_bytes: f64,
     /// Rows the planner expected.
     pub planned_rows: f64,
@@ -120,43 +154,18 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Whether others have more blocks or temporary files, by the margin and by enough an operation.
-    fn exceeded_by(&self, other: &Self, margin: f64) -> bool {
-        let grew = |own: f64, other: f64| own * (1.0 + margin) < other && own + FEWEST_BLOCKS <= other;
-        grew(self.blocks, other.blocks) || grew(self.temp_blocks, other.temp_blocks)
+    /// Whether others have more blocks or temporary files, by the margin and by enough blocks an operation.
+    pub(super) fn exceeded_by(&self, other: &Self, margin: f64, min_blocks: f64) -> bool {
+        let grew = |own: f64, other: f64, min: f64| other > own * (1.0 + margin) && other >= own + min;
+        grew(self.blocks, other.blocks, min_blocks) || grew(self.temp_blocks, other.temp_blocks, MIN_BLOCKS)
     }
 }
 
-/// Whether answers are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Answers {
-    /// Row for row, in the columns both sides have.
-    Same,
-    /// The same rows in another order.
-    OtherOrder,
-    /// Other rows of as many, where the statement takes a part of what it finds: its order may not say which.
-    OtherPart,
-    /// Other rows: a faster wrong answer is no gain.
-    Different,
-    /// The sides without the migration differ too, as with a clock or a random number: nothing can be said.
-    Unrepeatable,
-    /// No column is common to both states: nothing can be said.
-    NothingCommon,
-}
-
 /// Fewer blocks than this are what one more index costs an operation that writes.
-pub const FEWEST_BLOCKS: f64 = 4.0;
-
-/// The same for one set of an action that writes: where a page of an index is full it touches some more, whatever its parameters.
-const FEWEST_WRITTEN: f64 = 32.0;
+pub const MIN_BLOCKS: f64 = 4.0;
 
 /// A share of the operations that p95 need not show: half of it may lie below.
 const FEW: f64 = 0.1;
-
-/// A set that costs this many times as much, or as little, is named.
-const FAR: f64 = 2.0;
 
 /// Compares every action that was counted; by position in the mix.
 #[must_use]
@@ -168,110 +177,97 @@ pub fn compare_all(evidence: &Evidence) -> Vec<Option<CountComparison>> {
         .map(|(action, facts)| {
             let (before, control, after) =
                 (of(Side::Before, action)?, of(Side::Control, action)?, of(Side::After, action)?);
-            (!before.sets.is_empty()).then(|| compare([before, control, after], facts.margin, &redefined))
+            let among = Among { margin: facts.margin, redefined: &redefined, actions: evidence.actions.len() };
+            let mut counted = (!before.sets.is_empty()).then(|| compare([before, control, after], &among))?;
+            counted.more_under_load = more_under_load(evidence, action, &counted);
+            if counted.more_under_load.is_some() && counted.verdict == Verdict::Improved {
+                counted.verdict = Verdict::Inconclusive;
+            }
+            Some(counted)
         })
         .collect()
 }
 
-fn compare(
-    [before, control, after]: [&CountedAction; 3],
-    margin: f64,
-    redefined: &BTreeSet<String>,
-) -> CountComparison {
-    let (old, new, unchanged) = (means(&before.sets), means(&after.sets), means(&control.sets));
-    let differ = |old: u32, new: u32| changes(&before.plans[old as usize], &after.plans[new as usize], redefined);
-    let (mut plan_changes, mut generic_changes) = (BTreeMap::<PlanChange, f64>::new(), Vec::new());
-    for (old, new) in before.sets.iter().zip(&after.sets) {
-        let weight = old.weight();
-        let steps = old.plans.iter().zip(&new.plans);
-        let of_set: BTreeSet<PlanChange> = steps.flat_map(|(old, new)| differ(*old, *new)).collect();
-        of_set.into_iter().for_each(|change| *plan_changes.entry(change).or_default() += weight);
-    }
-    for (old, new) in before.generic.iter().zip(&after.generic) {
-        generic_changes.extend(differ(*old, *new));
-    }
-    let (answers, different) = answers([before, control, after]);
-    let pairs = executed([before, after]);
-    let fewest = if before.changes_rows() || after.changes_rows() { FEWEST_WRITTEN } else { FEWEST_BLOCKS };
-    let far = |pair: &Pair<'_>| fewest <= pair.0.blocks().abs_diff(pair.1.blocks()) as f64;
-    // Where others write meanwhile, the side that was asked last tells what is none of the migration's.
-    let both = |of: &dyn Fn(&Pair<'_>) -> bool, pair: &Pair<'_>| {
-        let place = before.sets.iter().position(|set| std::ptr::eq(set, pair.0));
-        let control = place.and_then(|place| control.sets.get(place)).filter(|set| set.failed.is_none());
-        of(pair) && control.is_none_or(|control| of(&(control, pair.1)))
-    };
-    let is_dearer = |pair: &Pair<'_>| both(&|pair| far(pair) && FAR <= factor(pair), pair);
-    let is_cheaper = |pair: &Pair<'_>| both(&|pair| far(pair) && factor(pair) <= 1.0 / FAR, pair);
-    let is_flipped = |(old, new): &Pair<'_>| plan_text(before, old) != plan_text(after, new);
-    let dearer = moved([before, after], &pairs, is_dearer);
-    let cheaper = moved([before, after], &pairs, is_cheaper);
-    let said = |other: &dyn Fn(&Pair<'_>) -> bool| pairs.iter().all(|pair| is_flipped(pair) == other(pair));
-    let every = pairs.iter().all(is_flipped);
-    let flipped =
-        moved([before, after], &pairs, is_flipped).filter(|_| !every && !said(&is_dearer) && !said(&is_cheaper));
-    let failed = |action: &CountedAction| action.sets.iter().filter(|set| set.failed.is_some()).count();
-    let different = if failed(before) == failed(after) { different } else { Some(refused(before, after)) };
-    let counted = |action: &CountedAction| action.sets.iter().any(|set| set.failed.is_none() && !set.plans.is_empty());
-    let fires_more = plan_changes.keys().any(PlanChange::fires_more);
-    let only_generic = !generic_changes.iter().all(|change| plan_changes.contains_key(change));
-    let is_counted = counted(before) && counted(after);
-    let verdict = if answers == Answers::Different || failed(before) != failed(after) {
-        Verdict::Invalid
-    } else if !is_counted {
-        // Refused on every side, or a value that only a script's run sets: nothing was seen.
-        Verdict::Inconclusive
-    } else if old.exceeded_by(&new, margin) && unchanged.exceeded_by(&new, margin) || dearer.is_some() {
-        Verdict::Regressed
-    } else if fires_more {
-        // What it does more is in no count, so fewer blocks are no gain either.
-        Verdict::Inconclusive
-    } else if new.exceeded_by(&old, margin) && new.exceeded_by(&unchanged, margin) || cheaper.is_some() {
-        Verdict::Improved
-    } else if only_generic {
-        // Operations were planned for their parameters; what the server does without that was not executed.
-        Verdict::Inconclusive
-    } else {
-        Verdict::Same
-    };
-    let sets = rounded(before.sets.iter().map(CountedSet::weight).sum());
-    CountComparison {
-        sets,
-        executed: before.sets.len() as u32,
-        is_counted,
-        before: old,
-        after: new,
-        kinds_left: before.kinds_left,
-        classes: classes(&pairs),
-        plan_changes: plan_changes.into_iter().map(|(change, weight)| (change, rounded(weight))).collect(),
-        generic_changes,
-        dearer,
-        cheaper,
-        flipped,
-        answers,
-        different,
-        columns_gone: before.sets.iter().flat_map(|set| &set.answers).map(|a| a.columns_gone).max().unwrap_or_default(),
-        columns_left_out: before.sets.iter().flat_map(|set| &set.answers).map(|a| a.left_out).max().unwrap_or_default(),
-        untraced: before.untraced.union(&after.untraced).cloned().collect(),
-        verdict,
-    }
+/// What an action is compared by and among.
+pub(super) struct Among<'a> {
+    /// Changes smaller than this count as the same, as a share.
+    pub(super) margin: f64,
+    /// Indexes whose definitions differ.
+    redefined: &'a BTreeSet<String>,
+    /// How many actions are compared.
+    pub(super) actions: usize,
 }
 
-/// On which side the server refuses how many sets, and why.
-fn refused(before: &CountedAction, after: &CountedAction) -> String {
-    let codes = |action: &CountedAction| {
-        let codes: BTreeSet<&str> = action.sets.iter().filter_map(|set| set.failed.as_deref()).collect();
-        let count = action.sets.iter().filter(|set| set.failed.is_some()).count();
-        match codes.is_empty() {
-            true => count.to_string(),
-            false => format!("{count} (SQLSTATE {})", codes.into_iter().collect::<Vec<_>>().join(", ")),
-        }
+fn compare(sides: [&CountedAction; 3], among: &Among<'_>) -> CountComparison {
+    let [own_before, control, own_after] = sides;
+    let differ =
+        |old: u32, new: u32| changes(&own_before.plans[old as usize], &own_after.plans[new as usize], among.redefined);
+    let plan_changes = plan_changes(own_before, own_after, differ);
+    let generic = own_before.generic.iter().zip(&own_after.generic);
+    let generic_changes = generic.flat_map(|(old, new)| differ(*old, *new)).collect();
+    let (answers, different) = answers([own_before, control, own_after]);
+    let failed = |action: &CountedAction| action.sets.iter().filter(|set| set.failed.is_some()).count();
+    let different =
+        if failed(own_before) == failed(own_after) { different } else { Some(refused(own_before, own_after)) };
+    let counted = |action: &CountedAction| action.sets.iter().any(|set| set.failed.is_none() && !set.plans.is_empty());
+
+    let weighed = Weighed::new(sides);
+    let [before, control, after] = &weighed.sides;
+    let pairs = executed([before, after]);
+    let writes = before.changes_rows() || after.changes_rows();
+    let moves = Moves::new(&weighed.sides, &pairs, writes);
+    let both = own_before.sets.iter().map(|set| &set.answers).chain(own_after.sets.iter().map(|set| &set.answers));
+    let most = |of: fn(&crate::evidence::Answer) -> u32| both.clone().flatten().map(of).max().unwrap_or_default();
+    let mut comparison = CountComparison {
+        sets: rounded(before.sets.iter().map(CountedSet::weight).sum()),
+        executed: before.sets.len() as u32,
+        is_counted: counted(own_before) && counted(own_after),
+        before: means(&before.sets),
+        after: means(&after.sets),
+        kinds_left: before.kinds_left,
+        classes: classes(&pairs),
+        plan_changes,
+        generic_changes,
+        generic: generic_plans(own_before, own_after),
+        flipped: moves.flipped([before, after]),
+        too_little: None,
+        dearer: moved([before, after], &pairs, |pair| moves.is_dearer(pair)),
+        cheaper: moved([before, after], &pairs, |pair| moves.is_cheaper(pair)),
+        functions: functions::changes(own_before, own_after),
+        answers,
+        different,
+        searches_free_space: false,
+        wal_holds_images: writes && before.sets.iter().all(|set| set.wal_full_pages_left != 0),
+        more_under_load: None,
+        columns_gone: most(|answer| answer.columns_gone),
+        columns_left_out: most(|answer| answer.left_out),
+        untraced: own_before.untraced.union(&own_after.untraced).cloned().collect(),
+        verdict: Verdict::Invalid,
     };
-    format!(
-        "is refused after the migration with {} of {} sets and before with {}",
-        codes(after),
-        after.sets.len(),
-        codes(before)
-    )
+    let stopped = (0..before.sets.len()).filter(|set| {
+        let of = |side: usize| weighed.stopped[side].get(*set).copied().unwrap_or_default();
+        of(2) && !of(0) && !of(1)
+    });
+    let growth = Growth { unchanged: means(&control.sets), moves: &moves, writes, stopped: stopped.count() as u32 };
+    if failed(own_before) == failed(own_after) && answers != Answers::Different {
+        growth.judge(&mut comparison, among, own_before.generic_asked && own_after.generic_asked);
+    }
+    comparison
+}
+
+/// How the plans of sets differ, each difference with the number of sets.
+fn plan_changes(
+    before: &CountedAction,
+    after: &CountedAction,
+    differ: impl Fn(u32, u32) -> Vec<PlanChange>,
+) -> Vec<(PlanChange, u32)> {
+    let mut plan_changes = BTreeMap::<PlanChange, f64>::new();
+    for (old, new) in before.sets.iter().zip(&after.sets) {
+        let steps = old.plans.iter().zip(&new.plans);
+        let of_set: BTreeSet<PlanChange> = steps.flat_map(|(old, new)| differ(*old, *new)).collect();
+        of_set.into_iter().for_each(|change| *plan_changes.entry(change).or_default() += old.weight());
+    }
+    plan_changes.into_iter().map(|(change, weight)| (change, rounded(weight))).collect()
 }
 
 /// Sets that a weight comes to.
@@ -282,75 +278,25 @@ pub(super) fn rounded(weight: f64) -> u32 {
 /// Means over sets, each as heavy as the sets it stands for.
 pub(super) fn means<'s>(sets: impl IntoIterator<Item = &'s CountedSet>) -> Counts {
     let sets: Vec<&CountedSet> = sets.into_iter().filter(|set| set.failed.is_none()).collect();
-    let weight: f64 = sets.iter().map(|set| set.weight()).sum();
-    let mean = |of: fn(&CountedSet) -> f64| match sets.is_empty() {
+    let without_images: Vec<&CountedSet> = sets.iter().copied().filter(|set| set.wal_full_pages_left == 0).collect();
+    let mean_of = |sets: &[&CountedSet], of: fn(&CountedSet) -> f64| match sets.is_empty() {
         true => 0.0,
-        false => sets.iter().map(|set| set.weight() * of(set)).sum::<f64>() / weight,
+        false => {
+            let weight: f64 = sets.iter().map(|set| set.weight()).sum();
+            sets.iter().map(|set| set.weight() * of(set)).sum::<f64>() / weight
+        }
     };
+    let mean = |of: fn(&CountedSet) -> f64| mean_of(&sets, of);
+    let wal = if without_images.is_empty() { &sets } else { &without_images };
     Counts {
         rows: mean(|set| set.rows as f64),
         blocks: mean(|set| set.blocks() as f64),
         temp_blocks: mean(|set| set.temp_blocks as f64),
-        wal_records: mean(|set| set.wal_records as f64),
-        wal_bytes: mean(|set| set.wal_bytes as f64),
+        wal_records: mean_of(wal, |set| set.wal_records as f64),
+        wal_bytes: mean_of(wal, |set| set.wal_bytes as f64),
         planned_rows: mean(|set| set.planned_rows),
         planned_cost: mean(|set| set.planned_cost),
     }
-}
-
-/// The worst of all sets, and what is different where it is that.
-fn answers([before, control, after]: [&CountedAction; 3]) -> (Answers, Option<String>) {
-    // An order by a random number says the place of each row too, and agrees now and then by luck.
-    let unsteady: BTreeSet<usize> = (before.sets.iter().zip(&control.sets))
-        .flat_map(|(before, control)| before.answers.iter().zip(&control.answers).enumerate())
-        .filter(|(_, (before, control))| before.ordered != control.ordered)
-        .map(|(step, _)| step)
-        .collect();
-    let all = before.sets.iter().zip(&control.sets).zip(&after.sets).flat_map(|((before, control), after)| {
-        before.answers.iter().zip(&control.answers).zip(&after.answers).enumerate()
-    });
-    let (mut worst, mut different) = (Answers::Same, None);
-    for (step, ((before, control), after)) in all {
-        let found = if before.rows == control.rows && before.rows != after.rows {
-            Answers::Different
-        } else if before.columns_gone != 0 && before.left_out == 0 && before.checksum.is_empty() {
-            Answers::NothingCommon
-        } else if before.checksum != control.checksum || before.checksum.is_empty() {
-            Answers::Unrepeatable
-        } else if before.checksum == after.checksum && before.rows == after.rows {
-            match (before.ordered == after.ordered, before.total && !unsteady.contains(&step)) {
-                (true, _) => Answers::Same,
-                (false, true) => {
-                    different
-                        .get_or_insert("gives its rows in another order, though it says the place of each".to_owned());
-                    Answers::Different
-                }
-                (false, false) => Answers::OtherOrder,
-            }
-        } else if before.partial && before.rows == after.rows {
-            Answers::OtherPart
-        } else {
-            Answers::Different
-        };
-        let rank = |answers: Answers| match answers {
-            Answers::Same => 0,
-            Answers::OtherOrder => 1,
-            Answers::Unrepeatable => 2,
-            Answers::NothingCommon => 3,
-            Answers::OtherPart => 4,
-            Answers::Different => 5,
-        };
-        if found == Answers::Different {
-            different.get_or_insert_with(|| match before.change.as_deref() {
-                Some(change) => format!("writes otherwise: other rows are {change}"),
-                None => "gives other rows".to_owned(),
-            });
-        }
-        if rank(worst) < rank(found) {
-            worst = found;
-        }
-    }
-    (worst, different)
 }
 
 #[cfg(test)]
@@ -367,9 +313,13 @@ pub(super) mod tests {
         CountedAction { plans: vec![PlanShape::default()], sets, generic: vec![0], ..CountedAction::default() }
     }
 
+    fn compared(sides: [&CountedAction; 3]) -> CountComparison {
+        compare(sides, &Among { margin: 0.05, redefined: &BTreeSet::new(), actions: 1 })
+    }
+
     pub(in crate::compare) fn both(before: Vec<CountedSet>, after: Vec<CountedSet>) -> CountComparison {
         let before = counted(before);
-        compare([&before, &before.clone(), &counted(after)], 0.05, &BTreeSet::new())
+        compared([&before, &before.clone(), &counted(after)])
     }
 
     #[test]
@@ -392,10 +342,7 @@ pub(super) mod tests {
     #[test]
     fn another_number_of_rows_is_another_answer_even_of_a_clock() {
         let (before, control) = (counted(vec![set(3, 6, "a")]), counted(vec![set(3, 6, "b")]));
-        assert_eq!(
-            compare([&before, &control, &counted(vec![set(0, 2, "")])], 0.05, &BTreeSet::new()).answers,
-            Answers::Different
-        );
+        assert_eq!(compared([&before, &control, &counted(vec![set(0, 2, "")])]).answers, Answers::Different);
     }
 
     #[test]
@@ -412,7 +359,7 @@ pub(super) mod tests {
         assert_eq!(both(vec![part], vec![fewer]).answers, Answers::Different);
         let before = counted(vec![set(1, 6, "a")]);
         let control = counted(vec![set(1, 6, "b")]);
-        assert_eq!(compare([&before, &control, &control], 0.05, &BTreeSet::new()).answers, Answers::Unrepeatable);
+        assert_eq!(compared([&before, &control, &control]).answers, Answers::Unrepeatable);
     }
 
     #[test]
@@ -438,7 +385,7 @@ pub(super) mod tests {
         };
         let dearer = |blocks: u64, shape: &str| {
             let before = with(12, shape);
-            compare([&before, &before.clone(), &with(blocks, shape)], 0.05, &BTreeSet::new()).dearer.is_some()
+            compared([&before, &before.clone(), &with(blocks, shape)]).dearer.is_some()
         };
         assert!(!dearer(30, "ModifyTable t(Result)") && dearer(44, "ModifyTable t(Result)"));
         assert!(dearer(30, "Seq Scan t"));
@@ -451,11 +398,11 @@ pub(super) mod tests {
             sets[7].blocks_hit = blocks;
             counted(sets)
         };
-        let found = |control: u64| compare([&grown(12), &grown(control), &grown(60)], 0.05, &BTreeSet::new());
+        let found = |control: u64| compared([&grown(12), &grown(control), &grown(60)]);
         assert_eq!((found(12).verdict, found(12).few_dearer().is_some()), (Verdict::Regressed, true));
         assert_eq!(found(60).dearer, None);
         let all = |blocks: u64| counted(vec![set(1, blocks, "a")]);
-        assert_eq!(compare([&all(12), &all(20), &all(20)], 0.05, &BTreeSet::new()).verdict, Verdict::Same);
+        assert_eq!(compared([&all(12), &all(20), &all(20)]).verdict, Verdict::Same);
     }
 
     #[test]
@@ -463,9 +410,9 @@ pub(super) mod tests {
         let before = counted(vec![set(1, 6, "a")]);
         let mut after = before.clone();
         after.plans[0].triggers.insert("t.audit".to_owned());
-        let found = compare([&before, &before, &after], 0.05, &BTreeSet::new());
+        let found = compared([&before, &before, &after]);
         assert_eq!((found.verdict, found.fires_more()), (Verdict::Inconclusive, true));
-        assert_eq!(compare([&after, &after, &before], 0.05, &BTreeSet::new()).verdict, Verdict::Same, "one less");
+        assert_eq!(compared([&after, &after, &before]).verdict, Verdict::Same, "one less");
     }
 
     #[test]
@@ -485,7 +432,7 @@ pub(super) mod tests {
         };
         let compared = |after: [&str; 2]| {
             let before = action(["i", "i"]);
-            compare([&before, &before.clone(), &action(after)], 0.05, &BTreeSet::new())
+            compared([&before, &before.clone(), &action(after)])
         };
         assert_eq!(compared(["i", "i"]).verdict, Verdict::Same);
         let found = compared(["i", "j"]);

@@ -4,16 +4,21 @@
 //! never call a difference that the control shows too a win or a loss.
 
 pub mod actions;
+pub mod answers;
 pub mod balance;
 mod candidates;
 pub mod checks;
 mod conclusion;
 mod conditions;
 pub mod counts;
+pub mod functions;
+pub mod generic;
+mod growth;
 pub mod indexes;
 mod limits;
 mod metric;
 mod migration;
+pub mod minimum;
 pub mod parameters;
 pub mod plan_change;
 mod remedy;
@@ -24,13 +29,17 @@ mod sides;
 #[cfg(test)]
 mod simulation;
 mod undecided;
+pub mod updates;
+mod weighed;
+pub mod work;
 
 use serde::Serialize;
 
 pub use actions::ActionComparison;
+pub use answers::Answers;
 pub use balance::Balance;
 pub use checks::Check;
-pub use counts::{Answers, CountComparison};
+pub use counts::CountComparison;
 pub use indexes::IndexComparison;
 pub use metric::MetricComparison;
 
@@ -79,6 +88,10 @@ pub struct Comparison {
     pub verdict: Verdict,
     /// Why, in one sentence.
     pub reason: String,
+    /// What single operations decide alone; absent where none was counted.
+    pub verdict_of_counts: Option<Verdict>,
+    /// What the load decides alone; absent where none was driven.
+    pub verdict_of_load: Option<Verdict>,
     /// What was checked about the harness and the machine.
     pub checks: Vec<Check>,
     /// The largest difference in p95 between `before` and `control` that cannot be told from none, as a
@@ -205,7 +218,7 @@ fn unfinished(mut comparison: Comparison, done: usize) -> Comparison {
         return comparison;
     }
     comparison.checks.retain(|check| check.name != checks::CheckName::WithoutDisturbed);
-    let reason = format!("cut off after {done} chunks, before the end that its precision sets");
+    let cut_off = format!("cut off after {done} chunks, before the end that its precision sets");
     for action in &mut comparison.actions {
         for metric in [&mut action.p50, &mut action.p95, &mut action.p99].into_iter().flatten() {
             metric.not_slower = false;
@@ -215,10 +228,12 @@ fn unfinished(mut comparison: Comparison, done: usize) -> Comparison {
         }
         action.not_slower = false;
         if action.verdict != Verdict::Invalid {
-            (action.verdict, action.reason) = (Verdict::Inconclusive, Some(reason.clone()));
+            (action.verdict, action.reason) = (Verdict::Inconclusive, Some(cut_off.clone()));
         }
     }
-    Comparison { verdict: Verdict::Inconclusive, reason, ..comparison }
+    let counted = conclusion::by_counts(&comparison.actions, &cut_off);
+    let (verdict, reason) = counted.unwrap_or((Verdict::Inconclusive, cut_off));
+    Comparison { verdict, reason, verdict_of_load: Some(Verdict::Inconclusive), ..comparison }
 }
 
 /// A proof that was cut off between two planned looks, as it was at the last of them: a look when it suits would be one more chance
@@ -254,7 +269,8 @@ fn compare_all(evidence: &Evidence) -> Comparison {
     row_security::withhold(evidence, &mut actions);
     checks.extend(row_security::checks(&actions));
     checks.extend(row_security::denied(evidence));
-    let (verdict, reason) = conclusion::conclude(evidence, &checks, &actions);
+    let balance = balance::balance(evidence);
+    let (verdict, reason) = conclusion::conclude(evidence, &checks, &actions, &balance);
     let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
     // A fast wrong answer makes no workload cheaper.
     let sums = verdict != Verdict::Invalid && !checks.iter().any(|c| c.name == checks::CheckName::AchievedRate);
@@ -262,12 +278,14 @@ fn compare_all(evidence: &Evidence) -> Comparison {
     Comparison {
         verdict,
         reason,
+        verdict_of_counts: conclusion::of_counts(&actions),
+        verdict_of_load: (evidence.design.chunks_planned != 0).then(|| conclusion::of_load(&checks, &actions)),
         noise_floor,
         workload: workload(Side::After),
         workload_control: workload(Side::Control),
         indexes: indexes::compare_all(evidence, &actions),
         actions,
-        balance: balance::balance(evidence),
+        balance,
         checks,
         dropped: evidence.dropped.clone(),
     }
@@ -408,6 +426,10 @@ pub(crate) mod tests {
         assert_eq!(compare(&evidence).verdict, Verdict::Regressed);
         evidence.design.looks = vec![16];
         let early = compare(&evidence);
+        assert_eq!(early.verdict, Verdict::Regressed, "as by its counts");
+        assert!(early.reason.contains("; undecided under load: 0 of at least 8 chunks"), "{}", early.reason);
+        evidence.counts.clear();
+        let early = compare(&evidence);
         assert_eq!(early.verdict, Verdict::Inconclusive);
         assert!(early.reason.contains("before the first planned look"), "{}", early.reason);
     }
@@ -423,6 +445,10 @@ pub(crate) mod tests {
         evidence.design.precision = Some(0.02);
         assert_eq!(compare(&evidence).verdict, Verdict::Regressed);
         evidence.complete = false;
+        let cut = compare(&evidence);
+        assert_eq!((cut.verdict, cut.verdict_of_load), (Verdict::Regressed, Some(Verdict::Inconclusive)));
+        assert!(cut.reason.contains("; undecided under load: cut off after 8 chunks"), "{}", cut.reason);
+        evidence.counts.clear();
         let cut = compare(&evidence);
         assert_eq!(cut.verdict, Verdict::Inconclusive);
         assert!(cut.actions.iter().all(|action| action.verdict == Verdict::Inconclusive && !action.not_slower));

@@ -23,12 +23,92 @@ pub struct CountedAction {
     pub kinds_left: u32,
     /// The plan that fits any parameters, of each step that has one.
     pub generic: Vec<u32>,
+    /// Every set was planned by the plans that fit any parameters too, and executed by those that are others than its own on one side; absent
+    /// before format 8, and where a statement could not be prepared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub generic_asked: bool,
+    /// Sets that were not executed so, for others took too long; absent before format 8.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub generic_left: u32,
+    /// Whether the server takes the plan that fits any parameters, of each step where it is another than a set's own; absent before format 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<PlanChoice>,
     /// Tables that its writes touched and that were not looked into: too large, not to be read, or no tables on both sides.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub untraced: BTreeSet<String>,
+    /// What it does to the rows of each table that it updates, where their pages have room for another version of a row; absent before format 8,
+    /// and where the sides are no clones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub updates: BTreeMap<String, RoomyUpdates>,
+    /// What operations cost in such pages; absent where `updates` are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roomy: Option<RoomyCost>,
+    /// Functions of the user's own, neither built in nor in C, that run when it is asked, by name; read only where the migration changes any of the
+    /// schema's, and absent before format 8.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub functions: BTreeMap<String, FunctionUse>,
     /// An operation wrote or locked something, which a query that calls a function may do too; absent before format 7.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wrote: bool,
+}
+
+/// A function that runs when an action is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FunctionUse {
+    /// Of its definition.
+    pub digest: String,
+    /// Where it is called, itself or by another.
+    pub places: BTreeSet<FunctionPlace>,
+}
+
+/// Where a function is called.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FunctionPlace {
+    /// `statement`, `CHECK`, `domain`, `default`, `generated column`, `trigger`, `policy`, `index` or `partition key`.
+    pub kind: String,
+    /// The table; empty for a statement.
+    pub table: String,
+    /// The name of the constraint, column, trigger, policy or index; empty for a statement.
+    pub name: String,
+}
+
+impl FunctionPlace {
+    /// Such as `CHECK amount_ok of payments`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let table = self.table.strip_prefix("public.").unwrap_or(&self.table);
+        if table.is_empty() { format!("the {}", self.kind) } else { format!("{} {} of {table}", self.kind, self.name) }
+    }
+}
+
+/// Updates of a table in pages with room.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RoomyUpdates {
+    /// Rows that were updated.
+    pub updated: u64,
+    /// Of those, heap-only (HOT): no index got an entry for them.
+    pub hot: u64,
+    /// Indexes that hold a column which the updates change, each with those columns.
+    pub holders: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What operations cost in pages with room, in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RoomyCost {
+    /// Sets of parameters.
+    pub sets: u32,
+    /// Blocks touched.
+    pub blocks: u64,
+    /// Bytes of WAL without full-page images.
+    pub wal_bytes: u64,
 }
 
 /// What the actions cost on `after` without one of its indexes.
@@ -108,11 +188,14 @@ pub struct CountedSet {
     pub blocks_read: u64,
     /// Blocks of temporary files.
     pub temp_blocks: u64,
-    /// Records of WAL.
+    /// Records of WAL, of the last execution: of three where a statement writes (of two before format 8).
     pub wal_records: u64,
-    /// Full-page images of a first execution, when there were any; records and bytes are then those of a second.
+    /// Full-page images of the first execution; none on the embedded server, where they are off meanwhile.
     pub wal_full_pages: u64,
-    /// Bytes of WAL; full-page images are left out as far as a second execution writes none.
+    /// Full-page images of the last execution, whose bytes hold them then; absent before format 8.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wal_full_pages_left: u64,
+    /// Bytes of WAL, of the last execution.
     pub wal_bytes: u64,
     /// Rows the planner expected.
     pub planned_rows: f64,
@@ -120,12 +203,63 @@ pub struct CountedSet {
     pub planned_cost: f64,
     /// The plan of each step.
     pub plans: Vec<u32>,
+    /// Work by step, where there are several; absent before format 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepWork>,
+    /// Steps by the plan that fits any parameters, where that is another than the set's own on one side; absent before format 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generic: Vec<GenericStep>,
     /// The answer of each step, and of some sets that write the rows they leave in each table they touch and those they
     /// take away or replace.
     pub answers: Vec<Answer>,
     /// SQLSTATE of what the server refused; what follows it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+}
+
+/// Work of one step of an operation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StepWork {
+    /// Its position in the action.
+    pub step: u32,
+    /// Blocks touched.
+    pub blocks: u64,
+    /// Blocks of temporary files.
+    pub temp_blocks: u64,
+}
+
+/// A step that was executed by the plan that fits any parameters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GenericStep {
+    /// Its position in the action.
+    pub step: u32,
+    /// That plan, with what it leaves out for the values; absent where it was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<u32>,
+    /// Blocks touched.
+    pub blocks: u64,
+    /// Blocks of temporary files.
+    pub temp_blocks: u64,
+    /// SQLSTATE of what the server refused: 57014 where it was stopped after five seconds, or twice the longest operation of the action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// How a server plans a prepared statement once it may choose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PlanChoice {
+    /// The position of the step in the action.
+    pub step: u32,
+    /// Sessions that were watched.
+    pub sessions: u32,
+    /// Of those, which took the plan that fits any parameters, within 51 executions.
+    pub generic: u32,
 }
 
 /// An answer, as far as it must be the same on every side. For a statement that writes without saying what: the rows it leaves.

@@ -24,7 +24,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::seconds;
 
-pub use count::{Ablated, AccessPath, Answer, CountedAction, CountedSet, Hypothetical, PlanShape};
+pub use count::{
+    Ablated, AccessPath, Answer, CountedAction, CountedSet, FunctionPlace, FunctionUse, GenericStep, Hypothetical,
+    PlanChoice, PlanShape, RoomyCost, RoomyUpdates, StepWork,
+};
 pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts, Subject};
 pub use histograms::{ActionHistograms, Flaw, Histograms};
 pub use limits::Limits;
@@ -167,6 +170,25 @@ pub struct MigrationFacts {
     /// What its `IF NOT EXISTS` did not make; absent before format 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedObject>,
+    /// Tables that it wrote to new files, row by row; absent before format 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewritten: Vec<String>,
+    /// The strongest lock on each table that was there, where it runs in a transaction; absent before format 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<LockFacts>,
+}
+
+/// A table lock of a migration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LockFacts {
+    /// Schema-qualified table.
+    pub table: String,
+    /// Such as `AccessExclusiveLock`.
+    pub mode: String,
+    /// From the start of the statement that takes it to the end of the transaction, in milliseconds.
+    pub held_ms: f64,
 }
 
 /// One statement of a migration.

@@ -10,6 +10,7 @@ use sqlx::{Executor, Row};
 
 use super::Migration;
 use super::layout::{Layout, NO_TRANSACTION};
+use super::locks::{self, HeldLock};
 use super::skipped::{Skipped, Watched};
 use crate::clock::Clock;
 use crate::diagnostic::{Diagnostic, FileProblems, ReadError, SourceFile};
@@ -27,6 +28,8 @@ pub struct Applied {
     pub duration: Duration,
     /// What its `IF NOT EXISTS` did not make.
     pub skipped: Vec<Skipped>,
+    /// The strongest lock on each table; none where the file runs without a transaction, for they end with each statement.
+    pub locks: Vec<HeldLock>,
 }
 
 /// Why a migration was not applied.
@@ -107,6 +110,8 @@ pub async fn apply(
     let control = |e| ApplyError::Server(Error::doing(format!("apply {}", file.path.display()), e));
     let watched = Watched::before(connection, &file.text).await?;
     let invalid = if sending == Sending::Transaction { BTreeSet::new() } else { invalid_indexes(connection).await? };
+    let tables = if sending == Sending::Transaction { locks::tables(connection).await? } else { Vec::new() };
+    let mut locks = Vec::new();
     let began = clock.now_ns();
     if sending == Sending::Transaction {
         connection.execute(sqlx::raw_sql("BEGIN")).await.map_err(control)?;
@@ -129,6 +134,9 @@ pub async fn apply(
             return Err(refusal.error(&error));
         }
         statements.push((text.trim().to_owned(), Duration::from_nanos(clock.now_ns() - before)));
+        if sending == Sending::Transaction && locks::are_read_after(&sql::words(text)) {
+            locks::add(&mut locks, locks::held(connection, &tables).await?, before);
+        }
     }
     if let Some(ours) = manner.then {
         connection.execute(sqlx::raw_sql(trusted(ours))).await.map_err(control)?;
@@ -136,8 +144,11 @@ pub async fn apply(
     if sending == Sending::Transaction {
         connection.execute(sqlx::raw_sql("COMMIT")).await.map_err(control)?;
     }
-    let duration = Duration::from_nanos(clock.now_ns() - began);
-    Ok(Applied { statements, duration, skipped: watched.after(connection).await? })
+    let ended = clock.now_ns();
+    let held = |(table, mode, since)| HeldLock { table, mode, held: Duration::from_nanos(ended - since) };
+    let locks = locks.into_iter().map(held).collect();
+    let duration = Duration::from_nanos(ended - began);
+    Ok(Applied { statements, duration, skipped: watched.after(connection).await?, locks })
 }
 
 /// Every index that is invalid, as it is written in SQL.

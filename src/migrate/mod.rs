@@ -4,11 +4,13 @@ pub mod apply;
 pub mod books;
 pub mod directory;
 pub mod layout;
+pub mod locks;
 mod skipped;
 mod steps;
 
 pub use apply::{Applied, ApplyError, Manner, apply, in_transaction};
 pub use directory::{Directory, DirectoryError, Migration};
 pub use layout::Layout;
+pub use locks::HeldLock;
 pub use skipped::Skipped;
 pub use steps::Steps;

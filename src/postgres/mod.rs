@@ -10,6 +10,7 @@ pub mod database;
 pub mod definitions;
 pub mod error;
 pub mod explain;
+pub mod functions;
 pub mod grants;
 mod heritage;
 pub mod liveness;

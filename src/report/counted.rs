@@ -3,11 +3,14 @@
 use super::words;
 use crate::compare::balance::{InvalidIndex, Needed};
 use crate::compare::counts::CountComparison;
+use crate::compare::generic::{GenericPlans, GenericSet, PlanWork};
 use crate::compare::indexes::Fate;
+use crate::compare::minimum::TooLittle;
 use crate::compare::parameters::{Apart, ClassCounts, Measure, Moved, ParameterClass};
-use crate::compare::{ActionComparison, Answers, Comparison, IndexComparison};
+use crate::compare::updates::HotChange;
+use crate::compare::{ActionComparison, Answers, Balance, Comparison, IndexComparison};
 use crate::evidence::{Hypothetical, MissingPart};
-use crate::units::{count_text, duration_text, percent_text, plural, seconds};
+use crate::units::{count_text, duration_text, list_text, percent_text, plural, seconds};
 
 /// The header of the table of counts.
 pub(super) const HEADER: [&str; 8] =
@@ -118,6 +121,8 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
             words::bare(index)
         ));
     }
+    say_new_unused(balance, &mut lines);
+    lines.extend(balance.hot_changes.iter().map(hot_change));
     for hot in &balance.hot_updates {
         lines.push(format!(
             "{}: {} of updates were in place (HOT), now {}",
@@ -151,6 +156,40 @@ fn invalid(invalid: &InvalidIndex) -> String {
             format!("{name} is invalid: DROP INDEX CONCURRENTLY {name}, or REINDEX INDEX CONCURRENTLY {name}")
         }
     }
+}
+
+fn say_new_unused(balance: &Balance, lines: &mut Vec<String>) {
+    let names: Vec<&str> = balance.new_unused.iter().map(|name| words::bare(name)).collect();
+    if !names.is_empty() {
+        lines.push(format!("used by no action of this mix, though the migration makes it: {}", list_text(&names)));
+    }
+}
+
+/// Updates that were HOT and are not, or the reverse, with what it costs and which index it is.
+fn hot_change(change: &HotChange) -> String {
+    let HotChange { table, action, before, after, holders, cost_before, cost_after } = change;
+    let holders: Vec<String> = holders
+        .iter()
+        .map(|(index, columns)| {
+            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+            format!("{} holds {}", words::bare(index), columns.join(", "))
+        })
+        .collect();
+    let why = if holders.is_empty() { String::new() } else { format!(": {}", list_text(&holders)) };
+    let what = if change.is_lost() { "are no longer HOT" } else { "are HOT now" };
+    let cost = cost_before.as_ref().zip(cost_after.as_ref()).map(|(before, after)| {
+        let wal = arrow(before.wal_bytes, after.wal_bytes);
+        format!("; there an operation writes {wal} B of WAL and touches {} blocks", arrow(before.blocks, after.blocks))
+    });
+    format!(
+        "{action} · updates of {} {what} ({} of {} → {} of {} in pages with room){why}{}",
+        words::bare(table),
+        before.1,
+        before.0,
+        after.1,
+        after.0,
+        cost.unwrap_or_default()
+    )
 }
 
 /// What each index that was made, dropped or changed costs: its build and the writes to its table.
@@ -214,6 +253,18 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
             lines.push(format!("{name} · generic plan: {}", change.text()));
         }
     }
+    lines.extend(counts.generic.as_ref().map(|generic| generic_plans(name, generic)));
+    if let Some(TooLittle { sets, blocks, minimum }) = counts.too_little {
+        lines.push(format!(
+            "{name} · not called: {} moved by {} blocks together, and among so many actions at least {} are needed",
+            plural(sets as usize, "executed set"),
+            count_text(blocks.round() as u64),
+            count_text(minimum.ceil() as u64)
+        ));
+    }
+    for change in &counts.functions {
+        lines.push(format!("{name} · function: {}; no count holds its processor time", change.text()));
+    }
     lines.extend(by_class(name, counts));
     let touch = |blocks: &str| format!("touch {blocks} the blocks");
     let dearer = counts.dearer.as_ref().map(|m| (m, touch(&format!("up to {:.1} times", m.factor))));
@@ -226,8 +277,45 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
             "{name} · the planner sees {kinds} of parameters that were not executed: the nearest stand for them"
         ));
     }
+    if counts.searches_free_space {
+        lines.push(format!(
+            "{name} · blocks {} with the same plan and as many records of WAL: rows go to other pages with free space, which is no lasting difference",
+            arrow(counts.before.blocks, counts.after.blocks)
+        ));
+    }
+    if counts.wal_holds_images {
+        lines.push(format!(
+            "{name} · WAL holds full-page images in every set on one side, so its bytes are not those of the operation"
+        ));
+    }
     lines.extend(answers(name, counts));
     lines
+}
+
+/// What the plans for any parameters cost, and how often the server takes them.
+fn generic_plans(name: &str, generic: &GenericPlans) -> String {
+    let GenericPlans { before, after, left, farthest, .. } = generic;
+    let work = |of: &PlanWork| {
+        let stopped = if of.stopped == 0 { String::new() } else { format!(", {} stopped for their time", of.stopped) };
+        format!(
+            "{} of sessions, blocks {} by own plans and {} by it{stopped}",
+            percent_text(of.share),
+            arrow(of.own, of.own),
+            arrow(of.generic, of.generic)
+        )
+    };
+    let farthest = farthest.as_ref().map(|set| {
+        let GenericSet { blocks_own, blocks_generic, plan_own, plan_generic } = set;
+        let (own, generic) = (count_text(*blocks_own), count_text(*blocks_generic));
+        format!("; farthest after: {own} blocks by {plan_own}, {generic} by {plan_generic}")
+    });
+    let left = if *left == 0 { String::new() } else { format!("; {} not executed so", plural(*left as usize, "set")) };
+    format!(
+        "{name} · generic plan, taken after five executions: before in {}; after in {}{}{left}",
+        work(before),
+        work(after),
+        farthest.unwrap_or_default()
+    )
 }
 
 /// Before numbers of sets of which some were only planned.

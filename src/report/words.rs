@@ -7,8 +7,8 @@ use crate::evidence::design::MOST_REPLICATES;
 use crate::evidence::{CountedAction, CountedSet, Evidence, IndexUse, Interleave, Limits, LoadFacts, Side, Subject};
 use crate::stats::paired::{LOOKS, looks};
 use crate::units::{
-    bytes_change_text, bytes_text, change_text, count_text, duration_text, interval_text, ms_text, per_call_text,
-    percent_text, plural, seconds,
+    bytes_change_text, bytes_text, change_text, count_text, duration_text, interval_text, list_text, ms_text,
+    per_call_text, percent_text, plural, seconds,
 };
 use std::time::Duration;
 
@@ -231,11 +231,18 @@ pub(super) fn migration(evidence: &Evidence) -> String {
         let size = |bytes: i64| bytes_text(bytes.max(0) as u64);
         return format!("{} → {}", size(facts.size_bytes_before), size(facts.size_bytes_after));
     }
-    format!(
-        "applied in {} · {}",
-        duration_text(seconds(facts.duration_ms / 1e3)),
-        bytes_change_text(facts.size_bytes_after - facts.size_bytes_before)
-    )
+    let ms = |ms: f64| duration_text(seconds(ms / 1e3));
+    let rewritten: Vec<&str> = facts.rewritten.iter().map(|table| bare(table)).collect();
+    let rewritten = if rewritten.is_empty() { None } else { Some(format!("rewrites {}", list_text(&rewritten))) };
+    let locks: Vec<String> = facts
+        .locks
+        .iter()
+        .map(|lock| format!("{} on {} for {}", lock.mode, bare(&lock.table), ms(lock.held_ms)))
+        .collect();
+    let locks = if locks.is_empty() { None } else { Some(list_text(&locks)) };
+    let size = bytes_change_text(facts.size_bytes_after - facts.size_bytes_before);
+    let parts = [Some(format!("applied in {}", ms(facts.duration_ms))), Some(size), rewritten, locks];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// The statements of the migration, each on one line.

@@ -429,6 +429,19 @@ impl PlannedStep {
         self.arguments.iter().try_for_each(|(slot, kind)| values[*slot].write(*kind, out))
     }
 
+    /// The values of its arguments as constants of SQL, in their order.
+    ///
+    /// # Errors
+    /// When a value does not fit the type the server inferred.
+    pub fn literals(&self, values: &[Value<'_>]) -> Result<Vec<String>, Misfit> {
+        let literal = |(slot, kind): &(usize, SqlType)| {
+            let mut text = Vec::new();
+            values[*slot].write_literal(*kind, &mut text)?;
+            Ok(String::from_utf8_lossy(&text).into_owned())
+        };
+        self.arguments.iter().map(literal).collect()
+    }
+
     /// Appends the statement as a text with the values in it, without the tag.
     ///
     /// # Errors

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::count::{drawn, fetch, quiet, run, steps};
 use super::error::TrialError;
 use super::event::{Event, Listener};
+use super::operation::{drawn, fetch, quiet, run, steps};
 use crate::evidence::{Ablated, CountedAction};
 use crate::postgres::sql_text::{identifier, query};
 use crate::postgres::{Error, Target};

@@ -278,6 +278,12 @@ impl Rows {
         self.total
     }
 
+    /// Columns in which these rows and others hold other values, whatever the order.
+    pub(super) fn changed_columns(&self, others: &Self) -> BTreeSet<String> {
+        let changed = self.columns.iter().filter(|column| self.values(column) != others.values(column));
+        changed.filter_map(|column| column.split('\0').next().map(str::to_owned)).collect()
+    }
+
     /// The same rows, from elsewhere.
     pub(super) fn of(self, of: Of) -> Self {
         Self { of, ..self }

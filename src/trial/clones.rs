@@ -6,6 +6,7 @@ use super::conduct::{begin, check_connections, look_ahead, look_at_operations};
 use super::counters::without_load;
 use super::error::TrialError;
 use super::event::Event;
+use super::images;
 use super::measure::Course;
 use super::prepare::{Sitting, load};
 use super::role;
@@ -64,7 +65,14 @@ pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token)
         // Before anything is counted, so that most pages' first touch after it, which writes them whole, is not.
         admin.checkpoint().await;
         if replicate == 0 {
-            look_at_operations(settings, &sitting, &mut evidence).await?;
+            if dataset.embedded {
+                images::turn_off(&mut admin).await?;
+            }
+            let looked = look_at_operations(settings, &sitting, &mut evidence).await;
+            if dataset.embedded {
+                images::turn_on(&mut admin).await?;
+            }
+            looked?;
             look_ahead(settings, &mut sitting, &mut evidence).await?;
         }
         if settings.chunks != 0 {

@@ -50,6 +50,8 @@ pub(super) async fn prove(settings: &Settings, given: &Given, token: &Token) -> 
         size_bytes_after: size_of(sitting.target(Side::After)).await?,
         unsampled: Vec::new(),
         skipped: Vec::new(),
+        rewritten: Vec::new(),
+        locks: Vec::new(),
     };
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
     for (side, target) in &sitting.targets {

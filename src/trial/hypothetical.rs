@@ -4,8 +4,8 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 
-use super::count::{drawn, fetch, quiet, run};
 use super::error::TrialError;
+use super::operation::{drawn, fetch, quiet, run};
 use crate::evidence::{CountedAction, Hypothetical};
 use crate::postgres::Target;
 use crate::postgres::explain::Plan;
@@ -86,5 +86,5 @@ async fn cost_with(
 
 async fn planned(connection: &mut PgConnection, explain: &str) -> Result<Option<Plan>, TrialError> {
     let Ok(rows) = fetch(connection, explain).await? else { return Ok(None) };
-    Ok(Some(Plan::read(&super::count::document(&rows))))
+    Ok(Some(Plan::read(&super::operation::document(&rows))))
 }

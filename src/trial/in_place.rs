@@ -8,12 +8,12 @@ use std::time::Duration;
 use sqlx::Connection;
 
 use super::conduct::{advice_of, begin, check_connections, look_ahead, server_facts, take_counts};
-use super::count::Apart;
 use super::error::TrialError;
 use super::event::Event;
 use super::measure::Course;
 use super::prepare::{Described, Sitting, load};
 use super::role;
+use super::sequential::SequentialCounter;
 use super::settings::{InPlace, Settings};
 use super::sides::{analyze_tables, label, migration_facts, sampling, size, touched_tables};
 use super::switch::Switch;
@@ -98,7 +98,7 @@ async fn measure(
     // Reverted and applied again, so that every side has the statistics of its state.
     analyze_tables(&place.target.named(application), &switch.unsampled).await?;
     evidence.migration.unsampled = Wholes::read(&mut connection).await?.left_unsampled(&wholes);
-    let mut counts = Apart::default();
+    let mut counts = SequentialCounter::default();
     counts.foresee(&sitting.asks(Side::After), sitting.of(Side::After), settings.sets).await?;
     for side in [Side::Before, Side::After, Side::Control] {
         switch.to(side).await?;

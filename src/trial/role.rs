@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
 
-use super::count::{drawn, take, text_of};
+use super::operation::{drawn, take, text_of};
 use super::error::TrialError;
 use super::event::Event;
 use super::prepare::Sitting;

@@ -13,8 +13,8 @@ use super::sequences::follow_sequences;
 use super::settings::Settings;
 use super::wholes::Wholes;
 use crate::clock::Clock;
-use crate::evidence::{Autovacuum, CloneFacts, MigrationFacts, Side, SkippedObject, StatementFacts};
-use crate::migrate::{Applied, Migration, Skipped, Steps};
+use crate::evidence::{Autovacuum, CloneFacts, LockFacts, MigrationFacts, Side, SkippedObject, StatementFacts};
+use crate::migrate::{Applied, HeldLock, Migration, Skipped, Steps};
 use crate::postgres::database::{Admin, Cloned, Token};
 use crate::postgres::observe;
 use crate::postgres::sql_text::query;
@@ -119,14 +119,16 @@ pub async fn migrate_after(
     let size_bytes_before = size(&mut connection).await?;
     let sampling = sampling(&mut connection).await?;
     let wholes = Wholes::read(&mut connection).await?;
+    let files = files(&mut connection).await?;
     let _ = connection.close().await;
     let applied = apply_all(settings, after, steps, clock).await?;
     let mut connection = after.connect().await?;
     observe::settle(&connection).await;
     let size_bytes_after = size(&mut connection).await?;
     let touched = touched_tables(&mut connection, &sampling, true).await?;
+    let rewritten = rewritten(&files, &self::files(&mut connection).await?);
     let _ = connection.close().await;
-    maintain(targets, &touched).await?;
+    maintain(targets, &touched, &rewritten).await?;
     follow_sequences(targets).await?;
     let mut connection = after.connect().await?;
     let now = Wholes::read(&mut connection).await?;
@@ -136,7 +138,7 @@ pub async fn migrate_after(
     }
     (settings.listener)(Event::Migrated(applied.iter().map(|applied| applied.duration).sum()));
     let facts = migration_facts(label(steps.migrations), applied, (size_bytes_before, size_bytes_after));
-    Ok(MigrationFacts { unsampled: now.left_unsampled(&wholes), ..facts })
+    Ok(MigrationFacts { unsampled: now.left_unsampled(&wholes), rewritten, ..facts })
 }
 
 /// What applying migrations took, and what it did to the size of the database.
@@ -147,10 +149,22 @@ pub(super) fn migration_facts(
 ) -> MigrationFacts {
     let duration_ms = applied.iter().map(|applied| ms(applied.duration)).sum();
     let skipped = applied.iter().flat_map(|applied| applied.skipped.iter().map(skipped_object)).collect();
+    let locks = applied.iter().flat_map(|applied| applied.locks.clone());
+    let locks = locks.map(|HeldLock { table, mode, held }| LockFacts { table, mode, held_ms: ms(held) }).collect();
     let statements = applied.into_iter().flat_map(|applied| applied.statements);
     let statements = statements.map(|(sql, time)| StatementFacts { sql, duration_ms: ms(time) }).collect();
-    let unsampled = Vec::new();
-    MigrationFacts { label, statements, duration_ms, size_bytes_before, size_bytes_after, unsampled, skipped }
+    let (unsampled, rewritten) = (Vec::new(), Vec::new());
+    MigrationFacts {
+        label,
+        statements,
+        duration_ms,
+        size_bytes_before,
+        size_bytes_after,
+        unsampled,
+        skipped,
+        rewritten,
+        locks,
+    }
 }
 
 fn skipped_object(skipped: &Skipped) -> SkippedObject {
@@ -318,12 +332,36 @@ pub async fn working_set(target: &Target, names: Vec<String>) -> Result<(u64, u6
     Ok((bytes(0), bytes(1)))
 }
 
-/// What the migration implies is done to every side, so that fresh statistics are no effect of it.
-async fn maintain(targets: &[(Side, Target); 3], tables: &[String]) -> Result<(), Error> {
+/// What the migration implies is done to every side, so that fresh statistics are no effect of it, nor is a map of free space that a
+/// rewrite leaves: every page is looked at, for of those that are all visible VACUUM records none otherwise.
+async fn maintain(targets: &[(Side, Target); 3], touched: &[String], rewritten: &[String]) -> Result<(), Error> {
+    let alone: Vec<String> = rewritten.iter().filter(|table| !touched.contains(table)).cloned().collect();
     for (_, target) in targets {
-        each_table(target, tables, "VACUUM (ANALYZE)").await?;
+        each_table(target, touched, "VACUUM (ANALYZE, DISABLE_PAGE_SKIPPING)").await?;
+        each_table(target, &alone, "VACUUM (DISABLE_PAGE_SKIPPING)").await?;
     }
     Ok(())
+}
+
+/// The file of each table, by name.
+type Files = BTreeMap<String, String>;
+
+async fn files(connection: &mut sqlx::postgres::PgConnection) -> Result<Files, Error> {
+    let rows = query(
+        "SELECT format('%I.%I', n.nspname, c.relname), pg_relation_filenode(c.oid)::text
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(|e| Error::doing("read the files of tables", e))?;
+    Ok(rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect())
+}
+
+/// Tables that have another file than before.
+fn rewritten(before: &Files, after: &Files) -> Vec<String> {
+    let other = after.iter().filter(|(table, file)| before.get(*table).is_some_and(|known| known != *file));
+    other.map(|(table, _)| table.clone()).collect()
 }
 
 /// Samples these tables anew, those that are there.

@@ -4,8 +4,8 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use super::count::{Asked, PATIENCE, document, drawn, fetch, run, text_of};
 use super::error::TrialError;
+use super::operation::{Asked, PATIENCE, document, drawn, fetch, run, text_of};
 use crate::evidence::CountedAction;
 use crate::postgres::explain::Plan;
 use crate::scenario::workload::PlannedStep;

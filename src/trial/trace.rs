@@ -7,8 +7,9 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::answer::{Of, Rows, Tables};
-use super::count::{fetch, quiet, run};
 use super::error::TrialError;
+use super::operation::{fetch, quiet, run};
+use crate::postgres::sql_text::literal;
 use crate::postgres::{Error, Target};
 
 /// Watches one session from another.
@@ -95,7 +96,11 @@ impl Tracer {
         Ok(found)
     }
 
-    async fn table(
+    /// The rows of a table that the transaction with this number leaves, and those it takes away or replaces; nothing where they cannot be read.
+    ///
+    /// # Errors
+    /// When the server is lost.
+    pub(super) async fn table(
         &mut self,
         connection: &mut PgConnection,
         table: &str,
@@ -111,23 +116,45 @@ impl Tracer {
         ]))
     }
 
-    /// The rows of a table as they were that the transaction deletes or replaces: the witness still sees them, marked. Rows that it
-    /// only locks are marked too, as are some from earlier transactions, but they are still there for it.
+    /// The rows of a table as they were that the transaction deletes or replaces.
     async fn gone(&mut self, connection: &mut PgConnection, table: &str) -> Result<Option<Vec<PgRow>>, TrialError> {
+        let Some(places) = self.replaced(connection, table).await? else { return Ok(None) };
+        Ok(fetch(&mut self.witness, &format!("SELECT * FROM ONLY {table} WHERE {}", at(&places))).await?.ok())
+    }
+
+    /// The places of the rows of a table that the transaction deletes or replaces: the witness still sees them, marked. Rows that it
+    /// only locks are marked too, as are some from earlier transactions, but they are still there for it. Nothing where the table cannot be
+    /// read, or is too large to be.
+    ///
+    /// # Errors
+    /// When the server is lost.
+    pub(super) async fn replaced(
+        &mut self,
+        connection: &mut PgConnection,
+        table: &str,
+    ) -> Result<Option<BTreeSet<String>>, TrialError> {
+        let small = format!("SELECT (pg_table_size({}::regclass) < {LARGEST})::text", literal(table));
+        let small = fetch(&mut self.witness, &small).await?.ok();
+        let small = small.and_then(|rows| rows.first()?.try_get::<String, _>(0).ok());
+        if small.as_deref() != Some("true") {
+            return Ok(None);
+        }
         let marked = format!("SELECT ctid::text FROM ONLY {table} WHERE xmax <> '0'::xid");
         let Ok(marked) = fetch(&mut self.witness, &marked).await? else { return Ok(None) };
         let place = |row: &PgRow| row.try_get::<String, _>(0).unwrap_or_default();
-        let at = |places: &BTreeSet<String>| {
-            let places: Vec<String> = places.iter().map(|place| format!("'{place}'")).collect();
-            format!("ctid = ANY (ARRAY[{}]::tid[])", places.join(", "))
-        };
         let mut places: BTreeSet<String> = marked.iter().map(place).collect();
         let still_there = format!("SELECT ctid::text FROM ONLY {table} WHERE {}", at(&places));
         let Ok(still_there) = fetch(connection, &still_there).await? else { return Ok(None) };
         let still_there: BTreeSet<String> = still_there.iter().map(place).collect();
         places.retain(|place| !still_there.contains(place));
-        Ok(fetch(&mut self.witness, &format!("SELECT * FROM ONLY {table} WHERE {}", at(&places))).await?.ok())
+        Ok(Some(places))
     }
+}
+
+/// A condition that rows are at these places.
+fn at(places: &BTreeSet<String>) -> String {
+    let places: Vec<String> = places.iter().map(|place| literal(place)).collect();
+    format!("ctid = ANY (ARRAY[{}]::tid[])", places.join(", "))
 }
 
 /// Rows written to each table as far as this session's transaction knows, and whether the table is small enough to be read whole.

@@ -6,10 +6,12 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, Row};
 use tokio::process::Command;
 
 use super::binaries::Installation;
 use super::{Lease, ServerError};
+use crate::postgres::sql_text::query;
 use crate::postgres::{Target, space};
 use crate::units::bytes_text;
 
@@ -24,6 +26,12 @@ const KEPT_BACK: u64 = 48 << 20;
 
 /// Longest path of a Unix socket, less the server's own `/.s.PGSQL.5432` and a reserve.
 const LONGEST_SOCKET_FOLDER: usize = 85;
+
+/// The server's own default, whatever was set while operations were counted.
+pub const IMAGES_ON: &str = "ALTER SYSTEM RESET full_page_writes";
+
+/// No full-page images until they are turned on again.
+pub const IMAGES_OFF: &str = "ALTER SYSTEM SET full_page_writes = off";
 
 /// A private cluster: where it is, how to run it.
 #[derive(Debug, Clone)]
@@ -136,12 +144,13 @@ impl Cluster {
         // server told to stop may still be stopping; both pass by themselves.
         let mut attempt = 0;
         loop {
-            if self.status().await? == Status::Running && target.connect().await.is_ok() {
+            if self.status().await? == Status::Running && with_images(&target).await {
                 return Ok(target);
             }
             match self.launch().await {
                 Ok(()) => {
                     self.keep_back();
+                    with_images(&target).await;
                     return Ok(target);
                 }
                 Err(error @ ServerError::Full { .. }) => return Err(error),
@@ -394,6 +403,20 @@ log_min_messages = warning
         };
         ServerError::Program { program, reason, help }
     }
+}
+
+/// Turns full-page images on where a program that died while it counted has left them off; whether the server answers.
+async fn with_images(target: &Target) -> bool {
+    let Ok(mut connection) = target.connect().await else { return false };
+    let off = "SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'full_page_writes' AND setting = 'off')";
+    let is_off = query(off).fetch_one(&mut connection).await.and_then(|row| row.try_get::<bool, _>(0));
+    if is_off.unwrap_or_default() {
+        for sql in [IMAGES_ON, "SELECT pg_reload_conf()"] {
+            let _ = query(sql).execute(&mut connection).await;
+        }
+    }
+    let _ = connection.close().await;
+    true
 }
 
 fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ServerError {

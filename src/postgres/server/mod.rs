@@ -9,7 +9,7 @@ mod cluster;
 mod lock;
 
 pub use binaries::{Installation, find as find_binaries};
-pub use cluster::{Cluster, Status};
+pub use cluster::{Cluster, IMAGES_OFF, IMAGES_ON, Status};
 pub use lock::Lease;
 
 use std::path::PathBuf;
