@@ -130,9 +130,9 @@ pub(super) fn upper(out: &mut Vec<u8>, from: usize, first: bool) {
     let mut made = String::with_capacity(text.len());
     for letter in text.chars() {
         if begins {
-            made.extend(letter.to_uppercase())
+            made.extend(letter.to_uppercase());
         } else {
-            made.extend(letter.to_lowercase())
+            made.extend(letter.to_lowercase());
         }
         begins = !letter.is_alphanumeric();
     }

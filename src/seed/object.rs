@@ -53,7 +53,7 @@ mod tests {
             let mut out = Vec::new();
             append(&value, &mut out).then(|| String::from_utf8(out).unwrap())
         };
-        assert_eq!(json(Value::Float(0.57_000_000_000_1)).as_deref(), Some("0.57"));
+        assert_eq!(json(Value::Float(0.570_000_000_001)).as_deref(), Some("0.57"));
         assert_eq!(json(Value::Float(3.0)).as_deref(), Some("3"));
         assert_eq!(json(Value::Bool(true)).as_deref(), Some("true"));
         assert_eq!(json(Value::Null), None);

@@ -59,7 +59,7 @@ impl Shape {
     /// The shape of a text that is one statement; nothing where it cannot be read.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        with_node(text, |node, offset| Self::of(node, offset))
+        with_node(text, Self::of)
     }
 
     fn of(statement: &SyntaxNode, offset: usize) -> Self {

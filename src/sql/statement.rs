@@ -111,8 +111,8 @@ const STACK_BYTES: usize = 64 << 20;
 /// Runs something that parses a text, on a stack that is deep enough for it; nothing where none is.
 fn on_deep_stack<T: Send>(text: &str, run: impl FnOnce() -> T + Send) -> Option<T> {
     match nesting(text) {
-        0..=MAX_NESTING_ON_THIS_STACK => Some(run()),
-        0..=MAX_NESTING => std::thread::scope(|scope| {
+        ..=MAX_NESTING_ON_THIS_STACK => Some(run()),
+        levels if levels <= MAX_NESTING => std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, run);
             thread.ok().and_then(|thread| thread.join().ok())
         }),

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
 
-use super::operation::{drawn, take, text_of};
 use super::error::TrialError;
 use super::event::Event;
+use super::operation::{drawn, take, text_of};
 use super::prepare::Sitting;
 use super::settings::{Dataset, Settings};
 use crate::diagnostic::SourceFile;

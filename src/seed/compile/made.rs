@@ -50,7 +50,7 @@ impl Planner<'_> {
     ) -> Result<Cell, Diagnostic> {
         let wanted = name_of(&field.value);
         let Some((_, field)) = Field::NAMES.iter().find(|(name, _)| Some(*name) == wanted.as_deref()) else {
-            return Err(unknown("a place has no field", field, Field::NAMES.map(|(name, _)| name).to_vec()));
+            return Err(unknown("a place has no field", field, &Field::NAMES.map(|(name, _)| name)));
         };
         let (mut group, mut within) = (String::new(), None);
         for argument in rest {
@@ -115,16 +115,16 @@ fn prose(kind: &Argument, low: &Argument, high: &Argument, place: &mut Place<'_>
 
 fn phrase(kind: &Argument) -> Result<&'static Phrase, Diagnostic> {
     let found = name_of(&kind.value).and_then(|name| Phrase::named(&name));
-    found.ok_or_else(|| unknown("no such kind of text", kind, Phrase::names()))
+    found.ok_or_else(|| unknown("no such kind of text", kind, &Phrase::names()))
 }
 
 /// `listed(countries, code)`: row n has the n-th entry.
 fn listed(list: &Argument, column: &Argument) -> Result<Cell, Diagnostic> {
     let found = name_of(&list.value).and_then(|name| List::named(&name));
-    let Some(found) = found else { return Err(unknown("no such list", list, List::names())) };
+    let Some(found) = found else { return Err(unknown("no such list", list, &List::names())) };
     match name_of(&column.value).and_then(|name| found.column(&name)) {
         Some(at) => Ok(Cell::Listed(found, at)),
-        None => Err(unknown("the list has no such column", column, found.columns().to_vec())),
+        None => Err(unknown("the list has no such column", column, found.columns())),
     }
 }
 
@@ -146,7 +146,7 @@ fn name_of(expr: &Expr) -> Option<String> {
     }
 }
 
-fn unknown(what: &str, argument: &Argument, known: Vec<&'static str>) -> Diagnostic {
+fn unknown(what: &str, argument: &Argument, known: &[&'static str]) -> Diagnostic {
     let name = name_of(&argument.value);
     let problem = Diagnostic::at(argument.value.span.clone(), what);
     match name.and_then(|name| nearest(&name, known.iter().copied())) {

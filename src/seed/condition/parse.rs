@@ -141,7 +141,7 @@ impl Parser {
                 if self.take_name("distinct") {
                     self.take_name("from").then_some(())?;
                     let other = self.operand()?;
-                    left = distinct(left, other, !negated);
+                    left = distinct(&left, &other, !negated);
                     continue;
                 }
                 let mut tested = if self.take_name("null") {
@@ -313,10 +313,10 @@ impl Parser {
 }
 
 /// `IS DISTINCT FROM`: of a constant, NULL counts as something else.
-fn distinct(left: Tree, right: Tree, want: bool) -> Tree {
+fn distinct(left: &Tree, right: &Tree, want: bool) -> Tree {
     let other = |operator: &str| Tree::Binary(operator.to_owned(), Box::new(left.clone()), Box::new(right.clone()));
     let absent = Tree::IsNull(Box::new(left.clone()));
-    match (&right, want) {
+    match (right, want) {
         (Tree::Null, true) => Tree::Not(Box::new(absent)),
         (Tree::Null, false) => absent,
         (_, true) => Tree::Or(vec![absent, other("<>")]),

@@ -127,7 +127,7 @@ impl Draft<'_> {
             let none = Vec::new();
             let own: &[Clause] = clauses.get(&column.name).map_or(&none[..], Vec::as_slice);
             let values = named.get(&column.name).cloned().unwrap_or_default();
-            if let Some(hint) = self.hint(column, own, values) {
+            if let Some(hint) = self.hint(column, own, &values) {
                 self.hints.insert(column.name.clone(), hint);
             }
         }
@@ -174,19 +174,19 @@ impl Draft<'_> {
         found
     }
 
-    fn hint(&self, column: &Column, clauses: &[Clause], named: Vec<Tree>) -> Option<Hint> {
+    fn hint(&self, column: &Column, clauses: &[Clause], named: &[Tree]) -> Option<Hint> {
         if self.of_key(&column.name) || self.is_referenced(&column.name) && column.required {
             return self.null_hint(column, clauses);
         }
         let mut hint = match (&column.kind.kind, family(&column.kind)) {
             (_, Family::Flag) => Some(flag(column)),
             (TypeKind::Enum(labels), _) => Some(states(column, labels.clone(), Evidence::Enum)),
-            (_, Family::Whole) => whole(column, &named),
-            (_, Family::Text) => self.text(column, &named),
+            (_, Family::Whole) => whole(column, named),
+            (_, Family::Text) => self.text(column, named),
             _ => None,
         };
         if hint.is_none() && family(&column.kind) != Family::Moment {
-            hint = self.open(column, &named);
+            hint = self.open(column, named);
         }
         if let Some(hint) = &mut hint {
             weigh(hint, column, clauses, self.is_checked(&column.name));
@@ -371,13 +371,13 @@ impl Draft<'_> {
         }
         // Weights stay as they are; shares of a choice add up to 100 %.
         let total: f64 = allowed.iter().map(|(_, share)| share).sum::<f64>() + rest;
-        let shares = allowed.iter().map(|(value, share)| (value, *share, share * 100.0 / total));
-        written(shares.collect(), (rest > 0.0).then(|| within(content, domain, &column.kind)))
+        let shares: Vec<_> = allowed.iter().map(|(value, share)| (value, *share, share * 100.0 / total)).collect();
+        written(&shares, (rest > 0.0).then(|| within(content, domain, &column.kind)).as_deref())
     }
 }
 
 /// Values with their weights and shares, and what the others hold.
-fn written(values: Vec<(&Tree, f64, f64)>, rest: Option<String>) -> String {
+fn written(values: &[(&Tree, f64, f64)], rest: Option<&str>) -> String {
     let literal = |value: &Tree| match value {
         Tree::Text(text) => quoted(text),
         Tree::Number(number) => plain(*number),
@@ -385,7 +385,7 @@ fn written(values: Vec<(&Tree, f64, f64)>, rest: Option<String>) -> String {
         Tree::Interval(_, micros) => format!("{micros}us"),
         _ => "null".to_owned(),
     };
-    if let ([(only, ..)], None) = (values.as_slice(), &rest) {
+    if let ([(only, ..)], None) = (values, rest) {
         return literal(only);
     }
     let tenths = |share: f64| match share >= 9.95 {
@@ -402,9 +402,9 @@ fn written(values: Vec<(&Tree, f64, f64)>, rest: Option<String>) -> String {
         return format!("weights({})", each.collect::<Vec<_>>().join(", "));
     }
     // The last takes what is left, so that shares add up.
-    let (last, others) = match (&rest, values.split_last()) {
+    let (last, others) = match (rest, values.split_last()) {
         (None, Some(((value, ..), others))) => (literal(value), others),
-        (rest, _) => (rest.clone().unwrap_or_default(), values.as_slice()),
+        (rest, _) => (rest.unwrap_or_default().to_owned(), values),
     };
     let each = others.iter().map(|(value, _, share)| format!("{} {}%", literal(value), tenths(*share)));
     format!("{} | {last}", each.collect::<Vec<_>>().join(" | "))
@@ -440,10 +440,10 @@ fn constants(tree: &Tree, operators: &[&str], found: &mut BTreeMap<String, Vec<T
             constants(left, operators, found);
             constants(right, operators, found);
         }
-        Tree::Any(operator, subject, list) | Tree::All(operator, subject, list) => {
-            if operators.contains(&operator.as_str()) {
-                list.iter().for_each(|value| add(subject, value));
-            }
+        Tree::Any(operator, subject, list) | Tree::All(operator, subject, list)
+            if operators.contains(&operator.as_str()) =>
+        {
+            list.iter().for_each(|value| add(subject, value));
         }
         Tree::And(list) | Tree::Or(list) => list.iter().for_each(|part| constants(part, operators, found)),
         Tree::Not(inner) | Tree::IsNull(inner) => constants(inner, operators, found),
