@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Verdict;
-use super::checks::{self, Check, Effectiveness};
+use super::check::{self, Check, Effectiveness};
 use super::counts::CountComparison;
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
 use super::remedy::{self, Need};
@@ -110,7 +110,7 @@ pub fn compare_all(
         .zip(counts)
         .enumerate()
         .map(|(a, (metrics, counts))| {
-            let scope = checks::for_action(checks, &evidence.actions[a].name);
+            let scope = check::for_action(checks, &evidence.actions[a].name);
             let p = |of: &BTreeMap<(usize, usize), f64>, m: usize| of.get(&(a, m)).copied();
             let beside = |m: usize| Beside {
                 p_adjusted: p(&adjusted, m),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::checks::Consequence;
+use super::check::Consequence;
 use super::functions::FunctionChange;
 use super::generic::GenericPlans;
 use super::parameters::Moved;

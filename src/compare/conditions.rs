@@ -1,6 +1,6 @@
 //! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before. Must say what to do.
 
-use super::checks::{Check, CheckName, Consequence};
+use super::check::{Check, CheckName, Consequence};
 use super::{limits, sides};
 use crate::evidence::{ChunkFacts, ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts, WorkPerCall};
 use crate::stats::paired::effect;

@@ -1,7 +1,7 @@
 //! How near a measurement came to its limits: the clock and the way to the server below, what the server can do above. Must only warn:
 //! what is hidden there is hidden on all sides.
 
-use super::checks::{CheckName, Consequence};
+use super::check::{CheckName, Consequence};
 use super::conditions::Found;
 use super::metric::{pooled, ratios};
 use crate::evidence::{ChunkFacts, Evidence, LoadFacts, Side, Subject};

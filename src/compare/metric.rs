@@ -3,7 +3,8 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::checks::{self, Effectiveness};
+use super::check::Effectiveness;
+use super::checks;
 use super::{Change, Verdict};
 use crate::evidence::{ActionHistograms, Evidence, Histograms, Side};
 use crate::stats::histogram::{empty, quantile, sampling_interval};

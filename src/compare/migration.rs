@@ -1,6 +1,6 @@
 //! What a migration did not do though its words ask for it. Must look at nothing but what was seen while it was applied.
 
-use super::checks::{Check, CheckName, Consequence};
+use super::check::{Check, CheckName, Consequence};
 use crate::evidence::{Evidence, SkippedObject};
 
 /// A warning for each thing that `IF NOT EXISTS` left as it was.

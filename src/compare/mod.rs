@@ -7,6 +7,7 @@ pub mod actions;
 pub mod answers;
 pub mod balance;
 mod candidates;
+pub mod check;
 pub mod checks;
 mod conclusion;
 mod conditions;
@@ -38,7 +39,7 @@ use serde::Serialize;
 pub use actions::ActionComparison;
 pub use answers::Answers;
 pub use balance::Balance;
-pub use checks::Check;
+pub use check::Check;
 pub use counts::CountComparison;
 pub use indexes::IndexComparison;
 pub use metric::MetricComparison;
@@ -217,7 +218,7 @@ fn unfinished(mut comparison: Comparison, done: usize) -> Comparison {
     if comparison.checks.iter().any(Check::stops_everything) {
         return comparison;
     }
-    comparison.checks.retain(|check| check.name != checks::CheckName::WithoutDisturbed);
+    comparison.checks.retain(|check| check.name != check::CheckName::WithoutDisturbed);
     let cut_off = format!("cut off after {done} chunks, before the end that its precision sets");
     for action in &mut comparison.actions {
         for metric in [&mut action.p50, &mut action.p95, &mut action.p99].into_iter().flatten() {
@@ -273,7 +274,7 @@ fn compare_all(evidence: &Evidence) -> Comparison {
     let (verdict, reason) = conclusion::conclude(evidence, &checks, &actions, &balance);
     let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
     // A fast wrong answer makes no workload cheaper.
-    let sums = verdict != Verdict::Invalid && !checks.iter().any(|c| c.name == checks::CheckName::AchievedRate);
+    let sums = verdict != Verdict::Invalid && !checks.iter().any(|c| c.name == check::CheckName::AchievedRate);
     let workload = |side: Side| sums.then(|| workload_change(evidence, side)).flatten();
     Comparison {
         verdict,
@@ -311,7 +312,7 @@ fn independence(evidence: &Evidence) -> Option<Check> {
          do not: measure for longer, or with longer slices",
         action.name
     );
-    let check = Check::new(checks::CheckName::Independence, checks::Consequence::Warning, message);
+    let check = Check::new(check::CheckName::Independence, check::Consequence::Warning, message);
     Some(check.of(Some(&action.name)))
 }
 
@@ -349,7 +350,7 @@ fn without_disturbed(
         uneven.len(),
         evidence.chunks.len()
     );
-    Some(Check::new(checks::CheckName::WithoutDisturbed, checks::Consequence::Warning, message))
+    Some(Check::new(check::CheckName::WithoutDisturbed, check::Consequence::Warning, message))
 }
 
 /// Mean service time over the mix as planned, of a side against `before`, chunk by chunk: each action by its share, however often it ran.

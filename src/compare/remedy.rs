@@ -1,6 +1,6 @@
 //! What would decide an action, chosen in one place for the whole report. Must not ask for a higher rate beside a line that asks for a lower.
 
-use super::checks::{Check, CheckName};
+use super::check::{Check, CheckName};
 
 /// What an undecided action needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Need {
 
 #[cfg(test)]
 mod tests {
-    use super::super::checks::Consequence;
+    use super::super::check::Consequence;
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::checks::{Check, CheckName, Consequence};
+use super::check::{Check, CheckName, Consequence};
 use super::{ActionComparison, Verdict};
 use crate::evidence::row_security::{Denied, Exemption, RowSecurity};
 use crate::evidence::{CountedAction, Evidence, Side};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::checks::{CheckName, Consequence};
+use super::check::{CheckName, Consequence};
 use super::conditions::Found;
 use crate::evidence::{Evidence, ServerFacts, Side, Subject, TableFacts};
 

@@ -151,7 +151,7 @@ fn sampling_alone(metrics: &[Option<MetricComparison>]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::checks::Effectiveness;
+    use super::super::check::Effectiveness;
     use super::super::conditions::tests::evidence;
     use super::super::metric::tests::{effect_of, measured};
     use super::super::metric::{Beside, judge};

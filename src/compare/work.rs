@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::checks::{Check, CheckName, Consequence};
+use super::check::{Check, CheckName, Consequence};
 use super::counts::{CountComparison, MIN_BLOCKS};
 use crate::evidence::{CountedAction, CountedSet, Evidence, Side, WorkPerCall};
 use crate::units::per_call_text;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::printable::PrintableTrial;
 use super::{Trial, counted, dropped_text, words};
-use crate::compare::checks::Consequence;
+use crate::compare::check::Consequence;
 
 /// Writes the report.
 ///

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, TableStyle};
 
 use super::printable::PrintableTrial;
 use super::{Trial, counted, dropped_text, words};
-use crate::compare::checks::Consequence;
+use crate::compare::check::Consequence;
 
 /// Writes the report.
 ///
