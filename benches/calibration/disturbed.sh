@@ -38,7 +38,7 @@ for ((i = 0; i < each; i++)); do
         python3 - "$which" $seed "$work/trial-$which-$seed.json" <<'PY'
 import json, sys
 trial = json.load(open(sys.argv[3]))["comparison"]
-told = sorted({check["name"] for check in trial["checks"]})
+told = sorted({finding["id"] for finding in trial["findings"]})
 print(f'{sys.argv[1]:<17} seed {sys.argv[2]:>3}  {trial["verdict"]:<12}  told: {", ".join(told) or "nothing"}', flush=True)
 PY
     done

@@ -96,7 +96,7 @@ pub(super) fn can_go_on(evidence: &Evidence) -> bool {
 /// Whether every action is decided by now, or no more chunks than `most` are likely to decide the others.
 pub(super) fn enough(evidence: &Evidence, most: u32) -> bool {
     let comparison = compare(evidence);
-    if comparison.checks.iter().any(crate::compare::Check::stops_everything) {
+    if comparison.findings.iter().any(crate::compare::Finding::stops_everything) {
         return true;
     }
     if let Some(precision) = evidence.design.precision {

@@ -216,7 +216,7 @@ impl Progress {
                 let comparison = compare(evidence);
                 let so_far = match comparison.verdict {
                     Verdict::Regressed | Verdict::Improved if at_look(evidence) => {
-                        format!(" · by now {}", comparison.reason)
+                        format!(" · by now {}", crate::report::headline(&comparison))
                     }
                     _ => estimate(&comparison),
                 };

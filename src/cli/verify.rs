@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use super::exit::{ExitStatus, Failure};
 use super::report::say;
-use crate::compare::compare;
-use crate::evidence::FORMAT;
+use crate::compare::{RULES, compare};
 use crate::evidence::store::{self, SavedTrial};
 use crate::report::dropped_text;
 use crate::units::plural;
@@ -28,7 +27,7 @@ const SAME_NUMBER: f64 = 1e-9;
 const MOST: usize = 20;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
-    let SavedTrial { mut evidence, comparison: mut saved, format } =
+    let SavedTrial { mut evidence, comparison: mut saved, .. } =
         store::read_trial(&arguments.result).map_err(Failure::usage)?;
     let dropped = evidence.dropped.take();
     if let Some(dropped) = dropped.as_ref().filter(|dropped| dropped.kept < dropped.in_facts) {
@@ -38,20 +37,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         return Ok(ExitStatus::Regressed);
     }
     let mut recomputed = serde_json::to_value(compare(&evidence)).map_err(Failure::environment)?;
-    let older = format < u64::from(FORMAT);
-    if older {
-        (saved, recomputed) = (verdicts(&saved), verdicts(&recomputed));
+    let is_older = saved["rules"] != RULES;
+    if is_older {
+        (saved, recomputed) = (estimates(&saved), estimates(&recomputed));
     }
     let mut differences = Vec::new();
     differ("comparison", &saved, &recomputed, &mut differences);
     if differences.is_empty() {
-        let verdict = recomputed["verdict"].as_str().unwrap_or_default();
+        let verdict = recomputed["verdict"].as_str().unwrap_or_default().to_owned();
         let chunks = plural(evidence.chunks.len(), "chunk");
-        let what = match older {
-            true => "verdicts and changes of p50 and p95 (this format is older, and lacks other figures) follow",
-            false => "every figure follows",
-        };
-        say(&format!("verified · {verdict}: {what} from the counts and {chunks} of histograms\n"))?;
+        match is_older {
+            true => say(&format!(
+                "verified: every estimate follows from {chunks} of histograms; the rules for verdicts have changed since, and `report` gives today's\n"
+            ))?,
+            false => {
+                say(&format!(
+                    "verified · {verdict}: every figure follows from the counts and {chunks} of histograms\n"
+                ))?;
+            }
+        }
         // Those that trial.json does not know yet.
         dropped.iter().try_for_each(|dropped| say(&format!("{}\n", dropped_text(dropped))))?;
         return Ok(ExitStatus::Ok);
@@ -67,14 +71,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::Regressed)
 }
 
-/// What every format has: verdicts, and how p50 and p95 changed.
-fn verdicts(comparison: &Value) -> Value {
+/// What every format has: how p50 and p95 changed.
+fn estimates(comparison: &Value) -> Value {
     let of_action = |action: &Value| {
         let change = |metric: &str| action[metric]["change"].clone();
-        json!({ "name": action["name"], "verdict": action["verdict"], "p50": change("p50"), "p95": change("p95") })
+        json!({ "name": action["name"], "p50": change("p50"), "p95": change("p95") })
     };
     let actions: Vec<Value> = comparison["actions"].as_array().into_iter().flatten().map(of_action).collect();
-    json!({ "verdict": comparison["verdict"], "actions": actions })
+    json!({ "actions": actions })
 }
 
 /// Adds every place where two documents differ.

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Verdict;
-use super::check::{self, Check, Effectiveness};
+use super::claim::Reason;
 use super::counts::CountComparison;
+use super::effectiveness::{Effectiveness, for_action};
+use super::finding::{Finding, Remedy};
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
 use super::remedy::{self, Need};
 use super::row_security::Unexercised;
@@ -15,7 +17,6 @@ use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed
 use crate::evidence::{Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::paired::Effect;
-use crate::units::change_text;
 
 /// One action.
 #[derive(Debug, Clone, Serialize)]
@@ -34,7 +35,10 @@ pub struct ActionComparison {
     /// needs no correction over actions: Berger 1982).
     pub not_slower: bool,
     /// Why, when it is inconclusive or invalid.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
+    /// What it needs to be decided, beside more chunks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub need: Option<Remedy>,
     /// Chunks that would probably decide it, when it is inconclusive.
     pub chunks_needed: Option<u32>,
     /// Sets of clones that would probably decide it, when it is inconclusive on several.
@@ -92,7 +96,7 @@ impl ActionComparison {
 #[must_use]
 pub fn compare_all(
     evidence: &Evidence,
-    checks: &[Check],
+    findings: &[Finding],
     counts: Vec<Option<CountComparison>>,
 ) -> Vec<ActionComparison> {
     let count = evidence.actions.len();
@@ -110,7 +114,7 @@ pub fn compare_all(
         .zip(counts)
         .enumerate()
         .map(|(a, (metrics, counts))| {
-            let scope = check::for_action(checks, &evidence.actions[a].name);
+            let scope = for_action(findings, &evidence.actions[a].name);
             let p = |of: &BTreeMap<(usize, usize), f64>, m: usize| of.get(&(a, m)).copied();
             let beside = |m: usize| Beside {
                 p_adjusted: p(&adjusted, m),
@@ -126,11 +130,9 @@ pub fn compare_all(
             (ActionComparison { counts, verdict, reason, ..compared }, need)
         })
         .unzip();
-    let is_pressed = remedy::is_pressed(checks, needs.iter().copied());
+    let is_pressed = remedy::is_pressed(findings, needs.iter().copied());
     for (action, need) in actions.iter_mut().zip(needs) {
-        if let (Some(reason), Some(need)) = (&mut action.reason, need) {
-            reason.push_str(&format!("; {}", need.remedy(is_pressed)));
-        }
+        action.need = need.filter(|_| action.reason.is_some()).map(|need| need.remedy(is_pressed));
     }
     actions
 }
@@ -184,6 +186,7 @@ fn assemble(
         margin,
         verdict,
         reason,
+        need: None,
         // More chunks on the same clones say nothing of the clones.
         chunks_needed: needed.filter(|_| !several && more_chunks_help(&compared[..DECIDING], margin, scope.beyond)),
         sets_needed: needed.filter(|_| several && more_sets_help(&compared[..DECIDING], margin, scope.beyond)),
@@ -202,38 +205,29 @@ fn assemble(
     (compared, need)
 }
 
-fn combine(metrics: &[Option<MetricComparison>], margin: f64, scope: &Effectiveness<'_>) -> (Verdict, Option<String>) {
-    if let Some(message) = scope.invalid {
-        return (Verdict::Invalid, Some(message.to_owned()));
+fn combine(metrics: &[Option<MetricComparison>], margin: f64, scope: &Effectiveness<'_>) -> (Verdict, Option<Reason>) {
+    if let Some(finding) = scope.invalid {
+        return (Verdict::Invalid, Some(Reason::of(&finding.fact)));
     }
     let deciding: Vec<&MetricComparison> = metrics.iter().flatten().collect();
     let any = |verdict: Verdict| deciding.iter().any(|metric| metric.verdict == verdict);
     if deciding.is_empty() {
-        return (Verdict::Inconclusive, Some("too few operations for any percentile".to_owned()));
+        return (Verdict::Inconclusive, Some(Reason::NoPercentile));
     }
     if any(Verdict::Invalid) {
-        return (
-            Verdict::Invalid,
-            Some("before and control differ more than half the margin, so noise was no noise".to_owned()),
-        );
+        return (Verdict::Invalid, Some(Reason::ControlDiffers));
     }
     if any(Verdict::Regressed) {
         (Verdict::Regressed, None)
     } else if any(Verdict::Improved) {
         match deciding.iter().find_map(|metric| metric.change.filter(|c| metric.is_open() && margin <= c.change)) {
-            Some(slower) => {
-                let by = change_text(slower.change);
-                (
-                    Verdict::Inconclusive,
-                    Some(format!("one of p50 and p95 is faster, and the other may be slower ({by})")),
-                )
-            }
+            Some(slower) => (Verdict::Inconclusive, Some(Reason::OtherQuantileSlower { change: slower.change })),
             None => (Verdict::Improved, None),
         }
     } else if deciding.len() == DECIDING && deciding.iter().all(|metric| metric.verdict == Verdict::Same) {
         (Verdict::Same, None)
     } else {
-        (Verdict::Inconclusive, scope.one_sided.map(str::to_owned))
+        (Verdict::Inconclusive, scope.one_sided.map(|finding| Reason::of(&finding.fact)))
     }
 }
 
@@ -287,7 +281,7 @@ mod tests {
         };
         let (verdict, reason) = combined(judged(Verdict::Inconclusive, 0.3, 0.6, false));
         assert_eq!(verdict, Verdict::Inconclusive);
-        assert!(reason.is_some_and(|reason| reason.contains("the other may be slower (+")));
+        assert!(matches!(reason, Some(Reason::OtherQuantileSlower { change }) if change > 0.05), "{reason:?}");
         assert_eq!(combined(judged(Verdict::Inconclusive, -0.3, 0.6, false)).0, Verdict::Improved);
         assert_eq!(combined(judged(Verdict::Same, 0.02, 0.02, true)).0, Verdict::Improved);
         assert_eq!(combined(None).0, Verdict::Improved);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::finding::{AnswerDifference, Refusals};
 use crate::evidence::CountedAction;
 
 /// Whether answers are the same.
@@ -26,25 +27,20 @@ pub enum Answers {
 }
 
 /// On which side the server refuses how many sets, and why.
-pub(super) fn refused(before: &CountedAction, after: &CountedAction) -> String {
-    let codes = |action: &CountedAction| {
+pub(super) fn refused(before: &CountedAction, after: &CountedAction) -> AnswerDifference {
+    let refusals = |action: &CountedAction| {
         let codes: BTreeSet<&str> = action.sets.iter().filter_map(|set| set.failed.as_deref()).collect();
-        let count = action.sets.iter().filter(|set| set.failed.is_some()).count();
-        match codes.is_empty() {
-            true => count.to_string(),
-            false => format!("{count} (SQLSTATE {})", codes.into_iter().collect::<Vec<_>>().join(", ")),
+        Refusals {
+            refused: action.sets.iter().filter(|set| set.failed.is_some()).count(),
+            sets: action.sets.len(),
+            codes: codes.into_iter().map(str::to_owned).collect(),
         }
     };
-    format!(
-        "is refused after the migration with {} of {} sets and before with {}",
-        codes(after),
-        after.sets.len(),
-        codes(before)
-    )
+    AnswerDifference::Refused { before: refusals(before), after: refusals(after) }
 }
 
 /// The worst of all sets, and what is different where it is that.
-pub(super) fn answers([before, control, after]: [&CountedAction; 3]) -> (Answers, Option<String>) {
+pub(super) fn answers([before, control, after]: [&CountedAction; 3]) -> (Answers, Option<AnswerDifference>) {
     // An order by a random number says the place of each row too, and agrees now and then by luck.
     let unsteady: BTreeSet<usize> = (before.sets.iter().zip(&control.sets))
         .flat_map(|(before, control)| before.answers.iter().zip(&control.answers).enumerate())
@@ -66,8 +62,7 @@ pub(super) fn answers([before, control, after]: [&CountedAction; 3]) -> (Answers
             match (before.ordered == after.ordered, before.total && !unsteady.contains(&step)) {
                 (true, _) => Answers::Same,
                 (false, true) => {
-                    different
-                        .get_or_insert("gives its rows in another order, though it says the place of each".to_owned());
+                    different.get_or_insert(AnswerDifference::Order);
                     Answers::Different
                 }
                 (false, false) => Answers::OtherOrder,
@@ -87,8 +82,8 @@ pub(super) fn answers([before, control, after]: [&CountedAction; 3]) -> (Answers
         };
         if found == Answers::Different {
             different.get_or_insert_with(|| match before.change.as_deref() {
-                Some(change) => format!("writes otherwise: other rows are {change}"),
-                None => "gives other rows".to_owned(),
+                Some(change) => AnswerDifference::Writes { change: change.to_owned() },
+                None => AnswerDifference::Rows,
             });
         }
         if rank(worst) < rank(found) {

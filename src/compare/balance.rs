@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::bare;
 use super::candidates::{Facts, candidates};
 use super::counts::MIN_BLOCKS;
 use super::updates::{HotChange, hot_changes};
@@ -215,11 +216,6 @@ fn new_unused(evidence: &Evidence) -> Vec<String> {
         *found.entry(index.part_of.as_ref().unwrap_or(name)).or_default() |= used;
     }
     found.into_iter().filter(|(_, used)| !used).map(|(name, _)| name.clone()).collect()
-}
-
-/// Plans name an index without its schema.
-fn bare(name: &str) -> &str {
-    name.split_once('.').map_or(name, |(_, bare)| bare)
 }
 
 fn in_plans(evidence: &Evidence, side: Side) -> BTreeSet<&str> {

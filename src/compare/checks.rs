@@ -1,13 +1,12 @@
-//! Checks of the harness and the machine: when one fails, a verdict would be a guess. Must say what to do.
+//! Checks of the harness and the machine: when one fails, a verdict would be a guess. Must find facts, and leave words to reports.
 
 use super::answers::Answers;
-use super::check::{Check, CheckName, Consequence};
 use super::conditions;
 use super::counts::CountComparison;
+use super::finding::{AnswerDifference, Fact, Finding, Remedy, Severity};
 use super::work;
 use crate::evidence::{ActionCounts, ChunkSide, Evidence, LoadFacts, Side, Subject};
 use crate::stats::paired::FEWEST_PAIRS;
-use crate::units::percent_text;
 
 /// Operations given up above this share spoil a comparison.
 const SKIPPED_MOST: f64 = 0.01;
@@ -29,26 +28,23 @@ const ROWS_MOST: f64 = 0.005;
 
 /// Runs every check.
 #[must_use]
-pub fn run(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<Check> {
-    let mut checks = Vec::new();
-    same_answers(evidence, counts, &mut checks);
-    work::checks(evidence, counts, &mut checks);
-    achieved_rate(evidence, &mut checks);
-    same_load(evidence, &mut checks);
-    failures(evidence, &mut checks);
-    driver_cpu(evidence, &mut checks);
-    timer_lag(evidence, &mut checks);
-    same_work(evidence, &mut checks);
-    machine(evidence, &mut checks);
-    conditions::run(evidence, &mut checks);
-    super::migration::run(evidence, &mut checks);
+pub fn run(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    same_answers(evidence, counts, &mut found);
+    work::checks(evidence, counts, &mut found);
+    found.extend(achieved_rate(evidence));
+    found.extend(same_load(evidence));
+    failures(evidence, &mut found);
+    found.extend(driver_cpu(evidence));
+    found.extend(timer_lag(evidence));
+    same_work(evidence, &mut found);
+    machine(evidence, &mut found);
+    conditions::run(evidence, &mut found);
+    super::migration::run(evidence, &mut found);
     if evidence.counters.values().any(|c| c.reset) {
-        let message = "counters of the server went backwards during the trial (a reset, or a crash): index use and \
-                       work per call are not shown"
-            .to_owned();
-        checks.push(Check::new(CheckName::CountersReset, Consequence::Warning, message));
+        found.push(Finding::new(Severity::Warning, Fact::CountersReset {}));
     }
-    checks
+    found
 }
 
 fn total(evidence: &Evidence, side: Side, of: impl Fn(&crate::evidence::ActionCounts) -> u64) -> u64 {
@@ -63,122 +59,70 @@ fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-fn achieved_rate(evidence: &Evidence, checks: &mut Vec<Check>) {
+fn achieved_rate(evidence: &Evidence) -> Option<Finding> {
     let skipped = Side::ALL.map(|s| share(total(evidence, s, |c| c.skipped), total(evidence, s, |c| c.due)));
     let fewest = skipped.into_iter().fold(1.0, f64::min);
-    let [before, control, after] = skipped.map(|s| SKIPPED_MOST < s || fewest + SKIPPED_APART < s);
-    let rate = match evidence.design.load {
-        LoadFacts::Open { rate_per_s, .. } => format!("{rate_per_s:.0} actions a second"),
-        LoadFacts::Closed { .. } => "the load".to_owned(),
+    let rate_per_s = match evidence.design.load {
+        LoadFacts::Open { rate_per_s, .. } => Some(rate_per_s),
+        LoadFacts::Closed { .. } => None,
     };
-    let (consequence, message) = match (before, control, after) {
-        (false, false, false) => return,
-        (false, false, true) => (
-            Consequence::OnlyRegressions,
-            format!(
-                "with the migration the server could not keep up with {rate}: {} were given up, so its latencies are lower bounds",
-                percent_text(skipped[2])
-            ),
-        ),
-        (true, true, false) => (
-            Consequence::OnlyImprovements,
-            format!(
-                "without the migration the server could not keep up with {rate}: {} were given up, so its latencies are lower bounds",
-                percent_text(skipped[0])
-            ),
-        ),
-        _ if skipped.into_iter().any(|s| s <= SKIPPED_MOST) => (
-            Consequence::Invalid,
-            format!(
-                "the sides gave up different shares of {rate} ({} on before, {} on control, {} on after), so they were not under the same load; \
-                 measure again on a machine with less company, or lower the rate",
-                percent_text(skipped[0]),
-                percent_text(skipped[1]),
-                percent_text(skipped[2])
-            ),
-        ),
-        _ => (
-            Consequence::Invalid,
-            format!(
-                "{rate} is more than this machine can do on every side: {} of the operations on before, {} on control and {} on after \
-                 were given up; lower the rate in the scenario",
-                percent_text(skipped[0]),
-                percent_text(skipped[1]),
-                percent_text(skipped[2])
-            ),
-        ),
+    let (severity, remedy) = match skipped.map(|s| s > SKIPPED_MOST || s > fewest + SKIPPED_APART) {
+        [false, false, false] => return None,
+        [false, false, true] => (Severity::OnlyRegressions, Remedy::LowerRate),
+        [true, true, false] => (Severity::OnlyImprovements, Remedy::LowerRate),
+        _ if skipped.into_iter().any(|s| s <= SKIPPED_MOST) => (Severity::Invalid, Remedy::QuietMachine),
+        _ => (Severity::Invalid, Remedy::LowerRate),
     };
-    checks.push(Check::new(CheckName::AchievedRate, consequence, message));
+    let fact = Fact::RateNotReached { rate_per_s, skipped_share: skipped.into() };
+    Some(Finding::new(severity, fact).remedy(remedy))
 }
 
 /// A closed loop asks again as soon as it was answered: the side that answers faster carries more, and there the
 /// others' latencies are those of a higher load.
-fn same_load(evidence: &Evidence, checks: &mut Vec<Check>) {
-    let LoadFacts::Closed { .. } = evidence.design.load else { return };
+fn same_load(evidence: &Evidence) -> Option<Finding> {
+    let LoadFacts::Closed { .. } = evidence.design.load else { return None };
     let answered = |side| total(evidence, side, |c| c.ok) as f64;
-    let ratio = answered(Side::After) / answered(Side::Before).max(1.0);
-    let (consequence, more, claim) = if SAME_LOAD_MOST < ratio {
-        (Consequence::OnlyImprovements, ratio, "nothing can be called slower")
-    } else if ratio < 1.0 / SAME_LOAD_MOST {
-        (Consequence::OnlyRegressions, 1.0 / ratio.max(1e-9), "nothing can be called faster")
-    } else {
-        return;
+    let operations_ratio = answered(Side::After) / answered(Side::Before).max(1.0);
+    let severity = match operations_ratio {
+        ratio if ratio > SAME_LOAD_MOST => Severity::OnlyImprovements,
+        ratio if ratio < 1.0 / SAME_LOAD_MOST => Severity::OnlyRegressions,
+        _ => return None,
     };
-    let side = if consequence == Consequence::OnlyImprovements { "with" } else { "without" };
-    let message = format!(
-        "the loop is closed, and {side} the migration it got through {more:.1} times as many operations: latencies there are \
-         those of a higher load, so {claim}; give the scenario a `rate` to compare at the same load"
-    );
-    checks.push(Check::new(CheckName::SameLoad, consequence, message));
+    Some(Finding::new(severity, Fact::UnequalLoad { operations_ratio }).remedy(Remedy::GiveRate))
 }
 
 /// Over the whole mix and for each action: an action that seldom runs must not hide its failures in the mix.
-fn failures(evidence: &Evidence, checks: &mut Vec<Check>) {
+fn failures(evidence: &Evidence, found: &mut Vec<Finding>) {
     for side in Side::ALL {
-        let mut classes: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+        let mut failures: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
         for (class, count) in sides(evidence, side).flat_map(|s| &s.failures) {
-            *classes.entry(class).or_default() += count;
+            *failures.entry(class.clone()).or_default() += count;
         }
-        let list: Vec<String> = classes.iter().map(|(class, count)| format!("{class} {count} times")).collect();
-        let list = list.join(", ");
-        let mut check = |failed: u64, due: u64, action: Option<&str>| {
-            let failed = share(failed, due);
-            let too_many = FAILED_MOST < failed;
-            if too_many {
-                let whose = action.map_or("the operations".to_owned(), |name| format!("`{name}`"));
-                let message = format!(
-                    "{} of {whose} on {} failed ({}SQLSTATE {list}); a fast error is no fast answer",
-                    percent_text(failed),
-                    side.name(),
-                    if action.is_some() { "among all actions there " } else { "" }
-                );
-                checks.push(Check::new(CheckName::Failures, Consequence::Invalid, message).of(action));
-            }
-            too_many
+        let finding = |failed: u64, due: u64| {
+            let failed_share = share(failed, due);
+            let fact = Fact::OperationsFailed { side, failed_share, failures: failures.clone() };
+            (failed_share > FAILED_MOST).then(|| Finding::new(Severity::Invalid, fact))
         };
         let all = total(evidence, side, |c| c.failed);
-        let told = check(all, total(evidence, side, |c| c.due), None);
+        let of_all = finding(all, total(evidence, side, |c| c.due));
+        let is_known = of_all.is_some();
+        found.extend(of_all);
         for (position, action) in evidence.actions.iter().enumerate() {
             let counts = sides(evidence, side).filter_map(|s| s.actions.get(position));
             let (failed, due) = counts.fold((0, 0), |(failed, due), c| (failed + c.failed, due + c.due));
-            // Those of the only action that fails are told of all already.
-            if !told || failed < all {
-                check(failed, due, Some(&action.name));
+            // Failures of the only action that fails are those of all.
+            if !is_known || failed < all {
+                found.extend(finding(failed, due).map(|finding| finding.of(&action.name)));
             }
         }
     }
 }
 
-fn driver_cpu(evidence: &Evidence, checks: &mut Vec<Check>) {
-    let busiest =
+fn driver_cpu(evidence: &Evidence) -> Option<Finding> {
+    let cpu_share_max =
         Side::ALL.iter().flat_map(|s| sides(evidence, *s)).map(|s| s.driver_cpu_share_max).fold(0.0, f64::max);
-    if CPU_MOST < busiest {
-        let message = format!(
-            "a thread of the load driver used {} of a processor, so the driver was the limit; lower the rate or raise --threads",
-            percent_text(busiest)
-        );
-        checks.push(Check::new(CheckName::DriverCpu, Consequence::Invalid, message));
-    }
+    let fact = Fact::DriverBusy { cpu_share_max };
+    (cpu_share_max > CPU_MOST).then(|| Finding::new(Severity::Invalid, fact).remedy(Remedy::MoreDriverThreads))
 }
 
 /// How late the driver's timer woke waiting clients on a side, in microseconds: the median chunk's quantile.
@@ -200,33 +144,20 @@ pub fn timer_lag_us(evidence: &Evidence, side: Side, q: f64) -> f64 {
 }
 
 /// The timer's lateness is in every latency. Where the sides without the migration differ in it, the
-/// machine changed under the trial; otherwise claims must exceed it (see `driver_floor`), and it is printed.
-fn timer_lag(evidence: &Evidence, checks: &mut Vec<Check>) {
+/// machine changed under the trial; otherwise claims must exceed it (see `driver_floor`).
+fn timer_lag(evidence: &Evidence) -> Option<Finding> {
     const LATE_US: f64 = 1_000.0;
-    let [before, control, after] = Side::ALL.map(|side| timer_lag_us(evidence, side, 0.99));
-    if before.max(control).max(after) <= LATE_US {
-        return;
+    let late = Side::ALL.map(|side| timer_lag_us(evidence, side, 0.99));
+    if late.into_iter().all(|us| us <= LATE_US) {
+        return None;
     }
     // p95, because p99 of a short chunk is its single worst wake-up; and not from a handful of chunks.
     let [before95, control95] = [Side::Before, Side::Control].map(|side| timer_lag_us(evidence, side, 0.95));
-    let uneven =
-        2.0 * before95.min(control95).max(LATE_US) < before95.max(control95) && FEWEST_PAIRS <= evidence.chunks.len();
-    let found = format!(
-        "the load driver woke up late: 1 of 100 operations by {:.1} ms or more on before, {:.1} on control, {:.1} on after",
-        before / 1e3,
-        control / 1e3,
-        after / 1e3
-    );
-    let (consequence, advice) = if uneven {
-        (
-            Consequence::Invalid,
-            "before and control should not differ in it; measure again on a machine with less company",
-        )
-    } else {
-        (Consequence::Warning, "processors are scarce here, and smaller changes than that were not called")
-    };
-    let message = format!("{found}; {advice}");
-    checks.push(Check::new(CheckName::TimerLag, consequence, message));
+    let is_uneven =
+        before95.max(control95) > 2.0 * before95.min(control95).max(LATE_US) && evidence.chunks.len() >= FEWEST_PAIRS;
+    let severity = if is_uneven { Severity::Invalid } else { Severity::Warning };
+    let fact = Fact::DriverLag { late_us_p99: late.into(), is_uneven };
+    Some(Finding::new(severity, fact).remedy(Remedy::QuietMachine))
 }
 
 /// Processor time taken by others of the same host, as a share, that is worth a word.
@@ -235,64 +166,43 @@ const STOLEN_MOST: f64 = 0.01;
 /// Share of the time in which something waits for a processor that is worth a word.
 const WAITING_MOST: f64 = 0.1;
 
-fn machine(evidence: &Evidence, checks: &mut Vec<Check>) {
-    let mut found = |consequence, message| {
-        checks.push(Check::new(CheckName::Machine, consequence, message));
-    };
-    if let Some(times) = evidence.machine.throttled.filter(|times| 0 < *times) {
-        let message = format!(
-            "the container was throttled {times} times: latencies are those of its limit on processor time; raise it, or lower the rate"
-        );
-        found(Consequence::Invalid, message);
+fn machine(evidence: &Evidence, found: &mut Vec<Finding>) {
+    let machine = &evidence.machine;
+    if let Some(times) = machine.throttled.filter(|times| *times > 0) {
+        found.push(Finding::new(Severity::Invalid, Fact::CpuThrottled { times }).remedy(Remedy::RaiseCpuLimit));
     }
-    if let Some(share) = evidence.machine.stolen_share.filter(|share| STOLEN_MOST < *share) {
-        let message = format!(
-            "other guests of this host took {} of the processor time: expect to need more chunks",
-            percent_text(share)
-        );
-        found(Consequence::Warning, message);
+    if let Some(share) = machine.stolen_share.filter(|share| *share > STOLEN_MOST) {
+        found.push(Finding::new(Severity::Warning, Fact::CpuStolen { share }).remedy(Remedy::MoreChunks));
     }
-    if let Some(share) = evidence.machine.waiting_share.filter(|share| WAITING_MOST < *share) {
-        let message = format!(
-            "something waited for a processor in {} of the time, the load's own server and driver included: latencies are partly those of that queue; \
-             lower the rate, or leave the machine to the proof",
-            percent_text(share)
-        );
-        found(Consequence::Warning, message);
+    if let Some(share) = machine.waiting_share.filter(|share| *share > WAITING_MOST) {
+        found.push(Finding::new(Severity::Warning, Fact::CpuContention { share }).remedy(Remedy::LowerRate));
     }
 }
 
-fn same_answers(evidence: &Evidence, counts: &[Option<CountComparison>], checks: &mut Vec<Check>) {
+fn same_answers(evidence: &Evidence, counts: &[Option<CountComparison>], found: &mut Vec<Finding>) {
     for (action, counted) in evidence.actions.iter().zip(counts) {
         let Some(counted) = counted else { continue };
-        let (consequence, what) = match (&counted.different, counted.answers) {
-            (Some(different), _) => (Consequence::Invalid, format!("{different}: {}", who_changes(evidence))),
-            (None, Answers::OtherPart) => (
-                Consequence::Warning,
-                "gives as many rows, but other ones. A new plan alone may do that where a statement takes a part of what it finds (LIMIT, OFFSET), gathers \
-                 rows as they come or numbers ties, and so may a migration that changes the answer: order it by a unique key to know"
-                    .to_owned(),
-            ),
+        let finding = match (&counted.different, counted.answers) {
+            (Some(difference), _) => answer_changed(evidence, difference.clone()),
+            (None, Answers::OtherPart) => {
+                Finding::new(Severity::Warning, Fact::AnswerUnordered {}).remedy(Remedy::OrderByUniqueKey)
+            }
             _ => continue,
         };
-        let message = format!("`{}`, asked with the same parameters on both sides, {what}", action.name);
-        checks.push(Check::new(CheckName::SameAnswers, consequence, message).of(Some(&action.name)));
+        found.push(finding.of(&action.name));
     }
 }
 
-/// Two databases that were given may differ in their rows.
-fn who_changes(evidence: &Evidence) -> &'static str {
-    match evidence.design.subject {
-        Subject::Given { .. } => "the databases answer otherwise",
-        Subject::Clones | Subject::InPlace => "the migration changes the answer",
-    }
+fn answer_changed(evidence: &Evidence, difference: AnswerDifference) -> Finding {
+    let is_given = matches!(evidence.design.subject, Subject::Given { .. });
+    Finding::new(Severity::Invalid, Fact::AnswerChanged { difference, is_given })
 }
 
 /// Equal parameters must give equally many rows; a fast wrong answer is no improvement.
 ///
 /// Only in an open loop of which every side answered all: a closed one gets further on the faster side, and what was given up or failed may
 /// be what gives many rows. What control and before differ by is allowed to after too.
-fn same_work(evidence: &Evidence, checks: &mut Vec<Check>) {
+fn same_work(evidence: &Evidence, found: &mut Vec<Finding>) {
     let LoadFacts::Open { .. } = evidence.design.load else { return };
     for (position, action) in evidence.actions.iter().enumerate() {
         let [before, control, after] = Side::ALL.map(|side| {
@@ -307,13 +217,8 @@ fn same_work(evidence: &Evidence, checks: &mut Vec<Check>) {
         }
         let noise = 2.0 * (before.0 - control.0).abs();
         let (before, after) = (before.0, after.0);
-        if noise + ROWS_MOST * before.max(after).max(1e-9) < (before - after).abs() {
-            let message = format!(
-                "`{}` gives {before:.2} rows a call before and {after:.2} after for the same parameters: {}",
-                action.name,
-                who_changes(evidence)
-            );
-            checks.push(Check::new(CheckName::SameWork, Consequence::Invalid, message).of(Some(&action.name)));
+        if (before - after).abs() > noise + ROWS_MOST * before.max(after).max(1e-9) {
+            found.push(answer_changed(evidence, AnswerDifference::RowsPerCall { before, after }).of(&action.name));
         }
     }
 }
@@ -325,8 +230,11 @@ mod tests {
     use super::super::conditions::tests::evidence;
     use super::*;
 
+    /// Id, severity and action of a finding.
+    type Brief = (&'static str, Severity, Option<String>);
+
     /// What is found when every chunk of the named sides is changed.
-    fn found(of: &[&str], change: impl Fn(&mut Value)) -> Vec<(CheckName, Consequence, Option<String>)> {
+    fn found(of: &[&str], change: impl Fn(&mut Value)) -> Vec<Brief> {
         checked(&evidence(|_, side, facts| {
             if of.contains(&side) {
                 change(facts);
@@ -334,8 +242,8 @@ mod tests {
         }))
     }
 
-    fn checked(evidence: &Evidence) -> Vec<(CheckName, Consequence, Option<String>)> {
-        run(evidence, &[]).into_iter().map(|check| (check.name, check.consequence, check.action)).collect()
+    fn checked(evidence: &Evidence) -> Vec<Brief> {
+        run(evidence, &[]).into_iter().map(|found| (found.id(), found.severity, found.action)).collect()
     }
 
     const ALL: [&str; 3] = ["before", "control", "after"];
@@ -347,17 +255,15 @@ mod tests {
                 (facts["actions"][0]["skipped"], facts["actions"][0]["ok"]) = (json!(skipped), json!(100 - skipped));
             })
         };
-        let consequence = |found: &[(CheckName, Consequence, Option<String>)]| {
-            found.iter().find(|check| check.0 == CheckName::AchievedRate).map(|check| check.1)
-        };
-        assert_eq!(consequence(&gave_up(&ALL, 1)), None, "one of a hundred may be");
-        assert_eq!(consequence(&gave_up(&ALL, 2)), Some(Consequence::Invalid));
-        assert_eq!(consequence(&gave_up(&["after"], 2)), Some(Consequence::OnlyRegressions));
-        assert_eq!(consequence(&gave_up(&["before", "control"], 2)), Some(Consequence::OnlyImprovements));
-        assert_eq!(consequence(&gave_up(&["control"], 2)), Some(Consequence::Invalid));
+        let severity = |found: &[Brief]| found.iter().find(|brief| brief.0 == "rate-not-reached").map(|brief| brief.1);
+        assert_eq!(severity(&gave_up(&ALL, 1)), None, "one of a hundred may be");
+        assert_eq!(severity(&gave_up(&ALL, 2)), Some(Severity::Invalid));
+        assert_eq!(severity(&gave_up(&["after"], 2)), Some(Severity::OnlyRegressions));
+        assert_eq!(severity(&gave_up(&["before", "control"], 2)), Some(Severity::OnlyImprovements));
+        assert_eq!(severity(&gave_up(&["control"], 2)), Some(Severity::Invalid));
         // Few, but on one side alone.
-        assert_eq!(consequence(&gave_up(&["control"], 1)), Some(Consequence::Invalid));
-        assert_eq!(consequence(&gave_up(&["after"], 1)), Some(Consequence::OnlyRegressions));
+        assert_eq!(severity(&gave_up(&["control"], 1)), Some(Severity::Invalid));
+        assert_eq!(severity(&gave_up(&["after"], 1)), Some(Severity::OnlyRegressions));
     }
 
     #[test]
@@ -366,7 +272,7 @@ mod tests {
             (facts["actions"][0]["failed"], facts["actions"][0]["ok"]) = (json!(1), json!(99));
             facts["failures"] = json!({ "23505": 1 });
         });
-        assert!(failed.contains(&(CheckName::Failures, Consequence::Invalid, None)), "{failed:?}");
+        assert!(failed.contains(&("operations-failed", Severity::Invalid, None)), "{failed:?}");
         // An action that is seldom asked fails often, and the mix hardly ever.
         let mut rare = evidence(|_, side, facts| {
             let failed = u64::from(side == "after");
@@ -377,9 +283,9 @@ mod tests {
         });
         rare.actions.push(crate::evidence::ActionFacts { name: "often".to_owned(), ..rare.actions[0].clone() });
         let failed = checked(&rare);
-        assert!(failed.contains(&(CheckName::Failures, Consequence::Invalid, Some("a".to_owned()))), "{failed:?}");
+        assert!(failed.contains(&("operations-failed", Severity::Invalid, Some("a".to_owned()))), "{failed:?}");
         let rows = found(&["after"], |facts| facts["actions"][0]["rows"] = json!(101));
-        assert_eq!(rows, [(CheckName::SameWork, Consequence::Invalid, Some("a".to_owned()))]);
+        assert_eq!(rows, [("answer-changed", Severity::Invalid, Some("a".to_owned()))]);
         // Operations that fail where there is no index yet may be those that give many rows.
         let slow = evidence(|chunk, side, facts| {
             let lost = u64::from(side != "after" && chunk == 0);
@@ -391,7 +297,7 @@ mod tests {
         assert_eq!(found(&ALL, |facts| facts["actions"][0]["rows"] = json!(101)), []);
         assert_eq!(
             found(&["control"], |facts| facts["driver_cpu_share_max"] = json!(0.81)),
-            [(CheckName::DriverCpu, Consequence::Invalid, None)]
+            [("driver-busy", Severity::Invalid, None)]
         );
         assert_eq!(found(&ALL, |facts| facts["driver_cpu_share_max"] = json!(0.79)), []);
     }
@@ -402,9 +308,9 @@ mod tests {
             found(of, |facts| facts["timer_lag"] = json!({ "us_p50": 60.0, "us_p95": us, "us_p99": us }))
         };
         assert_eq!(late(&ALL, 900.0), []);
-        assert_eq!(late(&ALL, 2_100.0), [(CheckName::TimerLag, Consequence::Warning, None)]);
-        assert_eq!(late(&["control"], 2_100.0), [(CheckName::TimerLag, Consequence::Invalid, None)]);
-        assert_eq!(late(&["after"], 2_100.0), [(CheckName::TimerLag, Consequence::Warning, None)]);
+        assert_eq!(late(&ALL, 2_100.0), [("driver-lag", Severity::Warning, None)]);
+        assert_eq!(late(&["control"], 2_100.0), [("driver-lag", Severity::Invalid, None)]);
+        assert_eq!(late(&["after"], 2_100.0), [("driver-lag", Severity::Warning, None)]);
     }
 
     #[test]
@@ -417,12 +323,12 @@ mod tests {
             checked(&evidence)
         };
         assert_eq!(machine(Some(0), Some(0.009), Some(0.09)), []);
-        assert_eq!(machine(Some(1), None, None), [(CheckName::Machine, Consequence::Invalid, None)]);
-        let warning = (CheckName::Machine, Consequence::Warning, None);
-        assert_eq!(machine(None, Some(0.02), Some(0.2)), [warning.clone(), warning]);
+        assert_eq!(machine(Some(1), None, None), [("cpu-throttled", Severity::Invalid, None)]);
+        let both = ["cpu-stolen", "cpu-contention"].map(|id| (id, Severity::Warning, None));
+        assert_eq!(machine(None, Some(0.02), Some(0.2)), both);
         let mut evidence = evidence(|_, _, _| {});
         let reset = crate::evidence::SideCounters { reset: true, ..Default::default() };
         evidence.counters.insert(Side::After, reset);
-        assert_eq!(checked(&evidence), [(CheckName::CountersReset, Consequence::Warning, None)]);
+        assert_eq!(checked(&evidence), [("counters-reset", Severity::Warning, None)]);
     }
 }

@@ -1,43 +1,31 @@
-//! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before. Must say what to do.
+//! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before.
 
-use super::check::{Check, CheckName, Consequence};
+use super::finding::{Fact, Finding, Remedy, Severity, Sides};
 use super::{limits, sides};
 use crate::evidence::{ChunkFacts, ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts, WorkPerCall};
 use crate::stats::paired::effect;
 
 /// Adds what was found wanting.
-pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
-    let carried = [carry_over(evidence), place(evidence)].into_iter().flatten();
-    checks.extend(carried.map(|(found, bound)| {
-        let message =
-            format!("{found}; nothing is called the same, and no change up to {}", crate::units::percent_text(bound));
-        let (name, consequence) = (CheckName::CarryOver, Consequence::OnlyBeyond);
-        Check { bound: Some(bound), ..Check::new(name, consequence, message) }
-    }));
-    let found = [
-        sides::subject(evidence),
-        same_parameters(evidence),
-        bookkeeping(evidence),
-        background(evidence),
-        cache(evidence),
-        limits::clock(evidence),
-        limits::way(evidence),
-        limits::saturation(evidence),
-        sides::settings(evidence),
-        sides::tables(evidence),
-        sides::statistics(evidence),
-        sides::plan_kinds(evidence),
-        priming(evidence),
-    ];
-    let found = found.into_iter().flatten();
-    checks.extend(found.map(|(name, consequence, message)| Check::new(name, consequence, message)));
+pub(super) fn run(evidence: &Evidence, found: &mut Vec<Finding>) {
+    found.extend([carry_over(evidence), place(evidence)].into_iter().flatten());
+    found.extend(sides::subject(evidence));
+    found.extend(same_parameters(evidence));
+    found.extend(bookkeeping(evidence));
+    found.extend(background(evidence));
+    found.extend(cache(evidence));
+    found.extend(limits::clock(evidence));
+    found.extend(limits::way(evidence));
+    found.extend(limits::saturation(evidence));
+    found.extend(sides::settings(evidence));
+    found.extend(sides::tables(evidence));
+    found.extend(sides::statistics(evidence));
+    found.extend(sides::plan_kinds(evidence));
+    found.extend(priming(evidence));
 }
-
-pub(super) type Found = Option<(CheckName, Consequence, String)>;
 
 /// In an open loop all sides are sent the same, so the sums over what was sent are equal wherever nothing was given up or failed
 /// on the way.
-fn same_parameters(evidence: &Evidence) -> Found {
+fn same_parameters(evidence: &Evidence) -> Option<Finding> {
     let LoadFacts::Open { .. } = evidence.design.load else { return None };
     if evidence.design.sequences_apart {
         return None;
@@ -49,31 +37,21 @@ fn same_parameters(evidence: &Evidence) -> Found {
         let all_whole = chunk.sides.values().all(|side| whole(side) && !side.digest.is_empty());
         all_whole && sides.any(|side| side.digest != first.digest)
     });
-    let unequal = unequal.count();
-    (unequal != 0).then(|| {
-        let message = format!(
-            "the sides were not sent the same parameters in {unequal} of {} chunks; please report this",
-            evidence.chunks.len()
-        );
-        (CheckName::SameWork, Consequence::Invalid, message)
-    })
+    let chunks = unequal.count();
+    let fact = Fact::UnequalParameters { chunks, chunks_measured: evidence.chunks.len() };
+    (chunks > 0).then(|| Finding::new(Severity::Invalid, fact).remedy(Remedy::ReportBug))
 }
 
 /// Histograms are exact to a thousandth, so the two sides of Little's law may be apart by no more than this.
 const APART: f64 = 0.02;
 
-fn bookkeeping(evidence: &Evidence) -> Found {
+fn bookkeeping(evidence: &Evidence) -> Option<Finding> {
     let sides = evidence.chunks.iter().flat_map(|chunk| chunk.sides.values());
     let pairs = sides.filter_map(|side| Some((side.in_flight_mean?, side.in_flight_expected?)));
     let apart = |(counted, expected): &(f64, f64)| (counted - expected).abs() / counted.max(*expected).max(1e-6);
     let (counted, expected) = pairs.max_by(|a, b| apart(a).total_cmp(&apart(b)))?;
-    (APART < apart(&(counted, expected))).then(|| {
-        let message = format!(
-            "{counted:.3} operations were in flight on average, but answers and their service times make {expected:.3}: figures are \
-             missing or the clock went wrong; please report this"
-        );
-        (CheckName::Bookkeeping, Consequence::Invalid, message)
-    })
+    let fact = Fact::InFlightMismatch { counted, expected };
+    (apart(&(counted, expected)) > APART).then(|| Finding::new(Severity::Invalid, fact).remedy(Remedy::ReportBug))
 }
 
 /// Share of a side's slices by which the sides may differ in what else ran.
@@ -98,51 +76,39 @@ pub(super) fn uneven_chunks(evidence: &Evidence) -> Vec<usize> {
 }
 
 /// Checkpoints of the server's own, autovacuum and other sessions, as far as they were at work at the end of a slice.
-fn background(evidence: &Evidence) -> Found {
+fn background(evidence: &Evidence) -> Option<Finding> {
     let slices = |side: Side| {
         evidence.chunks.iter().filter_map(move |chunk| chunk.sides.get(&side)).flat_map(|side| &side.slices)
     };
     let count = |side: Side, of: fn(&SliceFacts) -> bool| slices(side).filter(|slice| of(slice)).count();
     let total = slices(Side::Before).count();
-    let mut said = Vec::new();
-    let mut uneven = false;
-    for (what, of) in [
-        ("a checkpoint began", (|slice| 0 < slice.checkpoints) as fn(&SliceFacts) -> bool),
-        ("autovacuum was at work", |slice| 0 < slice.autovacuum_workers),
-        ("other sessions were at work", |slice| 0 < slice.others_active),
-    ] {
-        let counts = Side::ALL.map(|side| count(side, of));
-        let (least, most) = (counts.into_iter().min().unwrap_or(0), counts.into_iter().max().unwrap_or(0));
-        if 0 < most {
-            let [before, control, after] = counts;
-            said.push(format!(
-                "{what} in {before} slices on before, {control} on control and {after} on after of {total} each"
-            ));
-            uneven |= UNEVEN * (total as f64) < (most - least) as f64;
-        }
+    let of_sides = |of: fn(&SliceFacts) -> bool| Side::ALL.map(|side| count(side, of));
+    let kinds = [
+        of_sides(|slice| slice.checkpoints > 0),
+        of_sides(|slice| slice.autovacuum_workers > 0),
+        of_sides(|slice| slice.others_active > 0),
+    ];
+    let spread =
+        |counts: &[usize; 3]| counts.iter().max().zip(counts.iter().min()).map_or(0, |(most, least)| most - least);
+    let is_uneven = kinds.iter().any(|counts| spread(counts) as f64 > UNEVEN * total as f64);
+    let unseen = of_sides(|slice| slice.others_unseen > 0).into_iter().max().unwrap_or(0);
+    let was_busy = kinds.as_flattened().iter().any(|count| *count > 0);
+    if !was_busy && unseen == 0 {
+        return None;
     }
-    let unseen = Side::ALL.map(|side| count(side, |slice| 0 < slice.others_unseen)).into_iter().max().unwrap_or(0);
-    let unseen = (0 < unseen).then(|| {
-        format!(
-            "other sessions were there at {unseen} of {total} slices, and this role may not see whether they were at work: GRANT pg_read_all_stats to \
-             it"
-        )
-    });
-    if said.is_empty() {
-        return unseen.map(|unseen| (CheckName::Background, Consequence::Warning, unseen));
-    }
-    let advice = if uneven {
-        "the sides did not bear it alike: measure again on a server of its own, or for longer"
-    } else {
-        "all sides bore it alike; expect to need more chunks"
+    let [checkpoints, autovacuum, sessions] = kinds.map(Sides::from);
+    let fact = Fact::BackgroundActivity { checkpoints, autovacuum, sessions, unseen, slices: total, is_uneven };
+    let remedy = match (was_busy, is_uneven) {
+        (false, _) => Remedy::RunSql { sql: "GRANT pg_read_all_stats TO the role".to_owned() },
+        (true, true) => Remedy::OwnServer,
+        (true, false) => Remedy::MoreChunks,
     };
-    let unseen = unseen.map(|unseen| format!(". {unseen}")).unwrap_or_default();
-    Some((CheckName::Background, Consequence::Warning, format!("{}; {advice}{unseen}", said.join(", "))))
+    Some(Finding::new(Severity::Warning, fact).remedy(remedy))
 }
 
 /// The first tenth of a slice must not be slower than the slice: else a side is still warming up after the others' turn. Of the
-/// worst side, by the mean over all actions; with by how much.
-fn carry_over(evidence: &Evidence) -> Option<(String, f64)> {
+/// worst side, by the mean over all actions.
+fn carry_over(evidence: &Evidence) -> Option<Finding> {
     if evidence.design.interleave == Interleave::Op {
         return None;
     }
@@ -166,27 +132,20 @@ fn carry_over(evidence: &Evidence) -> Option<(String, f64)> {
         .max_by(|a, b| a.estimate.total_cmp(&b.estimate));
     worst.map(|worst| {
         let share = worst.estimate.exp_m1();
-        let message = format!(
-            "the first tenth of a slice is {} slower than the slice as a whole: a side is still warming up after the others' turn; \
-             try {}",
-            crate::units::percent_text(share),
-            longer_turns(evidence)
-        );
-        (message, share)
+        bounded(evidence, Fact::SliceWarmUp { share }, share)
     })
 }
 
-/// What lets a side forget the turns of the others.
-fn longer_turns(evidence: &Evidence) -> &'static str {
-    match evidence.design.interleave {
-        Interleave::Block => "a longer --slice",
-        Interleave::Slice | Interleave::Op => "--interleave block, or a longer --slice",
-    }
+/// A finding of which nothing is called the same, and no change up to a share.
+fn bounded(evidence: &Evidence, fact: Fact, share: f64) -> Finding {
+    let in_blocks = evidence.design.interleave == Interleave::Block;
+    let finding = Finding::new(Severity::OnlyBeyond, fact).remedy(Remedy::LongerTurns { in_blocks });
+    Finding { bound: Some(share), ..finding }
 }
 
 /// A side's advantage of coming first in a round must be small: of `after` over `before` where it came first, against where it came
-/// last; with how large it is.
-fn place(evidence: &Evidence) -> Option<(String, f64)> {
+/// last.
+fn place(evidence: &Evidence) -> Option<Finding> {
     if evidence.design.interleave == Interleave::Op {
         return None;
     }
@@ -210,35 +169,21 @@ fn place(evidence: &Evidence) -> Option<(String, f64)> {
     let found = effect(&differences?, 0.01)?;
     let (low, high) = found.of_difference;
     let nearest = if low <= 0.0 && 0.0 <= high { 0.0 } else { low.abs().min(high.abs()) };
-    (evidence.design.margin / 2.0 < nearest.exp_m1()).then(|| {
-        let message = format!(
-            "`after` is {} against `before` when it comes first in a round instead of last: slices show what came before them; try {}",
-            crate::units::change_text(found.estimate.exp_m1()),
-            longer_turns(evidence)
-        );
-        (message, found.estimate.abs().exp_m1())
-    })
+    (nearest.exp_m1() > evidence.design.margin / 2.0)
+        .then(|| bounded(evidence, Fact::SliceOrder { change: found.estimate.exp_m1() }, found.estimate.abs().exp_m1()))
 }
 
 /// Shares of blocks found in shared buffers that differ by more than this between equal sides.
 const SAME_HITS: f64 = 0.01;
 
 /// The sides without the migration must find as much in the cache as each other.
-fn cache(evidence: &Evidence) -> Found {
+fn cache(evidence: &Evidence) -> Option<Finding> {
     let [before, control, after] = Side::ALL.map(|side| hit_share(evidence, side));
     let (before, control) = before.zip(control)?;
-    (SAME_HITS < (before - control).abs()).then(|| {
-        let percent = crate::units::percent_text;
-        let message = format!(
-            "{} of the blocks were found in shared buffers on before, {} on control{}: the sides push each other out of the cache; raise \
-             shared_buffers, or try {}",
-            percent(before),
-            percent(control),
-            after.map(|after| format!(" and {} on after", percent(after))).unwrap_or_default(),
-            longer_turns(evidence)
-        );
-        (CheckName::Cache, Consequence::Warning, message)
-    })
+    let in_blocks = evidence.design.interleave == Interleave::Block;
+    let fact = Fact::CacheUnequal { before, control, after };
+    ((before - control).abs() > SAME_HITS)
+        .then(|| Finding::new(Severity::Warning, fact).remedy(Remedy::MoreSharedBuffers { in_blocks }))
 }
 
 /// Share of the blocks that a side's statements touched which were in shared buffers; nothing without `pg_stat_statements`.
@@ -250,14 +195,9 @@ pub(super) fn hit_share(evidence: &Evidence, side: Side) -> Option<f64> {
     (0.0 < touched).then(|| 1.0 - sum(|work| work.blocks_read) / touched)
 }
 
-fn priming(evidence: &Evidence) -> Found {
-    (!evidence.design.primed && !evidence.chunks.is_empty()).then(|| {
-        let rounds = evidence.design.priming_rounds;
-        let message = format!(
-            "answers were still becoming faster after {rounds} rounds of load that do not count: the first chunks may be those of a colder cache"
-        );
-        (CheckName::Priming, Consequence::Warning, message)
-    })
+fn priming(evidence: &Evidence) -> Option<Finding> {
+    let fact = Fact::NotPrimed { rounds: evidence.design.priming_rounds };
+    (!evidence.design.primed && !evidence.chunks.is_empty()).then(|| Finding::new(Severity::Warning, fact))
 }
 
 #[cfg(test)]
@@ -301,17 +241,17 @@ pub(super) mod tests {
         .expect("evidence as it is written")
     }
 
-    fn found(evidence: &Evidence) -> Vec<(CheckName, Consequence, String)> {
-        let mut checks = Vec::new();
-        run(evidence, &mut checks);
-        checks.into_iter().map(|check| (check.name, check.consequence, check.message)).collect()
+    fn found(evidence: &Evidence) -> Vec<Finding> {
+        let mut found = Vec::new();
+        run(evidence, &mut found);
+        found
     }
 
-    fn only(evidence: &Evidence, name: CheckName, consequence: Consequence) -> String {
+    fn only(evidence: &Evidence, severity: Severity) -> Finding {
         let found = found(evidence);
-        let [(of, what, message)] = &found[..] else { panic!("one finding, not {found:?}") };
-        assert_eq!((*of, *what), (name, consequence), "{message}");
-        message.clone()
+        let [finding] = &found[..] else { panic!("one finding, not {found:?}") };
+        assert_eq!(finding.severity, severity, "{finding:?}");
+        finding.clone()
     }
 
     #[test]
@@ -326,8 +266,8 @@ pub(super) mod tests {
                 facts["digest"] = json!("00000000000000ff");
             }
         });
-        let message = only(&other, CheckName::SameWork, Consequence::Invalid);
-        assert!(message.contains("in 1 of 8 chunks"), "{message}");
+        let fact = Fact::UnequalParameters { chunks: 1, chunks_measured: 8 };
+        assert_eq!(only(&other, Severity::Invalid).fact, fact);
         // What was given up was not sent, so sums differ by right.
         let skipped = evidence(|chunk, side, facts| {
             if chunk == 3 && side == "after" {
@@ -341,7 +281,7 @@ pub(super) mod tests {
                 facts["in_flight_expected"] = json!(0.45);
             }
         });
-        only(&lost, CheckName::Bookkeeping, Consequence::Invalid);
+        assert_eq!(only(&lost, Severity::Invalid).id(), "in-flight-mismatch");
     }
 
     #[test]
@@ -353,17 +293,19 @@ pub(super) mod tests {
                 }
             })
         };
-        let message = only(&disturbed(&["after"]), CheckName::Background, Consequence::Warning);
-        assert!(message.contains("in 0 slices on before, 0 on control and 8 on after of 16"), "{message}");
-        assert!(message.contains("did not bear it alike"), "{message}");
-        let message = only(&disturbed(&["before", "control", "after"]), CheckName::Background, Consequence::Warning);
-        assert!(message.contains("bore it alike"), "{message}");
-        let unseen = evidence(|_, _, facts| facts["slices"][0]["others_unseen"] = json!(2));
-        let message = only(&unseen, CheckName::Background, Consequence::Warning);
-        assert!(
-            message.contains("there at 8 of 16 slices") && message.contains("GRANT pg_read_all_stats"),
-            "{message}"
-        );
+        let background = |evidence: &Evidence| match only(evidence, Severity::Warning) {
+            Finding { fact: Fact::BackgroundActivity { sessions, unseen, slices, is_uneven, .. }, remedy, .. } => {
+                (([sessions.before, sessions.control, sessions.after], unseen, slices, is_uneven), remedy.unwrap())
+            }
+            other => panic!("{other:?}"),
+        };
+        let one = background(&disturbed(&["after"]));
+        assert_eq!(one, (([0, 0, 8], 0, 16, true), Remedy::OwnServer));
+        let all = background(&disturbed(&["before", "control", "after"]));
+        assert_eq!(all, (([8, 8, 8], 0, 16, false), Remedy::MoreChunks));
+        let unseen = background(&evidence(|_, _, facts| facts["slices"][0]["others_unseen"] = json!(2)));
+        assert_eq!(unseen.0, ([0, 0, 0], 8, 16, false));
+        assert!(matches!(unseen.1, Remedy::RunSql { sql } if sql.starts_with("GRANT pg_read_all_stats")));
     }
 
     #[test]
@@ -375,8 +317,9 @@ pub(super) mod tests {
                 }
             }
         });
-        let message = only(&cold, CheckName::CarryOver, Consequence::OnlyBeyond);
-        assert!(message.contains("--interleave block"), "{message}");
+        let found = only(&cold, Severity::OnlyBeyond);
+        assert_eq!((found.id(), found.remedy), ("slice-warm-up", Some(Remedy::LongerTurns { in_blocks: false })));
+        assert!(found.bound.is_some_and(|bound| (0.15..0.25).contains(&bound)), "{:?}", found.bound);
     }
 
     #[test]
@@ -391,8 +334,8 @@ pub(super) mod tests {
                 }
             }
         });
-        let message = only(&gains, CheckName::CarryOver, Consequence::OnlyBeyond);
-        assert!(message.contains("comes first in a round") && message.contains("--interleave block"), "{message}");
+        let found = only(&gains, Severity::OnlyBeyond);
+        assert_eq!((found.id(), found.remedy), ("slice-order", Some(Remedy::LongerTurns { in_blocks: false })));
     }
 
     #[test]
@@ -408,8 +351,8 @@ pub(super) mod tests {
             facts["slices"].as_array_mut().unwrap().truncate(1);
         });
         (gains.design.rounds_per_chunk, gains.design.interleave) = (1, Interleave::Block);
-        let message = only(&gains, CheckName::CarryOver, Consequence::OnlyBeyond);
-        assert!(message.contains("comes first in a round") && !message.contains("--interleave"), "{message}");
+        let found = only(&gains, Severity::OnlyBeyond);
+        assert_eq!((found.id(), found.remedy), ("slice-order", Some(Remedy::LongerTurns { in_blocks: true })));
     }
 
     #[test]
@@ -426,6 +369,6 @@ pub(super) mod tests {
     fn a_cold_cache_is_told() {
         let mut cold = evidence(|_, _, _| {});
         cold.design.primed = false;
-        only(&cold, CheckName::Priming, Consequence::Warning);
+        assert_eq!(only(&cold, Severity::Warning).id(), "not-primed");
     }
 }

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::evidence::{CountedAction, FunctionPlace};
-use crate::units::list_text;
 
 /// A function of the user's own that an action runs otherwise than before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,20 +31,6 @@ pub enum FunctionFate {
     Removed,
     /// Its definition is another.
     Redefined,
-}
-
-impl FunctionChange {
-    /// Such as `slow_ok(numeric) runs now in CHECK amount_ok of payments`.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let name = self.function.strip_prefix("public.").unwrap_or(&self.function);
-        let places = list_text(&self.places.iter().map(FunctionPlace::text).collect::<Vec<_>>());
-        match self.change {
-            FunctionFate::Added => format!("{name} runs now in {places}"),
-            FunctionFate::Removed => format!("{name} no longer runs in {places}"),
-            FunctionFate::Redefined => format!("{name} in {places} is defined otherwise"),
-        }
-    }
 }
 
 /// Every function that an action runs otherwise.

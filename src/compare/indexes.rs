@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::bare;
 use super::{ActionComparison, Change};
 use crate::evidence::{Evidence, IndexUse, Side, SideCounters};
 use crate::sql::{Command, Script};
@@ -137,10 +138,6 @@ pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<Ind
 fn named(index: &IndexComparison) -> (String, String) {
     let used = index.after.as_ref().or(index.before.as_ref());
     (index.name.clone(), used.map(|used| used.table.clone()).unwrap_or_default())
-}
-
-fn bare(name: &str) -> &str {
-    name.split_once('.').map_or(name, |(_, bare)| bare)
 }
 
 /// What became of the actions that write to a table.

@@ -1,12 +1,10 @@
 //! How near a measurement came to its limits: the clock and the way to the server below, what the server can do above. Must only warn:
 //! what is hidden there is hidden on all sides.
 
-use super::check::{CheckName, Consequence};
-use super::conditions::Found;
+use super::finding::{CapacityUse, Fact, Finding, Remedy, Severity, TripShare};
 use super::metric::{pooled, ratios};
 use crate::evidence::{ChunkFacts, Evidence, LoadFacts, Side, Subject};
 use crate::stats::histogram::quantile;
-use crate::units::{change_text, count_text, percent_text};
 
 /// A latency shorter than so many readings of the clock is partly theirs.
 const READINGS: f64 = 50.0;
@@ -25,93 +23,66 @@ fn p50_us(evidence: &Evidence, action: usize) -> Option<[f64; 2]> {
 }
 
 /// The driver reads its clock twice for each operation.
-pub(super) fn clock(evidence: &Evidence) -> Found {
-    let cost_us = evidence.limits.as_ref()?.clock_ns / 1e3;
-    let shortest = (0..evidence.actions.len()).filter_map(|a| p50_us(evidence, a)).flatten().reduce(f64::min)?;
-    (shortest < READINGS * cost_us).then(|| {
-        let message = format!(
-            "a reading of the clock costs {:.0} ns and the shortest median latency is {shortest:.1} µs: latencies are partly those of the clock; use the tsc \
-             clock source, if this is a virtual machine that may",
-            cost_us * 1e3
-        );
-        (CheckName::Clock, Consequence::Warning, message)
-    })
+pub(super) fn clock(evidence: &Evidence) -> Option<Finding> {
+    let reading_ns = evidence.limits.as_ref()?.clock_ns;
+    let latency_us_p50 = (0..evidence.actions.len()).filter_map(|a| p50_us(evidence, a)).flatten().reduce(f64::min)?;
+    let fact = Fact::ClockCost { reading_ns, latency_us_p50 };
+    (latency_us_p50 < READINGS * reading_ns / 1e3)
+        .then(|| Finding::new(Severity::Warning, fact).remedy(Remedy::TscClock))
 }
 
-/// Each statement of an operation has its way (one at least, where their number depends), which is the same on every side and makes every change look smaller than it is for the
-/// server. Where the change of p50 is beside zero, and both sides are on one server, what is left without the way is told too.
-pub(super) fn way(evidence: &Evidence) -> Found {
-    let trip = evidence.limits.as_ref()?.trip_us_p50;
+/// Each statement of an operation has its way (one at least, where their number depends), which is the same on every side and makes every
+/// change look smaller than it is for the server. Where the change of p50 is beside zero, and both sides are on one server, what is left
+/// without the way is known too.
+pub(super) fn way(evidence: &Evidence) -> Option<Finding> {
+    let trip_us_p50 = evidence.limits.as_ref()?.trip_us_p50;
     let of_action = |a: usize| {
         let [before, after] = p50_us(evidence, a)?;
         let facts = &evidence.actions[a];
-        let way = trip * f64::from(facts.trips.unwrap_or(1));
+        let way = trip_us_p50 * f64::from(facts.trips.unwrap_or(1));
         let share = way / before.min(after);
         if share <= WAY {
             return None;
         }
         let changed = ratios(evidence, Side::After, a, 0.50)
             .and_then(|ratios| super::effect_of(evidence, &ratios))
-            .is_some_and(|effect| 0.0 < effect.interval95.0 * effect.interval95.1);
+            .is_some_and(|effect| effect.interval95.0 * effect.interval95.1 > 0.0);
         let one_server = !matches!(evidence.design.subject, Subject::Given { .. }) && facts.sql_after.is_empty();
-        let without = match changed && one_server && facts.trips.is_some() && share < 1.0 {
-            true => {
-                let change = |before: f64, after: f64| change_text(after / before - 1.0);
-                format!("; without it {} instead of {}", change(before - way, after - way), change(before, after))
-            }
-            false => String::new(),
-        };
-        Some(format!("{} ({}{without})", facts.name, percent_text(share.min(1.0))))
+        let is_known = changed && one_server && facts.trips.is_some() && share < 1.0;
+        let change = is_known.then(|| (after / before - 1.0, (after - way) / (before - way) - 1.0));
+        Some(TripShare { action: facts.name.clone(), share: share.min(1.0), change })
     };
-    let short: Vec<String> = (0..evidence.actions.len()).filter_map(of_action).collect();
-    (!short.is_empty()).then(|| {
-        let message = format!(
-            "SELECT 1 takes {trip:.0} µs, the way there and back, which for each of its statements is more than {} of p50 of {}: a change of what the server \
-             does may be larger than it looks",
-            percent_text(WAY),
-            short.join(", ")
-        );
-        (CheckName::NetworkFloor, Consequence::Warning, message)
-    })
+    let actions: Vec<TripShare> = (0..evidence.actions.len()).filter_map(of_action).collect();
+    let is_found = !actions.is_empty();
+    is_found.then(|| Finding::new(Severity::Warning, Fact::NetworkFloor { trip_us_p50, actions }))
 }
 
 /// Near what a server can do, a small change of the work makes a large one of the latency.
-pub(super) fn saturation(evidence: &Evidence) -> Found {
+pub(super) fn saturation(evidence: &Evidence) -> Option<Finding> {
     let LoadFacts::Open { rate_per_s, connections } = evidence.design.load else { return None };
-    let found =
+    let fact =
         beyond_capacity(evidence, rate_per_s, connections).or_else(|| busy_connections(evidence, connections))?;
-    let message = format!(
-        "{found}: latencies there are those of a queue, and a small change of the work makes a large one of theirs; lower the rate to compare the \
-         work"
-    );
-    Some((CheckName::Saturation, Consequence::Warning, message))
+    Some(Finding::new(Severity::Warning, fact).remedy(Remedy::LowerRate))
 }
 
 /// The load against what a side answered when many operations were due at once.
-fn beyond_capacity(evidence: &Evidence, rate_per_s: f64, connections: u32) -> Option<String> {
+fn beyond_capacity(evidence: &Evidence, rate_per_s: f64, connections: u32) -> Option<Fact> {
     let capacity = &evidence.limits.as_ref()?.capacity_per_s;
-    let (side, most) = capacity.iter().filter(|(_, most)| 0.0 < **most).min_by(|a, b| a.1.total_cmp(b.1))?;
-    (QUEUE < rate_per_s / most).then(|| {
-        format!(
-            "the load of {} operations a second is {} of what {} did at most, {} a second on {connections} connections",
-            count_text(rate_per_s as u64),
-            percent_text(rate_per_s / most),
-            side.name(),
-            count_text(*most as u64)
-        )
-    })
+    let (side, most) = capacity.iter().filter(|(_, most)| **most > 0.0).min_by(|a, b| a.1.total_cmp(b.1))?;
+    let (side, share, capacity_per_s) = (*side, rate_per_s / most, *most);
+    let rate = Some(CapacityUse { rate_per_s, capacity_per_s });
+    (share > QUEUE).then_some(Fact::NearSaturation { side, rate, connections, share })
 }
 
-fn busy_connections(evidence: &Evidence, connections: u32) -> Option<String> {
+fn busy_connections(evidence: &Evidence, connections: u32) -> Option<Fact> {
     let busy = |side: Side| {
         let in_flight = |chunk: &ChunkFacts| chunk.sides.get(&side)?.in_flight_mean;
         let all: Vec<f64> = evidence.chunks.iter().filter_map(in_flight).collect();
         all.iter().sum::<f64>() / all.len().max(1) as f64 / f64::from(connections.max(1))
     };
-    let busiest = Side::ALL.into_iter().max_by(|a, b| busy(*a).total_cmp(&busy(*b)))?;
-    (QUEUE < busy(busiest)).then(|| {
-        format!("{} of the connections were busy on {} on average", percent_text(busy(busiest)), busiest.name())
-    })
+    let side = Side::ALL.into_iter().max_by(|a, b| busy(*a).total_cmp(&busy(*b)))?;
+    let share = busy(side);
+    (share > QUEUE).then_some(Fact::NearSaturation { side, rate: None, connections, share })
 }
 
 #[cfg(test)]
@@ -133,23 +104,26 @@ mod tests {
         let [before, after] = p50_us(&evidence, 0).unwrap();
         let shorter = before.min(after);
         let name = evidence.actions[0].name.clone();
-        let told = |evidence: &Evidence| way(evidence).is_some_and(|found| found.2.contains(&format!("{name} (")));
+        let of_first = |evidence: &Evidence| match way(evidence)?.fact {
+            Fact::NetworkFloor { actions, .. } => actions.into_iter().find(|trip| trip.action == name),
+            other => panic!("{other:?}"),
+        };
         evidence.actions[0].trips = Some(1);
         limits(&mut evidence, 25.0, shorter * 0.29, 1_000.0);
-        assert!(!told(&evidence));
+        assert_eq!(of_first(&evidence), None);
         // Every statement goes there and comes back.
         let mut two = evidence.clone();
         two.actions[0].trips = Some(2);
-        assert!(told(&two));
+        assert!(of_first(&two).is_some());
         limits(&mut evidence, 25.0, shorter * 0.5, 1_000.0);
-        let (check, consequence, message) = way(&evidence).unwrap();
-        assert_eq!((check, consequence), (CheckName::NetworkFloor, Consequence::Warning));
+        let found = of_first(&evidence).unwrap();
         let trip = shorter * 0.5;
-        let without = change_text((after - trip) / (before - trip) - 1.0);
-        assert!(message.contains(&format!("{name} (50.0 %; without it {without} instead of ")), "{message}");
+        assert!((found.share - 0.5).abs() < 1e-9, "{found:?}");
+        assert!((found.change.unwrap().1 - ((after - trip) / (before - trip) - 1.0)).abs() < 1e-9, "{found:?}");
         // Nothing is left without a way that takes all of it.
         limits(&mut evidence, 25.0, shorter * 1.5, 1_000.0);
-        assert!(way(&evidence).unwrap().2.contains(&format!("{name} (100.0 %)")), "{:?}", way(&evidence));
+        let found = of_first(&evidence).unwrap();
+        assert_eq!((found.share, found.change), (1.0, None));
     }
 
     #[test]
@@ -160,7 +134,7 @@ mod tests {
         limits(&mut evidence, shortest * 1e3 / 51.0, 1.0, 1_000.0);
         assert!(clock(&evidence).is_none());
         limits(&mut evidence, shortest * 1e3 / 49.0, 1.0, 1_000.0);
-        assert_eq!(clock(&evidence).unwrap().0, CheckName::Clock);
+        assert_eq!(clock(&evidence).unwrap().id(), "clock-cost");
     }
 
     #[test]
@@ -172,15 +146,17 @@ mod tests {
         near.limits.as_mut().unwrap().capacity_per_s.remove(&Side::Before);
         assert!(saturation(&near).is_none());
         limits(&mut near, 25.0, 1.0, rate_per_s / 0.71);
-        let message = saturation(&near).unwrap().2;
-        assert!(message.contains("is 71.0 % of what after did at most"), "{message}");
+        let saturated = |evidence: &Evidence| match saturation(evidence).unwrap().fact {
+            Fact::NearSaturation { side, rate, share, .. } => (side, rate.is_some(), (share * 1e3).round()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(saturated(&near), (Side::After, true, 710.0));
         let in_flight = f64::from(connections) * 0.71;
         let busy = evidence(|_, side, facts| {
             if side == "control" {
                 facts["in_flight_mean"] = serde_json::json!(in_flight);
             }
         });
-        let message = saturation(&busy).unwrap().2;
-        assert!(message.contains("71.0 % of the connections were busy on control"), "{message}");
+        assert_eq!(saturated(&busy), (Side::Control, false, 710.0));
     }
 }

@@ -3,8 +3,8 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::check::Effectiveness;
 use super::checks;
+use super::effectiveness::Effectiveness;
 use super::{Change, Verdict};
 use crate::evidence::{ActionHistograms, Evidence, Histograms, Side};
 use crate::stats::histogram::{empty, quantile, sampling_interval};
@@ -273,6 +273,7 @@ fn at_quantile(histogram: &Histogram<u64>, q: f64) -> Option<f64> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::finding::{Fact, Finding, Severity};
     use super::*;
     use crate::stats::paired::effect;
 
@@ -343,7 +344,8 @@ pub(super) mod tests {
 
     #[test]
     fn what_slices_carry_over_bounds_what_is_called() {
-        let scope = Effectiveness { beyond: Some(("order", 0.06)), ..Effectiveness::default() };
+        let order = Finding::new(Severity::OnlyBeyond, Fact::SliceOrder { change: 0.06 });
+        let scope = Effectiveness { beyond: Some((&order, 0.06)), ..Effectiveness::default() };
         let called = |center: f64| verdict(&effect_of(center, 0.001), (0.05, 0.05), Some(0.0), 0.06, &scope);
         assert_eq!(called(0.0), Verdict::Inconclusive);
         assert_eq!(called(0.055), Verdict::Inconclusive);

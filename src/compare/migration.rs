@@ -1,28 +1,18 @@
 //! What a migration did not do though its words ask for it. Must look at nothing but what was seen while it was applied.
 
-use super::check::{Check, CheckName, Consequence};
+use super::finding::{Fact, Finding, Remedy, Severity};
 use crate::evidence::{Evidence, SkippedObject};
 
 /// A warning for each thing that `IF NOT EXISTS` left as it was.
-pub(super) fn run(evidence: &Evidence, checks: &mut Vec<Check>) {
-    let skipped = evidence.migration.skipped.iter().map(message);
-    checks.extend(skipped.map(|message| Check::new(CheckName::IfNotExists, Consequence::Warning, message)));
+pub(super) fn run(evidence: &Evidence, found: &mut Vec<Finding>) {
+    found.extend(evidence.migration.skipped.iter().map(finding));
 }
 
-fn message(object: &SkippedObject) -> String {
-    let SkippedObject { kind, name, invalid, found, wanted } = object;
-    let name = name.strip_prefix("public.").unwrap_or(name);
-    let did_nothing = format!("CREATE {} IF NOT EXISTS {name} did nothing", kind.to_uppercase());
-    match (invalid, found, wanted) {
-        (true, ..) => format!(
-            "{did_nothing}: an invalid index of that name was there, which every write pays for and no query uses; DROP INDEX CONCURRENTLY {name} \
-             before the migration"
-        ),
-        (false, Some(found), Some(wanted)) => {
-            format!("{did_nothing}: an index of that name was there, made USING {found} and not USING {wanted}")
-        }
-        _ => format!("{did_nothing}: it was there before the migration"),
-    }
+fn finding(object: &SkippedObject) -> Finding {
+    let SkippedObject { kind, name, invalid, found, wanted } = object.clone();
+    let remedy = invalid.then(|| Remedy::RunSql { sql: format!("DROP INDEX CONCURRENTLY {}", super::bare(&name)) });
+    let fact = Fact::IfNotExistsSkipped { kind, name, invalid, found, wanted };
+    Finding { remedy, ..Finding::new(Severity::Warning, fact) }
 }
 
 #[cfg(test)]
@@ -42,15 +32,13 @@ mod tests {
         };
         evidence.migration.skipped =
             vec![object(true, None), object(false, Some(("btree (a)", "btree (a, b)"))), object(false, None)];
-        let mut checks = Vec::new();
-        run(&evidence, &mut checks);
-        let of = |index: usize, phrase: &str| {
-            let Check { consequence, message, .. } = &checks[index];
-            assert!(*consequence == Consequence::Warning && message.contains(phrase), "{message}");
-        };
-        of(0, "CREATE INDEX IF NOT EXISTS i did nothing: an invalid index");
-        of(0, "DROP INDEX CONCURRENTLY i");
-        of(1, "made USING btree (a) and not USING btree (a, b)");
-        of(2, "did nothing: it was there before");
+        let mut found = Vec::new();
+        run(&evidence, &mut found);
+        assert!(found.iter().all(|f| (f.id(), f.severity) == ("if-not-exists-skipped", Severity::Warning)));
+        let sql = "DROP INDEX CONCURRENTLY i".to_owned();
+        assert_eq!(
+            found.iter().map(|f| f.remedy.clone()).collect::<Vec<_>>(),
+            [Some(Remedy::RunSql { sql }), None, None]
+        );
     }
 }

@@ -7,11 +7,13 @@ pub mod actions;
 pub mod answers;
 pub mod balance;
 mod candidates;
-pub mod check;
 pub mod checks;
+pub mod claim;
 mod conclusion;
 mod conditions;
 pub mod counts;
+mod effectiveness;
+pub mod finding;
 pub mod functions;
 pub mod generic;
 mod growth;
@@ -39,13 +41,21 @@ use serde::Serialize;
 pub use actions::ActionComparison;
 pub use answers::Answers;
 pub use balance::Balance;
-pub use check::Check;
+pub use claim::{Claim, Reason};
 pub use counts::CountComparison;
+pub use finding::Finding;
 pub use indexes::IndexComparison;
 pub use metric::MetricComparison;
 
+use claim::ClaimKind;
+use finding::{Fact, OtherVerdict, Remedy, Severity};
+
 use crate::evidence::{Dropped, Evidence, Side};
 use crate::stats::paired::{self, Effect};
+
+/// The version of the rules by which verdicts follow from evidence; results of another version are verified by their estimates alone.
+/// 1: up to format 7. 2: a gain beside more work per call under load is none, generic plans are weighed, functions leave counts open.
+pub const RULES: u32 = 2;
 
 /// What a trial says of one metric, one action, or all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -83,18 +93,20 @@ impl Verdict {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
+    /// The version of the rules that verdicts follow from; absent before format 8.
+    pub rules: u32,
     /// Of the whole trial: invalid if the harness was the limit, else regressed if any action is, or touches twice the
     /// blocks or more for a few parameters, else invalid if one fails or answers otherwise, else improved if any is (inconclusive if another that is not decided takes more work
     /// in the server or fails), else same if all are, else inconclusive.
     pub verdict: Verdict,
-    /// Why, in one sentence.
-    pub reason: String,
+    /// What it rests on, the most important first.
+    pub claims: Vec<Claim>,
     /// What single operations decide alone; absent where none was counted.
     pub verdict_of_counts: Option<Verdict>,
     /// What the load decides alone; absent where none was driven.
     pub verdict_of_load: Option<Verdict>,
-    /// What was checked about the harness and the machine.
-    pub checks: Vec<Check>,
+    /// What a reader should know of the harness, the machine, the answers and the schema.
+    pub findings: Vec<Finding>,
     /// The largest difference in p95 between `before` and `control` that cannot be told from none, as a
     /// share: the noisiest action's. Absent below eight chunks.
     pub noise_floor: Option<f64>,
@@ -196,30 +208,25 @@ pub fn compare(evidence: &Evidence) -> Comparison {
     }
     let Some(paid) = until_paid(evidence) else { return compare_all(evidence) };
     let mut comparison = compare_all(&paid);
-    let done = evidence.chunks.len();
-    comparison.reason = match paid.chunks.len() {
-        0 if comparison.verdict == Verdict::Inconclusive => {
-            format!("cut off after {done} chunks, before the first planned look")
-        }
-        0 => format!(
-            "{} (known without load; cut off after {done} chunks, before the first planned look)",
-            comparison.reason
-        ),
-        look => {
-            format!("{} (cut off after {done} chunks; judged as at the planned look after {look})", comparison.reason)
-        }
+    let (chunks, look) = (evidence.chunks.len(), paid.chunks.len());
+    let cut_off = match look {
+        0 => ClaimKind::CutOffBeforeFirstLook { chunks },
+        _ => ClaimKind::CutOffAfterLook { chunks, look },
     };
+    if look == 0 && comparison.verdict == Verdict::Inconclusive {
+        comparison.claims.clear();
+    }
+    comparison.claims.push(Claim::of_all(cut_off));
     comparison
 }
 
 /// A proof to a precision that has not come to its end: who stops it when it suits has one more chance to err. Its estimates stand, its
 /// verdicts do not.
-fn unfinished(mut comparison: Comparison, done: usize) -> Comparison {
-    if comparison.checks.iter().any(Check::stops_everything) {
+fn unfinished(mut comparison: Comparison, chunks: usize) -> Comparison {
+    if comparison.findings.iter().any(Finding::stops_everything) {
         return comparison;
     }
-    comparison.checks.retain(|check| check.name != check::CheckName::WithoutDisturbed);
-    let cut_off = format!("cut off after {done} chunks, before the end that its precision sets");
+    comparison.findings.retain(|finding| !matches!(finding.fact, Fact::DisturbedChunks { .. }));
     for action in &mut comparison.actions {
         for metric in [&mut action.p50, &mut action.p95, &mut action.p99].into_iter().flatten() {
             metric.not_slower = false;
@@ -229,12 +236,12 @@ fn unfinished(mut comparison: Comparison, done: usize) -> Comparison {
         }
         action.not_slower = false;
         if action.verdict != Verdict::Invalid {
-            (action.verdict, action.reason) = (Verdict::Inconclusive, Some(cut_off.clone()));
+            (action.verdict, action.reason) = (Verdict::Inconclusive, Some(Reason::CutOffBeforePrecision { chunks }));
         }
     }
-    let counted = conclusion::by_counts(&comparison.actions, &cut_off);
-    let (verdict, reason) = counted.unwrap_or((Verdict::Inconclusive, cut_off));
-    Comparison { verdict, reason, verdict_of_load: Some(Verdict::Inconclusive), ..comparison }
+    let cut_off = Claim::of_all(ClaimKind::CutOffBeforePrecision { chunks });
+    let (verdict, claims) = conclusion::or_by_counts(&comparison.actions, Verdict::Inconclusive, cut_off);
+    Comparison { verdict, claims, verdict_of_load: Some(Verdict::Inconclusive), ..comparison }
 }
 
 /// A proof that was cut off between two planned looks, as it was at the last of them: a look when it suits would be one more chance
@@ -262,39 +269,41 @@ fn without_chunks(evidence: &Evidence, keep: impl Fn(usize) -> bool) -> Evidence
 
 fn compare_all(evidence: &Evidence) -> Comparison {
     let counts = counts::compare_all(evidence);
-    let mut checks = checks::run(evidence, &counts);
-    let mut actions = actions::compare_all(evidence, &checks, counts.clone());
-    checks.extend(independence(evidence));
-    checks.extend(without_disturbed(evidence, &checks, counts, &actions));
+    let mut findings = checks::run(evidence, &counts);
+    let mut actions = actions::compare_all(evidence, &findings, counts.clone());
+    findings.extend(independence(evidence));
+    findings.extend(without_disturbed(evidence, &findings, counts, &actions));
     actions::weigh(&mut actions);
     row_security::withhold(evidence, &mut actions);
-    checks.extend(row_security::checks(&actions));
-    checks.extend(row_security::denied(evidence));
+    findings.extend(row_security::checks(&actions));
+    findings.extend(row_security::denied(evidence));
     let balance = balance::balance(evidence);
-    let (verdict, reason) = conclusion::conclude(evidence, &checks, &actions, &balance);
+    let (verdict, claims) = conclusion::conclude(evidence, &findings, &actions, &balance);
     let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
     // A fast wrong answer makes no workload cheaper.
-    let sums = verdict != Verdict::Invalid && !checks.iter().any(|c| c.name == check::CheckName::AchievedRate);
+    let is_behind = |finding: &Finding| matches!(finding.fact, Fact::RateNotReached { .. });
+    let sums = verdict != Verdict::Invalid && !findings.iter().any(is_behind);
     let workload = |side: Side| sums.then(|| workload_change(evidence, side)).flatten();
     Comparison {
+        rules: RULES,
         verdict,
-        reason,
+        claims,
         verdict_of_counts: conclusion::of_counts(&actions),
-        verdict_of_load: (evidence.design.chunks_planned != 0).then(|| conclusion::of_load(&checks, &actions)),
+        verdict_of_load: (evidence.design.chunks_planned != 0).then(|| conclusion::of_load(&findings, &actions)),
         noise_floor,
         workload: workload(Side::After),
         workload_control: workload(Side::Control),
         indexes: indexes::compare_all(evidence, &actions),
         actions,
         balance,
-        checks,
+        findings,
         dropped: evidence.dropped.clone(),
     }
 }
 
 /// Whether the ratios of chunks follow each other beyond chance: their correlation at lag 1, of the action that shows it most, beyond three
 /// standard errors (1/√n; Box & Jenkins 2.1). Intervals are wider for it already.
-fn independence(evidence: &Evidence) -> Option<Check> {
+fn independence(evidence: &Evidence) -> Option<Finding> {
     const ERRORS: f64 = 3.0;
     // Chunks of one set of clones share what it brings, and intervals rest on the sets.
     if 1 < evidence.design.replicates {
@@ -307,50 +316,40 @@ fn independence(evidence: &Evidence) -> Option<Check> {
         (1.0 < wider && beyond_chance).then_some((action, correlation, wider))
     });
     let (action, correlation, wider) = correlated.max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let message = format!(
-        "chunks follow each other (correlation at lag 1 of {}: {correlation:.2}), so its intervals are {wider:.1} times as wide as those of as many that \
-         do not: measure for longer, or with longer slices",
-        action.name
-    );
-    let check = Check::new(check::CheckName::Independence, check::Consequence::Warning, message);
-    Some(check.of(Some(&action.name)))
+    let fact = Fact::DependentChunks { correlation, widening: wider };
+    Some(Finding::new(Severity::Warning, fact).of(&action.name).remedy(Remedy::MoreChunks))
 }
 
 /// The verdicts without the chunks in which a checkpoint or autovacuum fell on some sides alone, beside those with them.
 fn without_disturbed(
     evidence: &Evidence,
-    checks: &[Check],
+    findings: &[Finding],
     counts: Vec<Option<CountComparison>>,
     compared: &[ActionComparison],
-) -> Option<Check> {
+) -> Option<Finding> {
     let uneven = conditions::uneven_chunks(evidence);
     if uneven.is_empty() {
         return None;
     }
     let rest = evidence.chunks.len() - uneven.len();
-    let found = if rest < paired::FEWEST_PAIRS {
-        format!("without them {rest} chunks are left, too few to tell")
-    } else {
+    let changed = (rest >= paired::FEWEST_PAIRS).then(|| {
         let fewer = without_chunks(evidence, |chunk| !uneven.contains(&chunk));
-        let without = actions::compare_all(&fewer, checks, counts);
-        let other = compared.iter().zip(&without).filter(|(with, without)| with.verdict != without.verdict);
-        let other: Vec<String> = other
-            .map(|(with, without)| {
-                format!("{} is {} and not {}", with.name, without.verdict.word(), with.verdict.word())
-            })
-            .collect();
-        if other.is_empty() {
-            "without them every verdict is the same".to_owned()
-        } else {
-            format!("without them {}", other.join(", "))
-        }
-    };
-    let message = format!(
-        "in {} of {} chunks a checkpoint or autovacuum fell on some sides alone; {found}",
-        uneven.len(),
-        evidence.chunks.len()
-    );
-    Some(Check::new(check::CheckName::WithoutDisturbed, check::Consequence::Warning, message))
+        let without = actions::compare_all(&fewer, findings, counts);
+        let other = compared.iter().zip(without).filter(|(with, without)| with.verdict != without.verdict);
+        let other = other.map(|(with, without)| OtherVerdict {
+            action: with.name.clone(),
+            with: with.verdict,
+            without: without.verdict,
+        });
+        other.collect()
+    });
+    let fact = Fact::DisturbedChunks { chunks: uneven.len(), chunks_measured: evidence.chunks.len(), changed };
+    Some(Finding::new(Severity::Warning, fact))
+}
+
+/// A name as people write it: without the schema nobody writes.
+fn bare(name: &str) -> &str {
+    name.strip_prefix("public.").unwrap_or(name)
 }
 
 /// Mean service time over the mix as planned, of a side against `before`, chunk by chunk: each action by its share, however often it ran.
@@ -410,7 +409,7 @@ pub(crate) mod tests {
         evidence.design.looks = vec![8, 16];
         let at_look = compare(&evidence);
         evidence.complete = false;
-        assert_eq!(compare(&evidence).reason, at_look.reason, "a look is being held");
+        assert_eq!(compare(&evidence).claims, at_look.claims, "a look is being held");
         for chunk in 0..3 {
             evidence.chunks.push(evidence.chunks[chunk].clone());
             evidence.histograms.push(evidence.histograms[chunk].clone());
@@ -418,21 +417,18 @@ pub(crate) mod tests {
         let cut = compare(&evidence);
         let json = |of: &Comparison| serde_json::to_value(&of.actions).unwrap();
         assert_eq!((cut.verdict, json(&cut)), (at_look.verdict, json(&at_look)));
-        assert!(
-            cut.reason.contains("cut off after 11 chunks; judged as at the planned look after 8"),
-            "{}",
-            cut.reason
-        );
+        let kind = |of: &Comparison| of.claims.last().unwrap().kind.clone();
+        assert_eq!(kind(&cut), ClaimKind::CutOffAfterLook { chunks: 11, look: 8 });
         evidence.design.looks = vec![11];
         assert_eq!(compare(&evidence).verdict, Verdict::Regressed);
         evidence.design.looks = vec![16];
         let early = compare(&evidence);
         assert_eq!(early.verdict, Verdict::Regressed, "as by its counts");
-        assert!(early.reason.contains("; undecided under load: 0 of at least 8 chunks"), "{}", early.reason);
+        assert!(early.claims.iter().any(|claim| matches!(claim.kind, ClaimKind::FewChunks { chunks: 0, .. })));
         evidence.counts.clear();
         let early = compare(&evidence);
         assert_eq!(early.verdict, Verdict::Inconclusive);
-        assert!(early.reason.contains("before the first planned look"), "{}", early.reason);
+        assert_eq!(kind(&early), ClaimKind::CutOffBeforeFirstLook { chunks: 11 });
     }
 
     pub(crate) fn saved() -> Evidence {
@@ -448,7 +444,7 @@ pub(crate) mod tests {
         evidence.complete = false;
         let cut = compare(&evidence);
         assert_eq!((cut.verdict, cut.verdict_of_load), (Verdict::Regressed, Some(Verdict::Inconclusive)));
-        assert!(cut.reason.contains("; undecided under load: cut off after 8 chunks"), "{}", cut.reason);
+        assert_eq!(cut.claims.last().unwrap().kind, ClaimKind::CutOffBeforePrecision { chunks: 8 });
         evidence.counts.clear();
         let cut = compare(&evidence);
         assert_eq!(cut.verdict, Verdict::Inconclusive);

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::check::{Check, CheckName, Consequence};
+use super::claim::Reason;
+use super::finding::{Fact, Finding, Remedy, Severity};
 use super::{ActionComparison, Verdict};
 use crate::evidence::row_security::{Denied, Exemption, RowSecurity};
 use crate::evidence::{CountedAction, Evidence, Side};
@@ -25,18 +26,6 @@ pub struct Unexercised {
     pub exempt: Exemption,
     /// Whether they differ between the sides, so that what they cost does too.
     pub changed: bool,
-}
-
-impl Unexercised {
-    /// Role and reason, in words.
-    fn who(&self) -> String {
-        let why = match self.exempt {
-            Exemption::Superuser => "a superuser",
-            Exemption::BypassRls => "it has BYPASSRLS",
-            Exemption::Owner => "the table's owner",
-        };
-        format!("`{}` ({why})", self.role)
-    }
 }
 
 /// What each action touches without its policies, by position in the mix.
@@ -82,69 +71,52 @@ pub(super) fn withhold(evidence: &Evidence, actions: &mut [ActionComparison]) {
             counts.verdict = Verdict::Inconclusive;
         }
         if unproven(action.verdict) {
-            let (table, who) = (&changed.table, changed.who());
-            let reason = format!("row-level security of {table} differs between the sides and does not apply to {who}");
+            let (table, role, exemption) = (changed.table.clone(), changed.role.clone(), changed.exempt);
+            let reason = Reason::PoliciesNotExercised { table, role, exemption };
             (action.verdict, action.reason) = (Verdict::Inconclusive, Some(reason));
             (action.chunks_needed, action.sets_needed) = (None, None);
         }
     }
 }
 
-/// One line for each table and role, with the actions that touch it.
-pub(super) fn checks(actions: &[ActionComparison]) -> Vec<Check> {
+/// One for each table, with the actions that touch it.
+pub(super) fn checks(actions: &[ActionComparison]) -> Vec<Finding> {
     let tables: BTreeSet<&String> = actions.iter().flat_map(|a| &a.unexercised).map(|of| &of.table).collect();
-    let check = |table: &String| {
+    let finding = |table: &String| {
         let touching: Vec<(&str, &Unexercised)> = actions
             .iter()
             .filter_map(|a| Some((a.name.as_str(), a.unexercised.iter().find(|of| of.table == *table)?)))
             .collect();
         let (_, of) = touching.first()?;
-        let names = some_names(&touching.iter().map(|(name, _)| *name).collect::<Vec<_>>());
-        let policies = some_names(&of.policies.iter().map(String::as_str).collect::<Vec<_>>());
-        let effect = if of.changed {
-            "the change of its policies was not exercised"
-        } else {
-            "its policies are in no count and no latency"
+        let fact = Fact::PoliciesNotExercised {
+            table: table.clone(),
+            policies: of.policies.clone(),
+            role: of.role.clone(),
+            exemption: of.exempt,
+            is_changed: of.changed,
+            actions: touching.iter().map(|(name, _)| (*name).to_owned()).collect(),
         };
-        let message = format!(
-            "row-level security of {table} ({policies}) does not apply to {}, so {effect} ({names}): name the application's role with --role, or role = \
-             \"…\" under [proof]",
-            of.who()
-        );
-        Some(Check::new(CheckName::RowSecurity, Consequence::Warning, message))
+        Some(Finding::new(Severity::Warning, fact).remedy(Remedy::NameRole))
     };
-    tables.into_iter().filter_map(check).collect()
+    tables.into_iter().filter_map(finding).collect()
 }
 
 /// Statements that the role may not run, with what would permit them.
-pub(super) fn denied(evidence: &Evidence) -> Vec<Check> {
-    let check = |denied: &Denied| {
-        let grant = denied.grant.as_ref().map_or(String::new(), |grant| format!(": {grant}"));
-        let message = format!(
-            "`{}` is refused on {}: {} (SQLSTATE 42501){grant}",
-            denied.action,
-            denied.side.name(),
-            denied.message
-        );
-        Check::new(CheckName::Permission, Consequence::Warning, message).of(Some(&denied.action))
+pub(super) fn denied(evidence: &Evidence) -> Vec<Finding> {
+    let finding = |denied: &Denied| {
+        let fact = Fact::PermissionDenied { side: denied.side, message: denied.message.clone() };
+        let remedy = denied.grant.clone().map(|sql| Remedy::RunSql { sql });
+        Finding { remedy, ..Finding::new(Severity::Warning, fact).of(&denied.action) }
     };
-    evidence.denied.iter().map(check).collect()
-}
-
-/// The first few of some names.
-fn some_names(names: &[&str]) -> String {
-    const MAX_NAMES: usize = 5;
-    let more = names.len().saturating_sub(MAX_NAMES);
-    let first = names[..names.len() - more].join(", ");
-    if more > 0 { format!("{first} and {more} more") } else { first }
+    evidence.denied.iter().map(finding).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::compare;
     use super::super::tests::saved;
+    use super::super::{Comparison, compare};
     use super::*;
     use crate::evidence::row_security::SecuredTable;
 
@@ -180,18 +152,24 @@ mod tests {
         let action = &changed.actions[0];
         assert_eq!((changed.verdict, action.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
         assert_eq!(action.unexercised[0].policies, ["reads"], "the one that differs is named");
-        assert!(changed.reason.contains("does not apply to `owner` (the table's owner)"), "{}", changed.reason);
-        let said = changed.checks.iter().find(|check| check.name == CheckName::RowSecurity).unwrap();
-        assert!(said.message.contains("t (reads)") && said.message.contains("--role"), "{}", said.message);
+        let (table, role, exemption) = ("t".to_owned(), "owner".to_owned(), Exemption::Owner);
+        assert_eq!(action.reason, Some(Reason::PoliciesNotExercised { table, role, exemption }));
+        let policies = |comparison: &Comparison| {
+            let mut found = comparison.findings.iter().map(|finding| (&finding.fact, &finding.remedy));
+            found.find_map(|(fact, remedy)| match fact {
+                Fact::PoliciesNotExercised { policies, .. } => Some((policies.clone(), remedy.clone())),
+                _ => None,
+            })
+        };
+        assert_eq!(policies(&changed), Some((vec!["reads".to_owned()], Some(Remedy::NameRole))));
 
         let unchanged = compare(&evidence(["a", "a"], Some(Exemption::Superuser)));
-        assert_eq!(unchanged.verdict, Verdict::Same, "{}", unchanged.reason);
-        let said = unchanged.checks.iter().find(|check| check.name == CheckName::RowSecurity).unwrap();
-        assert!(said.message.contains("t (other, reads)") && said.message.contains("a superuser"), "{}", said.message);
+        assert_eq!(unchanged.verdict, Verdict::Same, "{:?}", unchanged.claims);
+        assert_eq!(policies(&unchanged).unwrap().0, ["other", "reads"]);
 
         let applied = compare(&evidence(["a", "b"], None));
         assert_eq!(applied.verdict, Verdict::Same);
-        assert!(applied.checks.iter().all(|check| check.name != CheckName::RowSecurity));
+        assert_eq!(policies(&applied), None);
     }
 
     #[test]

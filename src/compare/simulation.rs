@@ -1,7 +1,7 @@
 //! The rule that calls a change, on simulated trials of a machine that drifts. Must hold tests alone.
 
 use super::Verdict;
-use super::check::Effectiveness;
+use super::effectiveness::Effectiveness;
 use super::metric::verdict;
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::paired::{Effect, LOOKS, effect, effect_in_time, level};

@@ -1,22 +1,23 @@
 //! Why an action is not decided, and what would decide it. Must promise nothing that more chunks cannot do.
 
+use super::claim::Reason;
+use super::finding::Finding;
 use super::metric::{Measured, MetricComparison, units_needed};
 use super::remedy::Need;
 use super::siblings::may_be_siblings;
 use crate::evidence::{Evidence, Subject};
-use crate::units::{duration_text, percent_text};
 
 /// Why an action is not decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Why {
     /// What stands in the way.
-    pub(super) found: String,
+    pub(super) found: Reason,
     /// What it needs, where that depends on what the rest of the report asks for.
     pub(super) need: Option<Need>,
 }
 
-impl From<String> for Why {
-    fn from(found: String) -> Self {
+impl From<Reason> for Why {
+    fn from(found: Reason) -> Self {
         Self { found, need: None }
     }
 }
@@ -25,90 +26,75 @@ pub(super) fn why_undecided(
     evidence: &Evidence,
     metrics: &[Option<MetricComparison>],
     margin: f64,
-    beyond: Option<(&str, f64)>,
+    beyond: Option<(&Finding, f64)>,
 ) -> Why {
-    let fewest = crate::stats::paired::FEWEST_PAIRS;
-    if evidence.chunks.len() < fewest {
-        return format!("{} of at least {fewest} chunks", evidence.chunks.len()).into();
+    let chunks_min = crate::stats::paired::FEWEST_PAIRS;
+    if evidence.chunks.len() < chunks_min {
+        return Reason::FewChunks { chunks: evidence.chunks.len(), chunks_min }.into();
     }
     let all = || metrics.iter().flatten();
     let moved = MetricComparison::moved;
-    if let Some((message, bound)) = beyond
+    if let Some((finding, bound)) = beyond
         && all().all(|m| m.change.is_some() && moved(m) <= bound.max(margin))
     {
-        return message.to_owned().into();
+        return Reason::of(&finding.fact).into();
     }
     // A claim rests on one metric, equality on both.
-    let may_be_claimed = all().any(|m| margin <= moved(m));
+    let may_be_claimed = all().any(|m| moved(m) >= margin);
     if !may_be_claimed && metrics.iter().any(|m| m.as_ref().is_none_or(|m| m.change.is_none())) {
-        return Why { found: "too few operations in a chunk for p95".to_owned(), need: Some(Need::Operations) };
+        return Why { found: Reason::FewOperations, need: Some(Need::Operations) };
     }
     let floor = all().filter_map(|m| m.noise_floor).fold(0.0, f64::max);
-    if all().any(|m| margin < moved(m) && m.noise_floor.unwrap_or(0.0) < moved(m) && moved(m) <= m.driver_floor) {
-        return "the change is no larger than the load driver's own lateness on this machine".to_owned().into();
+    if all().any(|m| moved(m) > margin && moved(m) > m.noise_floor.unwrap_or(0.0) && moved(m) <= m.driver_floor) {
+        return Reason::WithinDriverLag.into();
     }
-    if 1 < evidence.design.replicates && all().any(|m| looks_like_luck(m, margin)) {
-        return "sets of clones without the migration differ by as much; more sets (--replicates) tell"
-            .to_owned()
-            .into();
+    if evidence.design.replicates > 1 && all().any(|m| looks_like_luck(m, margin)) {
+        return Reason::SetsDiffer.into();
     }
+    let are_clones = evidence.design.subject == Subject::Clones;
+    // Four sets of clones, with four chunks each.
+    let replicates_s = evidence.time_of(16.0).as_secs_f64();
     if all().any(|m| looks_like_luck(m, margin)) {
-        if evidence.design.subject != Subject::Clones {
-            return "the sides without the change differ too, so this may be how one of them lies, or its time; clones (--url) tell".to_owned().into();
-        }
-        return format!(
-            "clones without the migration differ too, so the change may be the luck of how one clone lies; {} tells",
-            replicates(evidence)
-        )
-        .into();
+        return Reason::MayBeClone { are_clones, replicates_s }.into();
     }
     if all().any(|m| may_be_siblings(m, margin)) {
-        if evidence.design.subject != Subject::Clones {
-            return "other databases may differ by as much for no reason of the change; sets of clones (--url, --replicates 4) tell".to_owned().into();
-        }
-        return format!(
-            "another set of clones may differ by as much for no reason of the migration; {} tells",
-            replicates(evidence)
-        )
-        .into();
+        return Reason::MayBeSet { are_clones, replicates_s }.into();
     }
     let inside = |m: &MetricComparison, most: f64| m.change.is_some_and(|c| -most < c.low && c.high < most);
     if let Some(metric) = all().find(|m| inside(m, margin) && !inside(m, m.equal_within)) {
-        let found = format!(
-            "the load driver's own lateness is {} of this latency, so only changes within ±{} can be called the same",
-            percent_text(1.0 - metric.equal_within / margin),
-            percent_text(metric.equal_within)
-        );
-        return Why { found, need: Some(Need::Processors) };
+        let (share, equal_within) = (1.0 - metric.equal_within / margin, metric.equal_within);
+        return Why { found: Reason::DriverLagHides { share, equal_within }, need: Some(Need::Processors) };
     }
-    if let Some(share) = sampling_alone(metrics).filter(|share| margin < *share) {
-        let found = format!("so few operations leave ±{:.1} % of p95 to chance of sampling alone", share * 100.0);
-        return Why { found, need: Some(Need::Operations) };
+    if let Some(share) = sampling_alone(metrics).filter(|share| *share > margin) {
+        return Why { found: Reason::Sampling { share }, need: Some(Need::Operations) };
     }
-    let certain = |m: &MetricComparison| m.change.is_some_and(|c| 0.0 < c.low * c.high);
-    if all().any(|m| margin <= moved(m) && floor < moved(m) && certain(m)) {
-        return "the change is not certain enough for one of so many comparisons and looks".to_owned().into();
+    let certain = |m: &MetricComparison| m.change.is_some_and(|c| c.low * c.high > 0.0);
+    if all().any(|m| moved(m) >= margin && moved(m) > floor && certain(m)) {
+        return Reason::NotCertain.into();
     }
-    if margin < floor {
-        return format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0).into();
+    if floor > margin {
+        return Reason::NoiseFloor { floor, margin }.into();
     }
-    "the interval is wider than the margin allows".to_owned().into()
-}
-
-/// What makes sets of clones, and how long it takes: of four, with four chunks each.
-fn replicates(evidence: &Evidence) -> String {
-    format!("--replicates 4 ({} of load)", duration_text(evidence.time_of(16.0)))
+    Reason::WideInterval.into()
 }
 
 /// Whether more chunks on the same databases can decide at all: they tell nothing of how the databases lie, and nothing up to the bound of
 /// what slices carry over.
-pub(super) fn more_chunks_help(metrics: &[Option<MetricComparison>], margin: f64, beyond: Option<(&str, f64)>) -> bool {
+pub(super) fn more_chunks_help(
+    metrics: &[Option<MetricComparison>],
+    margin: f64,
+    beyond: Option<(&Finding, f64)>,
+) -> bool {
     let all = || metrics.iter().flatten();
     more_sets_help(metrics, margin, beyond) && !all().any(|m| looks_like_luck(m, margin) || may_be_siblings(m, margin))
 }
 
 /// Whether other databases can: nothing up to the bound of what slices carry over.
-pub(super) fn more_sets_help(metrics: &[Option<MetricComparison>], margin: f64, beyond: Option<(&str, f64)>) -> bool {
+pub(super) fn more_sets_help(
+    metrics: &[Option<MetricComparison>],
+    margin: f64,
+    beyond: Option<(&Finding, f64)>,
+) -> bool {
     beyond.is_none_or(|(_, bound)| metrics.iter().flatten().any(|m| bound.max(margin) < m.moved()))
 }
 
@@ -151,8 +137,9 @@ fn sampling_alone(metrics: &[Option<MetricComparison>]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::Effectiveness;
     use super::super::conditions::tests::evidence;
+    use super::super::effectiveness::Effectiveness;
+    use super::super::finding::{Fact, Severity};
     use super::super::metric::tests::{effect_of, measured};
     use super::super::metric::{Beside, judge};
     use super::*;
@@ -181,7 +168,9 @@ mod tests {
 
     #[test]
     fn what_slices_carry_over_is_the_reason_only_where_it_is_what_stands_in_the_way() {
-        let beyond = Some(("order", 0.06));
+        let order = Finding::new(Severity::OnlyBeyond, Fact::SliceOrder { change: 0.06 });
+        let beyond = Some((&order, 0.06));
+        let by_order = Reason::of(&order.fact);
         let of = |center: f64, control: f64, sibling_floor: Option<f64>| {
             let beside = Beside { p_adjusted: Some(0.5), control_p: Some(0.5), sibling_floor };
             let scope = Effectiveness { beyond, ..Effectiveness::default() };
@@ -192,14 +181,14 @@ mod tests {
         let evidence = evidence(|_, _, _| {});
         let why = |metrics: &[Option<MetricComparison>]| why_undecided(&evidence, metrics, 0.05, beyond).found;
         let (small, large) = (of(0.01, 0.0, None), of(0.2, 0.0, None));
-        assert_eq!(why(&small), "order");
-        assert_ne!(why(&large), "order");
+        assert_eq!(why(&small), by_order);
+        assert_ne!(why(&large), by_order);
         // A change beyond the bound may be decided by more chunks, one within it by none.
         assert!(more_chunks_help(&large, 0.05, beyond) && !more_chunks_help(&small, 0.05, beyond));
         assert!(more_chunks_help(&small, 0.05, None));
         // Beyond the bound and below the margin it is neither.
-        let (narrow, between) = (Some(("order", 0.028)), of(0.03, 0.0, None));
-        assert_eq!(why_undecided(&evidence, &between, 0.05, narrow).found, "order");
+        let (narrow, between) = (Some((&order, 0.028)), of(0.03, 0.0, None));
+        assert_eq!(why_undecided(&evidence, &between, 0.05, narrow).found, by_order);
         assert!(!more_chunks_help(&between, 0.05, narrow));
         // Nor one that may be how a set of clones lies.
         assert!(!more_chunks_help(&of(0.07, 0.0, Some(0.08)), 0.05, None));

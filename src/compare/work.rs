@@ -3,10 +3,9 @@
 
 use serde::Serialize;
 
-use super::check::{Check, CheckName, Consequence};
 use super::counts::{CountComparison, MIN_BLOCKS};
+use super::finding::{Fact, Finding, Severity, Sides};
 use crate::evidence::{CountedAction, CountedSet, Evidence, Side, WorkPerCall};
-use crate::units::per_call_text;
 
 /// An action that touches more blocks a call under load though its single operations touch no more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -64,21 +63,12 @@ fn variance(counted: &CountedAction) -> f64 {
 }
 
 /// What it means: such an action is not called faster.
-pub(super) fn checks(evidence: &Evidence, counts: &[Option<CountComparison>], checks: &mut Vec<Check>) {
+pub(super) fn checks(evidence: &Evidence, counts: &[Option<CountComparison>], found: &mut Vec<Finding>) {
     for (action, counted) in evidence.actions.iter().zip(counts) {
-        let Some(MoreUnderLoad { before, control, after }) = counted.as_ref().and_then(|of| of.more_under_load) else {
-            continue;
-        };
-        let message = format!(
-            "`{}` touches {} blocks a call under load before, {} on control and {} after, though single operations touch no more: the load meets a plan, \
-             parameters or rows that these do not, so no gain is called",
-            action.name,
-            per_call_text(before),
-            per_call_text(control),
-            per_call_text(after)
-        );
-        let check = Check::new(CheckName::WorkUnderLoad, Consequence::OnlyRegressions, message);
-        checks.push(check.of(Some(&action.name)));
+        let Some(more) = counted.as_ref().and_then(|of| of.more_under_load) else { continue };
+        let blocks_per_call = Sides { before: more.before, control: more.control, after: more.after };
+        let fact = Fact::WorkUnderLoad { blocks_per_call };
+        found.push(Finding::new(Severity::OnlyRegressions, fact).of(&action.name));
     }
 }
 

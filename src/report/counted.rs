@@ -1,5 +1,6 @@
 //! What single operations cost on both sides, in words. Must hold for text and Markdown alike.
 
+use super::claim::function_text;
 use super::words;
 use crate::compare::balance::{InvalidIndex, Needed};
 use crate::compare::counts::CountComparison;
@@ -263,7 +264,7 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
         ));
     }
     for change in &counts.functions {
-        lines.push(format!("{name} · function: {}; no count holds its processor time", change.text()));
+        lines.push(format!("{name} · function: {}; no count holds its processor time", function_text(change)));
     }
     lines.extend(by_class(name, counts));
     let touch = |blocks: &str| format!("touch {blocks} the blocks");

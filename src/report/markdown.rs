@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::printable::PrintableTrial;
-use super::{Trial, counted, dropped_text, words};
-use crate::compare::check::Consequence;
+use super::{Trial, claim, counted, dropped_text, finding, words};
+use crate::compare::finding::Severity;
 
 /// Writes the report.
 ///
@@ -15,7 +15,7 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     let trial = printable.trial();
     let Trial { evidence, comparison } = trial;
     writeln!(out, "## `{}`: {}\n", evidence.migration.label, comparison.verdict.word())?;
-    writeln!(out, "{}\n", comparison.reason)?;
+    writeln!(out, "{}\n", claim::headline(comparison))?;
     writeln!(out, "```sql")?;
     for statement in words::statements(evidence) {
         writeln!(out, "{statement};")?;
@@ -34,11 +34,11 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     }
     indexes(trial, out)?;
     counts(trial, out)?;
-    let checks = comparison.checks.iter().map(|check| {
-        let kind = if check.consequence == Consequence::Warning { "Warning" } else { "Limit" };
-        format!("{kind}: {}", check.message)
+    let findings = comparison.findings.iter().map(|found| {
+        let kind = if found.severity == Severity::Warning { "Warning" } else { "Limit" };
+        format!("{kind}: {} (`{}`)", finding::long(found), found.id())
     });
-    let lines: Vec<String> = words::notes(evidence, comparison).into_iter().chain(checks).collect();
+    let lines: Vec<String> = words::notes(evidence, comparison).into_iter().chain(findings).collect();
     if !lines.is_empty() {
         writeln!(out)?;
         for line in lines {

@@ -2,16 +2,20 @@
 //!
 //! Must compute nothing that a reader could not find in the comparison, and must reach no server.
 
+mod claim;
 mod counted;
 mod dropped;
+mod finding;
 pub mod json;
 pub mod markdown;
 mod printable;
+mod remedy;
 pub mod run;
 pub mod terminal;
 mod view;
 mod words;
 
+pub use claim::headline;
 pub use dropped::dropped_text;
 
 use crate::compare::Comparison;

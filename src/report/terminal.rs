@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table, TableStyle};
 
 use super::printable::PrintableTrial;
-use super::{Trial, counted, dropped_text, words};
-use crate::compare::check::Consequence;
+use super::{Trial, claim, counted, dropped_text, finding, words};
+use crate::compare::finding::Severity;
 
 /// Writes the report.
 ///
@@ -17,7 +17,7 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     let printable = PrintableTrial::of(trial);
     let trial = printable.trial();
     let Trial { evidence, comparison } = trial;
-    let headline = format!("{} · {}", comparison.verdict.word(), comparison.reason);
+    let headline = format!("{} · {}", comparison.verdict.word(), claim::headline(comparison));
     writeln!(out, "{}   {headline}\n", evidence.migration.label)?;
     for statement in words::statements(evidence) {
         writeln!(out, "  {statement}")?;
@@ -121,9 +121,9 @@ fn notes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  {note}")?;
         any = true;
     }
-    for check in &trial.comparison.checks {
-        let kind = if check.consequence == Consequence::Warning { "warning" } else { "limit" };
-        writeln!(out, "  {kind}: {}", check.message)?;
+    for found in &trial.comparison.findings {
+        let kind = if found.severity == Severity::Warning { "warning" } else { "limit" };
+        writeln!(out, "  {kind}: {} ({})", finding::short(found), found.id())?;
         any = true;
     }
     if any { writeln!(out) } else { Ok(()) }

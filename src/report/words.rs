@@ -1,6 +1,7 @@
 //! The phrases terminal and Markdown share, so that both say the same. Must not lay anything out.
 
-use super::counted;
+use super::{claim, counted, remedy};
+use crate::compare::claim::Reason;
 use crate::compare::indexes::Fate;
 use crate::compare::{ActionComparison, Change, Comparison, IndexComparison, MetricComparison, Verdict};
 use crate::evidence::design::MOST_REPLICATES;
@@ -283,9 +284,17 @@ pub(super) fn work(action: &ActionComparison) -> String {
 
 /// Why an action has no verdict, and how many chunks would give one.
 fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison) -> Option<String> {
-    // What stopped the whole trial stands in the headline and among the limits already.
-    let reason = action.reason.as_ref().filter(|reason| **reason != comparison.reason)?;
+    let reason = action.reason.as_ref()?;
+    // What stopped the whole trial stands in the headline and among the findings.
+    let stops = comparison.findings.iter().any(|finding| finding.stops_everything());
+    if stops && matches!(reason, Reason::Finding { .. }) {
+        return None;
+    }
+    let reason = claim::reason_text(comparison, &action.name, reason);
     let mut text = format!("{} {}: {reason}", action.name, action.verdict.word());
+    if let Some(need) = &action.need {
+        text.push_str(&format!("; {}", remedy::text(need)));
+    }
     if let Some(needed) = action.sets_needed {
         let chunks = needed * (evidence.chunks.len() as u32).div_ceil(evidence.design.replicates.max(1));
         let time = duration_text(evidence.time_of(f64::from(chunks)));
@@ -470,7 +479,7 @@ mod tests {
         evidence.design.replicates = 4;
         let comparison = compare(&evidence);
         let said = |needed: u32| {
-            let (mut action, reason) = (comparison.actions[0].clone(), Some("too wide".to_owned()));
+            let (mut action, reason) = (comparison.actions[0].clone(), Some(Reason::WideInterval));
             (action.verdict, action.reason, action.sets_needed) = (Verdict::Inconclusive, reason, Some(needed));
             note(&evidence, &comparison, &action).unwrap()
         };

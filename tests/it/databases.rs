@@ -2,9 +2,10 @@
 
 use std::process::{Child, Stdio};
 
+use serde_json::json;
 use weighbridge::postgres::Target;
 
-use crate::support::{Home, Ran, Shop, execute, query, sharing};
+use crate::support::{Home, Ran, Shop, execute, findings, query, sharing};
 
 /// A running server with the shop in the database `shop`, and whatever copies of it a test makes.
 struct Place {
@@ -102,17 +103,6 @@ impl Place {
 fn counts_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j serde_json::Value {
     let actions = trial["comparison"]["actions"].as_array().expect("a list of actions");
     &actions.iter().find(|a| a["name"] == action).expect("the action is reported")["counts"]
-}
-
-/// What the check of this name found.
-fn check(trial: &serde_json::Value, name: &str) -> Option<String> {
-    let checks = trial["comparison"]["checks"].as_array().expect("a list of checks");
-    let found = checks.iter().find(|check| check["name"] == name)?;
-    Some(found["message"].as_str().expect("a sentence").to_owned())
-}
-
-fn subject_check(trial: &serde_json::Value) -> String {
-    check(trial, "subject").expect("what cannot be claimed is said")
 }
 
 const READS: &str = "name = \"reads\"\n[load]\nrate = 120\nconnections = 4\n[[action]]\nname = \"payments_of_user\"\n\
@@ -221,18 +211,19 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     assert_eq!(trial["evidence"]["migration"]["label"], "shop..without");
     assert_eq!(counts_of(&trial, "payments_of_user")["verdict"], "regressed");
     assert_eq!(trial["evidence"]["design"]["subject"], serde_json::json!({ "given": { "own_control": true } }));
-    assert!(subject_check(&trial).contains("not clones"), "{}", subject_check(&trial));
+    assert_eq!(findings(&trial, "sides-given").len(), 1);
     assert!(trial["evidence"].get("dataset").is_none(), "nobody made their rows");
-    assert_eq!(check(&trial, "tables"), None, "they lie alike");
+    assert!(findings(&trial, "tables-differ").is_empty(), "they lie alike");
     assert!(!trial.to_string().contains("postgresql://"), "no URL is kept");
 
     // What differs beside the schema is named.
     place.execute("without", "DROP EXTENSION plpgsql; UPDATE payments SET amount = amount");
     let ran = place.prove(&["--before", &shop, "--after", &without, "--counts-only", "--format", "json"]);
     let trial = ran.exits(1).json();
-    let (tables, set) = (check(&trial, "tables").unwrap(), check(&trial, "settings").unwrap());
-    assert!(tables.contains("on after public.payments (") && tables.contains("VACUUM (ANALYZE)"), "{tables}");
-    assert!(set.contains("after has other extensions than before: plpgsql 1.0 → none"), "{set}");
+    let (tables, set) = (findings(&trial, "tables-differ")[0], findings(&trial, "settings-differ")[0]);
+    assert_eq!(tables["values"]["tables"]["after"][0]["table"], "public.payments");
+    let gone = json!({ "name": "plpgsql", "before": "1.0", "other": null });
+    assert_eq!((&set["values"]["side"], &set["values"]["extensions"][0]), (&json!("after"), &gone));
 
     // A load that writes would fill a database that is its own control twice as fast as the other.
     let writes = "[[action]]\nname = \"title\"\nsql = \"INSERT INTO courses (title) VALUES ('x')\"\n";
@@ -244,7 +235,8 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     // Asked for both sides in turn, `before` counts the operations of both.
     let ran = place.prove(&[&["--before", &*shop, "--after", &without][..], &short].concat());
     let trial = ran.json();
-    assert!(subject_check(&trial).contains("give a second --before"), "{}", subject_check(&trial));
+    let given = findings(&trial, "sides-given")[0];
+    assert_eq!((&given["values"]["own_control"], &given["remedy"]["do"]), (&json!(false), &json!("second-before")));
     let operations = |side: &str| trial["evidence"]["counters"][side]["operations"].as_u64().unwrap();
     assert_eq!(operations("before"), 2 * operations("after"));
 
@@ -258,7 +250,8 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     );
     let trial = place.prove(&[&["--before", &*shop, "--after", &without][..], &short].concat()).exits(3).json();
     assert_eq!(trial["comparison"]["verdict"], "invalid");
-    assert!(trial["comparison"]["reason"].as_str().unwrap().contains("25006"), "{}", trial["comparison"]["reason"]);
+    let found = trial["comparison"]["findings"].to_string();
+    assert!(found.contains("25006"), "{found}");
     let titles = "SELECT count(*)::text FROM courses WHERE title = 'x'";
     assert_eq!(query(&place.database("shop"), titles), ["0"]);
 }
@@ -274,7 +267,7 @@ fn a_migration_is_weighed_on_one_database_and_nothing_of_it_is_left() {
     let trial = place.prove_in_place("0004", &["--format", "json"]).json();
     assert_eq!(counts_of(&trial, "payments_of_user")["verdict"], "improved");
     assert_eq!(trial["evidence"]["design"]["subject"], "in_place");
-    assert!(subject_check(&trial).contains("migrated and reverted in turns"), "{}", subject_check(&trial));
+    assert_eq!(findings(&trial, "sides-in-place").len(), 1);
     let script = std::fs::read_to_string(place.shop.results()[0].join("inputs/repeat.sh")).unwrap();
     assert!(script.contains("add --url.") && script.contains(" 0004_index --in-place --allow-writes"), "{script}");
     // Many sets are planned in both states, though these are never there together.

@@ -1,7 +1,9 @@
 //! `weighbridge prove` on a small shop: the verdicts a sceptic would try first.
 
+use serde_json::json;
+
 use crate::run::Going;
-use crate::support::{Home, Shop, measuring, sharing};
+use crate::support::{Home, Shop, findings, measuring, sharing};
 
 fn verdict_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j str {
     let actions = trial["comparison"]["actions"].as_array().expect("a list of actions");
@@ -115,8 +117,8 @@ fn a_load_beyond_the_machine_is_invalid_and_not_a_regression() {
         home.prove(&shop, "0003", &["--format", "json", "--scale", "0.2", "--chunks", "1", "--slice", "50ms"]).exits(3);
     let trial = ran.json();
     assert_eq!(trial["comparison"]["verdict"], "invalid");
-    let reason = trial["comparison"]["reason"].as_str().unwrap();
-    assert!(reason.contains("300000 actions a second is more than this machine can do"), "{reason}");
+    let found = findings(&trial, "rate-not-reached")[0];
+    assert_eq!((&found["severity"], &found["values"]["rate_per_s"]), (&json!("invalid"), &json!(300_000.0)));
 }
 
 #[test]
@@ -167,9 +169,7 @@ fn a_closed_loop_and_a_migration_after_others_work_too() {
     let trial = home.prove(&shop, "0004", &["--format", "json", "--chunks", "2", "--threads", "2"]).json();
     assert_eq!(trial["comparison"]["actions"][0]["counts"]["verdict"], "improved");
     // The faster side of a closed loop carries more: what is slower there is no regression of the migration.
-    let checks = trial["comparison"]["checks"].as_array().unwrap();
-    let load = checks.iter().find(|check| check["name"] == "same_load").expect("the loads differ, and it is said");
-    assert_eq!(load["consequence"], "only_improvements");
+    assert_eq!(findings(&trial, "unequal-load")[0]["severity"], "only-improvements");
     let indexes = trial["comparison"]["indexes"].as_array().unwrap();
     let new = indexes.iter().find(|i| i["name"] == "public.p").expect("the new index is listed");
     assert_eq!((new["fate"].as_str(), new["before"].is_null()), (Some("new"), true));
@@ -359,13 +359,13 @@ fn a_migration_that_sets_something_for_its_database_is_told_as_such() {
         set("work_mem", "DEFAULT") + &set("plan_cache_mode", "DEFAULT"),
     );
     let trial = home.prove(&shop, "0002", &["--format", "json", "--scale", "0.2", "--chunks", "3"]).exits(3).json();
-    let checks = trial["comparison"]["checks"].as_array().unwrap();
-    let found = checks.iter().find(|check| check["name"] == "settings").expect("the sides are set differently");
-    assert!(found["message"].as_str().unwrap().contains("→ 64MB"), "{found}");
+    let found = findings(&trial, "settings-differ")[0];
+    let settings = found["values"]["settings"].as_array().unwrap();
+    assert!(settings.iter().any(|of| of["name"] == "work_mem" && of["other"] == "64MB"), "{found}");
     assert_eq!(trial["evidence"]["server_after"]["settings"]["work_mem"], "64MB");
     // A plan for every execution, where the other sides have one for all.
-    let found = checks.iter().find(|check| check["name"] == "plan_kinds").expect("plans are made otherwise");
-    assert!(found["message"].as_str().unwrap().contains("% → 0.0 % on after"), "{found}");
+    let found = &findings(&trial, "plan-kinds-differ")[0]["values"]["shares"][0];
+    assert_eq!((&found["side"], &found["other"]), (&json!("after"), &json!(0.0)));
     let plans = |side: &str| trial["evidence"]["counters"][side]["plan_counts"][0].clone();
     assert_eq!(plans("after")["generic"], 0);
     assert!(0 < plans("before")["generic"].as_u64().unwrap() && 0 < plans("after")["custom"].as_u64().unwrap());
@@ -501,7 +501,7 @@ fn a_result_of_an_older_format_is_still_read() {
         document["comparison"]["actions"][0]["p50"]["change"]
     );
     assert_eq!(read["comparison"]["balance"]["wanted"], serde_json::json!([]));
-    assert!(home.run(&["verify", saved]).ok().stdout.starts_with("verified · regressed"));
+    assert!(home.run(&["verify", saved]).ok().stdout.starts_with("verified: every estimate follows"));
     let text = home.run(&["report", saved]).ok().stdout;
     assert!(text.contains("dataset ×0.2 seed 42") && text.contains("payments_user_id_idx"), "{text}");
 }

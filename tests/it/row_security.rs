@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use serde_json::{Value, json};
 use weighbridge::postgres::Target;
 
-use crate::support::{Home, Ran, execute, query, sharing};
+use crate::support::{Home, Ran, execute, findings, query, sharing};
 
 /// A running server and a role on it that may make databases and is no superuser.
 struct Place {
@@ -116,12 +117,9 @@ fn verdict(ran: &Ran) -> String {
     ran.json()["comparison"]["verdict"].as_str().expect("a verdict").to_owned()
 }
 
-/// The messages of a check.
-fn checks(ran: &Ran, name: &str) -> Vec<String> {
-    let json = ran.json();
-    let checks = json["comparison"]["checks"].as_array().expect("a list of checks").clone();
-    let of = checks.iter().filter(|check| check["name"] == name);
-    of.map(|check| check["message"].as_str().expect("a sentence").to_owned()).collect()
+/// The values of each finding of an id.
+fn values(ran: &Ran, id: &str) -> Vec<Value> {
+    findings(&ran.json(), id).into_iter().map(|finding| finding["values"].clone()).collect()
 }
 
 #[test]
@@ -139,17 +137,20 @@ fn policies_that_do_not_apply_to_whoever_asks_are_named_and_a_role_can_be() {
     // The superuser of the embedded server: the changed policy was not exercised, so nothing is the same.
     let ran = prove(&place, &folder, &[]).exits(3);
     assert_eq!(verdict(&ran), "inconclusive");
-    let [message] = checks(&ran, "row_security").try_into().expect("one table");
-    for words in ["card (card_read)", "`weighbridge` (a superuser)", "was not exercised (my_cards)", "--role"] {
-        assert!(message.contains(words), "{words}: {message}");
-    }
+    let expected = json!({
+        "table": "card", "policies": ["card_read"], "role": "weighbridge", "exemption": "superuser", "is_changed": true,
+        "actions": ["my_cards"],
+    });
+    assert_eq!(values(&ran, "policies-not-exercised"), [expected]);
 
     // A role that may not: said with the grant, and the role was made.
     let ran = prove(&place, &folder, &["--role", "app"]);
     assert!(ran.stderr.contains("role: made `app` on the embedded server"), "{}", ran.stderr);
-    let denied = checks(&ran, "permission");
-    assert!(denied[0].contains("`my_cards` is refused on before: permission denied for table card"), "{denied:?}");
-    assert!(denied[0].ends_with("(SQLSTATE 42501): GRANT SELECT ON card TO app"), "{denied:?}");
+    let json = ran.json();
+    let denied = findings(&json, "permission-denied")[0];
+    assert_eq!(denied["values"], json!({ "side": "before", "message": "permission denied for table card" }));
+    let grant = json!({ "do": "run-sql", "sql": "GRANT SELECT ON card TO app" });
+    assert_eq!((&denied["action"], &denied["remedy"]), (&json!("my_cards"), &grant));
 
     // As the application: its policy is exercised, what it costs is seen, and its setting is made by a step.
     change(
@@ -169,8 +170,8 @@ fn policies_that_do_not_apply_to_whoever_asks_are_named_and_a_role_can_be() {
         "[action.with]\nlo = \"uniform(1, 5000)\"\nuid = \"pick(member.user_id)\"",
     );
     let ran = prove(&place, &folder, &[]);
-    assert_eq!(checks(&ran, "row_security"), Vec::<String>::new(), "{}", ran.stderr);
-    assert_eq!(checks(&ran, "permission"), Vec::<String>::new());
+    assert_eq!(values(&ran, "policies-not-exercised"), Vec::<Value>::new(), "{}", ran.stderr);
+    assert_eq!(values(&ran, "permission-denied"), Vec::<Value>::new());
     let json = ran.json();
     assert_eq!(json["evidence"]["design"]["role"], "app");
     assert!(!json["evidence"]["row_security"]["after"]["tables"]["card"]["policies"]["card_read"].is_null());
@@ -207,7 +208,7 @@ fn a_proof_as_an_owner_whose_policies_are_forced_holds() {
     let maker = place.url("maker", "postgres");
     let ran = prove(&place, &folder, &["--url", &maker]);
     assert!(matches!(ran.code, Some(0 | 1)), "{:?} {}", ran.code, ran.stderr);
-    assert_eq!(checks(&ran, "row_security"), Vec::<String>::new(), "its policies are forced on their owner");
+    assert_eq!(values(&ran, "policies-not-exercised"), Vec::<Value>::new(), "its policies are forced on their owner");
     assert_eq!(place.home.databases("weighbridge_clone_"), Vec::<String>::new());
     let template = place.home.databases("weighbridge_template_");
     let [template] = template.try_into().expect("one template");

@@ -1,5 +1,6 @@
 //! What every test needs: a home of its own for the embedded server, a project to break, a way to run the program.
 
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -8,6 +9,18 @@ use tempfile::TempDir;
 
 #[path = "cluster.rs"]
 mod cluster;
+
+/// The findings of an id that a comparison lists.
+pub fn findings<'j>(trial: &'j Value, id: &str) -> Vec<&'j Value> {
+    let all = trial["comparison"]["findings"].as_array().expect("a list of findings");
+    all.iter().filter(|finding| finding["id"] == id).collect()
+}
+
+/// The claims of an id that a comparison rests on.
+pub fn claims<'j>(trial: &'j Value, id: &str) -> Vec<&'j Value> {
+    let all = trial["comparison"]["claims"].as_array().expect("a list of claims");
+    all.iter().filter(|claim| claim["claim"] == id).collect()
+}
 
 /// Tests that measure have the machine to themselves; the others share it.
 static MACHINE: RwLock<()> = RwLock::new(());

@@ -1,0 +1,16 @@
+//! `answer-changed`: the same parameters give another answer.
+
+use super::super::claim::difference_text;
+use super::Words;
+use crate::compare::finding::AnswerDifference;
+
+pub(super) fn words(action: &str, difference: &AnswerDifference, is_given: bool) -> Words {
+    let who = if is_given { "the databases hold other rows" } else { "the migration changes the answer" };
+    Words {
+        short: format!("`{action}` {}", difference_text(difference)),
+        long: format!(
+            "`{action}`, asked with the same parameters on both sides, {}: {who}",
+            difference_text(difference)
+        ),
+    }
+}

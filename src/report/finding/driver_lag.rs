@@ -1,0 +1,21 @@
+//! `driver-lag`: the load driver woke clients late.
+
+use super::Words;
+use crate::compare::finding::Sides;
+
+pub(super) fn words(late_us_p99: &Sides<f64>, is_uneven: bool) -> Words {
+    let so = if is_uneven {
+        ": before and control differ in it, so the machine changed during the trial"
+    } else {
+        ": smaller changes than that are not called"
+    };
+    Words {
+        short: format!("the load driver woke up late (p99 {:.1} ms on before){so}", late_us_p99.before / 1e3),
+        long: format!(
+            "the load driver woke up late: p99 {:.1} ms on before, {:.1} ms on control, {:.1} ms on after{so}",
+            late_us_p99.before / 1e3,
+            late_us_p99.control / 1e3,
+            late_us_p99.after / 1e3
+        ),
+    }
+}

@@ -1,0 +1,117 @@
+//! The words of findings: one file each, with a short form for a line of its own and a long form with every value. Must decide nothing.
+
+mod answer_changed;
+mod answer_unordered;
+mod background_activity;
+mod cache_unequal;
+mod clock_cost;
+mod counters_reset;
+mod cpu_contention;
+mod cpu_stolen;
+mod cpu_throttled;
+mod dependent_chunks;
+mod disturbed_chunks;
+mod driver_busy;
+mod driver_lag;
+mod if_not_exists_skipped;
+mod in_flight_mismatch;
+mod near_saturation;
+mod network_floor;
+mod not_primed;
+mod operations_failed;
+mod partitioned_without_statistics;
+mod permission_denied;
+mod plan_kinds_differ;
+mod policies_not_exercised;
+mod rate_not_reached;
+mod settings_differ;
+mod sides_given;
+mod sides_in_place;
+mod slice_order;
+mod slice_warm_up;
+mod tables_differ;
+mod tables_unread;
+mod unequal_load;
+mod unequal_parameters;
+mod work_under_load;
+
+use super::claim::who;
+use super::remedy;
+use crate::compare::Finding;
+use crate::compare::finding::{Fact, Sides};
+
+/// What is said of a finding.
+pub(super) struct Words {
+    /// At most one line of a terminal.
+    pub(super) short: String,
+    /// With every value.
+    pub(super) long: String,
+}
+
+/// One line.
+pub(super) fn short(finding: &Finding) -> String {
+    words(finding).short
+}
+
+/// With every value, and what to do.
+pub(super) fn long(finding: &Finding) -> String {
+    let remedy = finding.remedy.as_ref().map(|remedy| format!("; {}", remedy::text(remedy)));
+    format!("{}{}", words(finding).long, remedy.unwrap_or_default())
+}
+
+fn words(finding: &Finding) -> Words {
+    let action = finding.action.as_deref().unwrap_or_default();
+    let bound = finding.bound.unwrap_or(f64::INFINITY);
+    match &finding.fact {
+        Fact::RateNotReached { rate_per_s, skipped_share } => {
+            rate_not_reached::words(*rate_per_s, skipped_share, finding.severity)
+        }
+        Fact::UnequalLoad { operations_ratio } => unequal_load::words(*operations_ratio),
+        Fact::OperationsFailed { side, failed_share, failures } => {
+            operations_failed::words(finding.action.as_deref(), *side, *failed_share, failures)
+        }
+        Fact::DriverBusy { cpu_share_max } => driver_busy::words(*cpu_share_max),
+        Fact::DriverLag { late_us_p99, is_uneven } => driver_lag::words(late_us_p99, *is_uneven),
+        Fact::CpuThrottled { times } => cpu_throttled::words(*times),
+        Fact::CpuStolen { share } => cpu_stolen::words(*share),
+        Fact::CpuContention { share } => cpu_contention::words(*share),
+        Fact::AnswerChanged { difference, is_given } => answer_changed::words(action, difference, *is_given),
+        Fact::AnswerUnordered {} => answer_unordered::words(action),
+        Fact::CountersReset {} => counters_reset::words(),
+        Fact::WorkUnderLoad { blocks_per_call } => work_under_load::words(action, blocks_per_call),
+        Fact::IfNotExistsSkipped { kind, name, invalid, found, wanted } => {
+            if_not_exists_skipped::words(kind, name, *invalid, found.as_deref().zip(wanted.as_deref()))
+        }
+        Fact::SliceWarmUp { share } => slice_warm_up::words(*share, bound),
+        Fact::SliceOrder { change } => slice_order::words(*change, bound),
+        Fact::UnequalParameters { chunks, chunks_measured } => unequal_parameters::words(*chunks, *chunks_measured),
+        Fact::InFlightMismatch { counted, expected } => in_flight_mismatch::words(*counted, *expected),
+        Fact::BackgroundActivity { checkpoints, autovacuum, sessions, unseen, slices, is_uneven } => {
+            let kinds: [(&str, &Sides<usize>); 3] =
+                [("checkpoints", checkpoints), ("autovacuum", autovacuum), ("other sessions", sessions)];
+            background_activity::words(kinds, *unseen, *slices, *is_uneven)
+        }
+        Fact::CacheUnequal { before, control, after } => cache_unequal::words(*before, *control, *after),
+        Fact::NotPrimed { rounds } => not_primed::words(*rounds),
+        Fact::SidesGiven { own_control } => sides_given::words(*own_control),
+        Fact::SidesInPlace { schema_changes } => sides_in_place::words(schema_changes),
+        Fact::SettingsDiffer { side, settings, extensions } => settings_differ::words(*side, settings, extensions),
+        Fact::TablesUnread { sides } => tables_unread::words(sides),
+        Fact::TablesDiffer { tables } => tables_differ::words(tables),
+        Fact::PlanKindsDiffer { shares } => plan_kinds_differ::words(shares),
+        Fact::PartitionedWithoutStatistics { tables } => partitioned_without_statistics::words(tables),
+        Fact::ClockCost { reading_ns, latency_us_p50 } => clock_cost::words(*reading_ns, *latency_us_p50),
+        Fact::NetworkFloor { trip_us_p50, actions } => network_floor::words(*trip_us_p50, actions),
+        Fact::NearSaturation { side, rate, connections, share } => {
+            near_saturation::words(*side, *rate, *connections, *share)
+        }
+        Fact::DependentChunks { correlation, widening } => dependent_chunks::words(action, *correlation, *widening),
+        Fact::DisturbedChunks { chunks, chunks_measured, changed } => {
+            disturbed_chunks::words(*chunks, *chunks_measured, changed.as_deref())
+        }
+        Fact::PoliciesNotExercised { table, policies, role, exemption, is_changed, actions } => {
+            policies_not_exercised::words(table, policies, &who(role, *exemption), *is_changed, actions)
+        }
+        Fact::PermissionDenied { side, message } => permission_denied::words(action, *side, message),
+    }
+}

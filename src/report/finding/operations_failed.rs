@@ -1,0 +1,21 @@
+//! `operations-failed`: operations failed.
+
+use super::Words;
+use crate::evidence::Side;
+use crate::units::{list_text, percent_text};
+use std::collections::BTreeMap;
+
+pub(super) fn words(action: Option<&str>, side: Side, failed_share: f64, failures: &BTreeMap<String, u64>) -> Words {
+    let whose = action.map_or("the operations".to_owned(), |name| format!("`{name}`"));
+    let among = if action.is_some() { "among all actions there: " } else { "" };
+    let classes: Vec<String> = failures.iter().map(|(class, count)| format!("{class} {count} times")).collect();
+    let share = percent_text(failed_share);
+    Words {
+        short: format!("{share} of {whose} on {} failed", side.name()),
+        long: format!(
+            "{share} of {whose} on {} failed ({among}SQLSTATE {}): a fast error is no fast answer",
+            side.name(),
+            list_text(&classes)
+        ),
+    }
+}

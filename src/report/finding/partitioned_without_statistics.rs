@@ -1,0 +1,14 @@
+//! `partitioned-without-statistics`: a table in partitions has no statistics as a whole.
+
+use super::Words;
+use crate::units::list_text;
+
+pub(super) fn words(tables: &[String]) -> Words {
+    Words {
+        short: format!("{} has no statistics as a whole", list_text(tables)),
+        long: format!(
+            "autovacuum never makes statistics of a whole table in partitions, so {} is planned by guesses where the plan needs them, here as in production",
+            list_text(tables)
+        ),
+    }
+}
