@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use sqlx::Connection;
 
-use super::count::{count, plan_facts};
 use super::digest::digest;
 use super::error::TrialError;
 use super::event::Event;
-use super::focus::{chunks_needed, focus};
-use super::hypothetical::hypothetical;
+use super::load::focus::{chunks_needed, focus};
 use super::prepare::Sitting;
 use super::resume::{go_on, scenarios_digest};
-use super::role;
 use super::settings::{Settings, Subject};
-use super::sides::working_set;
-use super::{clones, given, in_place};
+use super::subject::clones;
+use super::subject::given;
+use super::subject::in_place;
+use super::subject::role;
+use super::subject::sides::working_set;
+use super::work::count::{count, plan_facts};
+use super::work::hypothetical::hypothetical;
 use crate::evidence::{
     self, ActionFacts, Autovacuum, CountedAction, DatasetFacts, Design, Evidence, IndexAdvice, Interleave, LoadFacts,
     MachineFacts, MigrationFacts, MissingPart, PartitionedIndex, ServerFacts, Side,

@@ -3,40 +3,16 @@
 //!
 //! Must give no verdict: it hands evidence to whoever asks. Must leave no database behind but templates, and none changed.
 
-pub mod ablate;
-mod answer;
-mod clones;
 pub mod conduct;
-pub mod count;
-mod counters;
 pub mod digest;
 mod error;
 pub mod event;
-mod focus;
-mod functions;
-mod generic;
-mod given;
-mod hypothetical;
-mod images;
-pub mod in_place;
-mod lossless;
-mod measure;
-mod operation;
-pub mod order;
+pub mod load;
 mod prepare;
 mod resume;
-mod role;
-mod sequences;
-mod sequential;
 pub mod settings;
-pub mod sides;
-mod survey;
-mod switch;
-pub mod template;
-mod ties;
-mod trace;
-mod updates;
-mod wholes;
+pub mod subject;
+pub mod work;
 
 pub use conduct::prove;
 pub use error::TrialError;

@@ -7,7 +7,8 @@ use crate::cli::interrupt::{Left, interrupted_again, left, say_left, undoing};
 use crate::cli::progress::Progress;
 use crate::postgres::Target;
 use crate::postgres::database::{Admin, Token};
-use crate::trial::{Settings, Subject, in_place};
+use crate::trial::subject::in_place;
+use crate::trial::{Settings, Subject};
 
 /// How long the dropping of clones may take after Ctrl-C, and the first answer of a server on which a migration is to be reverted.
 const SOON: Duration = Duration::from_millis(1_200);

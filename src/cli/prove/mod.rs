@@ -38,7 +38,7 @@ use crate::postgres::Target;
 use crate::postgres::database::Token;
 use crate::postgres::liveness::until_silent;
 use crate::scenario::action::parse_margin;
-use crate::trial::in_place::FEWEST_CYCLES;
+use crate::trial::subject::in_place::FEWEST_CYCLES;
 use crate::trial::{Settings, Subject, TrialError, prove};
 
 const EXAMPLES: &str = "\

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::answer::{Comparable, Rows, Tables, Unsteady, add_answers, comparable, untraced};
-use super::error::TrialError;
-use super::event::{Event, Listener};
 use super::functions;
 use super::generic::generic;
 use super::operation::{Asked, operation, quiet};
@@ -19,6 +17,8 @@ use crate::postgres::functions::Routines;
 use crate::scenario::Workload;
 use crate::scenario::workload::PlannedAction;
 use crate::sql;
+use crate::trial::error::TrialError;
+use crate::trial::event::{Event, Listener};
 
 /// Asks every action with the same sets of parameters on every side; by side and action. Where nobody else is (`alone`), rows that
 /// writes leave and take away are looked up too.

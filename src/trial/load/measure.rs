@@ -9,13 +9,8 @@ use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
 use super::counters::{Stretches, add_state, counters, snapshot, snapshots};
-use super::error::TrialError;
-use super::event::Event;
 use super::focus::chunks_needed_here;
 use super::order::order;
-use super::prepare::Sitting;
-use super::settings::{Settings, Subject};
-use super::switch::Switch;
 use crate::clock::{Clock, try_out};
 use crate::drive::crew::Ops;
 use crate::drive::recorder::Pace;
@@ -28,6 +23,11 @@ use crate::host::Counters;
 use crate::postgres::Error;
 use crate::postgres::activity::{Background, background};
 use crate::postgres::trip::{SHORTEST, times_us};
+use crate::trial::error::TrialError;
+use crate::trial::event::Event;
+use crate::trial::prepare::Sitting;
+use crate::trial::settings::{Settings, Subject};
+use crate::trial::subject::switch::Switch;
 
 /// Fewest rounds of load before anything is counted: more than five calls of each statement on each connection, so that the
 /// server has settled on generic or custom plans.
@@ -63,7 +63,7 @@ const SHOWN_LOOK: Duration = Duration::from_millis(20);
 const SHOWN_LOOKS: u32 = 100;
 
 /// Sides under load.
-pub(super) struct Course<'t> {
+pub(in crate::trial) struct Course<'t> {
     settings: &'t Settings,
     sitting: &'t Sitting,
     crew: Crew,
@@ -87,7 +87,7 @@ impl<'t> Course<'t> {
     ///
     /// # Errors
     /// When a server refuses.
-    pub(super) async fn new(
+    pub(in crate::trial) async fn new(
         settings: &'t Settings,
         sitting: &'t Sitting,
         (mut observer, mut switch): (PgConnection, Option<&'t mut Switch>),
@@ -112,7 +112,7 @@ impl<'t> Course<'t> {
     ///
     /// # Errors
     /// When the driver fails.
-    pub(super) async fn prime(&mut self, evidence: &mut Evidence) -> Result<(), TrialError> {
+    pub(in crate::trial) async fn prime(&mut self, evidence: &mut Evidence) -> Result<(), TrialError> {
         (self.settings.listener)(Event::Priming);
         self.checkpoint(evidence).await;
         let mut last: Option<Vec<f64>> = None;
@@ -179,7 +179,7 @@ impl<'t> Course<'t> {
     ///
     /// # Errors
     /// When the driver fails; what was measured by then was handed to the listener.
-    pub(super) async fn measure(
+    pub(in crate::trial) async fn measure(
         mut self,
         replicate: u32,
         until: u32,
@@ -378,7 +378,7 @@ fn stretch(evidence: &Evidence, side: Side, nth: u64) -> (usize, u64) {
 }
 
 /// A slice as evidence tells it.
-pub(super) fn slice_facts(place: u32, pace: Pace, since: Background) -> SliceFacts {
+pub(in crate::trial) fn slice_facts(place: u32, pace: Pace, since: Background) -> SliceFacts {
     let mean_us = |sum_ns: u64, count: u64| sum_ns as f64 / count.max(1) as f64 / 1e3;
     SliceFacts {
         place,
@@ -393,7 +393,7 @@ pub(super) fn slice_facts(place: u32, pace: Pace, since: Background) -> SliceFac
 }
 
 /// Adds a chunk to the evidence.
-pub(super) fn add_chunk(
+pub(in crate::trial) fn add_chunk(
     evidence: &mut Evidence,
     replicate: u32,
     recordings: BTreeMap<Side, Recording>,

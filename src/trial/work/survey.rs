@@ -4,12 +4,12 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use super::error::TrialError;
 use super::operation::{Asked, PATIENCE, document, drawn, fetch, run, text_of};
 use crate::evidence::CountedAction;
 use crate::postgres::explain::Plan;
 use crate::scenario::workload::PlannedStep;
 use crate::sql::{Command, parse_one};
+use crate::trial::error::TrialError;
 
 /// Sets that are planned: of 256 a group of 1 % is missed once in thirteen times, of 32 in three of four.
 pub(super) const PLANNED: u32 = 256;

@@ -7,7 +7,6 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Executor, Row};
 
 use super::answer::{Rows, takes_a_part};
-use super::error::TrialError;
 use super::ties::{ends_without_ties, orders_totally};
 use super::trace::Tracer;
 use crate::clock::Clock;
@@ -22,6 +21,7 @@ use crate::scenario::program::Keep;
 use crate::scenario::workload::{PlannedAction, PlannedStep};
 use crate::scenario::{Stream, Workload};
 use crate::sql;
+use crate::trial::error::TrialError;
 
 /// Executions of a statement that writes, of which the last tells its WAL: the first changes of pages after a checkpoint write them whole,
 /// and what is rolled back leaves the second another page.
@@ -213,14 +213,14 @@ pub(super) fn known(found: &mut CountedAction, plan: Plan) -> u32 {
 }
 
 /// The values of an action's slots for a set of parameters.
-pub(super) fn drawn(workload: &Workload, action: usize, set: u64) -> Vec<Value<'_>> {
+pub(in crate::trial) fn drawn(workload: &Workload, action: usize, set: u64) -> Vec<Value<'_>> {
     let mut values = Vec::new();
     workload.draw(action, Stream::lane(STREAM, 0, 1), set, &mut values);
     values
 }
 
 /// A step as SQL with its values; nothing where it needs one that no earlier step gave.
-pub(super) fn text_of(action: &PlannedAction, step: &PlannedStep, values: &[Value<'_>]) -> Option<String> {
+pub(in crate::trial) fn text_of(action: &PlannedAction, step: &PlannedStep, values: &[Value<'_>]) -> Option<String> {
     let missing = |slot: &usize| !action.is_parameter(*slot) && values[*slot] == Value::Null;
     let mut text = Vec::new();
     let whole = step.arguments.iter().all(|(slot, _)| !missing(slot)) && step.as_text(values, &mut text).is_ok();
@@ -239,7 +239,7 @@ pub(super) fn returning(text: &str) -> String {
 }
 
 /// Gives slots the values of the first row of a result.
-pub(super) fn take(step: &PlannedStep, rows: &[PgRow], values: &mut [Value<'_>]) {
+pub(in crate::trial) fn take(step: &PlannedStep, rows: &[PgRow], values: &mut [Value<'_>]) {
     let Some(row) = rows.first().filter(|_| step.keep != Keep::Nothing) else { return };
     for (column, slot, _) in &step.captures {
         let text = row.try_get_raw(*column).ok().and_then(|raw| raw.as_str().ok().map(str::to_owned));

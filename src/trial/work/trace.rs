@@ -7,10 +7,10 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::answer::{Of, Rows, Tables};
-use super::error::TrialError;
 use super::operation::{fetch, quiet, run};
 use crate::postgres::sql_text::literal;
 use crate::postgres::{Error, Target};
+use crate::trial::error::TrialError;
 
 /// Watches one session from another.
 pub(super) struct Tracer {

@@ -9,10 +9,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 
-use super::error::TrialError;
-use super::event::{Event, Listener};
 use super::lossless;
-use super::settings::InPlace;
 use super::sides::{analyze_tables, run};
 use crate::clock::Clock;
 use crate::diagnostic::SourceFile;
@@ -21,6 +18,9 @@ use crate::migrate::{Applied, ApplyError, Layout, Manner, apply, in_transaction}
 use crate::postgres::definitions::definitions;
 use crate::postgres::sql_text::{literal, query};
 use crate::postgres::{Error, Target};
+use crate::trial::error::TrialError;
+use crate::trial::event::{Event, Listener};
+use crate::trial::settings::InPlace;
 
 /// A migration and its reversal wait this long for a lock that somebody holds; queueing for longer would stop everybody behind it.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
@@ -38,7 +38,7 @@ struct Files {
 }
 
 /// A database that is in the state of one side at a time.
-pub(super) struct Switch {
+pub(in crate::trial) struct Switch {
     target: Target,
     files: Vec<Files>,
     applied: usize,
@@ -48,7 +48,7 @@ pub(super) struct Switch {
     lock: PgConnection,
     application: String,
     /// Tables whose statistics a change of the schema leaves wanting; sampled anew in every state.
-    pub(super) unsampled: Vec<String>,
+    pub(in crate::trial) unsampled: Vec<String>,
 }
 
 impl Switch {
@@ -56,7 +56,7 @@ impl Switch {
     ///
     /// # Errors
     /// When a migration cannot be reverted or may lose rows, another proof is at work there, or an earlier one left something else.
-    pub(super) async fn new(
+    pub(in crate::trial) async fn new(
         place: &InPlace,
         application: &str,
         clock: Clock,
@@ -89,7 +89,7 @@ impl Switch {
     ///
     /// # Errors
     /// When the server refuses; then [`revert`] says what is left.
-    pub(super) async fn to(&mut self, side: Side) -> Result<Vec<Applied>, TrialError> {
+    pub(in crate::trial) async fn to(&mut self, side: Side) -> Result<Vec<Applied>, TrialError> {
         let wanted = if side == Side::After { self.files.len() } else { 0 };
         if self.applied == wanted {
             return Ok(Vec::new());
@@ -115,7 +115,7 @@ impl Switch {
     ///
     /// # Errors
     /// When the server is lost.
-    pub(super) async fn forget(&mut self) -> Result<(), TrialError> {
+    pub(in crate::trial) async fn forget(&mut self) -> Result<(), TrialError> {
         self.applied = 0;
         run(&mut self.lock, &Marker::now(0, &self.application), Marker::WRITING).await?;
         Ok(())
@@ -125,7 +125,7 @@ impl Switch {
     ///
     /// # Errors
     /// When the server refuses.
-    pub(super) async fn end(mut self) -> Result<(), TrialError> {
+    pub(in crate::trial) async fn end(mut self) -> Result<(), TrialError> {
         Marker::remove(&mut self.lock).await?;
         let _ = self.lock.close().await;
         Ok(())

@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use sqlx::Row;
 
-use super::error::TrialError;
 use super::operation::{Asked, document, drawn, fetch, known, returning, run, take, text_of};
 use crate::clock::Clock;
 use crate::evidence::{CountedAction, GenericStep, PlanChoice};
@@ -15,6 +14,7 @@ use crate::expression::Value;
 use crate::postgres::explain::{Executed, Plan};
 use crate::scenario::program::Protocol;
 use crate::scenario::workload::{PlannedAction, PlannedStep};
+use crate::trial::error::TrialError;
 
 /// Sessions that are watched on the way to their choice.
 const SESSIONS: u64 = 5;

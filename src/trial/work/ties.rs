@@ -4,9 +4,9 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::answer::{Rows, sorted_part, with_ties};
-use super::error::TrialError;
 use super::operation::{Asked, PATIENCE, drawn, fetch, run, steps};
 use crate::evidence::CountedAction;
+use crate::trial::error::TrialError;
 
 /// Of each step of an operation, which must only read, whether it says the place of each of its rows.
 pub(super) async fn places(asked: &mut Asked<'_>, action: usize, set: u64) -> Result<Vec<bool>, TrialError> {

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::error::TrialError;
 use super::operation::{Asked, drawn, fetch, perform, run, steps, transaction};
 use crate::evidence::{CountedAction, RoomyCost, RoomyUpdates};
 use crate::postgres::sql_text::{identifier, literal};
+use crate::trial::error::TrialError;
 
 /// Sets of an action whose updates are looked at: what an index forbids it forbids for every parameter.
 const MAX_SETS: usize = 4;

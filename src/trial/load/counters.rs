@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use sqlx::Connection;
 
-use super::error::TrialError;
-use super::prepare::Sitting;
 use crate::drive::Crew;
 use crate::evidence::{IndexUse, Side, SideCounters, TableUse, WorkPerCall};
 use crate::postgres::Target;
 use crate::postgres::observe::{self, Snapshot, StatementCounters};
 use crate::scenario::Workload;
 use crate::scenario::workload::PlannedAction;
+use crate::trial::error::TrialError;
+use crate::trial::prepare::Sitting;
 
 /// Snapshots of all sides, after every worker has made its counters visible.
 pub(super) async fn snapshots(
@@ -50,7 +50,7 @@ pub(super) async fn snapshot(target: &Target) -> Result<Snapshot, TrialError> {
 }
 
 /// The indexes and tables of both schemas where no load is driven: nothing was counted of them.
-pub(super) async fn without_load(sitting: &Sitting) -> Result<BTreeMap<Side, SideCounters>, TrialError> {
+pub(in crate::trial) async fn without_load(sitting: &Sitting) -> Result<BTreeMap<Side, SideCounters>, TrialError> {
     let mut counters = BTreeMap::new();
     for side in [Side::Before, Side::After] {
         let mut connection = sitting.target(side).connect().await?;

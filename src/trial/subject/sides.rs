@@ -6,11 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, Row};
 
-use super::error::TrialError;
-use super::event::Event;
-use super::prepare::refuse_empty_picks;
 use super::sequences::follow_sequences;
-use super::settings::Settings;
 use super::wholes::Wholes;
 use crate::clock::Clock;
 use crate::evidence::{Autovacuum, CloneFacts, LockFacts, MigrationFacts, Side, SkippedObject, StatementFacts};
@@ -19,6 +15,10 @@ use crate::postgres::database::{Admin, Cloned, Token};
 use crate::postgres::observe;
 use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target};
+use crate::trial::error::TrialError;
+use crate::trial::event::Event;
+use crate::trial::prepare::refuse_empty_picks;
+use crate::trial::settings::Settings;
 
 /// Clones the sides from a template; migrations `between` its schema and the one to weigh are applied
 /// once, before the sides are cloned from the result.

@@ -4,13 +4,13 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 
-use super::error::TrialError;
 use super::operation::{drawn, fetch, quiet, run};
 use crate::evidence::{CountedAction, Hypothetical};
 use crate::postgres::Target;
 use crate::postgres::explain::Plan;
 use crate::postgres::sql_text::literal;
 use crate::scenario::Workload;
+use crate::trial::error::TrialError;
 
 /// Sets of parameters an action is planned with.
 const MOST_SETS: usize = 8;
@@ -19,7 +19,7 @@ const MOST_SETS: usize = 8;
 ///
 /// # Errors
 /// When the server is lost.
-pub(super) async fn hypothetical(
+pub(in crate::trial) async fn hypothetical(
     target: &Target,
     workload: &Workload,
     counted: &[CountedAction],

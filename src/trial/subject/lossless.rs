@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::error::TrialError;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::migrate::{Layout, in_transaction};
 use crate::sql::{Command, Name, Object, Script, TableAction};
+use crate::trial::error::TrialError;
 
 /// Something that holds rows or values, or an index.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::error::TrialError;
-use super::event::{Event, Listener};
 use super::operation::{drawn, fetch, quiet, run, steps};
 use crate::evidence::{Ablated, CountedAction};
 use crate::postgres::sql_text::{identifier, query};
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;
+use crate::trial::error::TrialError;
+use crate::trial::event::{Event, Listener};
 
 /// Sets of parameters an action is asked with for each index: enough to see what it costs to do without.
 const MOST_SETS: usize = 8;

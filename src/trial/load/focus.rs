@@ -51,7 +51,7 @@ fn operations_per_chunk(evidence: &Evidence) -> Option<f64> {
 
 /// Chunks until sampling alone decides each action's p95, by the share of the operations it gets.
 #[must_use]
-pub(super) fn chunks_needed(evidence: &Evidence) -> Option<Vec<f64>> {
+pub(in crate::trial) fn chunks_needed(evidence: &Evidence) -> Option<Vec<f64>> {
     chunks_with(evidence, |_| ERROR)
 }
 
@@ -75,7 +75,7 @@ fn chunks_with(evidence: &Evidence, error: impl Fn(usize) -> f64) -> Option<Vec<
 
 /// Gives actions that changed more of the operations, where the mix gives them too few for their margins: up to half of all
 /// together. The others' shares shrink alike.
-pub(super) fn focus(evidence: &mut Evidence, workloads: [&mut Workload; 2]) {
+pub(in crate::trial) fn focus(evidence: &mut Evidence, workloads: [&mut Workload; 2]) {
     let Some(all) = operations_per_chunk(evidence).map(|ops| ops * f64::from(evidence.design.chunks_planned)) else {
         return;
     };

@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use sqlx::Connection;
 
-use super::error::TrialError;
-use super::event::Event;
-use super::settings::{Dataset, Settings};
 use crate::clock::Clock;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::postgres::database::{Admin, Token, template_name};
@@ -16,6 +13,9 @@ use crate::seed;
 use crate::seed::load::Order;
 use crate::seed::load::append::Triggers;
 use crate::seed::load::session::{Guard, session};
+use crate::trial::error::TrialError;
+use crate::trial::event::Event;
+use crate::trial::settings::{Dataset, Settings};
 
 /// A template that is there.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub async fn obtain(
     let files = base.iter().map(|m| SourceFile::read(&m.up)).collect::<Result<Vec<_>, _>>()?;
     let digest = digest(settings, dataset, &file.text, &files, admin.server_version());
     // Whoever migrates a table owns it, so that a role has templates of its own. Those of versions that marked none have other names.
-    let name = template_name(&super::digest::digest([digest.as_str(), admin.target().user(), "marked"]));
+    let name = template_name(&crate::trial::digest::digest([digest.as_str(), admin.target().user(), "marked"]));
     let spec = seed::spec::parse_spec(&file.text).map_err(|problems| in_spec(file, problems))?;
     if admin.has_template(&name).await? {
         (settings.listener)(Event::TemplateReused);
@@ -162,5 +162,5 @@ fn digest(settings: &Settings, dataset: &Dataset, spec: &str, files: &[SourceFil
     let directory = &dataset.directory;
     let books = if directory.names_books { directory.layout.name() } else { "" };
     let texts = [seed::GENERATOR.as_bytes(), spec.as_bytes(), books.as_bytes(), constants.as_bytes()];
-    super::digest::digest(texts.into_iter().chain(numbers.iter().map(Vec::as_slice)).chain(named))
+    crate::trial::digest::digest(texts.into_iter().chain(numbers.iter().map(Vec::as_slice)).chain(named))
 }

@@ -7,14 +7,7 @@ use std::time::Duration;
 
 use sqlx::Connection;
 
-use super::conduct::{advice_of, begin, check_connections, look_ahead, server_facts, take_counts};
-use super::error::TrialError;
-use super::event::Event;
-use super::measure::Course;
-use super::prepare::{Described, Sitting, load};
 use super::role;
-use super::sequential::SequentialCounter;
-use super::settings::{InPlace, Settings};
 use super::sides::{analyze_tables, label, migration_facts, sampling, size, touched_tables};
 use super::switch::Switch;
 pub use super::switch::{left, revert};
@@ -23,6 +16,13 @@ use crate::clock::{self, Clock};
 use crate::evidence::{Evidence, Side};
 use crate::postgres::database::Token;
 use crate::postgres::definitions::definitions;
+use crate::trial::conduct::{advice_of, begin, check_connections, look_ahead, server_facts, take_counts};
+use crate::trial::error::TrialError;
+use crate::trial::event::Event;
+use crate::trial::load::measure::Course;
+use crate::trial::prepare::{Described, Sitting, load};
+use crate::trial::settings::{InPlace, Settings};
+use crate::trial::work::sequential::SequentialCounter;
 
 /// Fewest cycles of migrating and reverting that say something; a verdict takes eight.
 pub const FEWEST_CYCLES: u32 = 6;
@@ -32,7 +32,11 @@ pub const FEWEST_CYCLES: u32 = 6;
 /// # Errors
 /// When a migration would lose rows, reverting does not bring the schema back, or the server refuses. The schema is then as it was
 /// found, or the error says what is left.
-pub(super) async fn prove(settings: &Settings, place: &InPlace, token: &Token) -> Result<Evidence, TrialError> {
+pub(in crate::trial) async fn prove(
+    settings: &Settings,
+    place: &InPlace,
+    token: &Token,
+) -> Result<Evidence, TrialError> {
     let application = token.application();
     let clock = Clock::start();
     let mut switch = Switch::new(place, &application, clock, settings.listener.clone()).await?;

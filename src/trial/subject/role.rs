@@ -6,11 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
 
-use super::error::TrialError;
-use super::event::Event;
-use super::operation::{drawn, take, text_of};
-use super::prepare::Sitting;
-use super::settings::{Dataset, Settings};
 use crate::diagnostic::SourceFile;
 use crate::evidence::row_security::{Denied, Exemption, RowSecurity, SecuredTable};
 use crate::evidence::{CountedAction, Evidence, Side};
@@ -22,6 +17,11 @@ use crate::postgres::sql_text::trusted;
 use crate::postgres::{Error, Target, grants};
 use crate::scenario::Workload;
 use crate::sql;
+use crate::trial::error::TrialError;
+use crate::trial::event::Event;
+use crate::trial::prepare::Sitting;
+use crate::trial::settings::{Dataset, Settings};
+use crate::trial::work::operation::{drawn, take, text_of};
 
 /// Makes sure that the role is there before a dataset is made, unless its migrations make it; on the embedded server it is made.
 ///
@@ -68,7 +68,7 @@ fn creates(text: &str, role: &str) -> bool {
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub(super) async fn row_security(target: &Target) -> Result<RowSecurity, TrialError> {
+pub(in crate::trial) async fn row_security(target: &Target) -> Result<RowSecurity, TrialError> {
     let mut connection = target.connect().await?;
     let (role, found) = policies(&mut connection).await?;
     let _ = connection.close().await;
@@ -85,7 +85,7 @@ pub(super) async fn row_security(target: &Target) -> Result<RowSecurity, TrialEr
 }
 
 /// Keeps of the relations that stand for a table those that plans name: a table may have thousands of partitions.
-pub(super) fn keep_touched(evidence: &mut Evidence) {
+pub(in crate::trial) fn keep_touched(evidence: &mut Evidence) {
     let plans = evidence.counts.values().flatten().flat_map(|action| &action.plans);
     let touched: BTreeSet<String> = plans.flat_map(|plan| plan.relations.clone()).collect();
     for table in evidence.row_security.values_mut().flat_map(|side| side.tables.values_mut()) {
@@ -98,7 +98,7 @@ pub(super) fn keep_touched(evidence: &mut Evidence) {
 ///
 /// # Errors
 /// When a server is lost.
-pub(super) async fn denied(
+pub(in crate::trial) async fn denied(
     sitting: &Sitting,
     counts: &BTreeMap<Side, Vec<CountedAction>>,
 ) -> Result<Vec<Denied>, TrialError> {

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 use sqlx::Row;
 
-use super::error::TrialError;
 use super::operation::{Asked, document, drawn, fetch, run, take, text_of};
 use crate::evidence::{CountedAction, FunctionPlace, FunctionUse};
 use crate::postgres::Target;
 use crate::postgres::functions::{Routines, routines};
+use crate::trial::error::TrialError;
 
 /// What a side's catalog says of functions.
 ///

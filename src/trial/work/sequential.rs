@@ -8,8 +8,6 @@ use sqlx::Connection;
 
 use super::answer::{Comparable, Rows, Tables, Unsteady, add_answers, comparable};
 use super::count::{order, warm_up};
-use super::error::TrialError;
-use super::event::{Event, Listener};
 use super::functions;
 use super::generic::generic;
 use super::operation::{Asked, operation};
@@ -17,10 +15,12 @@ use super::survey::{Planned, Survey, planned};
 use crate::evidence::{CountedAction, Side};
 use crate::postgres::Target;
 use crate::scenario::Workload;
+use crate::trial::error::TrialError;
+use crate::trial::event::{Event, Listener};
 
 /// Counts of sides that are not there at the same time, with their answers until all of them are known.
 #[derive(Default)]
-pub(super) struct SequentialCounter {
+pub(in crate::trial) struct SequentialCounter {
     sides: Vec<(Side, Vec<CountedAction>)>,
     /// By side, action and set.
     answers: Vec<Vec<Vec<Vec<Rows>>>>,
@@ -36,7 +36,12 @@ impl SequentialCounter {
     ///
     /// # Errors
     /// When the server is lost.
-    pub(super) async fn foresee(&mut self, target: &Target, workload: &Workload, sets: u32) -> Result<(), TrialError> {
+    pub(in crate::trial) async fn foresee(
+        &mut self,
+        target: &Target,
+        workload: &Workload,
+        sets: u32,
+    ) -> Result<(), TrialError> {
         let mut asked = Asked::new(target, workload, false).await?;
         for action in 0..workload.actions.len() {
             self.foreseen.push(planned(&mut asked, action, sets).await?);
@@ -49,7 +54,7 @@ impl SequentialCounter {
     ///
     /// # Errors
     /// When the server is lost. What it refuses is part of the evidence.
-    pub(super) async fn add(
+    pub(in crate::trial) async fn add(
         &mut self,
         (side, target): (Side, &Target),
         workload: &Workload,
@@ -90,7 +95,7 @@ impl SequentialCounter {
     }
 
     /// What was counted, answers compared.
-    pub(super) fn finish(self) -> BTreeMap<Side, Vec<CountedAction>> {
+    pub(in crate::trial) fn finish(self) -> BTreeMap<Side, Vec<CountedAction>> {
         let (sides, mut counted): (Vec<Side>, Vec<Vec<CountedAction>>) = self.sides.into_iter().unzip();
         let control = sides.iter().position(|side| *side == Side::Control).unwrap_or_default();
         let actions = counted.first().map_or(0, Vec::len);

@@ -1,27 +1,31 @@
 //! A trial on clones of a dataset that is made: the strongest, for nothing differs but the migration. Must leave no database behind but
 //! templates.
 
-use super::ablate::ablate;
-use super::conduct::{begin, check_connections, look_ahead, look_at_operations};
-use super::counters::without_load;
-use super::error::TrialError;
-use super::event::Event;
 use super::images;
-use super::measure::Course;
-use super::prepare::{Sitting, load};
 use super::role;
-use super::settings::{Dataset, Settings};
 use super::sides::{analyze, clone_sides, migrate_after, prewarm, quiet_autovacuum};
 use super::template::{Template, obtain};
 use crate::clock::{self, Clock};
 use crate::evidence::{DatasetFacts, Evidence, Side};
 use crate::postgres::database::{Admin, Token};
+use crate::trial::conduct::{begin, check_connections, look_ahead, look_at_operations};
+use crate::trial::error::TrialError;
+use crate::trial::event::Event;
+use crate::trial::load::counters::without_load;
+use crate::trial::load::measure::Course;
+use crate::trial::prepare::{Sitting, load};
+use crate::trial::settings::{Dataset, Settings};
+use crate::trial::work::ablate::ablate;
 
 /// Holds a trial on clones. The databases it makes carry `token`; the caller drops them if this future is dropped.
 ///
 /// # Errors
 /// When files are wrong or the server fails; chunks measured by then were handed to the listener.
-pub(super) async fn prove(settings: &Settings, dataset: &Dataset, token: &Token) -> Result<Evidence, TrialError> {
+pub(in crate::trial) async fn prove(
+    settings: &Settings,
+    dataset: &Dataset,
+    token: &Token,
+) -> Result<Evidence, TrialError> {
     let clock = Clock::start();
     let started_at = clock::wall().to_string();
     let target = dataset.target.named(&token.application());

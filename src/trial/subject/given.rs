@@ -6,24 +6,24 @@ use std::collections::BTreeMap;
 
 use sqlx::Connection;
 
-use super::conduct::{begin, check_connections, look_ahead, look_at_operations};
-use super::counters::without_load;
-use super::error::TrialError;
-use super::measure::Course;
-use super::prepare::{Sitting, load};
-use super::settings::{Given, Settings};
 use super::sides::size;
 use crate::clock::{self, Clock};
 use crate::evidence::{Evidence, MigrationFacts, Side, TableFacts};
 use crate::postgres::database::Token;
 use crate::postgres::tables::{self, TableState};
 use crate::postgres::{Error, Target};
+use crate::trial::conduct::{begin, check_connections, look_ahead, look_at_operations};
+use crate::trial::error::TrialError;
+use crate::trial::load::counters::without_load;
+use crate::trial::load::measure::Course;
+use crate::trial::prepare::{Sitting, load};
+use crate::trial::settings::{Given, Settings};
 
 /// Holds a trial on given databases.
 ///
 /// # Errors
 /// When a server refuses or is lost; chunks measured by then were handed to the listener.
-pub(super) async fn prove(settings: &Settings, given: &Given, token: &Token) -> Result<Evidence, TrialError> {
+pub(in crate::trial) async fn prove(settings: &Settings, given: &Given, token: &Token) -> Result<Evidence, TrialError> {
     let clock = Clock::start();
     let started_at = clock::wall().to_string();
     let named = |target: &Target| target.named(&token.application());

@@ -1,0 +1,6 @@
+//! Load on the sides, slice by slice: turns, chunks, snapshots of counters. Must treat the sides alike.
+
+pub(super) mod counters;
+pub(super) mod focus;
+pub(super) mod measure;
+pub mod order;
