@@ -9,7 +9,7 @@ use super::report::say;
 use super::server::{on_server, while_alive};
 use super::{Embedded, Format, project};
 use crate::doctor::{Finding, Grade, Patient, examine};
-use crate::report::terminal::table;
+use crate::report::detail::table;
 
 /// What `doctor` can be told.
 #[derive(Debug, clap::Args)]

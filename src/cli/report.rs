@@ -1,7 +1,7 @@
 //! `weighbridge report`: a saved result, compared again and printed. Must need no server.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
@@ -9,12 +9,14 @@ use super::Format;
 use super::exit::{ExitStatus, Failure};
 use crate::compare::{Comparison, compare};
 use crate::evidence::{Evidence, store};
-use crate::report::{Trial, json, markdown, terminal};
+use crate::report::page::{Page, WIDTH};
+use crate::report::{Trial, detail, full, json, markdown, terminal};
 use crate::units::printable_lines;
 
 /// What `report` can be told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  weighbridge report results/2026-11-23T09-15-04Z-0002_payment_history\n  \
+                        weighbridge report results/… --detail\n  \
                         weighbridge report results/… --format markdown > comment.md")]
 pub(super) struct Arguments {
     /// A result's folder, or the trial.json or run.json in it
@@ -22,6 +24,9 @@ pub(super) struct Arguments {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Prints every number instead of the summary
+    #[arg(long)]
+    detail: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
@@ -32,14 +37,36 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         return Ok(ExitStatus::Ok);
     }
     let evidence = store::read(path).map_err(Failure::usage)?;
-    print(&evidence, arguments.format)?;
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    print(&evidence, arguments.format, arguments.detail, folder)?;
     Ok(ExitStatus::Ok)
 }
 
-/// Prints a trial on stdout.
-pub(super) fn print(evidence: &Evidence, format: Format) -> Result<(), Failure> {
-    let text = render(evidence, &compare(evidence), format);
-    say(&String::from_utf8_lossy(&text))
+/// Prints a trial on stdout; `folder` is where its result stands.
+pub(super) fn print(evidence: &Evidence, format: Format, is_detailed: bool, folder: &Path) -> Result<(), Failure> {
+    let comparison = compare(evidence);
+    let trial = Trial { evidence, comparison: &comparison };
+    let mut text = Vec::new();
+    match (format, is_detailed) {
+        (Format::Text, false) => terminal::write(trial, &page(), Some(&folder.display().to_string()), &mut text),
+        (Format::Text, true) => detail::write(trial, &mut text),
+        (Format::Markdown, false) => markdown::write(trial, &mut text),
+        (Format::Markdown, true) => full::write(trial, &mut text),
+        (Format::Json, _) => json::write(trial, &mut text),
+    }
+    .expect("memory does not refuse a write");
+    write(&String::from_utf8_lossy(&text))
+}
+
+/// The page that stdout is.
+fn page() -> Page {
+    let is_terminal = std::io::stdout().is_terminal();
+    let width = terminal_size::terminal_size_of(std::io::stdout()).map_or(WIDTH, |(width, _)| usize::from(width.0));
+    let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = of("LC_ALL").or_else(|| of("LC_CTYPE")).or_else(|| of("LANG")).map(|locale| locale.to_lowercase());
+    let is_ascii = locale.is_some_and(|locale| !locale.contains("utf-8") && !locale.contains("utf8"));
+    let may_colour = of("NO_COLOR").is_none() && of("TERM").is_none_or(|terminal| terminal != "dumb");
+    Page { width, is_coloured: is_terminal && may_colour, is_ascii }
 }
 
 /// Writes text to stdout. A reader that has left (`| head`) is no failure: the exit code still comes from the verdict.
@@ -47,8 +74,13 @@ pub(super) fn print(evidence: &Evidence, format: Format) -> Result<(), Failure> 
 /// # Errors
 /// When stdout cannot be written for another reason, such as a full disk.
 pub(super) fn say(text: &str) -> Result<(), Failure> {
+    write(&printable_lines(text))
+}
+
+/// The same of a text whose names are printable already.
+fn write(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(printable_lines(text).as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::environment(anyhow!("cannot write to stdout: {error}")))
         }
@@ -56,15 +88,16 @@ pub(super) fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// A trial as bytes of a format.
-pub(super) fn render(evidence: &Evidence, comparison: &Comparison, format: Format) -> Vec<u8> {
-    let trial = Trial { evidence, comparison };
+/// `report.md`: every number of a trial.
+pub(super) fn full_markdown(evidence: &Evidence, comparison: &Comparison) -> Vec<u8> {
     let mut bytes = Vec::new();
-    match format {
-        Format::Text => terminal::write(trial, &mut bytes),
-        Format::Markdown => markdown::write(trial, &mut bytes),
-        Format::Json => json::write(trial, &mut bytes),
-    }
-    .expect("memory does not refuse a write");
+    full::write(Trial { evidence, comparison }, &mut bytes).expect("memory does not refuse a write");
+    bytes
+}
+
+/// `trial.json`.
+pub(super) fn document(evidence: &Evidence, comparison: &Comparison) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    json::write(Trial { evidence, comparison }, &mut bytes).expect("memory does not refuse a write");
     bytes
 }

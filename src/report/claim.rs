@@ -4,7 +4,7 @@ use super::{finding, words};
 use crate::compare::claim::{ClaimKind, ClaimedAction, Reason};
 use crate::compare::finding::{AnswerDifference, Refusals};
 use crate::compare::functions::FunctionChange;
-use crate::compare::{Claim, Comparison};
+use crate::compare::{Claim, Comparison, Finding};
 use crate::evidence::row_security::Exemption;
 use crate::units::{change_text, duration_text, list_text, percent_text, seconds};
 
@@ -13,6 +13,17 @@ use crate::units::{change_text, duration_text, list_text, percent_text, seconds}
 pub fn headline(comparison: &Comparison) -> String {
     let parts: Vec<String> = comparison.claims.iter().map(|claim| text(comparison, claim)).collect();
     parts.join("; ")
+}
+
+/// A claim in one line: a finding that stops everything in its short form.
+pub(super) fn short(comparison: &Comparison, claim: &Claim) -> String {
+    match &claim.kind {
+        ClaimKind::StoppedBy { finding } => {
+            let action = claim.actions.first();
+            the_finding(comparison, finding, action).map_or_else(|| finding.clone(), finding::short)
+        }
+        _ => text(comparison, claim),
+    }
 }
 
 fn text(comparison: &Comparison, claim: &Claim) -> String {
@@ -87,12 +98,14 @@ fn action(of: &ClaimedAction) -> String {
     }
 }
 
-/// The finding of an id that is about an action, or about all.
 fn by_finding(comparison: &Comparison, id: &str, action: Option<&ClaimedAction>) -> String {
-    let is_it = |found: &&crate::compare::Finding| {
-        found.id() == id && action.is_none_or(|action| found.is_about(&action.action))
-    };
-    comparison.findings.iter().find(is_it).map_or_else(|| id.to_owned(), finding::long)
+    the_finding(comparison, id, action).map_or_else(|| id.to_owned(), finding::long)
+}
+
+/// The finding of an id that is about an action, or about all.
+fn the_finding<'c>(comparison: &'c Comparison, id: &str, action: Option<&ClaimedAction>) -> Option<&'c Finding> {
+    let is_it = |found: &&Finding| found.id() == id && action.is_none_or(|action| found.is_about(&action.action));
+    comparison.findings.iter().find(is_it)
 }
 
 /// Why an action has no verdict.

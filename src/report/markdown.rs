@@ -1,10 +1,14 @@
-//! The report as Markdown, for a pull request. Must stay readable as plain text.
+//! The report for a pull request: what changed open, what did not folded. Must stay readable as plain text, and render alike on GitHub and
+//! GitLab.
 
 use std::io::{self, Write};
 
 use super::printable::PrintableTrial;
-use super::{Trial, claim, counted, dropped_text, finding, words};
-use crate::compare::finding::Severity;
+use super::summary::{self, Summary};
+use super::{Trial, dropped_text, full, words};
+
+/// The mark by which a comment is found again and updated in place.
+pub const MARKER: &str = "<!-- weighbridge -->";
 
 /// Writes the report.
 ///
@@ -13,121 +17,48 @@ use crate::compare::finding::Severity;
 pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     let printable = PrintableTrial::of(trial);
     let trial = printable.trial();
-    let Trial { evidence, comparison } = trial;
-    writeln!(out, "## `{}`: {}\n", evidence.migration.label, comparison.verdict.word())?;
-    writeln!(out, "{}\n", claim::headline(comparison))?;
-    writeln!(out, "```sql")?;
-    for statement in words::statements(evidence) {
-        writeln!(out, "{statement};")?;
-    }
-    writeln!(out, "```\n{}\n", words::migration(evidence))?;
-    writeln!(out, "{}\n", words::setting(evidence, comparison))?;
+    let summary = Summary::of(trial, None);
+    let evidence = trial.evidence;
+    writeln!(out, "{MARKER}\n## `{}`: {}\n", summary.label, summary.verdict.word())?;
+    writeln!(out, "{}\n", summary.claims.join("; "))?;
     if !evidence.complete {
         let planned = evidence.design.chunks_planned;
         writeln!(out, "**Interrupted**: {} of {planned} chunks were measured.\n", evidence.chunks.len())?;
     }
-    if let Some(dropped) = &comparison.dropped {
+    if let Some(dropped) = &trial.comparison.dropped {
         writeln!(out, "**Warning**: {}.\n", dropped_text(dropped))?;
     }
-    if evidence.design.chunks_planned != 0 {
-        measured(trial, out)?;
-    }
-    indexes(trial, out)?;
-    counts(trial, out)?;
-    let findings = comparison.findings.iter().map(|found| {
-        let kind = if found.severity == Severity::Warning { "Warning" } else { "Limit" };
-        format!("{kind}: {} (`{}`)", finding::long(found), found.id())
-    });
-    let lines: Vec<String> = words::notes(evidence, comparison).into_iter().chain(findings).collect();
-    if !lines.is_empty() {
-        writeln!(out)?;
-        for line in lines {
-            writeln!(out, "- {line}")?;
-        }
-    }
-    Ok(())
-}
-
-/// What single operations cost, beside the latencies or alone.
-fn counts(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
-    let rows = counted::rows(trial.comparison);
-    if rows.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n{}\n", words::counted(trial.evidence))?;
-    writeln!(out, "| {} |", counted::HEADER.join(" | "))?;
-    writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |")?;
-    for row in rows {
-        let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
-        writeln!(out, "| {} |", cells.join(" | "))?;
-    }
-    Ok(())
-}
-
-/// Latencies.
-fn measured(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
-    let Trial { comparison, .. } = trial;
-    writeln!(out, "| action | weight | p50 ms | p95 ms | p99 ms | change of p95 | A/A | work per call | verdict |")?;
-    writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |")?;
-    for action in &comparison.actions {
-        writeln!(
-            out,
-            "| {} | {:.0} % | {} | {} | {} | {} | {} | {} | **{}** |",
-            cell(&action.name),
-            action.share * 100.0,
-            words::both_ms(action.p50.as_ref()),
-            words::both_ms(action.p95.as_ref()),
-            words::both_ms(action.p99.as_ref()),
-            words::change(action.p95.as_ref().and_then(|p95| p95.change)),
-            words::change(action.p95.as_ref().and_then(|p95| p95.control)),
-            words::work(action),
-            action.verdict.word(),
-        )?;
-    }
-    writeln!(out, "\n| action | change of p50 | A/A | change of p99, which decides nothing | A/A |")?;
-    writeln!(out, "| --- | ---: | ---: | ---: | ---: |")?;
-    for action in &comparison.actions {
-        let cells = [&action.p50, &action.p99].into_iter().flat_map(|metric| {
-            let metric = metric.as_ref();
-            [words::change(metric.and_then(|m| m.change)), words::change(metric.and_then(|m| m.control))]
-        });
-        writeln!(out, "| {} | {} |", cell(&action.name), cells.collect::<Vec<_>>().join(" | "))?;
-    }
-    if let Some(workload) = words::workload(comparison) {
-        writeln!(out, "\nWorkload: {workload}.")?;
-    }
-    if let Some(impact) = words::impact(comparison) {
-        writeln!(out, "\nThe {impact}.")?;
-    }
-    if let Some(proven) = words::not_slower(comparison) {
-        writeln!(out, "\nActions {proven}.")?;
-    }
-    Ok(())
-}
-
-/// The use of indexes.
-fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
-    let Trial { comparison, .. } = trial;
-    if !comparison.indexes.is_empty() {
-        writeln!(out, "\n| | index | actions that use it | scans/op | entries/op | blocks/op | size |")?;
-        writeln!(out, "| --- | --- | --- | ---: | ---: | ---: | ---: |")?;
-        for index in &comparison.indexes {
+    if !summary.changed.is_empty() {
+        writeln!(out, "| action | p95 before → after | change (95 % CI) | work/op | verdict |")?;
+        writeln!(out, "| --- | ---: | ---: | ---: | --- |")?;
+        for action in &summary.changed {
             writeln!(
                 out,
-                "| {} | {} | {} | {} | {} | {} | {} |",
-                words::mark(index).trim(),
-                cell(&words::index_name(index)),
-                words::users(index),
-                words::scans(index),
-                words::index_tuples(index),
-                words::index_blocks(index),
-                words::size(index),
+                "| {} | {} | {} | {} | **{}** |",
+                full::cell(&action.name),
+                summary::latency(action),
+                summary::change(action),
+                summary::work(action),
+                action.verdict.word()
             )?;
         }
+        writeln!(out)?;
     }
-    Ok(())
+    for (label, items) in &summary.lines {
+        writeln!(out, "- **{label}**: {}", items.join(" · "))?;
+    }
+    if let Some(text) = summary::unchanged_text(&summary) {
+        fold(out, &text, &summary::names(&summary.unchanged))?;
+    }
+    let statements: Vec<String> = words::statements(evidence).iter().map(|sql| format!("{sql};")).collect();
+    fold(out, &summary.applied.join(" · "), &format!("```sql\n{}\n```", statements.join("\n")))?;
+    let mut detail = Vec::new();
+    full::body(trial, &mut detail)?;
+    fold(out, "every number", &String::from_utf8_lossy(&detail))
 }
 
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
+/// A part that is closed until a reader opens it.
+fn fold(out: &mut impl Write, title: &str, body: &str) -> io::Result<()> {
+    let title = title.replace('&', "&amp;").replace('<', "&lt;");
+    writeln!(out, "\n<details><summary>{title}</summary>\n\n{}\n\n</details>", body.trim())
 }

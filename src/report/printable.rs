@@ -112,7 +112,7 @@ mod tests {
             write(&mut bytes);
             String::from_utf8(bytes).unwrap()
         };
-        let terminal = text(&|out| terminal::write(trial, out).unwrap());
+        let terminal = text(&|out| terminal::write(trial, &super::super::page::Page::default(), None, out).unwrap());
         assert!(terminal.contains(r"pay\u{1b}[2J\u{a}verified · improved"), "{terminal}");
         assert!(terminal.contains(r"\u{202e}0002") && terminal.contains(r"CREATE INDEX \u{9b}31m"), "{terminal}");
         let markdown = text(&|out| markdown::write(trial, out).unwrap());

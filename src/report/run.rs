@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::detail::table;
 use super::printable::{printable_json, with_printable_names};
-use super::terminal::table;
 use crate::compare::run::{Reason, RunConclusion, RunVerdict, conclude, is_unevaluated, never_answered, own_gates};
 use crate::evidence::LoadFacts;
 use crate::evidence::run::{

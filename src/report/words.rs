@@ -324,7 +324,7 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
 }
 
 /// Whether an experiment may have so many chunks: the looks it has had are paid for, and those on the way there.
-fn may_go_on(evidence: &Evidence, chunks: u32) -> bool {
+pub(super) fn may_go_on(evidence: &Evidence, chunks: u32) -> bool {
     let done = evidence.chunks.len() as u32;
     let had = evidence.design.looks.iter().filter(|look| **look <= done).count();
     had + looks(chunks).into_iter().filter(|look| done < *look).count() <= LOOKS.len()

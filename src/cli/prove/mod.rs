@@ -160,6 +160,9 @@ pub(super) struct Arguments {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
     format: Format,
+    /// Prints every number instead of the summary
+    #[arg(long, help_heading = "Output")]
+    detail: bool,
 }
 
 /// How the sides take turns, as a flag.
@@ -244,7 +247,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         None => failure,
     })?;
     let (Some(evidence), false) = (evidence, interrupted) else { return Ok(ExitStatus::Interrupted) };
-    report::print(&evidence, arguments.format)?;
+    report::print(&evidence, arguments.format, arguments.detail, &saver.folder.path)?;
     if arguments.format == Format::Text {
         let files = "report.md · trial.json · chunks.hlog · inputs/";
         report::say(&format!("  evidence  {}/   {files}\n", saver.folder.path.display()))?;

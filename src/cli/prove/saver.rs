@@ -8,7 +8,7 @@ use super::repeat::SCRIPT;
 use crate::cli::exit::Failure;
 use crate::cli::experiment::can_go_on;
 use crate::cli::progress::Progress;
-use crate::cli::{Format, report};
+use crate::cli::report;
 use crate::compare::compare;
 use crate::evidence::Evidence;
 use crate::evidence::store::{ResultFolder, StoreError};
@@ -64,8 +64,8 @@ impl Saver {
     fn save(&self, evidence: &Evidence) -> Result<(), StoreError> {
         let comparison = compare(evidence);
         self.folder.write_histograms(evidence)?;
-        self.folder.write("trial.json", &report::render(evidence, &comparison, Format::Json))?;
-        self.folder.write("report.md", &report::render(evidence, &comparison, Format::Markdown))?;
+        self.folder.write("trial.json", &report::document(evidence, &comparison))?;
+        self.folder.write("report.md", &report::full_markdown(evidence, &comparison))?;
         // After what was measured; where it fails it is tried again with the next chunk.
         let mut inputs = self.inputs.lock().expect("no holder panics");
         self.folder.keep_inputs(&inputs)?;

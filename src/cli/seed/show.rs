@@ -10,7 +10,7 @@ use super::notes::Moment;
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::report::say;
 use crate::postgres::{Target, catalog};
-use crate::report::terminal::table;
+use crate::report::detail::table;
 use crate::seed::generate::Cell;
 use crate::seed::load::{check, tried};
 use crate::seed::{Plan, Spec, encode, guesses, notes};

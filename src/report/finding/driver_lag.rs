@@ -10,7 +10,7 @@ pub(super) fn words(late_us_p99: &Sides<f64>, is_uneven: bool) -> Words {
         ": smaller changes than that are not called"
     };
     Words {
-        short: format!("the load driver woke up late (p99 {:.1} ms on before){so}", late_us_p99.before / 1e3),
+        short: format!("load driver late by {:.1} ms (p99)", late_us_p99.before / 1e3),
         long: format!(
             "the load driver woke up late: p99 {:.1} ms on before, {:.1} ms on control, {:.1} ms on after{so}",
             late_us_p99.before / 1e3,
