@@ -66,7 +66,7 @@ pub struct ActionComparison {
     /// What single operations cost; absent where none was counted.
     pub counts: Option<CountComparison>,
     /// Policies of tables it touches that do not apply to the role that asked.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unexercised: Vec<Unexercised>,
 }
 

@@ -61,7 +61,7 @@ pub struct InvalidIndex {
     /// Of the index of a table in partitions: it has no build of its own, its parts have.
     pub partitioned: bool,
     /// The partitions that it lacks a valid part for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingPart>,
 }
 

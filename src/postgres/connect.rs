@@ -163,36 +163,48 @@ impl Target {
     /// # Errors
     /// When the server cannot be reached, refuses the user, is too old, or does not answer as a server does.
     pub async fn connect(&self) -> Result<PgConnection, Error> {
-        if !self.is_known.load(Ordering::Relaxed) {
-            self.greet().await?;
-            self.is_known.store(true, Ordering::Relaxed);
-        }
         let mut starting = None;
         let attempt = tokio::time::timeout(PATIENCE, async {
             loop {
-                match self.session().connect().await {
-                    Err(error) if is_starting(&error) => starting = Some(error),
-                    result => return result,
+                match self.attempt().await {
+                    Err(Refusal { error, for_now: true }) => starting = Some(error),
+                    Err(Refusal { error, .. }) => return Err(error),
+                    Ok(connection) => return Ok(connection),
                 }
                 tokio::time::sleep(STARTING_LOOK).await;
             }
         });
         let connection = match (attempt.await, starting) {
-            (Ok(result), _) => result.map_err(|error| self.refused(&error))?,
-            (Err(_), Some(error)) => return Err(self.refused(&error)),
+            (Ok(result), _) => result?,
+            (Err(_), Some(error)) => return Err(error),
             (Err(_), None) => return Err(self.no_answer()),
         };
-        match connection.server_version_num() {
-            Some(version) if version < OLDEST => {
-                Err(Error::TooOld { target: self.describe(), found: version_text(version) })
-            }
-            _ => Ok(connection),
+        if let Some(version) = connection.server_version_num().filter(|version| *version < OLDEST) {
+            return Err(Error::TooOld { target: self.describe(), found: version_text(version) });
         }
+        self.is_known.store(true, Ordering::Relaxed);
+        Ok(connection)
     }
 
-    /// Sees that the server answers, and with messages of a sane size, before the driver is given to it, which looks at neither.
-    async fn greet(&self) -> Result<(), Error> {
-        Wire::greet(&self.options).await.map_err(|error| self.refused_by_wire(&error))
+    /// One attempt. Sees first that a server that is not known answers, and with messages of a sane size, before the driver is given to it,
+    /// which looks at neither.
+    async fn attempt(&self) -> Result<PgConnection, Refusal> {
+        if !self.is_known() {
+            Wire::greet(&self.options).await.map_err(|error| Refusal {
+                for_now: matches!(&error, WireError::Server { code, .. } if code == STARTING),
+                error: self.refused_by_wire(&error),
+            })?;
+        }
+        self.session().connect().await.map_err(|error| {
+            let for_now = super::error::database_error(&error).is_some_and(|error| error.code() == STARTING);
+            Refusal { for_now, error: self.refused(&error) }
+        })
+    }
+
+    /// Whether this program ever had a session there, or made the server itself: if not, nothing of ours can be there.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
     }
 
     /// A connection that speaks the protocol itself.
@@ -245,7 +257,7 @@ impl Target {
                 "sslrootcert must name the authority that signed the server's certificate, which may not be that certificate itself, \
                  and verify-full its host; sslmode=require encrypts without looking at it"
             }
-            Some("57P03") => "the server is starting or stopping: try again in a moment",
+            Some(STARTING) => "the server is starting or stopping: try again in a moment",
             _ => "check that the server runs and accepts connections there; leave the URL out to use the embedded one",
         };
         self.failed(reason, help)
@@ -260,9 +272,14 @@ impl Target {
     }
 }
 
-/// Whether a server refuses connections only for now: it starts, recovers from a crash, or stops.
-fn is_starting(error: &sqlx::Error) -> bool {
-    super::error::database_error(error).is_some_and(|error| error.code() == "57P03")
+/// The code of a server that starts, recovers from a crash, or stops.
+const STARTING: &str = "57P03";
+
+/// Why an attempt made no connection.
+struct Refusal {
+    error: Error,
+    /// Whether the next attempt may.
+    for_now: bool,
 }
 
 /// The server's `max_connections`.

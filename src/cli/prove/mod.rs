@@ -361,7 +361,8 @@ async fn hold(
         }
         Some(Err(error)) => {
             // In place it has been reverted, or the error says what is left.
-            if !matches!(settings.subject, Subject::InPlace(_)) {
+            let in_place = matches!(settings.subject, Subject::InPlace(_));
+            if !in_place && servers.iter().any(Target::is_known) {
                 clean_up_unless_asked(settings, &token, progress).await;
             }
             Err(classify(error))

@@ -3,7 +3,7 @@
 
 use super::bounds::{joined, plain};
 use super::hints::is_possible;
-use super::keys::names;
+use super::keys::{grouped, names};
 use super::{Draft, bounds, renamed};
 use crate::postgres::catalog::{Table, Unique};
 use crate::seed::condition::{Case, Domain, Tree, both, cases, parse};
@@ -190,7 +190,8 @@ impl Draft<'_> {
         let total: f64 = (0..shares.len()).filter(|place| !is_single(*place)).map(|place| shares[place]).sum();
         let arm = |(place, text): (usize, &String)| match even {
             _ if is_single(place) => format!("one -> {text}"),
-            true if self.single.is_none() => text.clone(),
+            // `null 10% ` at the beginning of an argument would be its label.
+            true if self.single.is_none() => grouped(text),
             _ => format!("{} -> {text}", plain(libm::round(shares[place] / total * 1000.0).max(1.0) / 10.0)),
         };
         format!("cases({})", each.iter().enumerate().map(arm).collect::<Vec<_>>().join(", "))

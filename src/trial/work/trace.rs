@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Executor, Row};
 
 use super::answer::{Of, Rows, Tables};
 use super::operation::{fetch, quiet, run};
-use crate::postgres::sql_text::literal;
+use crate::postgres::sql_text::{identifier, literal, trusted};
 use crate::postgres::{Error, Target};
 use crate::trial::error::TrialError;
 
@@ -20,8 +20,8 @@ pub(super) struct Tracer {
     written: BTreeMap<String, i64>,
     /// Tables that are read for every set, the same on every side; others for the first few.
     pub(super) small: BTreeSet<String>,
-    /// Whether the counted session acts as a role, which need not see what it writes.
-    acts: bool,
+    /// The role that the counted session acts as, which need not see what it writes.
+    role: Option<String>,
 }
 
 /// Larger tables are not read whole, and named.
@@ -37,7 +37,7 @@ impl Tracer {
         let mut witness = quiet(&target.own()).await?;
         // What the counted session locks is not waited for.
         run(&mut witness, "SET lock_timeout = '1s'").await?;
-        Ok(Self { witness, written: BTreeMap::new(), small: BTreeSet::new(), acts: target.role().is_some() })
+        Ok(Self { witness, written: BTreeMap::new(), small: BTreeSet::new(), role: target.role().map(str::to_owned) })
     }
 
     /// An operation begins, in a transaction.
@@ -51,14 +51,28 @@ impl Tracer {
 
     /// Rows written to each table so far, by the names that the witness knows them by.
     async fn written_now(&self, connection: &mut PgConnection) -> Result<Vec<(String, i64, bool)>, TrialError> {
-        if !self.acts {
-            return written(connection).await;
-        }
-        run(connection, "SAVEPOINT counted").await?;
-        run(connection, "SET LOCAL ROLE NONE").await?;
+        self.as_user(connection).await?;
         let found = written(connection).await?;
-        run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
+        self.as_role(connection).await?;
         Ok(found)
+    }
+
+    /// Lets the counted session, inside its transaction, act as its user.
+    ///
+    /// # Errors
+    /// When the server is lost.
+    pub(super) async fn as_user(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        if self.role.is_some() { run(connection, "SET LOCAL ROLE NONE").await } else { Ok(()) }
+    }
+
+    /// Lets it act as the role that asks again.
+    ///
+    /// # Errors
+    /// When the server is lost or refuses the role.
+    pub(super) async fn as_role(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        let Some(role) = &self.role else { return Ok(()) };
+        let set = connection.execute(sqlx::raw_sql(trusted(format!("SET LOCAL ROLE {}", identifier(role))))).await;
+        set.map(drop).map_err(|e| Error::doing(format!("act as the role `{role}`"), e))
     }
 
     /// What the operation, whose transaction has this number, left and took away by now, in every table or in the small ones alone. Of every
@@ -81,10 +95,8 @@ impl Tracer {
                 continue;
             }
             run(connection, "SAVEPOINT counted").await?;
-            if self.acts {
-                // Undone with the savepoint.
-                run(connection, "SET LOCAL ROLE NONE").await?;
-            }
+            // Undone with the savepoint.
+            self.as_user(connection).await?;
             let traced = if small { self.table(connection, &table, own).await? } else { None };
             run(connection, "ROLLBACK TO SAVEPOINT counted").await?;
             match traced {

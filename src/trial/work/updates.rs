@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::operation::{Asked, drawn, fetch, perform, run, steps, transaction};
+use super::trace::Tracer;
 use crate::evidence::{CountedAction, RoomyCost, RoomyUpdates};
 use crate::postgres::sql_text::{identifier, literal};
 use crate::trial::error::TrialError;
@@ -59,11 +60,13 @@ async fn replaced(
     let values = drawn(asked.workload, action, set);
     let (Some(tracer), connection) = (&mut asked.tracer, &mut asked.connection) else { return Ok(None) };
     run(connection, "SAVEPOINT as_found").await?;
-    let none = updates(connection).await?;
+    let none = updates(tracer, connection).await?;
     if !perform(connection, &asked.workload.actions[action], values).await? {
         return Ok(None);
     }
-    let tables = since(&none, updates(connection).await?);
+    let tables = since(&none, updates(tracer, connection).await?);
+    // Undone with the savepoint.
+    tracer.as_user(connection).await?;
     let Some(own) = transaction(connection).await?.filter(|_| !tables.is_empty()) else { return Ok(None) };
     let mut all = Places::new();
     for table in tables.into_keys() {
@@ -87,19 +90,23 @@ async fn ask_there(
     places: &Places,
     found: &mut CountedAction,
 ) -> Result<(), TrialError> {
-    let (planned, connection) = (&asked.workload.actions[action], &mut asked.connection);
+    let planned = &asked.workload.actions[action];
     let values = || drawn(asked.workload, action, set);
+    let (Some(tracer), connection) = (&asked.tracer, &mut asked.connection) else { return Ok(()) };
+    // The role that asks need not own the tables.
+    tracer.as_user(connection).await?;
     for (table, places) in places {
         if !moved(connection, table, places).await? {
             return Ok(());
         }
     }
+    tracer.as_role(connection).await?;
     run(connection, "SAVEPOINT moved").await?;
-    let none = updates(connection).await?;
+    let none = updates(tracer, connection).await?;
     if !perform(connection, planned, values()).await? {
         return Ok(());
     }
-    for (table, (updated, hot)) in since(&none, updates(connection).await?) {
+    for (table, (updated, hot)) in since(&none, updates(tracer, connection).await?) {
         let known: &mut RoomyUpdates = found.updates.entry(table).or_default();
         (known.updated, known.hot) = (known.updated + updated, known.hot + hot);
     }
@@ -114,8 +121,15 @@ async fn ask_there(
     Ok(())
 }
 
-/// Updated rows and HOT updates of each table, as far as this transaction knows.
-async fn updates(connection: &mut PgConnection) -> Result<BTreeMap<String, (u64, u64)>, TrialError> {
+/// Updated rows and HOT updates of each table, by the name that the user knows it by, as far as this transaction knows.
+async fn updates(tracer: &Tracer, connection: &mut PgConnection) -> Result<BTreeMap<String, (u64, u64)>, TrialError> {
+    tracer.as_user(connection).await?;
+    let found = updated(connection).await;
+    tracer.as_role(connection).await?;
+    found
+}
+
+async fn updated(connection: &mut PgConnection) -> Result<BTreeMap<String, (u64, u64)>, TrialError> {
     let sql = "SELECT relid::regclass::text, n_tup_upd::text, n_tup_hot_upd::text FROM pg_stat_xact_user_tables WHERE n_tup_upd > 0";
     let Ok(rows) = fetch(connection, sql).await? else { return Ok(BTreeMap::new()) };
     let number = |row: &PgRow, at: usize| row.try_get::<String, _>(at).ok()?.parse::<u64>().ok();
