@@ -305,6 +305,7 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
     }
     let mut connection = targets.primary.connect().await?;
     let bound = describe_all(&mut connection, &settings.scenarios, "").await?;
+    begin_whole(&mut connection).await?;
     tell_policies(settings, &mut connection).await?;
     if settings.read_only {
         let on = query("SELECT current_setting('transaction_read_only')").fetch_one(&mut connection).await;
@@ -318,14 +319,13 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
             ));
         }
     }
+    end_whole(&mut connection).await?;
     if targets.primary.role().is_some() {
         // What is picked from is every row, whatever the role may see.
         let _ = connection.close().await;
         connection = targets.primary.own().connect().await?;
     }
-    // Behind a pooler each transaction may have another session: one for all that is read, and nothing left in it.
-    let whole = |e| Error::doing("read values to pick from", e);
-    connection.execute(sqlx::raw_sql("BEGIN")).await.map_err(whole)?;
+    begin_whole(&mut connection).await?;
     let pools = sample_picks(&mut connection, &settings.scenarios, &settings.key_sets, settings.seed.0).await?;
     let server = ServerFacts {
         version: connection.server_version_num().map_or_else(|| "unknown".to_owned(), version_text),
@@ -333,8 +333,7 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
         settings: settings::read(&mut connection).await?,
         extensions: settings::extensions(&mut connection).await?,
     };
-    connection.clear_cached_statements().await.map_err(whole)?;
-    connection.execute(sqlx::raw_sql("ROLLBACK")).await.map_err(whole)?;
+    end_whole(&mut connection).await?;
     let _ = connection.close().await;
     let scenarios: Vec<Scenario> = settings.scenarios.iter().map(|(_, scenario)| scenario.clone()).collect();
     let Settings { load, now, seed, scale, .. } = *settings;
@@ -343,6 +342,18 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
         None => possible_protocol(settings).await?,
     };
     Ok((Workload::new(&scenarios, Setting { load, bound: &bound, pools, now, seed, scale, protocol }), server))
+}
+
+/// Begins a transaction for all that is read: behind a pooler each may have another session.
+async fn begin_whole(connection: &mut PgConnection) -> Result<(), Error> {
+    connection.execute(sqlx::raw_sql("BEGIN")).await.map(drop).map_err(|e| Error::doing("begin to read", e))
+}
+
+/// Ends it, and leaves nothing in the session.
+async fn end_whole(connection: &mut PgConnection) -> Result<(), Error> {
+    let whole = |e| Error::doing("end reading", e);
+    connection.clear_cached_statements().await.map_err(whole)?;
+    connection.execute(sqlx::raw_sql("ROLLBACK")).await.map(drop).map_err(whole)
 }
 
 /// Says which policies do not apply to the role that asks, of tables that statements name.

@@ -367,8 +367,11 @@ impl Plan {
         let Some(mut row) = parent else { return Value::Null };
         let mut table = fans[*first].parent;
         if table == at.table && row == at.row {
-            // The first of them, which is its own parent, has nothing before it.
-            return Value::Null;
+            // The first of them, which is its own parent, refers to itself and has nothing before it.
+            let name = &self.tables[table].columns[column].name;
+            if !rest.is_empty() || !fans[*first].columns.iter().any(|(_, target)| target == name) {
+                return Value::Null;
+            }
         }
         let mut plan = self.of_row(table, row);
         for fan in rest {

@@ -292,7 +292,7 @@ fn the_sides_can_take_turns_operation_by_operation_or_in_blocks() {
     shop.write("scenario.toml", all);
     shop.only(&["payments_of_user", "record_payment"]);
     let (block, ran) = design_of(&home, &shop, &["--interleave", "block", "--chunks", "1", "--slice", "100ms"]);
-    ran.exits(3);
+    ran.exits(1);
     let side = &block["evidence"]["chunks"][0]["sides"]["after"];
     assert_eq!(side["slices"].as_array().unwrap().len(), 2);
     // The load writes, so each block begins with a checkpoint, and none falls into one.
@@ -379,7 +379,7 @@ fn what_changed_and_is_rare_gets_more_of_the_load() {
     shop.change("scenario.toml", "weight = 60", "weight = 1");
     let shares = |more: &[&str]| {
         let flags = [&["--format", "json", "--scale", "0.2", "--chunks", "1"], more].concat();
-        let trial = home.prove(&shop, "0003", &flags).exits(3).json();
+        let trial = home.prove(&shop, "0003", &flags).exits(1).json();
         let action = &trial["evidence"]["actions"][0];
         assert_eq!(action["name"], "payments_of_user");
         let sent = trial["evidence"]["chunks"][0]["sides"]["after"]["actions"][0]["due"].as_f64().unwrap();
@@ -409,10 +409,11 @@ fn nothing_but_the_standard_catalog_is_needed_on_the_target() {
     // Somebody of whom this role may not know what he does.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let other = runtime.block_on(home.target().connect()).expect("the server answers");
-    let ran = home.prove(&shop, "0003", &["--url", &url, "--chunks", "2"]).exits(3);
+    let ran = home.prove(&shop, "0003", &["--url", &url, "--chunks", "2"]).exits(1);
     drop(other);
     assert!(ran.stdout.contains("GRANT pg_read_all_stats"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("2 of at least 8 chunks were measured"), "{}", ran.stdout);
+    let undecided = "undecided under load: 2 of at least 8 chunks were measured";
+    assert!(ran.stdout.contains(undecided), "{}", ran.stdout);
     assert!(!ran.stderr.contains("error") && !ran.stdout.contains("SQLSTATE"), "{}\n{}", ran.stderr, ran.stdout);
     let [result] = shop.results().try_into().expect("one result");
     let kept = home.run(&["report", &result.display().to_string(), "--format", "json"]).ok().json();
