@@ -29,5 +29,6 @@ mod spoken;
 mod support;
 mod tidy;
 mod topology;
+mod words;
 mod workflows;
 mod workload;
