@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, nearest};
 
@@ -214,6 +214,26 @@ impl<'a, 't> Table<'a, 't> {
                 Some((name, self.as_table(key.get_ref(), value)?))
             })
             .collect()
+    }
+
+    /// The strings under some keys.
+    pub fn texts_of(&self, keys: &[String]) -> Vec<(String, PlacedText)> {
+        let entry = |key: &String| Some((key.clone(), self.expect_text(key, self.entries.get(key.as_str())?)?));
+        keys.iter().filter_map(entry).collect()
+    }
+
+    /// Every entry of a table whose keys are the user's own names, as tables: one (`{ … }`), or a list of them.
+    pub fn named_lists(self) -> Vec<(Placed<String>, Vec<Table<'a, 't>>)> {
+        let entries = self.entries;
+        let of = |(key, value): (&'a Spanned<DeString<'t>>, &'a Spanned<DeValue<'t>>)| {
+            let name = Placed { value: key.get_ref().to_string(), span: key.span() };
+            let tables = match value.get_ref().as_array() {
+                Some(list) => list.iter().filter_map(|item| self.as_table(key.get_ref(), item)).collect(),
+                None => self.as_table(key.get_ref(), value).into_iter().collect(),
+            };
+            (name, tables)
+        };
+        entries.iter().map(of).collect()
     }
 
     /// Every entry not asked for so far, as strings; for tables whose keys are the user's own names.

@@ -4,8 +4,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
-use crate::diagnostic::{Diagnostic, SourceFile};
-use crate::document::{self, Table};
+use crate::compare::finding::Fact;
+use crate::diagnostic::{Diagnostic, SourceFile, nearest};
+use crate::document::{self, Placed, Table};
+use crate::evidence::{Ignored, Policy};
 use crate::migrate::{self, Directory, DirectoryError, Layout};
 use crate::scenario::action::parse_margin;
 use crate::scenario::gate::Gate;
@@ -26,6 +28,7 @@ pub(super) struct Project {
     pub(super) margin: Option<f64>,
     pub(super) role: Option<String>,
     pub(super) gates: Vec<Gate>,
+    pub(super) policy: Policy,
 }
 
 impl Project {
@@ -133,8 +136,49 @@ fn read_tables(root: &mut Table<'_, '_>) -> Project {
         project.role = proof.text("role").map(|t| t.text);
         proof.finish();
     }
-    project.gates = root.table("gates").map(read_gates).unwrap_or_default();
+    if let Some(gates) = root.table("gates") {
+        project.policy.fail = read_finding_gates(&gates);
+        project.gates = read_gates(gates, Fact::ids());
+    }
+    project.policy.ignore = root.table("ignore").map(read_ignored).unwrap_or_default();
     project
+}
+
+/// Keys of `[gates]` that are ids of findings: `"hot-updates-lost" = "fail"`.
+fn read_finding_gates(gates: &Table<'_, '_>) -> Vec<String> {
+    let ids = gates.keys().filter(|key| Fact::ids().contains(&key.value));
+    let ids: Vec<String> = ids.map(|key| key.value.to_owned()).collect();
+    let wrong = gates.texts_of(&ids).into_iter().filter(|(_, value)| value.text != "fail");
+    wrong.for_each(|(id, value)| {
+        let message = format!("a gate on the finding `{id}` is \"fail\"");
+        gates.problem(Diagnostic::at(value.span, message).help("leave the key out where the finding is not to fail"));
+    });
+    ids
+}
+
+/// `[ignore]`: `redundant-index = { on = "payments_user_id_idx", because = "…" }`, or a list of these.
+fn read_ignored(table: Table<'_, '_>) -> Vec<Ignored> {
+    let mut ignored = Vec::new();
+    for (id, entries) in table.named_lists() {
+        for mut entry in entries {
+            if !Fact::ids().contains(&id.value.as_str()) {
+                entry.problem(unknown_finding(&id));
+            }
+            let on = entry.text("on").map(|t| t.text);
+            let because = entry.required_text("because").map(|t| t.text).unwrap_or_default();
+            ignored.push(Ignored { finding: id.value.clone(), on, because });
+            entry.finish();
+        }
+    }
+    ignored
+}
+
+fn unknown_finding(id: &Placed<String>) -> Diagnostic {
+    let problem = Diagnostic::at(id.span.clone(), format!("there is no finding `{}`", id.value));
+    match nearest(&id.value, Fact::ids().iter().copied()) {
+        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+        None => problem.help("docs/findings/ lists them"),
+    }
 }
 
 /// Puts environment variables in the place of `${NAME}`; fails with the first that is not set.

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::ActionComparison;
 use super::bare;
 use super::candidates::{Facts, candidates};
 use super::counts::MIN_BLOCKS;
+use super::finding::{Fact, Finding, Remedy, Severity, UnusedSince};
+use super::parameters::Moved;
 use super::updates::{HotChange, hot_changes};
 use crate::evidence::{Evidence, Hypothetical, IndexAdvice, MissingPart, Side, TableUse};
 
@@ -257,6 +260,71 @@ fn hot_updates(evidence: &Evidence) -> Vec<HotUpdates> {
         moved.then(|| HotUpdates { table: name.clone(), share_before: old, share_after: new })
     });
     tables.collect()
+}
+
+/// Actions of which some sets of parameters have another plan than the others of their action.
+pub(super) fn plan_flips(actions: &[ActionComparison]) -> Vec<Finding> {
+    let flip = |action: &ActionComparison| {
+        let counts = action.counts.as_ref()?;
+        let Moved { sets, plan_before, plan_after, .. } = counts.flipped.clone()?;
+        let fact = Fact::PlanFlip { sets, sets_in_all: counts.sets, plan_before, plan_after };
+        Some(Finding::new(Severity::Note, fact).of(&action.name))
+    };
+    actions.iter().filter_map(flip).collect()
+}
+
+/// What the migration does to indexes and updates, and what was so before, as findings.
+pub(super) fn findings(evidence: &Evidence, balance: &Balance) -> Vec<Finding> {
+    let note = |fact| Finding::new(Severity::Note, fact);
+    let drop_of = |index: &str| Remedy::RunSql { sql: format!("DROP INDEX CONCURRENTLY {}", bare(index)) };
+    let mut found = Vec::new();
+    for (pairs, is_new) in [(&balance.made_redundant, true), (&balance.redundant, false)] {
+        found.extend(pairs.iter().map(|(index, by)| {
+            let fact = Fact::RedundantIndex { index: index.clone(), by: by.clone(), is_new };
+            note(fact).on(index).remedy(drop_of(index))
+        }));
+    }
+    found.extend(
+        balance
+            .overlapping
+            .iter()
+            .map(|(index, by)| note(Fact::OverlappingIndex { index: index.clone(), by: by.clone() }).on(index)),
+    );
+    for (keys, is_new) in [(&balance.unindexed, true), (&balance.unindexed_before, false)] {
+        found.extend(keys.iter().map(|key| note(Fact::UnindexedForeignKey { key: key.clone(), is_new }).on(key)));
+    }
+    for (all, is_new) in [(&balance.invalid, true), (&balance.invalid_before, false)] {
+        found.extend(all.iter().map(|of| invalid_finding(of, is_new)));
+    }
+    for (names, since) in [
+        (&balance.no_longer_used, UnusedSince::Migration),
+        (&balance.new_unused, UnusedSince::Made),
+        (&balance.unused, UnusedSince::Always),
+    ] {
+        found.extend(names.iter().map(|name| note(Fact::UnusedIndex { index: name.clone(), since }).on(name)));
+    }
+    found.extend(balance.wanted.iter().map(|Hypothetical { index, action, cost, cost_with }| {
+        note(Fact::IndexWanted { index: index.clone(), cost: *cost, cost_with: *cost_with }).of(action).on(index)
+    }));
+    found.extend(balance.hot_changes.iter().map(|change| {
+        let (change, table, action) = (change.clone(), &change.table, &change.action);
+        let fact = if change.is_lost() { Fact::HotUpdatesLost { change } } else { Fact::HotUpdatesWon { change } };
+        note(fact).of(action).on(table)
+    }));
+    let tables = evidence.migration.rewritten.clone();
+    if let Some(first) = tables.first().cloned() {
+        found.push(note(Fact::RowsRewritten { tables }).on(&first));
+    }
+    found
+}
+
+fn invalid_finding(of: &InvalidIndex, is_new: bool) -> Finding {
+    let InvalidIndex { index, partitioned, missing } = of.clone();
+    let name = bare(&of.index);
+    let sql = format!("DROP INDEX CONCURRENTLY {name}; or REINDEX INDEX CONCURRENTLY {name}");
+    let remedy = (!partitioned).then_some(Remedy::RunSql { sql });
+    let fact = Fact::InvalidIndex { index, partitioned, missing, is_new };
+    Finding { remedy, ..Finding::new(Severity::Note, fact).on(&of.index) }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub(super) fn for_action<'c>(findings: &'c [Finding], action: &str) -> Effective
                     scope.beyond = Some((finding, bound));
                 }
             }
-            Severity::Warning => {}
+            Severity::Warning | Severity::Note => {}
         }
     }
     scope

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Verdict;
-use crate::evidence::Side;
+use super::updates::HotChange;
 use crate::evidence::row_security::Exemption;
+use crate::evidence::{Ignored, MissingPart, Policy, Side};
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,12 +22,21 @@ pub struct Finding {
     /// The action it is about; absent where it is about all of them, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
+    /// The table, index or key it is about, by its name without the schema `public`; absent where it is about none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
     /// The largest change that is not called because of it, as a share; absent where it bounds nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound: Option<f64>,
     /// What to do about it; absent where there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Remedy>,
+    /// Whether a gate of the project names it, so that the proof fails.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fails: bool,
+    /// Why the project accepts it; absent where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<String>,
 }
 
 /// What a finding does to verdicts.
@@ -44,6 +54,8 @@ pub enum Severity {
     OnlyBeyond,
     /// It changes no verdict, and a reader should know it.
     Warning,
+    /// It is about the schema, and what the migration does to it.
+    Note,
 }
 
 /// A value for each side.
@@ -295,6 +307,82 @@ pub enum Fact {
         /// Actions that touch the table.
         actions: Vec<String>,
     },
+    /// An index that another one can serve for.
+    RedundantIndex {
+        /// The index.
+        index: String,
+        /// The one that serves for it.
+        by: String,
+        /// Whether the migration makes it so.
+        is_new: bool,
+    },
+    /// An index that is used, with one that could serve for it and that no action uses.
+    OverlappingIndex {
+        /// The index that is used.
+        index: String,
+        /// The other one.
+        by: String,
+    },
+    /// A foreign key that no index leads to.
+    UnindexedForeignKey {
+        /// The table with the columns of the key.
+        key: String,
+        /// Whether the migration makes it so.
+        is_new: bool,
+    },
+    /// An index that writes pay for and no query can use.
+    InvalidIndex {
+        /// The index.
+        index: String,
+        /// Whether it is that of a table in partitions.
+        partitioned: bool,
+        /// Partitions that lack a valid part of it.
+        missing: Vec<MissingPart>,
+        /// Whether the migration leaves it so.
+        is_new: bool,
+    },
+    /// An index that no action's plan names.
+    UnusedIndex {
+        /// The index.
+        index: String,
+        /// Since when.
+        since: UnusedSince,
+    },
+    /// An index that is not there and that an action would use.
+    IndexWanted {
+        /// The table and the columns.
+        index: String,
+        /// The planner's cost without it.
+        cost: f64,
+        /// The planner's cost with it.
+        cost_with: f64,
+    },
+    /// Updates that were heap-only (HOT) are no longer.
+    HotUpdatesLost {
+        /// The change, with what it costs.
+        change: HotChange,
+    },
+    /// Updates are heap-only (HOT) that were not.
+    HotUpdatesWon {
+        /// The change, with what it saves.
+        change: HotChange,
+    },
+    /// The server may answer by another plan than before, with some parameters or once it uses the generic plan.
+    PlanFlip {
+        /// Sets of parameters with another plan.
+        sets: u32,
+        /// Sets in all.
+        sets_in_all: u32,
+        /// The plan before.
+        plan_before: String,
+        /// The plan after.
+        plan_after: String,
+    },
+    /// Tables that the migration writes to new files, row by row.
+    RowsRewritten {
+        /// The tables.
+        tables: Vec<String>,
+    },
     /// The role that asks may not run a statement.
     PermissionDenied {
         /// Where.
@@ -316,6 +404,19 @@ impl Fact {
     pub fn ids() -> &'static [&'static str] {
         <Self as strum::VariantNames>::VARIANTS
     }
+}
+
+/// Since when an index is used by no action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum UnusedSince {
+    /// It is new, and no action uses it.
+    Made,
+    /// Actions used it before the migration.
+    Migration,
+    /// No action uses it before or after.
+    Always,
 }
 
 /// How answers differ.
@@ -496,13 +597,19 @@ impl Finding {
     /// One about the trial as a whole that bounds no size of change.
     #[must_use]
     pub fn new(severity: Severity, fact: Fact) -> Self {
-        Self { fact, severity, action: None, bound: None, remedy: None }
+        Self { fact, severity, action: None, object: None, bound: None, remedy: None, fails: false, ignored: None }
     }
 
     /// The same about one action.
     #[must_use]
     pub fn of(self, action: &str) -> Self {
         Self { action: Some(action.to_owned()), ..self }
+    }
+
+    /// The same about a table, an index or a key.
+    #[must_use]
+    pub fn on(self, object: &str) -> Self {
+        Self { object: Some(super::bare(object).to_owned()), ..self }
     }
 
     /// The same with what to do about it.
@@ -515,6 +622,17 @@ impl Finding {
     #[must_use]
     pub fn id(&self) -> &'static str {
         self.fact.id()
+    }
+
+    /// What the project makes of it. A finding that takes a verdict away is never ignored.
+    pub(super) fn under(&mut self, policy: &Policy) {
+        let is_it = |of: &&Ignored| {
+            let on = of.on.as_deref().map(super::bare);
+            of.finding == self.id() && (on.is_none() || on == self.object.as_deref() || on == self.action.as_deref())
+        };
+        let ignored = policy.ignore.iter().find(is_it).filter(|_| self.severity >= Severity::Warning);
+        self.ignored = ignored.map(|of| of.because.clone());
+        self.fails = self.ignored.is_none() && policy.fail.iter().any(|id| id == self.id());
     }
 
     /// Whether the trial as a whole is invalid.

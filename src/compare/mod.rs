@@ -127,6 +127,11 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Findings that a gate of the project names.
+    pub fn failed_gates(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.fails)
+    }
+
     /// Whether there are intervals that decide something, and all are as narrow, on both sides of their estimates. Where too few
     /// operations give none, more chunks give none either, so that is no reason to go on.
     #[must_use]
@@ -278,6 +283,9 @@ fn compare_all(evidence: &Evidence) -> Comparison {
     findings.extend(row_security::checks(&actions));
     findings.extend(row_security::denied(evidence));
     let balance = balance::balance(evidence);
+    findings.extend(balance::findings(evidence, &balance));
+    findings.extend(balance::plan_flips(&actions));
+    findings.iter_mut().for_each(|finding| finding.under(&evidence.design.policy));
     let (verdict, claims) = conclusion::conclude(evidence, &findings, &actions, &balance);
     let noise_floor = actions.iter().filter_map(|a| a.p95.as_ref()?.noise_floor).reduce(f64::max);
     // A fast wrong answer makes no workload cheaper.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Policy;
+
 /// Sets of clones a trial may have: each takes copies of the data and a migration.
 pub const MOST_REPLICATES: u32 = 12;
 
@@ -13,6 +15,9 @@ pub struct Design {
     /// Where the sides were: how much may be claimed.
     #[serde(default)]
     pub subject: Subject,
+    /// What the project makes of findings; absent before format 8.
+    #[serde(default, skip_serializing_if = "Policy::is_empty")]
+    pub policy: Policy,
     /// The role that asked, where it was named; absent before format 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,

@@ -11,6 +11,7 @@ pub mod histograms;
 pub mod interval_log;
 pub mod limits;
 mod log_lines;
+mod policy;
 pub mod row_security;
 pub mod run;
 pub mod store;
@@ -31,6 +32,7 @@ pub use count::{
 pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts, Subject};
 pub use histograms::{ActionHistograms, Flaw, Histograms};
 pub use limits::Limits;
+pub use policy::{Ignored, Policy};
 pub use row_security::{Denied, RowSecurity};
 pub use validate::MAX_COUNT;
 

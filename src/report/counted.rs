@@ -2,23 +2,19 @@
 
 use super::claim::function_text;
 use super::words;
-use crate::compare::balance::{InvalidIndex, Needed};
+use crate::compare::balance::Needed;
 use crate::compare::counts::CountComparison;
 use crate::compare::generic::{GenericPlans, GenericSet, PlanWork};
 use crate::compare::indexes::Fate;
 use crate::compare::minimum::TooLittle;
 use crate::compare::parameters::{Apart, ClassCounts, Measure, Moved, ParameterClass};
 use crate::compare::updates::HotChange;
-use crate::compare::{ActionComparison, Answers, Balance, Comparison, IndexComparison};
-use crate::evidence::{Hypothetical, MissingPart};
+use crate::compare::{ActionComparison, Answers, Comparison, IndexComparison};
 use crate::units::{count_text, duration_text, list_text, percent_text, plural, seconds};
 
 /// The header of the table of counts.
 pub(super) const HEADER: [&str; 8] =
     ["action", "weight", "rows", "blocks", "WAL bytes", "planner's cost", "plans", "verdict"];
-
-/// Names that are listed at most.
-const MOST_NAMES: usize = 8;
 
 /// A line for each action that was counted, by means over its sets of parameters.
 pub(super) fn rows(comparison: &Comparison) -> Vec<Vec<String>> {
@@ -48,57 +44,10 @@ pub(super) fn rows(comparison: &Comparison) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// What the migration does to indexes beside making queries faster or slower.
+/// What indexes are worth, where they were hidden in turn, and HOT updates under load.
 pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     let balance = &comparison.balance;
     let mut lines: Vec<String> = Vec::new();
-    let mut say = |names: &[String], what: &str| {
-        lines.extend(names.iter().map(|name| format!("{} {what}", words::bare(name))));
-    };
-    say(&balance.no_longer_used, "is used by no action any more: a candidate for dropping, if nothing else needs it");
-    say(&balance.unindexed, "is a foreign key without an index: deleting a parent reads the whole table");
-    lines.extend(balance.invalid.iter().map(invalid));
-    for (index, keeper) in &balance.made_redundant {
-        let (index, keeper) = (words::bare(index), words::bare(keeper));
-        lines.push(format!("{index} is made redundant by {keeper}, which can serve whatever it serves"));
-    }
-    for (index, other) in &balance.overlapping {
-        let (index, other) = (words::bare(index), words::bare(other));
-        lines.push(format!(
-            "{index} and {other} overlap: {other} can serve whatever {index} serves, but the actions use {index} and none uses {other}; \
-             keep {other} only for what is not in this mix"
-        ));
-    }
-    let shortened = |names: Vec<String>| {
-        let more = names.len().saturating_sub(MOST_NAMES);
-        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
-        format!("{}{rest}", names[..names.len() - more].join(", "))
-    };
-    if !balance.unused.is_empty() {
-        let names = balance.unused.iter().map(|name| words::bare(name).to_owned()).collect();
-        lines.push(format!(
-            "used by no action of this mix here, with the migration or without it: {}",
-            shortened(names)
-        ));
-    }
-    if !balance.redundant.is_empty() {
-        let pair = |(index, keeper): &(String, String)| format!("{} (by {})", words::bare(index), words::bare(keeper));
-        let pairs = balance.redundant.iter().map(pair).collect();
-        lines.push(format!("redundant all along: {}", shortened(pairs)));
-    }
-    if !balance.unindexed_before.is_empty() {
-        lines.push(format!("foreign keys without an index all along: {}", shortened(balance.unindexed_before.clone())));
-    }
-    if !balance.invalid_before.is_empty() {
-        let names = balance.invalid_before.iter().map(|invalid| words::bare(&invalid.index).to_owned()).collect();
-        lines.push(format!("invalid all along: {}", shortened(names)));
-    }
-    for Hypothetical { index, action, cost, cost_with } in &balance.wanted {
-        lines.push(format!(
-            "an index on {index} would be used by {action}: planner's cost {}",
-            arrow(*cost, *cost_with)
-        ));
-    }
     for needed in &balance.needed {
         let Needed { index, action, blocks, blocks_without } = needed;
         let index = words::bare(index);
@@ -122,8 +71,6 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
             words::bare(index)
         ));
     }
-    say_new_unused(balance, &mut lines);
-    lines.extend(balance.hot_changes.iter().map(hot_change));
     for hot in &balance.hot_updates {
         lines.push(format!(
             "{}: {} of updates were in place (HOT), now {}",
@@ -135,39 +82,8 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     lines
 }
 
-/// An index that the migration left invalid, and what makes it valid.
-fn invalid(invalid: &InvalidIndex) -> String {
-    let name = words::bare(&invalid.index);
-    let part = |part: &MissingPart| {
-        let partition = words::bare(&part.partition);
-        match &part.invalid {
-            Some(index) => format!("{} of partition {partition} is invalid", words::bare(index)),
-            None => format!("partition {partition} has no attached index"),
-        }
-    };
-    let parts: Vec<String> = invalid.missing.iter().take(MOST_NAMES).map(part).collect();
-    let more = match invalid.missing.len().saturating_sub(MOST_NAMES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    match (parts.is_empty(), invalid.partitioned) {
-        (false, _) => format!("{name} is invalid: {}{more}", parts.join(", ")),
-        (true, true) => format!("{name} is invalid: attach the index of every partition again"),
-        (true, false) => {
-            format!("{name} is invalid: DROP INDEX CONCURRENTLY {name}, or REINDEX INDEX CONCURRENTLY {name}")
-        }
-    }
-}
-
-fn say_new_unused(balance: &Balance, lines: &mut Vec<String>) {
-    let names: Vec<&str> = balance.new_unused.iter().map(|name| words::bare(name)).collect();
-    if !names.is_empty() {
-        lines.push(format!("used by no action of this mix, though the migration makes it: {}", list_text(&names)));
-    }
-}
-
 /// Updates that were HOT and are not, or the reverse, with what it costs and which index it is.
-fn hot_change(change: &HotChange) -> String {
+pub(super) fn hot_change(change: &HotChange) -> String {
     let HotChange { table, action, before, after, holders, cost_before, cost_after } = change;
     let holders: Vec<String> = holders
         .iter()

@@ -7,7 +7,6 @@ use comfy_table::{CellAlignment, Table, TableStyle};
 
 use super::printable::PrintableTrial;
 use super::{Trial, claim, counted, dropped_text, finding, words};
-use crate::compare::finding::Severity;
 
 /// Writes the report.
 ///
@@ -122,7 +121,7 @@ fn notes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         any = true;
     }
     for found in &trial.comparison.findings {
-        let kind = if found.severity == Severity::Warning { "warning" } else { "limit" };
+        let kind = finding::kind(found.severity);
         writeln!(out, "  {kind}: {} ({})", finding::long(found), found.id())?;
         any = true;
     }

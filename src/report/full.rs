@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use super::printable::PrintableTrial;
 use super::{Trial, claim, counted, dropped_text, finding, words};
-use crate::compare::finding::Severity;
 
 /// Writes the report.
 ///
@@ -41,7 +40,7 @@ pub(super) fn body(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     indexes(trial, out)?;
     counts(trial, out)?;
     let findings = comparison.findings.iter().map(|found| {
-        let kind = if found.severity == Severity::Warning { "Warning" } else { "Limit" };
+        let kind = finding::kind(found.severity);
         format!("{kind}: {} (`{}`)", finding::long(found), found.id())
     });
     let lines: Vec<String> = words::notes(evidence, comparison).into_iter().chain(findings).collect();

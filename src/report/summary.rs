@@ -5,7 +5,7 @@ use super::Trial;
 use super::claim;
 use super::{finding, words};
 use crate::compare::claim::ClaimKind;
-use crate::compare::finding::{Fact, Severity};
+use crate::compare::finding::{Fact, Finding, Severity, UnusedSince};
 use crate::compare::indexes::Fate;
 use crate::compare::{ActionComparison, Claim, Comparison, CountComparison, Verdict};
 use crate::evidence::{Evidence, MigrationFacts, Subject};
@@ -87,6 +87,7 @@ fn claims(comparison: &Comparison) -> Vec<String> {
     let is_open = |claim: &&Claim| claim.kind == ClaimKind::NotDecided;
     let (open, others): (Vec<&Claim>, Vec<&Claim>) = comparison.claims.iter().partition(is_open);
     let mut texts: Vec<String> = others.into_iter().map(|of| claim::short(comparison, of)).collect();
+    texts.extend(comparison.failed_gates().map(|found| format!("gate fails: {}", finding::short(found))));
     let not_slower = comparison.actions.iter().filter(|action| action.not_slower).count();
     if not_slower > 0 && comparison.verdict != Verdict::Same {
         texts.push(format!("{not_slower} of {} proven no slower", plural(comparison.actions.len(), "action")));
@@ -147,9 +148,9 @@ fn lock_strength(mode: &str) -> usize {
 
 /// Warnings that a reader must know, one each, and how many others there are.
 fn warnings(comparison: &Comparison) -> Vec<String> {
-    let is_shown = |found: &&crate::compare::Finding| {
+    let is_shown = |found: &&Finding| {
         // A finding that stops everything is the headline.
-        found.severity != Severity::Warning && !found.stops_everything()
+        found.severity < Severity::Warning && !found.stops_everything()
             || matches!(
                 found.fact,
                 Fact::IfNotExistsSkipped { .. }
@@ -161,7 +162,9 @@ fn warnings(comparison: &Comparison) -> Vec<String> {
                     | Fact::AnswerUnordered { .. }
             )
     };
-    let (shown, others): (Vec<_>, Vec<_>) = comparison.findings.iter().partition(is_shown);
+    let of_proof =
+        comparison.findings.iter().filter(|found| found.severity != Severity::Note && found.ignored.is_none());
+    let (shown, others): (Vec<_>, Vec<_>) = of_proof.partition(is_shown);
     let mut items: Vec<String> = shown.into_iter().map(finding::short).collect();
     let others = others.iter().filter(|found| !found.stops_everything() && !is_noise(&found.fact)).count();
     if others > 0 {
@@ -205,25 +208,25 @@ fn costs(comparison: &Comparison) -> Vec<String> {
             items.push(format!("{}: WAL {} → {} B/op", action.name, bytes(before), bytes(after)));
         }
     }
-    for change in comparison.balance.hot_changes.iter().filter(|change| change.is_lost()) {
-        items.push(format!("{}: updates of {} are no longer HOT", change.action, words::bare(&change.table)));
-    }
+    let is_cost = |found: &&Finding| matches!(found.fact, Fact::HotUpdatesLost { .. });
+    let found = comparison.findings.iter().filter(|found| found.ignored.is_none());
+    items.extend(found.filter(is_cost).map(finding::short));
     items
 }
 
+/// What the migration leaves to do; what was so before it is in the detail.
 fn clean_up(comparison: &Comparison) -> Vec<String> {
-    let balance = &comparison.balance;
-    let bare = |name: &String| words::bare(name).to_owned();
-    let mut items: Vec<String> = balance
-        .made_redundant
-        .iter()
-        .map(|(index, keeper)| format!("{} is now redundant (by {})", bare(index), bare(keeper)))
-        .collect();
-    items.extend(balance.no_longer_used.iter().map(|name| format!("{} is used by no action any more", bare(name))));
-    items.extend(balance.invalid.iter().map(|invalid| format!("{} is invalid", bare(&invalid.index))));
-    items.extend(balance.unindexed.iter().map(|key| format!("foreign key without an index: {}", bare(key))));
-    items.extend(balance.new_unused.iter().map(|name| format!("no action uses the new {}", bare(name))));
-    items
+    let is_left = |found: &&Finding| {
+        matches!(
+            found.fact,
+            Fact::RedundantIndex { is_new: true, .. }
+                | Fact::UnusedIndex { since: UnusedSince::Migration | UnusedSince::Made, .. }
+                | Fact::InvalidIndex { is_new: true, .. }
+                | Fact::UnindexedForeignKey { is_new: true, .. }
+        )
+    };
+    let found = comparison.findings.iter().filter(|found| found.ignored.is_none());
+    found.filter(is_left).map(finding::short).collect()
 }
 
 fn noise(evidence: &Evidence, comparison: &Comparison) -> Vec<String> {

@@ -292,11 +292,14 @@ pub(super) fn read_stages(tables: Vec<Table<'_, '_>>, load: Option<Load>) -> Vec
     stages
 }
 
-/// Reads `[gates]`.
+/// Reads `[gates]`, but for keys that are ids of findings.
 #[must_use]
-pub fn read_gates(mut table: Table<'_, '_>) -> Vec<Gate> {
+pub fn read_gates(mut table: Table<'_, '_>, findings: &[&str]) -> Vec<Gate> {
     let mut gates = Vec::new();
     for (metric, condition) in table.named_texts() {
+        if findings.contains(&metric.value.as_str()) {
+            continue;
+        }
         match Gate::of(&metric.value, &condition.text) {
             Ok(gate) => gates.push(gate),
             Err(message) => table.problem(Diagnostic::at(condition.span, message)),

@@ -306,6 +306,7 @@ fn design(settings: &Settings, sitting: &Sitting) -> Design {
             }
             Subject::InPlace(_) => evidence::Subject::InPlace,
         },
+        policy: settings.policy.clone(),
         role: settings.role.clone(),
         databases: Vec::new(),
         schemas: Vec::new(),

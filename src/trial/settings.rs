@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::TrialError;
 use super::event::Listener;
 use crate::diagnostic::SourceFile;
-use crate::evidence::{Evidence, Interleave};
+use crate::evidence::{Evidence, Interleave, Policy};
 use crate::migrate::{Directory, Layout, Migration, Steps};
 use crate::postgres::Target;
 use crate::scenario::Scenario;
@@ -36,6 +36,8 @@ pub struct Settings {
     pub attempts: Arc<dyn Fn(&Evidence) -> u32 + Send + Sync>,
     /// An earlier part of the same experiment, which goes on.
     pub resumed: Option<Evidence>,
+    /// What the project makes of findings.
+    pub policy: Policy,
     /// The role that asks, where it is another than the user.
     pub role: Option<String>,
     /// Marks that part as gone on with: called once it is known that this is the same experiment.

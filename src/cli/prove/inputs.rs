@@ -151,6 +151,7 @@ pub(super) fn settings(
         looks: length.looks,
         enough: Arc::new(move |evidence| experiment::enough(evidence, most)),
         attempts: Arc::new(move |evidence| experiment::attempt(&results, evidence)),
+        policy: project.policy.clone(),
         role: arguments.role.clone().or_else(|| project.role.clone()),
         claim: {
             let saver = Arc::clone(&saver);

@@ -253,7 +253,9 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         report::say(&format!("  evidence  {}/   {files}\n", saver.folder.path.display()))?;
     }
     saver.failed()?;
-    Ok(match compare(&evidence).verdict {
+    let comparison = compare(&evidence);
+    Ok(match comparison.verdict {
+        Verdict::Improved | Verdict::Same if comparison.failed_gates().next().is_some() => ExitStatus::Regressed,
         Verdict::Improved | Verdict::Same => ExitStatus::Ok,
         Verdict::Regressed => ExitStatus::Regressed,
         Verdict::Inconclusive | Verdict::Invalid => ExitStatus::Inconclusive,

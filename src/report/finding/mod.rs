@@ -13,17 +13,25 @@ mod dependent_chunks;
 mod disturbed_chunks;
 mod driver_busy;
 mod driver_lag;
+mod hot_updates_lost;
+mod hot_updates_won;
 mod if_not_exists_skipped;
 mod in_flight_mismatch;
+mod index_wanted;
+mod invalid_index;
 mod near_saturation;
 mod network_floor;
 mod not_primed;
 mod operations_failed;
+mod overlapping_index;
 mod partitioned_without_statistics;
 mod permission_denied;
+mod plan_flip;
 mod plan_kinds_differ;
 mod policies_not_exercised;
 mod rate_not_reached;
+mod redundant_index;
+mod rows_rewritten;
 mod settings_differ;
 mod sides_given;
 mod sides_in_place;
@@ -33,12 +41,14 @@ mod tables_differ;
 mod tables_unread;
 mod unequal_load;
 mod unequal_parameters;
+mod unindexed_foreign_key;
+mod unused_index;
 mod work_under_load;
 
 use super::claim::who;
 use super::remedy;
 use crate::compare::Finding;
-use crate::compare::finding::{Fact, Sides};
+use crate::compare::finding::{Fact, Severity, Sides};
 
 /// What is said of a finding.
 pub(super) struct Words {
@@ -46,6 +56,15 @@ pub(super) struct Words {
     pub(super) short: String,
     /// With every value.
     pub(super) long: String,
+}
+
+/// What a severity is called.
+pub(super) fn kind(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Warning => "warning",
+        _ => "limit",
+    }
 }
 
 /// One line.
@@ -56,7 +75,8 @@ pub(super) fn short(finding: &Finding) -> String {
 /// With every value, and what to do.
 pub(super) fn long(finding: &Finding) -> String {
     let remedy = finding.remedy.as_ref().map(|remedy| format!("; {}", remedy::text(remedy)));
-    format!("{}{}", words(finding).long, remedy.unwrap_or_default())
+    let ignored = finding.ignored.as_ref().map(|because| format!(" (ignored: {because})"));
+    format!("{}{}{}", words(finding).long, remedy.unwrap_or_default(), ignored.unwrap_or_default())
 }
 
 fn words(finding: &Finding) -> Words {
@@ -112,6 +132,45 @@ fn words(finding: &Finding) -> Words {
         Fact::PoliciesNotExercised { table, policies, role, exemption, is_changed, actions } => {
             policies_not_exercised::words(table, policies, &who(role, *exemption), *is_changed, actions)
         }
+        Fact::RedundantIndex { index, by, is_new } => redundant_index::words(index, by, *is_new),
+        Fact::OverlappingIndex { index, by } => overlapping_index::words(index, by),
+        Fact::UnindexedForeignKey { key, is_new } => unindexed_foreign_key::words(key, *is_new),
+        Fact::InvalidIndex { index, partitioned, missing, is_new } => {
+            invalid_index::words(index, *partitioned, missing, *is_new)
+        }
+        Fact::UnusedIndex { index, since } => unused_index::words(index, *since),
+        Fact::IndexWanted { index, cost, cost_with } => index_wanted::words(action, index, *cost, *cost_with),
+        Fact::HotUpdatesLost { change } => hot_updates_lost::words(change),
+        Fact::HotUpdatesWon { change } => hot_updates_won::words(change),
+        Fact::PlanFlip { sets, sets_in_all, plan_before, plan_after } => {
+            plan_flip::words(action, (*sets, *sets_in_all), plan_before, plan_after)
+        }
+        Fact::RowsRewritten { tables } => rows_rewritten::words(tables),
         Fact::PermissionDenied { side, message } => permission_denied::words(action, *side, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::compare::finding::Fact;
+
+    #[test]
+    fn every_finding_has_a_page() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/findings");
+        let pages: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".md")?.to_owned()))
+            .filter(|name| name != "README")
+            .collect();
+        let ids: BTreeSet<String> = Fact::ids().iter().map(|id| (*id).to_owned()).collect();
+        assert_eq!(ids.difference(&pages).collect::<Vec<_>>(), Vec::<&String>::new());
+        for id in ids {
+            let page = std::fs::read_to_string(format!("{folder}/{id}.md")).unwrap();
+            for part in ["Cause", "How it is measured", "What to do", "Example"] {
+                assert!(page.contains(&format!("## {part}")), "{id} has no `{part}`");
+            }
+        }
     }
 }
