@@ -8,7 +8,8 @@ use std::path::Path;
 use serde_json::Value;
 use weighbridge::compare::compare;
 use weighbridge::evidence::{run::RunEvidence, store};
-use weighbridge::report::{Trial, json, markdown, run, terminal};
+use weighbridge::report::page::Page;
+use weighbridge::report::{Trial, detail, full, json, markdown, run, terminal};
 use weighbridge::run::merge::{Part, merge};
 use weighbridge::units::is_printable;
 
@@ -196,7 +197,13 @@ fn use_trial(folder: &Path) {
     let comparison = compare(&saved.evidence);
     let trial = Trial { evidence: &saved.evidence, comparison: &comparison };
     for (what, write) in [
-        ("text", terminal::write as fn(Trial<'_>, &mut Vec<u8>) -> std::io::Result<()>),
+        (
+            "text",
+            (|trial, out| terminal::write(trial, &Page::default(), Some("results/one"), out))
+                as fn(Trial<'_>, &mut Vec<u8>) -> std::io::Result<()>,
+        ),
+        ("detail", detail::write),
+        ("full", full::write),
         ("markdown", markdown::write),
         ("json", json::write),
     ] {
