@@ -94,12 +94,20 @@ fn session(mut stream: TcpStream, manner: Manner, unanswered: &AtomicUsize) -> s
 
 const SCENARIO: &str = "name = 'x'\n[load]\nclients = 2\n[[action]]\nname = 'x'\nsql = 'SELECT 2'\n";
 
+/// A home with the scenario where verbs look for it, written before any of them is started.
+fn home_with_scenario() -> Home {
+    let home = Home::empty();
+    let work = home.path().join("work");
+    std::fs::create_dir_all(&work).unwrap();
+    std::fs::write(work.join("x.toml"), SCENARIO).unwrap();
+    home
+}
+
 /// Starts a verb against a server.
 fn start(home: &Home, port: u16, verb: &[&str]) -> Child {
     let url = format!("postgresql://anna@127.0.0.1:{port}/shop");
     let arguments: Vec<&str> = verb.iter().map(|word| if *word == "URL" { url.as_str() } else { word }).collect();
     let mut command = home.command(&arguments);
-    std::fs::write(home.path().join("work/x.toml"), SCENARIO).unwrap();
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts")
 }
 
@@ -135,7 +143,7 @@ const PROVE: [&str; 7] = ["prove", "--scenario", "x.toml", "--before", "URL", "-
 
 #[test]
 fn a_server_that_lies_or_never_stops_is_refused_in_time_and_takes_no_memory() {
-    let home = Home::empty();
+    let home = home_with_scenario();
     let cases: [(Manner, &[&str], &str); 8] = [
         (Manner::Silent, &RUN, "no answer within 10 s"),
         (Manner::Silent, &SEED, "no answer within 10 s"),
@@ -162,7 +170,7 @@ fn a_server_that_lies_or_never_stops_is_refused_in_time_and_takes_no_memory() {
 
 #[test]
 fn a_signal_ends_every_verb_that_waits_for_a_silent_server() {
-    let home = Home::empty();
+    let home = home_with_scenario();
     std::thread::scope(|scope| {
         for (verb, signal) in [(&RUN[..], "-INT"), (&SEED, "-TERM"), (&DOCTOR, "-INT"), (&PROVE, "-TERM")] {
             let home = &home;
@@ -170,6 +178,8 @@ fn a_signal_ends_every_verb_that_waits_for_a_silent_server() {
                 let (port, unanswered) = serve(Manner::SilentLater);
                 let mut child = start(home, port, verb);
                 while unanswered.load(Ordering::Relaxed) == 0 {
+                    let ended = child.try_wait().unwrap();
+                    assert!(ended.is_none(), "{verb:?} waits for nothing: {}", stderr(&mut child));
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 let pid = child.id().to_string();

@@ -158,9 +158,10 @@ fn other_programs_read_the_figures_while_it_runs_and_its_log_afterwards() {
     assert!(micros.iter().all(|us| 30_000 <= *us), "{micros:?}");
     // The slow ones are known by name and plan, and no value of theirs is kept.
     assert_eq!(number(action(&ran, "slow"), "slow"), number(action(&ran, "slow"), "ok"));
+    // On a busy machine a few others are among them.
     let slowest = evidence["slowest"].as_array().unwrap();
-    assert_eq!(slowest[0]["action"], "slow");
-    assert_eq!(slowest[0]["plans"], serde_json::json!(["Seq Scan accounts"]), "a hundred rows are read as a whole");
+    let slow = slowest.iter().find(|of| of["action"] == "slow").unwrap_or_else(|| panic!("{slowest:#?}"));
+    assert_eq!(slow["plans"], serde_json::json!(["Seq Scan accounts"]), "a hundred rows are read as a whole");
     // The server's view ties its work to the actions.
     let view = &evidence["view"];
     assert_eq!(number(&view["statements"]["read"], "calls"), number(action(&ran, "read"), "ok"));
@@ -216,14 +217,15 @@ fn every_class_of_failure_is_counted_and_the_load_goes_on() {
     }
     // A session that is ended is made anew, by every client for itself.
     let ended = file(&home, "ended.sql", "SELECT pg_terminate_backend(pg_backend_pid());\n");
-    let found = run(&home, &["-f", &ended, "-c", "2", "-n", "6"]).measured().json();
+    let found = run(&home, &["-f", &ended, "-c", "2", "-n", "6"]).exits(1).json();
+    assert_eq!(found["verdict"], "failed", "nothing was answered");
     assert_eq!(number(&found["evidence"]["failures"]["57P01"], "count"), 6);
     assert!(4 <= number(&found["evidence"]["driver"], "reconnects"), "{found:#}");
     // A statement that takes too long is given up by the server.
     let text =
         "name = 't'\n[load]\nclients = 1\ntimeout = '50ms'\n[[action]]\nname = 'long'\nsql = 'SELECT pg_sleep(5)'\n";
     let long = file(&home, "long.toml", text);
-    let found = run(&home, &[&long, "-n", "2"]).measured().json();
+    let found = run(&home, &[&long, "-n", "2"]).exits(1).json();
     assert_eq!(number(&found["evidence"]["failures"]["57014"], "count"), 2);
     // No connection is left: said before anything is measured.
     execute(&bank, "CREATE ROLE few LOGIN CONNECTION LIMIT 3; GRANT SELECT ON accounts TO few");
