@@ -102,6 +102,10 @@ pub(super) fn enough(evidence: &Evidence, most: u32) -> bool {
     if let Some(precision) = evidence.design.precision {
         return comparison.is_narrow(precision);
     }
+    if comparison.actions.iter().any(|action| action.decision.is_some()) {
+        // Load shows what single operations do not; of what did not change it is no more asked than until its first look.
+        return comparison.actions.iter().all(|action| !action.is_changed() || action.verdict != Verdict::Inconclusive);
+    }
     // What does what it did needs no more than not to be slower.
     let unchanged = |action: &ActionComparison| action.counts.as_ref().is_some_and(CountComparison::is_unchanged);
     comparison.actions.iter().all(|action| {

@@ -222,10 +222,22 @@ impl Progress {
                 };
                 self.line(&format!("measured chunk {} of {planned}{so_far}", evidence.chunks.len()));
             }
+            Event::Timing { action, sets } => self.status(format!("timing {action}: connection set {sets}")),
+            Event::Counted(evidence) | Event::Isolated(evidence) => self.line(&arrived(evidence)),
             Event::Ablating { index, done, total } => self.status(format!("without {index}: index {done} of {total}")),
             Event::Counting { done, total, sets } => self.counting(*done, *total, *sets),
         }
     }
+}
+
+/// What is known so far, where a measurement has come to its end.
+fn arrived(evidence: &Evidence) -> String {
+    let what = if evidence.isolated.is_some() { "isolated timing" } else { "counted work" };
+    let mut so_far = evidence.clone();
+    // As if nothing more were to come.
+    so_far.design.chunks_planned = 0;
+    let comparison = compare(&so_far);
+    format!("{what}: {}, {}", comparison.verdict.word(), headline(&comparison))
 }
 
 /// The action that takes the longest to decide by sampling alone.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Embedded;
+use super::{Embedded, Pages};
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt::{Left, interrupted, left, say_left, with_grace};
@@ -15,7 +15,7 @@ use super::report::say;
 use crate::postgres::Target;
 use crate::postgres::database::Admin;
 use crate::postgres::liveness::until_silent;
-use crate::postgres::server::{Cluster, Lease, ServerError, Status, find_binaries};
+use crate::postgres::server::{Cluster, HugePages, Lease, ServerError, Status, find_binaries};
 use crate::units::bytes_text;
 
 /// What `server` can be told.
@@ -127,7 +127,16 @@ impl Running {
             let folder = self.cluster.folder().display();
             tell(&format!("server: making a private PostgreSQL {} in {folder}", installation.version));
         }
-        self.cluster.start(&self.lease, false).await.map_err(Failure::environment)
+        let target = self.cluster.start(&self.lease, false).await.map_err(Failure::environment)?;
+        let pages = self.cluster.pages();
+        if pages.huge == Some(true) {
+            let reserved = match pages.reserved_bytes {
+                0 => "those that the system has".to_owned(),
+                bytes => format!("{} reserved while it runs", bytes_text(bytes)),
+            };
+            tell(&format!("server: huge pages, {reserved}"));
+        }
+        Ok(target)
     }
 
     /// A failure with what the disk has to do with it: a server that ends for want of space says so to its log at best.
@@ -206,7 +215,13 @@ async fn status(cluster: &Cluster) -> Result<(), Failure> {
 
 fn open(embedded: &Embedded) -> Result<Cluster, Failure> {
     let installation = find_binaries(embedded.postgres_bin.as_deref()).map_err(Failure::environment)?;
-    Cluster::open(&home(embedded)?, installation).map_err(Failure::environment)
+    let huge_pages = match embedded.huge_pages {
+        Pages::Auto => HugePages::Auto,
+        Pages::On => HugePages::On,
+        Pages::Off => HugePages::Off,
+    };
+    let cluster = Cluster::open(&home(embedded)?, installation).map_err(Failure::environment)?;
+    Ok(cluster.with_huge_pages(huge_pages))
 }
 
 /// The cache folder of the user; root has a system-wide one, which the server's own user can enter.

@@ -9,10 +9,12 @@ use super::claim::Reason;
 use super::counts::CountComparison;
 use super::effectiveness::{Effectiveness, for_action};
 use super::finding::{Finding, Remedy};
+use super::measurement::isolated::IsolatedComparison;
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
 use super::remedy::{self, Need};
 use super::row_security::Unexercised;
 use super::siblings::{sibling_floor, witnesses};
+use super::verdict::Decision;
 use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed, needed_by_sampling, why_undecided};
 use crate::evidence::{Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
@@ -65,6 +67,12 @@ pub struct ActionComparison {
     pub plan_changed: bool,
     /// What single operations cost; absent where none was counted.
     pub counts: Option<CountComparison>,
+    /// What it takes on idle sides; absent where it was not timed there, and before format 9.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolated: Option<IsolatedComparison>,
+    /// The row of the decision table that gives its verdict; absent where load or counts alone do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
     /// Policies of tables it touches that do not apply to the role that asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unexercised: Vec<Unexercised>,
@@ -77,9 +85,29 @@ impl ActionComparison {
         self.unexercised.iter().any(|table| table.changed)
     }
 
+    /// Whether its time in isolation differs from before, which no other action's load can make.
+    #[must_use]
+    pub fn is_timed_apart(&self) -> bool {
+        self.isolated.as_ref().is_some_and(|isolated| {
+            let (cpu, wall) = isolated.timings();
+            cpu.direction.is_some() || wall.direction.is_some()
+        })
+    }
+
+    /// Whether its plan, its work or its time in isolation differs from before.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        let counted = self.counts.as_ref().is_some_and(|counts| !counts.is_unchanged());
+        self.plan_changed || counted || self.is_timed_apart()
+    }
+
     /// Which of p50 and p95 is neither faster nor proven not slower.
     #[must_use]
     pub fn open_quantile(&self) -> Option<&'static str> {
+        if self.decision.is_some() {
+            // It is not a quantile that proves it.
+            return None;
+        }
         let open = |metric: &Option<MetricComparison>| metric.as_ref().is_none_or(MetricComparison::is_open);
         [("p50", &self.p50), ("p95", &self.p95)].into_iter().find(|(_, metric)| open(metric)).map(|(name, _)| name)
     }
@@ -200,6 +228,8 @@ fn assemble(
         indexes_after: indexes(Side::After),
         plan_changed: shapes(Side::Before) != shapes(Side::After),
         counts: None,
+        isolated: None,
+        decision: None,
         unexercised: Vec::new(),
     };
     (compared, need)

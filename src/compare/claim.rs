@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::finding::Fact;
 use super::functions::FunctionChange;
+use super::verdict::Row;
 use crate::evidence::row_security::Exemption;
 
 /// One part of what a trial comes to.
@@ -25,9 +26,9 @@ pub struct Claim {
 #[serde(tag = "claim", rename_all = "kebab-case", rename_all_fields = "snake_case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum ClaimKind {
-    /// Proven slower under load.
+    /// Proven slower, in isolation or under load.
     Slower,
-    /// Proven faster under load.
+    /// Proven faster, in isolation or under load.
     Faster,
     /// Slower under load, with the plans, blocks and WAL of before.
     SlowerWithSameWork,
@@ -179,6 +180,11 @@ pub enum Reason {
         chunks: usize,
         /// Chunks that a verdict needs.
         chunks_min: usize,
+    },
+    /// Counted work, isolated timing and load together do not decide.
+    Measurements {
+        /// The row of the decision table.
+        row: Row,
     },
     /// No percentile has enough operations.
     NoPercentile,

@@ -35,13 +35,15 @@ fn conclude_actions(evidence: &Evidence, findings: &[Finding], actions: &[Action
         return (Verdict::Invalid, vec![stopped_by(finding)]);
     }
     let any = |verdict: Verdict| actions.iter().any(|a| a.verdict == verdict);
-    if evidence.design.chunks_planned == 0 {
+    let is_decided = |action: &ActionComparison| action.decision.is_some();
+    if evidence.design.chunks_planned == 0 && !actions.iter().any(is_decided) {
         return conclude_counts(actions);
     }
     // What a few parameters cost more shows in no percentile, and is known before any load.
     let few = few_dearer(actions);
     let (chunks, chunks_min) = (evidence.chunks.len(), paired::FEWEST_PAIRS);
-    if chunks < chunks_min && few.is_none() && !any(Verdict::Regressed) && !any(Verdict::Improved) {
+    let is_called = actions.iter().any(is_decided) || any(Verdict::Regressed) || any(Verdict::Improved);
+    if chunks < chunks_min && few.is_none() && !is_called {
         return or_by_counts(
             actions,
             Verdict::Inconclusive,
@@ -173,7 +175,7 @@ fn claimed(actions: &[ActionComparison], verdict: Verdict) -> Vec<Claim> {
     let (same, other): (Vec<&ActionComparison>, Vec<&ActionComparison>) = actions
         .iter()
         .filter(|action| action.verdict == verdict)
-        .partition(|action| action.counts.as_ref().is_some_and(CountComparison::is_unchanged));
+        .partition(|action| action.counts.as_ref().is_some_and(CountComparison::is_unchanged) && !action.is_timed_apart());
     let is_gain = verdict == Verdict::Improved;
     let named = |action: &&ActionComparison| ClaimedAction {
         action: action.name.clone(),

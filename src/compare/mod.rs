@@ -6,12 +6,14 @@
 pub mod actions;
 pub mod answers;
 pub mod balance;
+pub mod bill;
 mod candidates;
 pub mod checks;
 pub mod claim;
 mod conclusion;
 mod conditions;
 pub mod counts;
+mod decide;
 mod effectiveness;
 pub mod finding;
 pub mod functions;
@@ -19,6 +21,7 @@ pub mod generic;
 mod growth;
 pub mod indexes;
 mod limits;
+pub mod measurement;
 mod metric;
 mod migration;
 pub mod minimum;
@@ -33,6 +36,7 @@ mod sides;
 mod simulation;
 mod undecided;
 pub mod updates;
+pub mod verdict;
 mod weighed;
 pub mod work;
 
@@ -55,7 +59,7 @@ use crate::stats::paired::{self, Effect};
 
 /// The version of the rules by which verdicts follow from evidence; results of another version are verified by their estimates alone.
 /// 1: up to format 7. 2: a gain beside more work per call under load is none, generic plans are weighed, functions leave counts open.
-pub const RULES: u32 = 2;
+pub const RULES: u32 = 3;
 
 /// What a trial says of one metric, one action, or all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -117,6 +121,9 @@ pub struct Comparison {
     pub workload_control: Option<Change>,
     /// By position in the mix.
     pub actions: Vec<ActionComparison>,
+    /// Processor time of the mix; absent where an action was not measured in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bill: Option<bill::Bill>,
     /// Indexes that are new, lost or changed, and kept ones that are used.
     pub indexes: Vec<IndexComparison>,
     /// What the migration does to indexes beside that.
@@ -275,10 +282,15 @@ fn without_chunks(evidence: &Evidence, keep: impl Fn(usize) -> bool) -> Evidence
 fn compare_all(evidence: &Evidence) -> Comparison {
     let counts = counts::compare_all(evidence);
     let mut findings = checks::run(evidence, &counts);
+    let of_counts = counts.clone();
     let mut actions = actions::compare_all(evidence, &findings, counts.clone());
     findings.extend(independence(evidence));
     findings.extend(without_disturbed(evidence, &findings, counts, &actions));
     actions::weigh(&mut actions);
+    let verdict_of_load = (evidence.design.chunks_planned != 0).then(|| conclusion::of_load(&findings, &actions));
+    let isolated = measurement::isolated::compare_all(evidence, &of_counts);
+    decide::decide_all(&mut actions, &findings, isolated, !evidence.chunks.is_empty());
+    let bill = bill::bill(evidence, &actions);
     row_security::withhold(evidence, &mut actions);
     findings.extend(row_security::checks(&actions));
     findings.extend(row_security::denied(evidence));
@@ -297,13 +309,14 @@ fn compare_all(evidence: &Evidence) -> Comparison {
         verdict,
         claims,
         verdict_of_counts: conclusion::of_counts(&actions),
-        verdict_of_load: (evidence.design.chunks_planned != 0).then(|| conclusion::of_load(&findings, &actions)),
+        verdict_of_load,
         noise_floor,
         workload: workload(Side::After),
         workload_control: workload(Side::Control),
         indexes: indexes::compare_all(evidence, &actions),
         actions,
         balance,
+        bill,
         findings,
         dropped: evidence.dropped.clone(),
     }

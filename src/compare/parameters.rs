@@ -135,16 +135,36 @@ pub(super) fn classes(pairs: &[Pair<'_>]) -> Vec<ClassCounts> {
     most
 }
 
+/// The class of a set of parameters, by the median of rows over all.
+fn class(measure: &Measure, pair: &Pair<'_>, median: f64) -> ParameterClass {
+    match measure.of(pair) {
+        0 => ParameterClass::None,
+        rows if rows as f64 >= HEAVY * median => ParameterClass::Heavy,
+        _ => ParameterClass::Normal,
+    }
+}
+
+/// Positions of the counted sets of each class; empty where all are of one.
+pub(super) fn positions(
+    classes: &[ClassCounts],
+    [before, after]: [&CountedAction; 2],
+) -> BTreeMap<ParameterClass, Vec<usize>> {
+    let mut positions: BTreeMap<ParameterClass, Vec<usize>> = BTreeMap::new();
+    let Some(ClassCounts { by, .. }) = classes.first() else { return positions };
+    let median = median(by, &executed([before, after])) as f64;
+    for (position, pair) in before.sets.iter().zip(&after.sets).enumerate() {
+        if pair.0.failed.is_none() && pair.1.failed.is_none() {
+            positions.entry(class(by, &pair, median)).or_default().push(position);
+        }
+    }
+    positions
+}
+
 fn classes_by(measure: &Measure, pairs: &[Pair<'_>]) -> Vec<ClassCounts> {
     let median = median(measure, pairs) as f64;
     let mut of_class: BTreeMap<ParameterClass, Vec<Pair<'_>>> = BTreeMap::new();
     for pair in pairs {
-        let class = match measure.of(pair) {
-            0 => ParameterClass::None,
-            rows if HEAVY * median <= rows as f64 => ParameterClass::Heavy,
-            _ => ParameterClass::Normal,
-        };
-        of_class.entry(class).or_default().push(*pair);
+        of_class.entry(class(measure, pair, median)).or_default().push(*pair);
     }
     let counts = of_class.into_iter().map(|(class, pairs)| ClassCounts {
         class,

@@ -8,6 +8,7 @@ use super::{Finding, Grade, Patient};
 use crate::clock::Clock;
 use crate::postgres::Error;
 use crate::postgres::connect::version_text;
+use crate::postgres::server::uses_huge_pages;
 use crate::postgres::sql_text::{query, trusted};
 use crate::postgres::trip::{SHORTEST, times_us};
 use crate::units::bytes_text;
@@ -28,6 +29,7 @@ pub(super) async fn examine(patient: &Patient, clock: &Clock) -> Result<Vec<Find
     findings.push(trip(&mut connection, clock).await?);
     findings.push(commit(&mut connection, clock).await);
     findings.extend(settings(&mut connection).await?);
+    findings.extend(huge_pages(&mut connection).await?);
     findings.push(rights(&mut connection).await?);
     findings.extend(extensions(&mut connection).await?);
     findings.push(room(&mut connection, patient).await?);
@@ -110,6 +112,26 @@ fn graded_cache(buffers: u64, size: u64) -> Finding {
     let advice = "three sides do not fit into shared_buffers together: raise it, or read cache effects with care";
     let found = format!("{} of shared_buffers, {} of database", bytes_text(buffers), bytes_text(size));
     Finding::new("cache", found).when(buffers < size * 3, Grade::Warning, advice)
+}
+
+/// In which pages the server's shared memory is; nothing where its processes are not seen from here.
+async fn huge_pages(connection: &mut PgConnection) -> Result<Option<Finding>, Error> {
+    let sql = "SELECT pg_backend_pid(), current_setting('shared_memory_size_in_huge_pages', true)";
+    let row = query(sql).fetch_one(&mut *connection).await.map_err(|e| Error::doing("read settings", e))?;
+    let process = row.try_get::<i32, _>(0).unwrap_or_default().unsigned_abs();
+    let pages = row.try_get::<Option<String>, _>(1).ok().flatten().and_then(|pages| pages.parse().ok());
+    let is_server = std::fs::read(format!("/proc/{process}/cmdline"))
+        .is_ok_and(|title| String::from_utf8_lossy(&title).contains("postgres"));
+    Ok(uses_huge_pages(process).filter(|_| is_server).map(|huge| graded_pages(huge, pages)))
+}
+
+fn graded_pages(huge: bool, wanted: Option<u64>) -> Finding {
+    let wanted = wanted.map_or_else(|| "N".to_owned(), |pages| pages.to_string());
+    let advice = format!(
+        "identical clones differ by twice as much without huge pages: sudo sysctl -w vm.nr_hugepages={wanted}, and start the server again"
+    );
+    let found = if huge { "shared memory in huge pages" } else { "shared memory in small pages" };
+    Finding::new("huge pages", found).when(!huge, Grade::Warning, &advice)
 }
 
 /// What the role may.
@@ -216,6 +238,8 @@ mod tests {
         assert_eq!((grade(graded_cache(300, 100)), grade(graded_cache(299, 100))), (good, warning));
         assert_eq!((grade(graded_room(400, Some(400))), grade(graded_room(400, Some(399)))), (good, unfit));
         assert_eq!(grade(graded_room(400, None)), good);
+        assert_eq!((grade(graded_pages(true, Some(9))), grade(graded_pages(false, Some(9)))), (good, warning));
+        assert!(graded_pages(false, Some(9)).advice.unwrap().contains("nr_hugepages=9"));
     }
 
     #[test]

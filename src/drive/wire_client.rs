@@ -35,18 +35,38 @@ impl WireClient {
     /// # Errors
     /// When the server refuses the connection or a statement.
     pub async fn connect(target: &Target, workload: &Workload, role: Option<Role>) -> Result<Self, Error> {
-        let attempt = tokio::time::timeout(PATIENCE, Self::try_connect(target, workload, role)).await;
+        Self::connect_for(target, workload, |_, step| role.is_none_or(|role| role == step.role)).await
+    }
+
+    /// Connects and prepares the statements of one action alone.
+    ///
+    /// # Errors
+    /// When the server refuses the connection or a statement.
+    pub async fn connect_for_action(target: &Target, workload: &Workload, action: usize) -> Result<Self, Error> {
+        Self::connect_for(target, workload, |of, _| of == action).await
+    }
+
+    async fn connect_for(
+        target: &Target,
+        workload: &Workload,
+        wanted: impl Fn(usize, &PlannedStep) -> bool,
+    ) -> Result<Self, Error> {
+        let attempt = tokio::time::timeout(PATIENCE, Self::try_connect(target, workload, wanted)).await;
         attempt.unwrap_or_else(|_| Err(Error::NoAnswer { target: target.describe(), seconds: PATIENCE.as_secs() }))
     }
 
-    async fn try_connect(target: &Target, workload: &Workload, role: Option<Role>) -> Result<Self, Error> {
+    async fn try_connect(
+        target: &Target,
+        workload: &Workload,
+        wanted: impl Fn(usize, &PlannedStep) -> bool,
+    ) -> Result<Self, Error> {
         let mut wire = target.wire().await?;
         let each_read_only = target.is_read_only() && !wire.is_direct().await;
         let mut statements = Vec::new();
         for (action, planned) in workload.actions.iter().enumerate() {
             let mut names = Vec::new();
             for (index, step) in planned.steps.iter().enumerate() {
-                if role.is_some_and(|role| role != step.role) {
+                if !wanted(action, step) {
                     names.push(String::new());
                     continue;
                 }
@@ -55,7 +75,7 @@ impl WireClient {
                     names.push(text);
                     continue;
                 }
-                let name = format!("weighbridge_{action}_{index}");
+                let name = prepared_name(action, index);
                 wire.parse(&name, &text);
                 wire.sync();
                 let prepared = wire.exchange(|_| {}).await;
@@ -65,6 +85,20 @@ impl WireClient {
             statements.push(names);
         }
         Ok(Self { wire, statements, each_read_only, in_transaction: false })
+    }
+
+    /// The number of the server's process at the other end; nothing behind a pooler, which may be another for every transaction.
+    pub async fn process(&mut self) -> Option<u32> {
+        if self.wire.is_direct().await { Some(self.wire.process()) } else { None }
+    }
+
+    /// Sends SQL whose rows nobody needs.
+    ///
+    /// # Errors
+    /// When the server refuses it or is lost.
+    pub async fn run(&mut self, sql: &str) -> Result<(), Failure> {
+        self.wire.query(sql.as_bytes());
+        self.wire.exchange(|_| {}).await.map(drop).map_err(|error| Failure::from(&error))
     }
 
     /// Makes this session's counters visible; false where only its end can, before PostgreSQL 15.
@@ -95,7 +129,10 @@ impl WireClient {
     }
 
     /// Sends a step; see [`super::Client::send`].
-    pub(super) async fn send(
+    ///
+    /// # Errors
+    /// When the server refuses it or is lost.
+    pub async fn send(
         &mut self,
         step: &PlannedStep,
         (action, index): (usize, usize),
@@ -172,6 +209,12 @@ impl WireClient {
         }
         Ok(())
     }
+}
+
+/// The name under which a step is prepared.
+#[must_use]
+pub fn prepared_name(action: usize, step: usize) -> String {
+    format!("weighbridge_{action}_{step}")
 }
 
 /// The captured values of a row, in the order of the captures.

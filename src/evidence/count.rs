@@ -18,6 +18,9 @@ pub struct CountedAction {
     /// How many of them, the last, were drawn because the planner treats them as none of the others; absent before format 5.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub rare: u32,
+    /// Which draws those are; absent before format 9.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rare_draws: Vec<u64>,
     /// Kinds of sets, as the planner treats them, of which none was executed, because there are too many; the nearest stand for them.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub kinds_left: u32,

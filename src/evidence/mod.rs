@@ -9,6 +9,7 @@ pub mod design;
 pub mod files;
 pub mod histograms;
 pub mod interval_log;
+pub mod isolated;
 pub mod limits;
 mod log_lines;
 mod policy;
@@ -31,13 +32,16 @@ pub use count::{
 };
 pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts, Subject};
 pub use histograms::{ActionHistograms, Flaw, Histograms};
+pub use isolated::{
+    ConnectionSet, Isolated, IsolatedAction, LeftOut, ParameterTimes, Pinning, ProcessorTime, Times,
+};
 pub use limits::Limits;
 pub use policy::{Ignored, Policy};
 pub use row_security::{Denied, RowSecurity};
 pub use validate::MAX_COUNT;
 
 /// The number of the format of `trial.json`; a reader refuses a newer one.
-pub const FORMAT: u32 = 8;
+pub const FORMAT: u32 = 9;
 
 /// A database in one schema state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -109,6 +113,9 @@ pub struct Evidence {
     /// What single operations cost on idle sides, by side and action; absent before format 2.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counts: BTreeMap<Side, Vec<CountedAction>>,
+    /// What single operations take on idle sides; absent before format 9, and where it was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolated: Option<Isolated>,
     /// What the actions cost without each index of `after`; absent where that was not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ablated: Vec<Ablated>,

@@ -19,7 +19,8 @@ pub async fn read(connection: &mut PgConnection) -> Result<BTreeMap<String, Stri
         "SELECT name, current_setting(name, true) FROM pg_settings
          WHERE (source NOT IN ('default', 'override', 'client', 'session')
                 OR name IN ('shared_buffers', 'fsync', 'synchronous_commit', 'full_page_writes', 'jit', 'autovacuum',
-                            'random_page_cost', 'effective_cache_size', 'work_mem', 'max_wal_size', 'server_version'))
+                            'random_page_cost', 'effective_cache_size', 'work_mem', 'max_wal_size', 'server_version',
+                            'huge_pages', 'shared_memory_size_in_huge_pages'))
            AND name !~ '(file|directory|directories|path|address|host|command|conninfo|port)'
            AND category !~ '(File Locations|Connection Settings|Logging)'
          ORDER BY name",

@@ -4,6 +4,7 @@ use super::{finding, words};
 use crate::compare::claim::{ClaimKind, ClaimedAction, Reason};
 use crate::compare::finding::{AnswerDifference, Refusals};
 use crate::compare::functions::FunctionChange;
+use crate::compare::verdict::Row;
 use crate::compare::{Claim, Comparison, Finding};
 use crate::evidence::row_security::Exemption;
 use crate::units::{change_text, duration_text, list_text, percent_text, seconds};
@@ -44,7 +45,7 @@ fn text(comparison: &Comparison, claim: &Claim) -> String {
             format!("every action is as fast as before, within its margin{on}")
         }
         ClaimKind::SameWork => "no action's blocks move by its margin and by four an operation".to_owned(),
-        ClaimKind::NotDecided => format!("undecided under load: {actions}"),
+        ClaimKind::NotDecided => format!("not decided: {actions}"),
         ClaimKind::NotComparable => format!("not comparable: {actions}"),
         ClaimKind::StoppedBy { finding } => by_finding(comparison, finding, claim.actions.first()),
         ClaimKind::FewChunks { chunks, chunks_min } => {
@@ -77,6 +78,16 @@ fn text(comparison: &Comparison, claim: &Claim) -> String {
             format!("{}: {actions}", policies_text(table, role, *exemption))
         }
         ClaimKind::HotUpdatesLost => format!("updates that are no longer HOT: {actions}"),
+    }
+}
+
+fn measurements(row: Row) -> &'static str {
+    match row {
+        Row::TimingsContradict => "one measurement proves a change, and another shows the opposite",
+        Row::FasterWithMoreWork => "faster, but with more work in the server",
+        Row::MoreWorkContradicted => "more work in the server, but less time",
+        Row::LessWorkContradicted => "less work in the server, but more time",
+        _ => "no measurement proves a change, or that there is none",
     }
 }
 
@@ -118,6 +129,7 @@ pub(super) fn reason_text(comparison: &Comparison, action: &str, reason: &Reason
             by_finding(comparison, finding, Some(&action))
         }
         Reason::FewChunks { chunks, chunks_min } => format!("{chunks} of at least {chunks_min} chunks"),
+        Reason::Measurements { row } => measurements(*row).to_owned(),
         Reason::NoPercentile => "too few operations for any percentile".to_owned(),
         Reason::FewOperations => "too few operations in a chunk for p95".to_owned(),
         Reason::ControlDiffers => "before and control differ by more than half the margin".to_owned(),

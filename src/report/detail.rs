@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table, TableStyle};
 
 use super::printable::PrintableTrial;
-use super::{Trial, claim, counted, dropped_text, finding, words};
+use super::{Trial, claim, counted, dropped_text, finding, isolated, words};
 
 /// Writes the report.
 ///
@@ -32,9 +32,11 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     }
     if evidence.design.chunks_planned == 0 {
         counts(trial, out)?;
+        timed(trial, out)?;
         indexes(trial, out)?;
     } else {
         actions(trial, out)?;
+        timed(trial, out)?;
         indexes(trial, out)?;
         counts(trial, out)?;
     }
@@ -83,6 +85,25 @@ fn counts(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     align_right(&mut table, 1..=5);
     writeln!(out, "  {}", words::counted(trial.evidence))?;
     print(&table, out)?;
+    writeln!(out)
+}
+
+/// What single operations take on idle sides.
+fn timed(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let Some(title) = isolated::title(trial.evidence) else { return Ok(()) };
+    writeln!(out, "  {title}")?;
+    let rows = isolated::rows(trial.comparison);
+    if !rows.is_empty() {
+        let mut table = plain(&isolated::HEADER);
+        for row in rows {
+            table.add_row(row);
+        }
+        align_right(&mut table, 1..=3);
+        print(&table, out)?;
+    }
+    for line in isolated::lines(trial.evidence, trial.comparison) {
+        writeln!(out, "  {line}")?;
+    }
     writeln!(out)
 }
 

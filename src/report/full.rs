@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::printable::PrintableTrial;
-use super::{Trial, claim, counted, dropped_text, finding, words};
+use super::{Trial, claim, counted, dropped_text, finding, isolated, words};
 
 /// Writes the report.
 ///
@@ -37,6 +37,7 @@ pub(super) fn body(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if evidence.design.chunks_planned != 0 {
         measured(trial, out)?;
     }
+    timed(trial, out)?;
     indexes(trial, out)?;
     counts(trial, out)?;
     let findings = comparison.findings.iter().map(|found| {
@@ -67,6 +68,26 @@ fn counts(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "| {} |", cells.join(" | "))?;
     }
     Ok(())
+}
+
+/// What single operations take on idle sides.
+fn timed(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let Some(title) = isolated::title(trial.evidence) else { return Ok(()) };
+    writeln!(out, "\n{title}\n")?;
+    let rows = isolated::rows(trial.comparison);
+    if !rows.is_empty() {
+        writeln!(out, "| {} |", isolated::HEADER.join(" | "))?;
+        writeln!(out, "| --- | ---: | ---: | ---: | --- |")?;
+    }
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
+        writeln!(out, "| {} |", cells.join(" | "))?;
+    }
+    writeln!(out)?;
+    for line in isolated::lines(trial.evidence, trial.comparison) {
+        writeln!(out, "- {line}")?;
+    }
+    writeln!(out)
 }
 
 /// Latencies.

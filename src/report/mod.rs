@@ -8,6 +8,7 @@ pub mod detail;
 mod dropped;
 mod finding;
 pub mod full;
+mod isolated;
 pub mod json;
 pub mod markdown;
 pub mod page;

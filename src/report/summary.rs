@@ -3,7 +3,7 @@
 
 use super::Trial;
 use super::claim;
-use super::{finding, words};
+use super::{finding, isolated, words};
 use crate::compare::claim::ClaimKind;
 use crate::compare::finding::{Fact, Finding, Severity, UnusedSince};
 use crate::compare::indexes::Fate;
@@ -47,6 +47,7 @@ impl<'t> Summary<'t> {
             ("warning", warnings(comparison)),
             ("benefit", benefits(comparison)),
             ("cost", costs(comparison)),
+            ("bill", isolated::bill(comparison).into_iter().collect()),
             ("clean-up", clean_up(comparison)),
             ("noise", noise(evidence, comparison)),
             ("next", next(trial, folder)),
@@ -70,6 +71,7 @@ fn is_unchanged(action: &ActionComparison) -> bool {
     is_same
         && !matches!(action.verdict, Verdict::Regressed | Verdict::Invalid | Verdict::Improved)
         && !action.is_withheld()
+        && !action.is_timed_apart()
 }
 
 fn rank(action: &ActionComparison) -> u8 {
@@ -96,12 +98,22 @@ fn claims(comparison: &Comparison) -> Vec<String> {
     let unchanged = |name: &str| comparison.actions.iter().any(|of| of.name == name && is_unchanged(of));
     let (same, other): (Vec<&str>, Vec<&str>) = open.into_iter().partition(|name| unchanged(name));
     if !other.is_empty() {
-        texts.push(format!("undecided under load: {}", list_text(&other)));
+        let (_, open) = words_of_open(comparison);
+        texts.push(format!("{open}: {}", list_text(&other)));
     }
     if !same.is_empty() {
-        texts.push(format!("{} with unchanged work undecided under load", plural(same.len(), "action")));
+        let (open, _) = words_of_open(comparison);
+        texts.push(format!("{} with unchanged work {open}", plural(same.len(), "action")));
     }
     texts
+}
+
+/// What is open, where load alone decides and where all measurements do.
+fn words_of_open(comparison: &Comparison) -> (&'static str, &'static str) {
+    match comparison.actions.iter().any(|action| action.decision.is_some()) {
+        true => ("not decided", "not decided"),
+        false => ("undecided under load", "undecided under load"),
+    }
 }
 
 fn statements(evidence: &Evidence) -> Vec<String> {

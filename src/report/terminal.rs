@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::page::{Grid, Page, cut};
 use super::printable::PrintableTrial;
 use super::summary::{self, Summary};
-use super::{Trial, dropped_text};
+use super::{Trial, dropped_text, isolated};
 
 /// Writes the report; `folder` is where the result stands.
 ///
@@ -52,17 +52,20 @@ fn actions(summary: &Summary<'_>, page: &Page, is_timed: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if !summary.changed.is_empty() {
         let row = |action: &&crate::compare::ActionComparison| {
-            let timed = |text: String| if is_timed { text } else { String::new() };
+            // Without load the processor time of single operations is what there is.
+            let timed = |text: String, alone: fn(&crate::compare::ActionComparison) -> String| {
+                if is_timed { text } else { alone(action) }
+            };
             vec![
                 action.name.clone(),
-                timed(summary::latency(action)),
-                timed(summary::change(action)),
+                timed(summary::latency(action), isolated::cpu),
+                timed(summary::change(action), isolated::cpu_change),
                 summary::work(action),
                 action.verdict.word().to_owned(),
             ]
         };
         let grid = Grid {
-            header: vec!["action", "p95 before → after", "change (95 % CI)", "work/op", "verdict"],
+            header: vec!["action", if is_timed { "p95 before → after" } else { "CPU before → after" }, "change (95 % CI)", "work/op", "verdict"],
             to_the_right: vec![false, true, true, true, false],
             least_important: vec![3, 1],
             rows: summary.changed.iter().map(row).collect(),

@@ -2,6 +2,7 @@
 //!
 //! Must know nothing of databases, files or time; every formula names its source.
 
+pub mod connection_sets;
 pub mod discovery;
 pub mod histogram;
 pub mod paired;

@@ -82,6 +82,7 @@ pub(super) async fn begin(
         chunks: Vec::new(),
         counters: BTreeMap::new(),
         counts: BTreeMap::new(),
+        isolated: None,
         advice: BTreeMap::new(),
         ablated: Vec::new(),
         hypothetical: Vec::new(),
@@ -141,6 +142,7 @@ pub(super) async fn look_at_operations(
     evidence.hypothetical =
         hypothetical(after.0, after.1, &evidence.counts[&Side::After], &evidence.advice[&Side::After].unindexed)
             .await?;
+    (settings.listener)(Event::Counted(evidence));
     Ok(())
 }
 

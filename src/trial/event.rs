@@ -54,6 +54,17 @@ pub enum Event<'e> {
         /// Sets begun, and of how many.
         sets: (usize, usize),
     },
+    /// Single operations are timed: this action has so many connection sets.
+    Timing {
+        /// Its name.
+        action: &'e str,
+        /// How many.
+        sets: u32,
+    },
+    /// Single operations were counted; the evidence so far can be saved and compared.
+    Counted(&'e Evidence),
+    /// Single operations were timed; the evidence so far can be saved and compared.
+    Isolated(&'e Evidence),
     /// An index is hidden: this one, of how many.
     Ablating {
         /// The index.

@@ -7,6 +7,7 @@ pub mod conduct;
 pub mod digest;
 mod error;
 pub mod event;
+mod isolated;
 pub mod load;
 mod prepare;
 mod resume;

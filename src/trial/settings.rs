@@ -44,6 +44,8 @@ pub struct Settings {
     pub claim: Arc<dyn Fn() -> Result<(), TrialError> + Send + Sync>,
     /// With how many sets of parameters each action is counted.
     pub sets: u32,
+    /// Whether single operations are timed too.
+    pub isolated: bool,
     /// Whether to hide each index in turn.
     pub ablate: bool,
     /// Whether actions that changed may get more of the operations than the mix gives them.

@@ -64,6 +64,8 @@ impl Home {
         std::fs::create_dir_all(&work).expect("a working folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_weighbridge"));
         command.args(arguments).env("WEIGHBRIDGE_HOME", self.path().join("home")).current_dir(work);
+        // Servers of tests that run at the same time would reserve all memory.
+        command.env("WEIGHBRIDGE_HUGE_PAGES", "off");
         command.stdin(Stdio::null());
         for name in ["DATABASE_URL", "PGPASSWORD", "PGHOST", "PGUSER", "WEIGHBRIDGE_POSTGRES_BIN"] {
             command.env_remove(name);

@@ -158,6 +158,7 @@ pub(super) fn settings(
             Arc::new(move || saver.mark.as_ref().map_or(Ok(()), Mark::make))
         },
         sets: arguments.sets,
+        isolated: !arguments.counts_only,
         ablate: arguments.ablate,
         focus: !arguments.no_focus,
         precision: resumed.as_ref().map_or(arguments.precision, |e| e.design.precision),

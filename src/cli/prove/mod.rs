@@ -51,6 +51,7 @@ Examples:
   weighbridge prove 0002                     the migration with this number
   weighbridge prove 0004..0006               several as one change
   weighbridge prove 0002 --format markdown   for a pull request
+  weighbridge prove --quick                  counts and isolated timing, no load: decides most changes within a minute
   weighbridge prove --counts-only            no load: blocks, rows, WAL, plans and answers of single operations
   weighbridge prove --chunks 64              more chunks, to decide finer differences
   weighbridge prove --precision 2%           goes on until every interval is that narrow
@@ -109,6 +110,9 @@ pub(super) struct Arguments {
     /// No load: compares what single operations cost and answer on idle clones; the same on every run but for tables that are analyzed anew
     #[arg(long, conflicts_with_all = ["chunks", "rounds", "slice", "interleave", "precision", "replicates"], help_heading = "Experiment")]
     counts_only: bool,
+    /// Counts and isolated timing, no load: for pull requests, a minute or five seconds an action
+    #[arg(long, conflicts_with_all = ["counts_only", "chunks", "rounds", "slice", "interleave", "precision", "resume"], help_heading = "Experiment")]
+    quick: bool,
     /// Sets of parameters each action is executed with for the counts; 256 are planned, and up to 8 more are executed that the planner treats otherwise
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Experiment")]
     sets: u32,
@@ -214,7 +218,7 @@ fn slice(text: &str) -> Result<Duration, String> {
 pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
     let project = project::read(arguments.config.as_deref())?;
     let resumed = experiment::resumed(arguments.resume.as_deref(), &arguments.results)?;
-    let length = match arguments.counts_only {
+    let length = match arguments.counts_only || arguments.quick {
         true => Length { chunks: 0, looks: Vec::new() },
         false => Length::new(arguments.chunks, (arguments.precision, arguments.replicates), resumed.as_ref())?,
     };
@@ -270,7 +274,7 @@ fn check_flags(arguments: &Arguments, length: &Length) -> Result<(), Failure> {
             arguments.before.len()
         )));
     }
-    if arguments.in_place && !arguments.counts_only && length.chunks < FEWEST_CYCLES {
+    if arguments.in_place && !arguments.counts_only && !arguments.quick && length.chunks < FEWEST_CYCLES {
         return Err(Failure::usage(anyhow::anyhow!(
             "in place it takes at least {FEWEST_CYCLES} cycles, and 8 for a verdict\n  = help: write --chunks 8"
         )));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Arguments;
-use crate::cli::Embedded;
+use crate::cli::{Embedded, Pages};
 use crate::evidence::Interleave;
 use crate::migrate::Migration;
 use crate::trial::{Dataset, Settings, Subject};
@@ -66,6 +66,13 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
         let bin = std::path::absolute(bin).unwrap_or_else(|_| bin.clone());
         flag("--postgres-bin", bin.display().to_string());
     }
+    if matches!(&settings.subject, Subject::Clones(dataset) if dataset.embedded) {
+        match told.embedded.huge_pages {
+            Pages::Auto => {}
+            Pages::On => flag("--huge-pages", "on".to_owned()),
+            Pages::Off => flag("--huge-pages", "off".to_owned()),
+        }
+    }
     match &settings.subject {
         Subject::Clones(dataset) => {
             let migrations = &dataset.directory.migrations;
@@ -89,7 +96,7 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
     flag("--margin", share(settings.margin));
     flag("--sets", settings.sets.to_string());
     if settings.chunks == 0 {
-        switches.push("--counts-only".to_owned());
+        switches.push(if settings.isolated { "--quick" } else { "--counts-only" }.to_owned());
     } else {
         flag("--chunks", settings.chunks.to_string());
         flag("--threads", settings.threads.to_string());

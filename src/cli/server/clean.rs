@@ -41,6 +41,8 @@ pub(super) async fn clean(cluster: &Cluster, embedded: &Embedded, arguments: &Ar
     }
     let before = cluster.status().await.map_err(Failure::environment)?;
     if before == Status::Absent {
+        // Nothing runs, and nothing may be left reserved for it.
+        cluster.stop(&lease).await.map_err(Failure::environment)?;
         return say("nothing to clean\n");
     }
     let target = cluster.start_to_clean(&lease).await.map_err(Failure::environment)?;

@@ -10,6 +10,7 @@ use sqlx::{Connection, Row};
 use tokio::process::Command;
 
 use super::binaries::Installation;
+use super::huge_pages::{HugePages, NotReserved, Pages, Pool, uses_huge_pages};
 use super::{Lease, ServerError};
 use crate::postgres::sql_text::query;
 use crate::postgres::{Target, space};
@@ -40,6 +41,7 @@ pub struct Cluster {
     folder: PathBuf,
     sockets: PathBuf,
     run_as: Option<Account>,
+    huge_pages: HugePages,
 }
 
 #[derive(Debug, Clone)]
@@ -81,7 +83,13 @@ impl Cluster {
             let facts = std::fs::metadata(&home).map_err(io("look at", &home))?;
             PathBuf::from(format!("/tmp/weighbridge-{:x}-{:x}-{}", facts.dev(), facts.ino(), installation.major))
         };
-        Ok(Self { installation, folder, sockets, run_as })
+        Ok(Self { installation, folder, sockets, run_as, huge_pages: HugePages::default() })
+    }
+
+    /// The same with huge pages as asked, from its next start on.
+    #[must_use]
+    pub fn with_huge_pages(self, huge_pages: HugePages) -> Self {
+        Self { huge_pages, ..self }
     }
 
     /// The binaries it runs on.
@@ -127,13 +135,15 @@ impl Cluster {
     ///
     /// # Errors
     /// When `initdb` or the server fails; the message holds the end of its log.
-    pub async fn start(&self, _lease: &Lease, keep: bool) -> Result<Target, ServerError> {
+    pub async fn start(&self, lease: &Lease, keep: bool) -> Result<Target, ServerError> {
         if self.status().await? == Status::Absent {
             self.init().await?;
         }
         if self.status().await? != Status::Running {
             // A mark from before a reboot says nothing of the server we are about to start.
             let _ = std::fs::remove_file(self.keep_mark());
+            // Those of a server that was killed.
+            self.pool().give_back();
         }
         if keep {
             let path = self.keep_mark();
@@ -145,18 +155,26 @@ impl Cluster {
         let mut attempt = 0;
         loop {
             if self.status().await? == Status::Running && with_images(&target).await {
+                self.check_huge_pages()?;
                 return Ok(target);
             }
-            match self.launch().await {
+            let error = match self.launch().await {
                 Ok(()) => {
                     self.keep_back();
                     with_images(&target).await;
+                    if let Err(error) = self.check_huge_pages() {
+                        self.stop(lease).await?;
+                        return Err(error);
+                    }
                     return Ok(target);
                 }
-                Err(error @ ServerError::Full { .. }) => return Err(error),
-                Err(error) if attempt == 40 => return Err(error),
-                Err(_) => attempt += 1,
+                Err(error) => error,
+            };
+            self.pool().give_back();
+            if attempt == 40 || matches!(error, ServerError::Full { .. }) {
+                return Err(error);
             }
+            attempt += 1;
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
@@ -213,6 +231,7 @@ impl Cluster {
     pub async fn stop(&self, _lease: &Lease) -> Result<(), ServerError> {
         let _ = std::fs::remove_file(self.keep_mark());
         if self.status().await? != Status::Running {
+            self.pool().give_back();
             return Ok(());
         }
         // A server told to stop in the middle of crash recovery may wait for ever.
@@ -221,21 +240,23 @@ impl Cluster {
         let stop = async |mode| {
             self.run("pg_ctl", &["stop", "-D", &data.to_string_lossy(), "-m", mode, "-w", "-t", "60", "-s"]).await
         };
-        if stop("fast").await?.status.success() {
-            return Ok(());
+        if !stop("fast").await?.status.success() {
+            let output = stop("immediate").await?;
+            // One that was killed a moment ago needs no stopping.
+            if !output.status.success() && self.status().await? == Status::Running {
+                return Err(self.failed("pg_ctl", &output));
+            }
         }
-        let output = stop("immediate").await?;
-        // One that was killed a moment ago needs no stopping.
-        if output.status.success() || self.status().await? != Status::Running {
-            return Ok(());
-        }
-        Err(self.failed("pg_ctl", &output))
+        self.pool().give_back();
+        Ok(())
     }
 
     /// Tells the server to stop and does not wait: for the way out after Ctrl-C.
     pub async fn stop_soon(&self) {
         let data = self.data();
         let _ = self.run("pg_ctl", &["stop", "-D", &data.to_string_lossy(), "-m", "fast", "-W", "-s"]).await;
+        // The kernel takes those in use back as the server ends.
+        self.pool().give_back();
     }
 
     /// Removes the cluster and everything in it. Only under the lease, and stopped.
@@ -250,6 +271,81 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// In which pages the shared memory of the running server is.
+    #[must_use]
+    pub fn pages(&self) -> Pages {
+        let (pool, huge) = (self.pool(), self.postmaster().and_then(uses_huge_pages));
+        let (page_bytes, added) = (pool.page_bytes(), pool.added());
+        let not_reserved = match (page_bytes, added) {
+            _ if huge == Some(true) || self.huge_pages == HugePages::Off => None,
+            (None, _) => Some(NotReserved::Unknown),
+            _ if !pool.may_add() => Some(NotReserved::Rights),
+            _ => Some(NotReserved::Memory),
+        };
+        let wanted = page_bytes.map(|bytes| pool.reserved().unwrap_or_default() + self.estimated_pages(bytes));
+        Pages { huge, reserved_bytes: added * page_bytes.unwrap_or_default(), not_reserved, wanted }
+    }
+
+    fn pool(&self) -> Pool {
+        Pool::of_cluster(&self.folder)
+    }
+
+    /// The server's first process.
+    fn postmaster(&self) -> Option<u32> {
+        std::fs::read_to_string(self.data().join("postmaster.pid")).ok()?.lines().next()?.trim().parse().ok()
+    }
+
+    /// Reserves pages for the shared memory, where they are wanted and may be had.
+    async fn reserve(&self) {
+        let pool = self.pool();
+        let Some(page_bytes) = pool.page_bytes().filter(|_| self.huge_pages != HugePages::Off && pool.may_add()) else {
+            return;
+        };
+        // From 15 on the server says it, while it does not run.
+        let data = self.data();
+        let name = "shared_memory_size_in_huge_pages";
+        let output = self.run("postgres", &["-D", &data.to_string_lossy(), "-C", name]).await.ok();
+        let pages = output.and_then(|output| String::from_utf8_lossy(&output.stdout).trim().parse::<u64>().ok());
+        // Refused, the server starts on small ones.
+        let _ = pool.add(pages.filter(|pages| *pages > 0).unwrap_or_else(|| self.estimated_pages(page_bytes)));
+    }
+
+    /// Pages that the shared memory takes: the buffers, a 20th for what describes them, and a little for the rest.
+    fn estimated_pages(&self, page_bytes: u64) -> u64 {
+        let buffers = shared_buffers_mib() << 20;
+        (buffers + buffers / 20 + (32 << 20)).div_ceil(page_bytes)
+    }
+
+    /// That the server has huge pages where they were asked for. What was reserved and is not used is given back.
+    fn check_huge_pages(&self) -> Result<(), ServerError> {
+        let pages = self.pages();
+        if pages.huge == Some(true) || pages.huge.is_none() && self.huge_pages != HugePages::On {
+            return Ok(());
+        }
+        self.pool().give_back();
+        if self.huge_pages != HugePages::On {
+            return Ok(());
+        }
+        let wanted = pages.wanted.unwrap_or_default();
+        let (why, help) = match pages.not_reserved {
+            Some(NotReserved::Rights) => {
+                ("only root may reserve them".to_owned(), format!("sudo sysctl -w vm.nr_hugepages={wanted}"))
+            }
+            Some(NotReserved::Memory) if self.is_kept() => (
+                "it was started without them".to_owned(),
+                "weighbridge server stop, and start it again".to_owned(),
+            ),
+            Some(NotReserved::Memory) => (
+                "too little memory is available: half of it must stay so".to_owned(),
+                format!("end what uses memory, or sudo sysctl -w vm.nr_hugepages={wanted}"),
+            ),
+            Some(NotReserved::Unknown) | None => {
+                ("this system has none, or does not show them".to_owned(), "run it on Linux".to_owned())
+            }
+        };
+        Err(ServerError::NoHugePages { why, help })
     }
 
     fn data(&self) -> PathBuf {
@@ -286,6 +382,7 @@ impl Cluster {
     async fn launch(&self) -> Result<(), ServerError> {
         self.own_folder(&self.sockets, 0o700)?;
         self.write_settings(&self.data())?;
+        self.reserve().await;
         // The log is only read back for error messages; one start per file keeps them about this start.
         let log = self.log();
         let _ = std::fs::remove_file(&log);
@@ -297,7 +394,8 @@ impl Cluster {
 
     /// Settings that make measurements repeatable; each is stored with every result.
     fn write_settings(&self, data: &Path) -> Result<(), ServerError> {
-        let buffers = (memory_bytes() / 8).clamp(128 << 20, 2 << 30) >> 20;
+        let buffers = shared_buffers_mib();
+        let huge_pages = if self.huge_pages == HugePages::Off { "off" } else { "try" };
         let sockets = self.sockets.to_string_lossy().replace('\'', "''");
         let text = format!(
             "# Written by weighbridge at every start; changes are lost.
@@ -310,6 +408,8 @@ shared_preload_libraries = 'pg_stat_statements'
 pg_stat_statements.max = 10000
 track_io_timing = on
 shared_buffers = {buffers}MB
+# Two clones differ by less than half as much on them.
+huge_pages = {huge_pages}
 effective_cache_size = {cache}MB
 maintenance_work_mem = 256MB
 # No replica, and checkpoints only when we ask: where one falls would outweigh an index.
@@ -455,6 +555,11 @@ fn reachable(home: &Path, account: &Account) -> Result<(), ServerError> {
         }
     }
     Ok(())
+}
+
+/// Shared buffers of the server, in MiB.
+fn shared_buffers_mib() -> u64 {
+    (memory_bytes() / 8).clamp(128 << 20, 2 << 30) >> 20
 }
 
 /// Physical memory, or 2 GiB when the system does not say.

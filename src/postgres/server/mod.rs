@@ -6,10 +6,12 @@
 
 mod binaries;
 mod cluster;
+mod huge_pages;
 mod lock;
 
 pub use binaries::{Installation, find as find_binaries};
 pub use cluster::{Cluster, IMAGES_OFF, IMAGES_ON, Status};
+pub use huge_pages::{HugePages, NotReserved, Pages, uses_huge_pages};
 pub use lock::Lease;
 
 use std::path::PathBuf;
@@ -86,6 +88,14 @@ pub enum ServerError {
         free: String,
         /// What the server printed, beginning with a separator, or empty.
         reason: String,
+    },
+    /// Huge pages were asked for, and the server has none.
+    #[error("the embedded server has no huge pages: {why}\n  = help: {help}; without --huge-pages on it starts all the same")]
+    NoHugePages {
+        /// Why.
+        why: String,
+        /// What to do.
+        help: String,
     },
     /// Another program uses the server.
     #[error(

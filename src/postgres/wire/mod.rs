@@ -235,6 +235,12 @@ impl Wire {
         self.extended = true;
     }
 
+    /// The process that says it is at the other end.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.process
+    }
+
     /// Whether a server itself is at the other end, and no pooler: it names the process that answers.
     pub async fn is_direct(&mut self) -> bool {
         let mut answered = None;

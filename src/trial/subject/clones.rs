@@ -2,8 +2,9 @@
 //! templates.
 
 use super::images;
+use super::prewarm::prewarm;
 use super::role;
-use super::sides::{analyze, clone_sides, migrate_after, prewarm, quiet_autovacuum};
+use super::sides::{analyze, clone_sides, migrate_after, quiet_autovacuum};
 use super::template::{Template, obtain};
 use crate::clock::{self, Clock};
 use crate::evidence::{DatasetFacts, Evidence, Side};
@@ -11,6 +12,7 @@ use crate::postgres::database::{Admin, Token};
 use crate::trial::conduct::{begin, check_connections, look_ahead, look_at_operations};
 use crate::trial::error::TrialError;
 use crate::trial::event::Event;
+use crate::trial::isolated::isolated;
 use crate::trial::load::counters::without_load;
 use crate::trial::load::measure::Course;
 use crate::trial::prepare::{Sitting, load};
@@ -65,18 +67,19 @@ pub(in crate::trial) async fn prove(
         evidence.design.autovacuum = autovacuum;
         evidence.design.clones.extend(clones);
         (settings.listener)(Event::Priming);
-        prewarm(&targets).await?;
+        // Another order on each set of clones.
+        prewarm(&targets, settings.seed.0.wrapping_add(u64::from(replicate))).await?;
         // Before anything is counted, so that most pages' first touch after it, which writes them whole, is not.
         admin.checkpoint().await;
+        if dataset.embedded {
+            images::turn_off(&mut admin).await?;
+        }
+        let looked = look(settings, &sitting, &mut evidence, replicate).await;
+        if dataset.embedded {
+            images::turn_on(&mut admin).await?;
+        }
+        looked?;
         if replicate == 0 {
-            if dataset.embedded {
-                images::turn_off(&mut admin).await?;
-            }
-            let looked = look_at_operations(settings, &sitting, &mut evidence).await;
-            if dataset.embedded {
-                images::turn_on(&mut admin).await?;
-            }
-            looked?;
             look_ahead(settings, &mut sitting, &mut evidence).await?;
         }
         if settings.chunks != 0 {
@@ -101,6 +104,22 @@ pub(in crate::trial) async fn prove(
     let mut evidence = begun.ok_or_else(|| TrialError::Asked("no set of clones was asked for".to_owned()))?;
     evidence.complete = true;
     Ok(evidence)
+}
+
+/// Counts single operations, on the first set of clones, and times them, on every one.
+async fn look(
+    settings: &Settings,
+    sitting: &Sitting,
+    evidence: &mut Evidence,
+    replicate: u32,
+) -> Result<(), TrialError> {
+    if replicate == 0 {
+        look_at_operations(settings, sitting, evidence).await?;
+    }
+    if settings.isolated {
+        isolated(settings, sitting, evidence, replicate).await?;
+    }
+    Ok(())
 }
 
 fn dataset_facts(settings: &Settings, dataset: &Dataset, template: &Template) -> DatasetFacts {

@@ -14,6 +14,7 @@ use crate::postgres::tables::{self, TableState};
 use crate::postgres::{Error, Target};
 use crate::trial::conduct::{begin, check_connections, look_ahead, look_at_operations};
 use crate::trial::error::TrialError;
+use crate::trial::isolated::isolated;
 use crate::trial::load::counters::without_load;
 use crate::trial::load::measure::Course;
 use crate::trial::prepare::{Sitting, load};
@@ -61,6 +62,9 @@ pub(in crate::trial) async fn prove(settings: &Settings, given: &Given, token: &
         }
     }
     look_at_operations(settings, &sitting, &mut evidence).await?;
+    if settings.isolated {
+        isolated(settings, &sitting, &mut evidence, 0).await?;
+    }
     look_ahead(settings, &mut sitting, &mut evidence).await?;
     if settings.chunks != 0 {
         let observer = sitting.target(Side::Before).connect().await?;

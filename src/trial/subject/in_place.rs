@@ -19,6 +19,7 @@ use crate::postgres::definitions::definitions;
 use crate::trial::conduct::{advice_of, begin, check_connections, look_ahead, server_facts, take_counts};
 use crate::trial::error::TrialError;
 use crate::trial::event::Event;
+use crate::trial::isolated::isolated;
 use crate::trial::load::measure::Course;
 use crate::trial::prepare::{Described, Sitting, load};
 use crate::trial::settings::{InPlace, Settings};
@@ -113,6 +114,9 @@ async fn measure(
     }
     take_counts(&mut evidence, counts.finish());
     role::keep_touched(&mut evidence);
+    if settings.isolated {
+        isolated(settings, &sitting, &mut evidence, 0).await?;
+    }
     look_ahead(settings, &mut sitting, &mut evidence).await?;
     if settings.chunks != 0 {
         let observer = target.connect().await?;

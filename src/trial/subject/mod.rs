@@ -5,6 +5,7 @@ pub(super) mod given;
 pub(super) mod images;
 pub mod in_place;
 pub(super) mod lossless;
+pub(super) mod prewarm;
 pub(super) mod role;
 pub(super) mod sequences;
 pub mod sides;

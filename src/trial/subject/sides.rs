@@ -392,27 +392,6 @@ async fn each_table(target: &Target, tables: &[String], command: &str) -> Result
     Ok(())
 }
 
-/// Fills the server's cache with every side, when all of them fit; otherwise the load itself warms it.
-///
-/// # Errors
-/// When the server is lost.
-pub async fn prewarm(targets: &[(Side, Target); 3]) -> Result<(), Error> {
-    for (_, target) in targets {
-        let mut connection = target.connect().await?;
-        // Without the extension, or without the right to use it, priming has to do.
-        let _ = query(
-            "SELECT count(pg_prewarm(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind IN ('r', 'i', 'm') AND n.nspname !~ '^pg_'
-               AND pg_database_size(current_database()) * 3.2
-                   < (SELECT setting::int8 * 8192 FROM pg_settings WHERE name = 'shared_buffers')",
-        )
-        .execute(&mut connection)
-        .await;
-        let _ = connection.close().await;
-    }
-    Ok(())
-}
-
 /// Bytes of the connected database.
 ///
 /// # Errors

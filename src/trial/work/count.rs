@@ -107,6 +107,8 @@ impl Counting<'_> {
         }
         self.take_answers(action, &executed, &answers).await?;
         self.counted.iter_mut().for_each(|side| survey.iter().for_each(|survey| survey.weigh(&mut side[action])));
+        let rare = executed.get(sets as usize..).unwrap_or_default();
+        self.counted.iter_mut().for_each(|side| side[action].rare_draws = rare.to_vec());
         generic(&mut self.sides, (action, &executed), &mut self.counted).await?;
         in_pages_with_room(&mut self.sides, (action, &executed), &mut self.counted).await?;
         for ((asked, counted), routines) in self.sides.iter_mut().zip(&mut self.counted).zip(&self.routines) {

@@ -31,7 +31,7 @@ const WRITE_EXECUTIONS: u32 = 3;
 const TRACED_SETS: u64 = 2;
 
 /// The stream of the parameters: none of the load's.
-const STREAM: u64 = u64::MAX;
+pub(in crate::trial) const STREAM: u64 = u64::MAX;
 
 /// A statement that takes longer is not asked many times.
 pub(super) const PATIENCE: &str = "SET LOCAL statement_timeout = '5s'";
