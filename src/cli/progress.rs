@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::clock::Clock;
 use crate::compare::{Comparison, Verdict, compare};
 use crate::evidence::{Evidence, Interleave};
+use crate::report::headline;
 use crate::seed::load::Progress as Loading;
 use crate::stats::paired::LOOKS;
 use crate::trial::Event;
