@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Embedded, Pages};
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt::{Left, interrupted, left, say_left, with_grace};
 use super::progress::Progress;
 use super::report::say;
+use super::{Embedded, Pages};
 use crate::postgres::Target;
 use crate::postgres::database::Admin;
 use crate::postgres::liveness::until_silent;

@@ -14,8 +14,8 @@ use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, jud
 use super::remedy::{self, Need};
 use super::row_security::Unexercised;
 use super::siblings::{sibling_floor, witnesses};
-use super::verdict::Decision;
 use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed, needed_by_sampling, why_undecided};
+use super::verdict::Decision;
 use crate::evidence::{Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
 use crate::stats::paired::Effect;

@@ -172,10 +172,10 @@ fn of_sets(action: &ActionComparison, counts: &CountComparison, few: &Moved) -> 
 /// The actions that became faster or slower; those apart that do in the server what they did: the others may leave
 /// them more of it or less.
 fn claimed(actions: &[ActionComparison], verdict: Verdict) -> Vec<Claim> {
-    let (same, other): (Vec<&ActionComparison>, Vec<&ActionComparison>) = actions
-        .iter()
-        .filter(|action| action.verdict == verdict)
-        .partition(|action| action.counts.as_ref().is_some_and(CountComparison::is_unchanged) && !action.is_timed_apart());
+    let (same, other): (Vec<&ActionComparison>, Vec<&ActionComparison>) =
+        actions.iter().filter(|action| action.verdict == verdict).partition(|action| {
+            action.counts.as_ref().is_some_and(CountComparison::is_unchanged) && !action.is_timed_apart()
+        });
     let is_gain = verdict == Verdict::Improved;
     let named = |action: &&ActionComparison| ClaimedAction {
         action: action.name.clone(),

@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn a_slower_class_of_parameters_is_a_regression_whatever_the_others_gain() {
-        let of = |cpu: Timing| Measurements { work: Work::Equal, cpu, wall: SAME, load: OPEN, slower_class: true }.decide();
+        let of =
+            |cpu: Timing| Measurements { work: Work::Equal, cpu, wall: SAME, load: OPEN, slower_class: true }.decide();
         assert_eq!((of(SAME).row, of(SAME).verdict), (Row::SlowerClass, Verdict::Regressed));
         assert_eq!(of(FASTER).row, Row::SlowerClass);
         assert_eq!(of(SLOWER).row, Row::Slower);

@@ -32,9 +32,7 @@ pub use count::{
 };
 pub use design::{Autovacuum, CloneFacts, Design, Interleave, LoadFacts, Subject};
 pub use histograms::{ActionHistograms, Flaw, Histograms};
-pub use isolated::{
-    ConnectionSet, Isolated, IsolatedAction, LeftOut, ParameterTimes, Pinning, ProcessorTime, Times,
-};
+pub use isolated::{ConnectionSet, Isolated, IsolatedAction, LeftOut, ParameterTimes, Pinning, ProcessorTime, Times};
 pub use limits::Limits;
 pub use policy::{Ignored, Policy};
 pub use row_security::{Denied, RowSecurity};

@@ -283,7 +283,7 @@ pub(crate) mod tests {
         write_atomic(&folder.path().join("trial.json"), b"{\"format\": 999}").unwrap();
         let error = read(folder.path()).unwrap_err();
         assert!(matches!(error, StoreError::Format { found: 999, .. }));
-        assert!(error.to_string().contains("has format 999, this build reads up to 8"), "{error}");
+        assert!(error.to_string().contains("has format 999, this build reads up to 9"), "{error}");
     }
 
     #[test]

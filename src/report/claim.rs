@@ -45,7 +45,10 @@ fn text(comparison: &Comparison, claim: &Claim) -> String {
             format!("every action is as fast as before, within its margin{on}")
         }
         ClaimKind::SameWork => "no action's blocks move by its margin and by four an operation".to_owned(),
-        ClaimKind::NotDecided => format!("not decided: {actions}"),
+        ClaimKind::NotDecided if comparison.actions.iter().any(|action| action.decision.is_some()) => {
+            format!("not decided: {actions}")
+        }
+        ClaimKind::NotDecided => format!("undecided under load: {actions}"),
         ClaimKind::NotComparable => format!("not comparable: {actions}"),
         ClaimKind::StoppedBy { finding } => by_finding(comparison, finding, claim.actions.first()),
         ClaimKind::FewChunks { chunks, chunks_min } => {

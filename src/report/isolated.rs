@@ -1,7 +1,7 @@
 //! Isolated timing as a table and a few lines. Must say what was not measured, and what would make it finer.
 
 use super::words::with_interval;
-use crate::compare::measurement::isolated::{ClassTimes, Claim, IsolatedComparison, TimeComparison};
+use crate::compare::measurement::isolated::{Claim, ClassTimes, IsolatedComparison, TimeComparison};
 use crate::compare::parameters::ParameterClass;
 use crate::compare::verdict::Row;
 use crate::compare::{ActionComparison, Comparison};
@@ -66,7 +66,7 @@ pub(super) fn lines(evidence: &Evidence, comparison: &Comparison) -> Vec<String>
         format!("{}: the same processor time, another time on the clock: it waits longer or shorter", action.name)
     }));
     lines.extend(comparison.actions.iter().filter_map(left_out));
-    lines.extend(noise(evidence, isolated, comparison));
+    lines.extend(noise(evidence, isolated, comparison).map(|noise| format!("noise: {noise}")));
     lines
 }
 
@@ -125,5 +125,5 @@ pub(super) fn noise(evidence: &Evidence, isolated: &Isolated, comparison: &Compa
         },
         None => String::new(),
     };
-    Some(format!("noise: identical clones differ by up to {} in processor time{pages}", percent_text(largest)))
+    Some(format!("identical clones differ by up to {} in processor time{pages}", percent_text(largest)))
 }

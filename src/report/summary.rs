@@ -98,22 +98,19 @@ fn claims(comparison: &Comparison) -> Vec<String> {
     let unchanged = |name: &str| comparison.actions.iter().any(|of| of.name == name && is_unchanged(of));
     let (same, other): (Vec<&str>, Vec<&str>) = open.into_iter().partition(|name| unchanged(name));
     if !other.is_empty() {
-        let (_, open) = words_of_open(comparison);
-        texts.push(format!("{open}: {}", list_text(&other)));
+        texts.push(format!("{}: {}", open_word(&comparison.actions), list_text(&other)));
     }
     if !same.is_empty() {
-        let (open, _) = words_of_open(comparison);
+        let open = open_word(&comparison.actions);
         texts.push(format!("{} with unchanged work {open}", plural(same.len(), "action")));
     }
     texts
 }
 
-/// What is open, where load alone decides and where all measurements do.
-fn words_of_open(comparison: &Comparison) -> (&'static str, &'static str) {
-    match comparison.actions.iter().any(|action| action.decision.is_some()) {
-        true => ("not decided", "not decided"),
-        false => ("undecided under load", "undecided under load"),
-    }
+/// What is open: under load, where that alone decides.
+fn open_word<'a>(actions: impl IntoIterator<Item = &'a ActionComparison>) -> &'static str {
+    let is_decided = actions.into_iter().any(|action| action.decision.is_some());
+    if is_decided { "not decided" } else { "undecided under load" }
 }
 
 fn statements(evidence: &Evidence) -> Vec<String> {
@@ -242,14 +239,15 @@ fn clean_up(comparison: &Comparison) -> Vec<String> {
 }
 
 fn noise(evidence: &Evidence, comparison: &Comparison) -> Vec<String> {
-    if evidence.design.chunks_planned == 0 {
-        return Vec::new();
+    let alone = evidence.isolated.as_ref().and_then(|isolated| isolated::noise(evidence, isolated, comparison));
+    if evidence.design.chunks_planned == 0 || evidence.chunks.is_empty() {
+        return alone.into_iter().collect();
     }
     let clones =
         if evidence.design.subject == Subject::Clones { "identical clones" } else { "sides without the change" };
     let floor = comparison.noise_floor.map(|floor| format!("{clones} differ by up to ±{}", percent_text(floor)));
     let others = comparison.findings.iter().filter(|found| is_noise(&found.fact)).map(finding::short);
-    floor.into_iter().chain(others).collect()
+    floor.into_iter().chain(alone).chain(others).collect()
 }
 
 /// What would decide what is open.
@@ -311,11 +309,22 @@ pub(super) fn work(action: &ActionComparison) -> String {
 /// What is said of the actions with unchanged work, in one line.
 pub(super) fn unchanged_text(summary: &Summary<'_>) -> Option<String> {
     let count = summary.unchanged.len();
+    let word = open_word(summary.unchanged.iter().copied());
     let open = summary.unchanged.iter().filter(|action| action.verdict == Verdict::Inconclusive).count();
     let open = match open {
         0 => String::new(),
-        open if open == count => "; undecided under load".to_owned(),
-        open => format!("; {open} undecided under load"),
+        open if open == count => format!("; {word}"),
+        open => format!("; {open} {word}"),
+    };
+    let farthest = |action: &&ActionComparison| {
+        let change = action.isolated.as_ref()?.cpu?.change;
+        Some(change.low.abs().max(change.high.abs()))
+    };
+    let farthest: Option<Vec<f64>> = summary.unchanged.iter().map(farthest).collect();
+    let farthest = farthest.and_then(|all| all.into_iter().reduce(f64::max));
+    let open = match farthest {
+        Some(share) => format!("; processor time within ±{}{open}", percent_text(share)),
+        None => open,
     };
     let same =
         if count == 1 { "the same plan, blocks, rows and WAL" } else { "the plans, blocks, rows and WAL of before" };

@@ -65,7 +65,13 @@ fn actions(summary: &Summary<'_>, page: &Page, is_timed: bool) -> Vec<String> {
             ]
         };
         let grid = Grid {
-            header: vec!["action", if is_timed { "p95 before → after" } else { "CPU before → after" }, "change (95 % CI)", "work/op", "verdict"],
+            header: vec![
+                "action",
+                if is_timed { "p95 before → after" } else { "CPU before → after" },
+                "change (95 % CI)",
+                "work/op",
+                "verdict",
+            ],
             to_the_right: vec![false, true, true, true, false],
             least_important: vec![3, 1],
             rows: summary.changed.iter().map(row).collect(),

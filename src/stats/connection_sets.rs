@@ -131,7 +131,10 @@ mod tests {
     fn few_sets_among_many_comparisons_are_judged_by_students_t() {
         let values = around(0.05, 8);
         let least = 2.0 / 256.0;
-        assert!((effect_of_sets(&values, SURE, 6).unwrap().p_value - least).abs() < 1e-12, "Wilcoxon's, as low as it gets");
+        assert!(
+            (effect_of_sets(&values, SURE, 6).unwrap().p_value - least).abs() < 1e-12,
+            "Wilcoxon's, as low as it gets"
+        );
         assert!(effect_of_sets(&values, SURE, 7).unwrap().p_value < 1e-6, "0.0078 × 7 is above 5 %");
         assert!(effect_of_sets(&values[..7], SURE, 1).is_none());
     }

@@ -118,3 +118,37 @@ fn a_home_the_servers_user_cannot_enter_is_refused_before_anything_is_made() {
         home.command(&["server", "start", "--home", &closed.join("home").display().to_string()]).output().unwrap();
     Ran::new(output).exits(4).says(&["cannot enter", "--home"]);
 }
+
+/// Pages that a cluster has added to those of the machine, by its ledger.
+fn added_pages(home: &Home) -> u64 {
+    let ledger = std::fs::read_to_string(home.cluster().join("huge-pages")).unwrap_or_default();
+    ledger.split_whitespace().nth(3).and_then(|pages| pages.parse().ok()).unwrap_or_default()
+}
+
+fn reserved_pages() -> u64 {
+    let text = std::fs::read_to_string("/proc/sys/vm/nr_hugepages").unwrap_or_default();
+    text.trim().parse().unwrap_or_default()
+}
+
+#[test]
+fn huge_pages_are_reserved_for_each_server_and_given_back_after_a_kill_too() {
+    let _machine = sharing();
+    let homes = [Home::new(), Home::new()];
+    let start = |home: &Home| home.run(&["server", "start", "--huge-pages", "auto"]).ok();
+    homes.iter().for_each(|home| drop(start(home)));
+    let maps = |home: &Home| std::fs::read_to_string(format!("/proc/{}/maps", postmaster(home))).unwrap();
+    for home in &homes {
+        // Where nobody may reserve pages, or no memory is free, the server runs on small ones.
+        assert!(added_pages(home) == 0 || maps(home).contains("/anon_hugepage"));
+    }
+    let [one, other] = homes.each_ref().map(added_pages);
+    assert!(reserved_pages() >= one + other, "{one} + {other}");
+    kill("-9", postmaster(&homes[0]));
+    homes[0].run(&["server", "clean"]).ok();
+    assert_eq!(added_pages(&homes[0]), 0, "those of the killed server");
+    assert_eq!(added_pages(&homes[1]), other, "not those of the other one");
+    homes[1].run(&["server", "stop"]).ok();
+    assert_eq!(added_pages(&homes[1]), 0);
+    homes[1].run(&["server", "start"]).ok();
+    assert_eq!((added_pages(&homes[1]), maps(&homes[1]).contains("/anon_hugepage")), (0, false), "they are off");
+}

@@ -118,7 +118,9 @@ pub fn compare_all(evidence: &Evidence, counts: &[Option<CountComparison>]) -> V
         .actions
         .iter()
         .map(|action| {
-            let of = |clock: Clock| effect_of_sets(&after(action, clock)?, clones[clock as usize], 2 * isolated.actions.len());
+            let of = |clock: Clock| {
+                effect_of_sets(&after(action, clock)?, clones[clock as usize], 2 * isolated.actions.len())
+            };
             [of(Clock::Cpu), of(Clock::Wall)]
         })
         .collect();

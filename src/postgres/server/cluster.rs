@@ -333,10 +333,9 @@ impl Cluster {
             Some(NotReserved::Rights) => {
                 ("only root may reserve them".to_owned(), format!("sudo sysctl -w vm.nr_hugepages={wanted}"))
             }
-            Some(NotReserved::Memory) if self.is_kept() => (
-                "it was started without them".to_owned(),
-                "weighbridge server stop, and start it again".to_owned(),
-            ),
+            Some(NotReserved::Memory) if self.is_kept() => {
+                ("it was started without them".to_owned(), "weighbridge server stop, and start it again".to_owned())
+            }
             Some(NotReserved::Memory) => (
                 "too little memory is available: half of it must stay so".to_owned(),
                 format!("end what uses memory, or sudo sysctl -w vm.nr_hugepages={wanted}"),

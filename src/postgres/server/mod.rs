@@ -90,7 +90,9 @@ pub enum ServerError {
         reason: String,
     },
     /// Huge pages were asked for, and the server has none.
-    #[error("the embedded server has no huge pages: {why}\n  = help: {help}; without --huge-pages on it starts all the same")]
+    #[error(
+        "the embedded server has no huge pages: {why}\n  = help: {help}; without --huge-pages on it starts all the same"
+    )]
     NoHugePages {
         /// Why.
         why: String,

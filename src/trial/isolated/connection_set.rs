@@ -79,7 +79,8 @@ pub(super) async fn measure(
         sessions[at] = Some(session.map_err(Unmeasured::Unconnected)?);
     }
     let mut sessions: Vec<Session<'_>> = sessions.into_iter().flatten().collect();
-    let processes: Vec<u32> = sessions.iter().filter_map(|session| session.backend.as_ref()).map(|b| b.process()).collect();
+    let processes: Vec<u32> =
+        sessions.iter().filter_map(|session| session.backend.as_ref()).map(|b| b.process()).collect();
     let processor = processor.filter(|_| processes.len() == Side::ALL.len());
     let pinned = processor.and_then(|processor| Pinned::new(&processes, processor));
     let parameters = shuffled(work, key);

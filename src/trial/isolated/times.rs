@@ -48,10 +48,8 @@ impl Round {
 
 /// What the rounds of a connection set come to; nothing where there is no round with a time on every side.
 pub(super) fn times(rounds: &[Round], by: By) -> Option<Times> {
-    let known: Vec<(f64, [f64; 3], (f64, f64))> = rounds
-        .iter()
-        .filter_map(|round| Some((round.parameters.weight, round.us(by)?, round.ratios(by)?)))
-        .collect();
+    let known: Vec<(f64, [f64; 3], (f64, f64))> =
+        rounds.iter().filter_map(|round| Some((round.parameters.weight, round.us(by)?, round.ratios(by)?))).collect();
     let weight: f64 = known.iter().map(|(weight, ..)| weight).sum();
     if known.is_empty() || weight <= 0.0 {
         return None;
