@@ -33,5 +33,5 @@ pub(super) fn words(kinds: [(&str, &Sides<usize>); 3], unseen: usize, slices: us
             ". Other sessions were connected at {unseen} of {slices} slices, and this role may not see what they did"
         ),
     };
-    Words { short: short, long: format!("{}{so}{unseen}", list_text(&seen)) }
+    Words { short, long: format!("{}{so}{unseen}", list_text(&seen)) }
 }
