@@ -131,7 +131,7 @@ pub struct ConnectionSet {
 pub struct Times {
     /// Mean of an operation, in microseconds; each set of parameters counts as often as it stands for others.
     pub mean_us: BTreeMap<Side, f64>,
-    /// Mean over the rounds, without the outer tenths (quarters on the clock), of ln after − ½ (ln before + ln control).
+    /// Half the sum of the means over the rounds of ln after − ln before and of ln after − ln control, without the outer tenths (quarters on the clock).
     pub after: f64,
     /// The same of ln control − ln before.
     pub control: f64,
