@@ -45,6 +45,9 @@ pub struct Pages {
     pub wanted: Option<u64>,
 }
 
+/// How often the kernel is asked to bring free memory together.
+const MAX_COMPACTIONS: u32 = 4;
+
 /// The format of the ledger.
 const FORMAT: &str = "1";
 
@@ -109,8 +112,17 @@ impl Pool {
         let before = read_number(&mut counter).ok_or(NotReserved::Unknown)?;
         let entry = Entry { boot: self.boot(), before, pages, added: false };
         self.write(&entry).map_err(|_| NotReserved::Rights)?;
-        let written = write_number(&mut counter, before + pages);
-        let now = read_number(&mut counter).unwrap_or(before);
+        let mut written = write_number(&mut counter, before + pages);
+        let mut now = read_number(&mut counter).unwrap_or(before);
+        for _ in 0..MAX_COMPACTIONS {
+            if written.is_err() || now >= before + pages {
+                break;
+            }
+            // Memory is there, in pieces: the kernel can move them together.
+            self.compact();
+            written = write_number(&mut counter, before + pages);
+            now = read_number(&mut counter).unwrap_or(before);
+        }
         if written.is_err() || now < before + pages {
             let _ = write_number(&mut counter, before);
             self.forget();
@@ -134,6 +146,13 @@ impl Pool {
 
     fn counter(&self) -> PathBuf {
         self.proc.join("sys/vm/nr_hugepages")
+    }
+
+    /// Asks the kernel to bring free memory together; refused, it stays as it is.
+    fn compact(&self) {
+        if let Ok(mut file) = OpenOptions::new().write(true).open(self.proc.join("sys/vm/compact_memory")) {
+            let _ = file.write_all(b"1\n");
+        }
     }
 
     /// The number of reserved pages, locked against other programs of this kind until it is closed.
