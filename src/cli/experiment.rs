@@ -173,7 +173,8 @@ pub(super) fn attempt(results: &Path, evidence: &Evidence) -> u32 {
     let same = |path: std::path::PathBuf| {
         let document = document(&path)?;
         let earlier = &document["evidence"];
-        let measured = 0 < earlier["design"]["chunks_planned"].as_u64()?;
+        let timed = earlier["isolated"]["actions"].as_array().is_some_and(|actions| !actions.is_empty());
+        let measured = timed || earlier["design"]["chunks_planned"].as_u64()? > 0;
         // A part of this same experiment is no other attempt.
         let other = earlier["started_at"].as_str() != Some(&evidence.started_at);
         let databases = earlier["design"]["databases"].as_array().map_or(&[][..], Vec::as_slice);

@@ -163,6 +163,10 @@ pub(super) async fn look_ahead(
     evidence: &mut Evidence,
 ) -> Result<(), TrialError> {
     if settings.chunks == 0 {
+        if settings.isolated {
+            // What is timed can err by chance, as a load can.
+            evidence.design.attempt = (settings.attempts)(evidence);
+        }
         return Ok(());
     }
     take_turns(settings, sitting, evidence).await?;
