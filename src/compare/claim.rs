@@ -16,7 +16,7 @@ pub struct Claim {
     #[serde(flatten)]
     pub kind: ClaimKind,
     /// Of which actions; empty where it is about all of them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<ClaimedAction>,
 }
 
@@ -116,13 +116,13 @@ pub struct ClaimedAction {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_quantile: Option<&'static str>,
     /// Functions that it runs otherwise.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<FunctionChange>,
     /// The sets of parameters it is about, where it is not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sets: Option<SomeSets>,
     /// Whether by its generic plan.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_generic_plan: bool,
 }
 

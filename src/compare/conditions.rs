@@ -1,4 +1,5 @@
-//! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before.
+//! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before. Must
+//! find facts, and leave words to reports.
 
 use super::finding::{Fact, Finding, Remedy, Severity, Sides};
 use super::{limits, sides};

@@ -32,7 +32,7 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Remedy>,
     /// Whether a gate of the project names it, so that the proof fails.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fails: bool,
     /// Why the project accepts it; absent where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]

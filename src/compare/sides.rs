@@ -1,4 +1,5 @@
-//! Where the sides themselves differ in more than the change: servers, settings, extensions, how tables lie.
+//! Where the sides themselves differ in more than the change: servers, settings, extensions, tables. Must find facts, and
+//! leave words to reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 

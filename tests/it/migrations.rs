@@ -59,7 +59,7 @@ fn what_a_failed_build_leaves_and_if_not_exists_skips_is_named() {
     assert_eq!((&indexes[0]["parts"], &indexes[0]["after"]["valid"]), (&3.into(), &false.into()));
     assert!(0 < indexes[0]["after"]["size_bytes"].as_i64().unwrap());
     let [result] = partitions.results().try_into().expect("one result");
-    let text = home.run(&["report", &result.display().to_string()]).ok().stdout;
+    let text = home.run(&["report", "--detail", &result.display().to_string()]).ok().stdout;
     assert!(text.contains("activity_at_idx is invalid: partition activity_4 has no attached index"), "{text}");
 
     // IF NOT EXISTS that skips it, and one that skips an index made otherwise.

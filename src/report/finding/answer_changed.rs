@@ -1,4 +1,4 @@
-//! `answer-changed`: the same parameters give another answer.
+//! `answer-changed`: the same parameters give another answer. Must decide nothing.
 
 use super::super::claim::difference_text;
 use super::Words;

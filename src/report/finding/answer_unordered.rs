@@ -1,4 +1,4 @@
-//! `answer-unordered`: the same parameters give other rows of as many.
+//! `answer-unordered`: the same parameters give other rows of as many. Must decide nothing.
 
 use super::Words;
 

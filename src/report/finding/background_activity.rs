@@ -1,4 +1,4 @@
-//! `background-activity`: something else was at work on the server.
+//! `background-activity`: something else was at work on the server. Must decide nothing.
 
 use super::Words;
 use crate::compare::finding::Sides;

@@ -1,4 +1,4 @@
-//! `cache-unequal`: equal sides find other shares of their blocks in shared buffers.
+//! `cache-unequal`: equal sides find other shares of their blocks in shared buffers. Must decide nothing.
 
 use super::Words;
 use crate::units::percent_text;

@@ -1,4 +1,4 @@
-//! `clock-cost`: reading the clock is a part of the shortest latencies.
+//! `clock-cost`: reading the clock is a part of the shortest latencies. Must decide nothing.
 
 use super::Words;
 

@@ -1,4 +1,4 @@
-//! `counters-reset`: counters of the server went backwards.
+//! `counters-reset`: counters of the server went backwards. Must decide nothing.
 
 use super::Words;
 

@@ -1,4 +1,4 @@
-//! `cpu-contention`: processes waited for a processor.
+//! `cpu-contention`: processes waited for a processor. Must decide nothing.
 
 use super::Words;
 use crate::units::percent_text;

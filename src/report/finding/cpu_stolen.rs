@@ -1,4 +1,4 @@
-//! `cpu-stolen`: other guests of the host used processor time.
+//! `cpu-stolen`: other guests of the host used processor time. Must decide nothing.
 
 use super::Words;
 use crate::units::percent_text;

@@ -1,4 +1,4 @@
-//! `cpu-throttled`: a limit on the container's processor time took effect.
+//! `cpu-throttled`: a limit on the container's processor time took effect. Must decide nothing.
 
 use super::Words;
 use crate::units::plural;

@@ -1,4 +1,4 @@
-//! `dependent-chunks`: chunks follow each other beyond chance.
+//! `dependent-chunks`: chunks follow each other beyond chance. Must decide nothing.
 
 use super::Words;
 

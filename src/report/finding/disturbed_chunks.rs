@@ -1,4 +1,4 @@
-//! `disturbed-chunks`: a checkpoint or autovacuum fell on some sides alone.
+//! `disturbed-chunks`: a checkpoint or autovacuum fell on some sides alone. Must decide nothing.
 
 use super::Words;
 use crate::compare::finding::OtherVerdict;

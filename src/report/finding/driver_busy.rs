@@ -1,4 +1,4 @@
-//! `driver-busy`: a thread of the load driver was busy.
+//! `driver-busy`: a thread of the load driver was busy. Must decide nothing.
 
 use super::Words;
 use crate::units::percent_text;

@@ -1,4 +1,4 @@
-//! `driver-lag`: the load driver woke clients late.
+//! `driver-lag`: the load driver woke clients late. Must decide nothing.
 
 use super::Words;
 use crate::compare::finding::Sides;

@@ -1,4 +1,4 @@
-//! `hot-updates-lost`: updates that were heap-only (HOT) are no longer.
+//! `hot-updates-lost`: updates that were heap-only (HOT) are no longer. Must decide nothing.
 
 use super::super::counted::hot_change;
 use super::super::words::bare;

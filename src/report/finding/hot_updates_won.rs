@@ -1,4 +1,4 @@
-//! `hot-updates-won`: updates are heap-only (HOT) that were not.
+//! `hot-updates-won`: updates are heap-only (HOT) that were not. Must decide nothing.
 
 use super::super::counted::hot_change;
 use super::super::words::bare;

@@ -1,4 +1,4 @@
-//! `if-not-exists-skipped`: `IF NOT EXISTS` made nothing.
+//! `if-not-exists-skipped`: `IF NOT EXISTS` made nothing. Must decide nothing.
 
 use super::super::words::bare;
 use super::Words;

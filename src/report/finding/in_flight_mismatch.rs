@@ -1,4 +1,4 @@
-//! `in-flight-mismatch`: two accounts of the operations in flight disagree.
+//! `in-flight-mismatch`: two accounts of the operations in flight disagree. Must decide nothing.
 
 use super::Words;
 

@@ -1,4 +1,4 @@
-//! `index-wanted`: an index that is not there and that an action would use.
+//! `index-wanted`: an index that is not there and that an action would use. Must decide nothing.
 
 use super::Words;
 use crate::units::count_text;

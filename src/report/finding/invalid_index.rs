@@ -1,4 +1,4 @@
-//! `invalid-index`: an index that writes pay for and no query can use.
+//! `invalid-index`: an index that writes pay for and no query can use. Must decide nothing.
 
 use super::super::words::bare;
 use super::Words;

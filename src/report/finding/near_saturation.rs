@@ -1,4 +1,4 @@
-//! `near-saturation`: the load is near what the server can do.
+//! `near-saturation`: the load is near what the server can do. Must decide nothing.
 
 use super::Words;
 use crate::compare::finding::CapacityUse;

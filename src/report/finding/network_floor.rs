@@ -1,4 +1,4 @@
-//! `network-floor`: the way to the server is a large part of latencies.
+//! `network-floor`: the way to the server is a large part of latencies. Must decide nothing.
 
 use super::Words;
 use crate::compare::finding::TripShare;

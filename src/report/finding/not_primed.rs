@@ -1,4 +1,4 @@
-//! `not-primed`: answers were still becoming faster when the measurement began.
+//! `not-primed`: answers were still becoming faster when the measurement began. Must decide nothing.
 
 use super::Words;
 use crate::units::plural;

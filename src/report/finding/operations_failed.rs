@@ -1,4 +1,4 @@
-//! `operations-failed`: operations failed.
+//! `operations-failed`: operations failed. Must decide nothing.
 
 use super::Words;
 use crate::evidence::Side;

@@ -1,4 +1,4 @@
-//! `overlapping-index`: an index that is used, with one that could serve for it and that no action uses.
+//! `overlapping-index`: an index that is used, with one that could serve for it and that no action uses. Must decide nothing.
 
 use super::super::words::bare;
 use super::Words;

@@ -1,4 +1,4 @@
-//! `partitioned-without-statistics`: a table in partitions has no statistics as a whole.
+//! `partitioned-without-statistics`: a table in partitions has no statistics as a whole. Must decide nothing.
 
 use super::Words;
 use crate::units::list_text;

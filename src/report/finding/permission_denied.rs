@@ -1,4 +1,4 @@
-//! `permission-denied`: the role that asks may not run a statement.
+//! `permission-denied`: the role that asks may not run a statement. Must decide nothing.
 
 use super::Words;
 use crate::evidence::Side;

@@ -1,4 +1,4 @@
-//! `plan-flip`: the server may answer by another plan than before with some parameters.
+//! `plan-flip`: the server may answer by another plan than before with some parameters. Must decide nothing.
 
 use super::Words;
 

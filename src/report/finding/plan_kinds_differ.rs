@@ -1,4 +1,4 @@
-//! `plan-kinds-differ`: the server used generic plans for another share of executions.
+//! `plan-kinds-differ`: the server used generic plans for another share of executions. Must decide nothing.
 
 use super::Words;
 use crate::compare::finding::PlanKindDifference;

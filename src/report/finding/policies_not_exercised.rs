@@ -1,4 +1,4 @@
-//! `policies-not-exercised`: row-level security does not apply to the role that asks.
+//! `policies-not-exercised`: row-level security does not apply to the role that asks. Must decide nothing.
 
 use super::Words;
 use crate::units::list_text;

@@ -1,4 +1,4 @@
-//! `rate-not-reached`: the sides did not reach the offered rate.
+//! `rate-not-reached`: the sides did not reach the offered rate. Must decide nothing.
 
 use super::Words;
 use crate::compare::finding::{Severity, Sides};

@@ -1,4 +1,4 @@
-//! `redundant-index`: an index that another one can serve for.
+//! `redundant-index`: an index that another one can serve for. Must decide nothing.
 
 use super::super::words::bare;
 use super::Words;

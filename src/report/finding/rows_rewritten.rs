@@ -1,4 +1,4 @@
-//! `rows-rewritten`: tables that the migration writes to new files, row by row.
+//! `rows-rewritten`: tables that the migration writes to new files, row by row. Must decide nothing.
 
 use super::Words;
 use crate::units::list_text;

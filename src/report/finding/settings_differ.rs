@@ -1,4 +1,4 @@
-//! `settings-differ`: the sides' servers differ.
+//! `settings-differ`: the sides' servers differ. Must decide nothing.
 
 use super::Words;
 use crate::compare::finding::Difference;

@@ -1,4 +1,4 @@
-//! `sides-given`: the sides are databases that were given.
+//! `sides-given`: the sides are databases that were given. Must decide nothing.
 
 use super::Words;
 

@@ -1,4 +1,4 @@
-//! `sides-in-place`: the sides are one database in turns.
+//! `sides-in-place`: the sides are one database in turns. Must decide nothing.
 
 use super::Words;
 use crate::units::list_text;

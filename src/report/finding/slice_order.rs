@@ -1,4 +1,4 @@
-//! `slice-order`: the order of the sides in a round shows in their latencies.
+//! `slice-order`: the order of the sides in a round shows in their latencies. Must decide nothing.
 
 use super::Words;
 use crate::units::{change_text, percent_text};

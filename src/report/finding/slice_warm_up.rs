@@ -1,4 +1,4 @@
-//! `slice-warm-up`: the beginning of a slice is slower than the rest.
+//! `slice-warm-up`: the beginning of a slice is slower than the rest. Must decide nothing.
 
 use super::Words;
 use crate::units::percent_text;

@@ -1,4 +1,4 @@
-//! `tables-differ`: tables of the sides differ beside their schema.
+//! `tables-differ`: tables of the sides differ beside their schema. Must decide nothing.
 
 use super::Words;
 use crate::compare::finding::TableDifference;

@@ -1,4 +1,4 @@
-//! `tables-unread`: tables of the sides could not be looked at.
+//! `tables-unread`: tables of the sides could not be looked at. Must decide nothing.
 
 use super::Words;
 use crate::evidence::Side;

@@ -1,4 +1,4 @@
-//! `unequal-load`: a closed loop carried another load on one side.
+//! `unequal-load`: a closed loop carried another load on one side. Must decide nothing.
 
 use super::Words;
 

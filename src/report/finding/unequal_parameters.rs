@@ -1,4 +1,4 @@
-//! `unequal-parameters`: the sides were not sent the same parameters.
+//! `unequal-parameters`: the sides were not sent the same parameters. Must decide nothing.
 
 use super::Words;
 

@@ -1,4 +1,4 @@
-//! `unindexed-foreign-key`: a foreign key that no index leads to.
+//! `unindexed-foreign-key`: a foreign key that no index leads to. Must decide nothing.
 
 use super::super::words::bare;
 use super::Words;

@@ -1,4 +1,4 @@
-//! `unused-index`: an index that no action's plan names.
+//! `unused-index`: an index that no action's plan names. Must decide nothing.
 
 use super::super::words::bare;
 use super::Words;

@@ -1,4 +1,4 @@
-//! `work-under-load`: an action touches more blocks under load though its single operations do not.
+//! `work-under-load`: an action touches more blocks under load though its single operations do not. Must decide nothing.
 
 use super::Words;
 use crate::compare::finding::Sides;
