@@ -274,6 +274,10 @@ fn gates_decide_the_exit_code_and_rules_end_the_run() {
         "errors <= 100%",
     ]);
     assert!(ran.exits(1).stdout.contains("failed · no operation was answered, "));
+    // No lower rate is tried for it.
+    let search = ["--find-rate", "p50 < 1s", "--probe", "200ms", "-T", "1s", "--warm-up", "0s"];
+    let found = run(&home, &[&["-f", none, "--rate", "200"], &search[..]].concat()).exits(1).json();
+    assert_eq!(found["evidence"]["search"]["probes"].as_array().unwrap().len(), 1);
     let most = file(&home, "most.sql", "\\set x random(1, 4)\nSELECT 1 / (:x / 4);\n");
     let ran = home.run(&["run", "-f", &most, "-n", "200", "--database", "bank", "--warm-up", "0s"]).exits(1);
     assert!(ran.stdout.contains(" of 200 operations failed (a gate on `errors` can allow that)"), "{}", ran.stdout);

@@ -12,6 +12,9 @@ use crate::scenario::shape::Shape;
 /// A probe is not made longer than this for the sake of an action that is seldom asked for.
 const LONGEST_PROBE_S: f64 = 600.0;
 
+/// A rate lower than one that fails is not tried where a probe of it takes longer than this.
+const LONGEST_LOWER_PROBE_S: f64 = 60.0;
+
 /// Answers that the objective's highest quantile needs, with some to spare for chance.
 fn longest_need(objective: &[Gate]) -> f64 {
     let of = |gate: &Gate| match gate.metric.figure {
@@ -75,17 +78,43 @@ pub(super) async fn find_rate(
         let probe = ProbeFacts { rate_per_s: rate, seconds, gates, holds, limited };
         progress.line(&format!("rate {rate:.0}/s, {seconds:.0} s: {}", probe_word(&probe)));
         probes.push(probe);
+        if !confirms {
+            search.probed(rate, holds);
+        } else if !holds {
+            search.not_confirmed(rate);
+        }
         let cut_off = matches!(run.ended, Ended::Interrupted | Ended::ServerLost);
-        let over = step == Step::GiveUp || (confirms && holds) || cut_off;
+        let unanswered = run.all.ok == 0;
+        let over =
+            confirms && holds || cut_off || unanswered || !is_worth(search.next(), rate, longest_need(objective));
         if over {
             let objective = objective.iter().map(ToString::to_string).collect();
             run.search = Some(SearchFacts { objective, probes, confirmed: confirms && holds });
             return Ok(run);
         }
-        if confirms {
-            search.not_confirmed(rate);
-        } else {
-            search.probed(rate, holds);
-        }
+    }
+}
+
+/// Whether the next step may still find a rate: fewer operations a second need longer for as many answers.
+fn is_worth(next: Step, rate: f64, answers: f64) -> bool {
+    match next {
+        Step::GiveUp => false,
+        Step::Confirm(_) => true,
+        Step::Probe(next) => rate <= next || answers / next <= LONGEST_LOWER_PROBE_S,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_ends_before_its_probes_take_minutes() {
+        // 1,300 answers show a p99: 52 s at 25 a second, 104 s at half of that.
+        assert!(is_worth(Step::Probe(25.0), 50.0, 1_300.0));
+        assert!(!is_worth(Step::Probe(12.5), 25.0, 1_300.0));
+        assert!(is_worth(Step::Probe(10.0), 5.0, 1_300.0), "a higher rate is tried");
+        assert!(is_worth(Step::Confirm(5.0), 5.0, 1_300.0));
+        assert!(!is_worth(Step::GiveUp, 5.0, 0.0));
     }
 }

@@ -1,0 +1,1 @@
+CREATE INDEX wallets_tokens_idx ON wallets (tokens);

@@ -1,0 +1,1 @@
+ALTER TABLE payments ALTER COLUMN provider_ref TYPE varchar(40);
