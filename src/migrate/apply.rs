@@ -195,7 +195,10 @@ impl Refusal<'_> {
             Sending::Whole => "a statement of the file, which is sent as one string".to_owned(),
             _ => format!("statement {} of {}", self.number, self.count),
         };
-        let message = format!("the server refuses {which}: {}{}", describe(error), self.what_stays());
+        // What stays stands beside the reason, before the lines of the server's detail and hint.
+        let reason = describe(error);
+        let (first, more) = reason.split_at(reason.find('\n').unwrap_or(reason.len()));
+        let message = format!("the server refuses {which}: {first}{}{more}", self.what_stays());
         let mut problem = Diagnostic::at(span, message);
         problem.help = self.remedy(server.code());
         ApplyError::Refused(Box::new(self.file.clone().problems(vec![problem])))

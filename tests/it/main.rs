@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests write scratch files and time what a person would wait for")]
 
 mod bouncer;
+mod cases;
 mod counts;
 mod damage;
 mod databases;

@@ -93,6 +93,11 @@ fn each_tool_sends_its_files_in_its_own_way() {
     prove(&format!("-- no-transaction\n{concurrently}"), &[]).exits(0);
     let half = format!("-- no-transaction\n{concurrently}ALTER TABLE payments DROP COLUMN nonsense;\n");
     prove(&half, &[]).exits(2).says(&["statement 2 of 2", "where you deploy it, the statements before it would stay"]);
+    let unique = "-- no-transaction\nSELECT 1;\nCREATE UNIQUE INDEX CONCURRENTLY x ON payments (user_id);\n";
+    prove(unique, &[]).exits(2).says(&[
+        "(SQLSTATE 23505); where you deploy it, the statements before it would stay applied\n",
+        "it leaves the invalid index x",
+    ]);
 
     // A Go project: one statement stands alone, two share a transaction.
     shop.write("weighbridge.toml", "[migrations]\nlayout = \"golang-migrate\"\n");
