@@ -181,17 +181,28 @@ pub(super) async fn run(arguments: &Arguments, embedded: &Embedded, quiet: bool)
             let _left = runs_on(&cluster);
             cluster.start(&lease, true).await.map_err(Failure::environment)?;
             say(&format!("running · {}\n", cluster.url()))?;
+            warn_of_fullness(&cluster, quiet);
         }
         Verb::Stop => {
             let lease = Lease::take(&home(embedded)?).map_err(Failure::environment)?;
             cluster.stop(&lease).await.map_err(Failure::environment)?;
             say("stopped\n")?;
         }
-        Verb::Status => status(&cluster).await?,
+        Verb::Status => {
+            status(&cluster).await?;
+            warn_of_fullness(&cluster, quiet);
+        }
         Verb::Url => say(&format!("{}\n", cluster.url()))?,
         Verb::Clean(arguments) => clean::clean(&cluster, embedded, arguments).await?,
     }
     Ok(ExitStatus::Ok)
+}
+
+/// A server on a full disk may run and accept connections; what it is asked to write fails.
+fn warn_of_fullness(cluster: &Cluster, quiet: bool) {
+    if let Some(full) = cluster.fullness() {
+        Progress::new(quiet).line(&format!("warning: {full}"));
+    }
 }
 
 async fn status(cluster: &Cluster) -> Result<(), Failure> {
