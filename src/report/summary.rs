@@ -217,10 +217,25 @@ fn costs(comparison: &Comparison) -> Vec<String> {
             items.push(format!("{}: WAL {} → {} B/op", action.name, bytes(before), bytes(after)));
         }
     }
+    items.extend(generic_plans(comparison));
     let is_cost = |found: &&Finding| matches!(found.fact, Fact::HotUpdatesLost { .. });
     let found = comparison.findings.iter().filter(|found| found.ignored.is_none());
     items.extend(found.filter(is_cost).map(finding::short));
     items
+}
+
+/// What the generic plan costs where a verdict rests on it, with the parameters it fits least.
+fn generic_plans(comparison: &Comparison) -> Vec<String> {
+    let by_it = comparison.claims.iter().flat_map(|of| &of.actions).filter(|of| of.by_generic_plan);
+    let text = |name: &str| {
+        let action = comparison.actions.iter().find(|action| action.name == name)?;
+        let set = action.counts.as_ref()?.generic.as_ref()?.farthest.as_ref()?;
+        let (own, generic) = (count_text(set.blocks_own), count_text(set.blocks_generic));
+        (set.blocks_generic > set.blocks_own).then(|| {
+            format!("{name}: up to {generic} blocks by the generic plan (after five executions), {own} by its own")
+        })
+    };
+    by_it.filter_map(|of| text(&of.action)).collect()
 }
 
 /// What the migration leaves to do; what was so before it is in the detail.

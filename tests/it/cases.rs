@@ -29,7 +29,8 @@ fn number(of: &Value) -> f64 {
 fn the_plan_a_server_would_keep_is_weighed() {
     let _machine = sharing();
     let home = Home::new();
-    let trial = weighed(&home, "generic-plan-flip", 1);
+    let case = Case::new(&home, "generic-plan-flip");
+    let trial = weighed_as(&home, &case, 1);
     let top = counts(&trial, "top_of_f");
     assert_eq!(top["verdict"], "regressed");
     let generic = &top["generic"];
@@ -39,6 +40,9 @@ fn the_plan_a_server_would_keep_is_weighed() {
     assert!(farthest["plan_generic"].as_str().is_some_and(|plan| plan.contains("d_score_idx")), "{farthest}");
     // What the server would choose is what weighs.
     assert_eq!((number(&generic["after"]["share"]), &top["after"]["blocks"]), (1.0, &generic["after"]["generic"]));
+    let [result] = case.results().try_into().expect("one result");
+    let text = home.run(&["report", &result.display().to_string()]).ok().stdout;
+    assert!(text.contains("blocks by the generic plan (after five executions)"), "{text}");
 }
 
 #[test]

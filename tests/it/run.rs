@@ -275,7 +275,7 @@ fn gates_decide_the_exit_code_and_rules_end_the_run() {
     ]);
     assert!(ran.exits(1).stdout.contains("failed · no operation was answered, "));
     // No lower rate is tried for it.
-    let search = ["--find-rate", "p50 < 1s", "--probe", "200ms", "-T", "1s", "--warm-up", "0s"];
+    let search = ["--find-rate", "p50 < 1s", "--probe", "200ms", "-T", "1s"];
     let found = run(&home, &[&["-f", none, "--rate", "200"], &search[..]].concat()).exits(1).json();
     assert_eq!(found["evidence"]["search"]["probes"].as_array().unwrap().len(), 1);
     let most = file(&home, "most.sql", "\\set x random(1, 4)\nSELECT 1 / (:x / 4);\n");

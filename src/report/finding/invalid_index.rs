@@ -3,7 +3,7 @@
 use super::super::words::bare;
 use super::Words;
 use crate::evidence::MissingPart;
-use crate::units::list_text;
+use crate::units::{list_text, plural};
 
 pub(super) fn words(index: &str, partitioned: bool, missing: &[MissingPart], is_new: bool) -> Words {
     let since = if is_new { "" } else { ", as before" };
@@ -20,8 +20,12 @@ pub(super) fn words(index: &str, partitioned: bool, missing: &[MissingPart], is_
         (true, true) => ": attach the index of every partition again".to_owned(),
         (true, false) => String::new(),
     };
+    let brief = match parts.len() {
+        count @ 3.. => format!(": {} have no valid index", plural(count, "partition")),
+        _ => why.clone(),
+    };
     Words {
-        short: format!("{} is invalid{since}", bare(index)),
+        short: format!("{} is invalid{since}{brief}", bare(index)),
         long: format!("{} is invalid{since}{}", bare(index), why),
     }
 }
