@@ -213,10 +213,15 @@ impl Parser<'_> {
         };
         let quoted = self.text[start..].starts_with('\'');
         self.space();
-        let labelled = label.is_some()
-            && (self.take("->") || self.peek().is_some_and(|c| c.is_ascii_digit() || c == '\'' || is_name_start(c)));
-        if labelled {
-            return Ok(Argument { label, quoted, value: self.choice()? });
+        let has_arrow = label.is_some() && self.take("->");
+        let has_value = || self.peek().is_some_and(|c| c.is_ascii_digit() || c == '\'' || is_name_start(c));
+        if has_arrow || label.is_some() && has_value() {
+            let value = self.choice()?;
+            // `null 10% | x` is a choice: a share is no alternative itself.
+            let is_share = matches!(&value.node, Node::Choice(all) if matches!(all[0].1.node, Node::Percent(_)));
+            if has_arrow || !is_share {
+                return Ok(Argument { label, quoted, value });
+            }
         }
         self.at = start;
         Ok(Argument { label: None, quoted: false, value: self.choice()? })
@@ -361,6 +366,9 @@ mod tests {
     #[test]
     fn the_grammar() {
         check("1 + 2 * 3", "(1 + (2 * 3))");
+        check("cases(null 10% | a + b, null)", "cases(null @0.1 | (a + b), null)");
+        check("zipf(s 1.1, none 15%)", "zipf(s: 1.1, none: 15%)");
+        check("by(x, a -> 5% | 2)", "by(x, a: 5% | 2)");
         check("20_000 * sqrt(scale)", "(20000 * sqrt(scale))");
         check("pick(users.id, zipf 1.1)", "pick(users.id, zipf: 1.1)");
         check("weights(succeeded 85, 'in review' 10, 5 5)", "weights(succeeded: 85, in review: 10, 5: 5)");

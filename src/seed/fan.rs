@@ -7,6 +7,7 @@ use super::cases::Cases;
 use super::growth::Growth;
 use super::ordered::Ordered;
 use super::pair::Pair;
+use super::runs::Runs;
 use super::slots::Slots;
 use super::state::Walk;
 use crate::expression::{Key, Permutation, Ranks};
@@ -64,6 +65,15 @@ pub enum FanKind {
     Member(Arc<Pair>, usize),
     /// One of two whose parents are in order: the lower is 0, the upper 1.
     Ordered(Arc<Ordered>, usize),
+    /// The rows of a parent stand side by side, from a first row and a first parent on.
+    Run {
+        /// Which rows are whose, counted from these firsts.
+        runs: Runs,
+        /// The first row.
+        first: u64,
+        /// The first parent.
+        low: u64,
+    },
     /// A digit of what is unique together: every combination stands once.
     Slot(Slots, usize),
     /// Among the parents of the row's own class: row mod classes. The root of the classes is the class itself.
@@ -154,6 +164,13 @@ impl Fan {
         self.find(fans, row, &Parents::new())
     }
 
+    /// The place of a row among those of its parent, from 0, where these stand side by side.
+    #[must_use]
+    pub fn place(&self, row: u64) -> Option<u64> {
+        let FanKind::Run { runs, first, .. } = &self.kind else { return None };
+        Some(runs.parent(row.saturating_sub(*first)).1)
+    }
+
     fn find(&self, fans: &[Fan], row: u64, known: &Parents) -> Option<u64> {
         if 0.0 < self.null_share && self.null_key.unit(row) < self.null_share {
             return None;
@@ -204,6 +221,7 @@ impl Fan {
                 let (lower, upper) = ordered.of(row);
                 if *side == 0 { lower } else { upper }
             }
+            FanKind::Run { runs, first, low } => low + runs.parent(row.saturating_sub(*first)).0,
             FanKind::Slot(slots, digit) => {
                 let low = self.low.saturating_sub(row % slots.classes).div_ceil(slots.classes);
                 row % slots.classes + slots.classes * (low + slots.digit(*digit, row))

@@ -99,6 +99,8 @@ pub enum Cell {
     Clamp(Box<Cell>, Box<Cell>, Box<Cell>),
     /// Rising with the row between two moments.
     Spread(Box<Cell>, Box<Cell>, Growth),
+    /// The row's place among the rows of its parent, from 1, by the fan-out in which these stand side by side.
+    Nth(usize),
     /// Whole numbers of a combination that stands once, from a first value on.
     Slot(Slots, usize, i64),
     /// One of several by the digit of a combination that stands once.
@@ -336,6 +338,10 @@ impl Plan {
                 None => Value::Null,
             },
             Cell::Held(values) => values.get(at.row as usize).map_or(Value::Null, Value::borrowed),
+            Cell::Nth(fan) => {
+                let place = self.tables[at.table].fans[*fan].place(at.row);
+                place.map_or(Value::Null, |place| Value::Int(place as i64 + 1))
+            }
             Cell::Slot(slots, digit, first) => Value::Int(first + slots.digit(*digit, at.row) as i64),
             Cell::SlotOf(slots, digit, values) => values[slots.digit(*digit, at.row) as usize].borrowed(),
             Cell::Spread(low, high, growth) => match (self.eval(low, at), self.eval(high, at)) {

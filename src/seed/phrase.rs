@@ -12,6 +12,9 @@ use crate::expression::{Key, Permutation, Weights};
 const FILES: [&str; 3] =
     [include_str!("phrases/learning.txt"), include_str!("phrases/talk.txt"), include_str!("phrases/work.txt")];
 
+/// Kinds of which no text stands twice.
+const OWN: [&str; 6] = ["tag", "category", "product", "course", "project", "team"];
+
 /// Every kind of text by its name.
 static KINDS: LazyLock<BTreeMap<&'static str, Phrase>> = LazyLock::new(|| read(&FILES));
 
@@ -88,6 +91,12 @@ impl Phrase {
         KINDS.keys().copied().collect()
     }
 
+    /// Whether no two of its texts are the same, in any letters, so that rows can have texts of their own.
+    #[must_use]
+    pub fn has_own(&self) -> bool {
+        OWN.iter().any(|kind| Self::named(kind).is_some_and(|own| std::ptr::eq(own, self)))
+    }
+
     /// How many texts there are.
     #[must_use]
     pub fn texts(&self) -> u64 {
@@ -117,9 +126,12 @@ impl Phrase {
         }
     }
 
-    /// Appends the text of a row of its own.
+    /// Appends the text of a row of its own; when there are no more, the first ones again with a number.
     pub(super) fn append_own(&self, order: &Permutation, row: u64, out: &mut Vec<u8>) {
         self.append_nth(order.apply(row % self.texts), out);
+        if row >= self.texts {
+            out.extend_from_slice(format!(" ({})", row / self.texts + 1).as_bytes());
+        }
     }
 
     fn append_nth(&self, mut number: u64, out: &mut Vec<u8>) {
@@ -221,19 +233,20 @@ mod tests {
         let drawn = |kind: &str, row| text(|out| Phrase::named(kind).unwrap().append(Key::new(1), row, out));
         assert_eq!(drawn("course", 7), "Advanced Yoga");
         let all: String = KINDS.keys().flat_map(|kind| (0..50).map(|row| drawn(kind, row))).collect();
-        assert_eq!(Key::new(0).named(&all).cell(0), 6_779_668_053_461_233_758);
+        assert_eq!(Key::new(0).named(&all).cell(0), 10_078_527_667_317_490_628);
     }
 
     #[test]
     fn every_text_of_a_kind_that_rows_own_stands_once() {
         // Also in lower case: an index on lower(name) keeps them apart.
-        for kind in ["tag", "category", "product", "course", "project", "team"] {
+        for kind in OWN {
             let phrase = Phrase::named(kind).unwrap();
             let order = Permutation::new(Key::new(3), phrase.texts());
             let rows = phrase.texts().min(60_000);
-            let seen: BTreeSet<String> =
-                (0..rows).map(|row| text(|out| phrase.append_own(&order, row, out)).to_lowercase()).collect();
-            assert_eq!(seen.len() as u64, rows, "{kind}");
+            let more = phrase.texts()..phrase.texts() + 1_000;
+            let own = |row| text(|out| phrase.append_own(&order, row, out)).to_lowercase();
+            let seen: BTreeSet<String> = (0..rows).chain(more).map(own).collect();
+            assert_eq!(seen.len() as u64, rows + 1_000, "{kind}");
         }
     }
 

@@ -158,10 +158,102 @@ fn forms_that_were_refused_are_filled_whatever_a_database_sets() {
             ("SELECT count(DISTINCT loss) FROM x", 200.0, 600.0),
             ("SELECT count(DISTINCT ratio) FROM x", 200.0, 600.0),
             ("SELECT count(DISTINCT temp) FROM x", 8.0, 30.0),
-            ("SELECT max(length(slug)) FROM x", 10.0, 60.0),
+            ("SELECT max(length(slug)) FROM x", 10.0, 90.0),
             ("SELECT count(DISTINCT r) FROM more", 200.0, 600.0),
             ("SELECT count(DISTINCT left(handle, 3)) FROM more", 300.0, 600.0),
             ("SELECT count(*) FROM more WHERE email ~ '^[a-z.-]+[.][0-9a-z]+@example[.](com|org|net)$'", 600.0, 600.0),
+        ],
+    );
+}
+
+#[test]
+fn shapes_follow_what_the_catalog_says() {
+    let _machine = sharing();
+    let home = Home::new();
+    let names = [
+        "columns-partial-indexes-depend-on",
+        "default-partition-only",
+        "enum-equivalence-and-partial-unique",
+        "nullable-created-at",
+        "partial-unique-left-empty",
+        "solved-forms",
+    ];
+    let target = made(&home, "shapes", cases(&names));
+    let dry = home.run(&["seed", "--database", "shapes", "--no-spec", "--rows", "600", "--dry-run"]).ok().stdout;
+    assert!(dry.contains("partial-unique-left-empty.votes.is_deleted: "), "{dry}");
+    assert!(dry.contains("is_deleted = \"weights(false "), "the line to write: {dry}");
+    home.run(&["seed", "--database", "shapes", "--no-spec", "--rows", "600"]).ok();
+    let checked = home.run(&["seed", "--check", "--database", "shapes", "--no-spec", "--rows", "600"]).ok();
+    assert_eq!(checked.stdout.matches("holds").count(), 23, "{}", checked.stdout);
+    let explained = "partial-unique-left-empty.votes.is_deleted";
+    let explained = home.run(&["seed", "explain", explained, "--database", "shapes", "--no-spec"]).ok().stdout;
+    assert!(explained.contains("votes_u_id_p_id_idx"), "the hint is named: {explained}");
+
+    let shares = |case: &str, questions: &[(&str, f64, f64)]| between(&target, case, questions);
+    shares(
+        "columns-partial-indexes-depend-on",
+        &[
+            ("SELECT count(*) FROM s WHERE status IN (0, 1)", 400.0, 590.0),
+            ("SELECT count(*) FROM s WHERE status NOT BETWEEN 0 AND 9", 0.0, 0.0),
+            ("SELECT count(DISTINCT kind) FROM s", 3.0, 3.0),
+            ("SELECT count(*) FROM s WHERE NOT message_read", 400.0, 590.0),
+            ("SELECT greatest(count(locked_at), count(terminated_at), count(failed_at)) FROM s", 1.0, 60.0),
+        ],
+    );
+    shares(
+        "default-partition-only",
+        &[
+            ("SELECT count(*) FROM ev_de", 100.0, 400.0),
+            ("SELECT count(*) FROM ev_us", 100.0, 400.0),
+            ("SELECT count(*) FROM ev_rest", 1.0, 200.0),
+            ("SELECT least(sum((at < '2025-01-01')::int), sum((at >= '2025-01-01')::int)) FROM lg", 100.0, 300.0),
+        ],
+    );
+    shares(
+        "enum-equivalence-and-partial-unique",
+        &[
+            ("SELECT count(*) FROM v WHERE status <> 'voided'", 450.0, 599.0),
+            ("SELECT count(*) FROM v WHERE (status = 'voided') <> (voided_at IS NOT NULL)", 0.0, 0.0),
+        ],
+    );
+    shares(
+        "nullable-created-at",
+        &[("SELECT count(*) FROM c JOIN p ON p.id = p_id WHERE c.created_at < p.created_at", 0.0, 0.0)],
+    );
+    shares(
+        "partial-unique-left-empty",
+        &[
+            ("SELECT count(*) FROM votes WHERE NOT is_deleted", 500.0, 599.0),
+            ("SELECT count(*) FROM ft WHERE created_at >= '2023-09-12'", 400.0, 599.0),
+            ("SELECT count(*) FROM ft JOIN f ON f.id = f_id WHERE ft.created_at < f.created_at", 0.0, 0.0),
+            ("SELECT count(*) FROM ft JOIN tx ON tx.id = tx_id WHERE ft.created_at < tx.created_at", 0.0, 0.0),
+            ("SELECT count(*) FROM methods WHERE is_default AND deleted_at IS NULL", 300.0, 599.0),
+        ],
+    );
+    shares(
+        "solved-forms",
+        &[
+            ("SELECT count(DISTINCT total) FROM sums", 300.0, 600.0),
+            ("SELECT count(DISTINCT ends - starts) FROM sums", 10.0, 600.0),
+            ("SELECT count(DISTINCT code) FROM sums", 10.0, 600.0),
+            ("SELECT count(*) FROM pair", 600.0, 600.0),
+            ("SELECT count(*) FROM tagged WHERE NOT doc ?& ARRAY['source', 'kind', 'size', 'state']", 0.0, 0.0),
+            ("SELECT count(DISTINCT at) FROM shifts", 300.0, 600.0),
+            ("SELECT count(*) FROM items WHERE image_url NOT LIKE 'https://%'", 0.0, 0.0),
+            (
+                "SELECT count(*) FROM orders o WHERE total <> (SELECT coalesce(sum(unit_price * quantity), 0) FROM order_items WHERE order_id = o.id)",
+                0.0,
+                0.0,
+            ),
+            ("SELECT count(*) FROM order_items l JOIN items i ON i.id = item_id WHERE unit_price <> price", 0.0, 0.0),
+            (
+                "SELECT count(*) FROM (SELECT max(position) <> count(*) AS wrong FROM order_items GROUP BY order_id) x WHERE wrong",
+                0.0,
+                0.0,
+            ),
+            ("SELECT count(*) FROM order_items WHERE quantity = 1", 350.0, 599.0),
+            ("SELECT count(DISTINCT state) FROM orders", 10.0, 600.0),
+            ("SELECT count(*) FROM jobs WHERE finished_at > updated_at", 0.0, 0.0),
         ],
     );
 }

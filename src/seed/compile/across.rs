@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Place;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expression::{Argument, Expr, Node, SqlType};
-use crate::seed::fan::Fan;
+use crate::seed::fan::{Fan, FanKind};
 use crate::seed::generate::Cell;
 use crate::seed::plan::{Planner, sql_type};
 use crate::seed::state::Want;
@@ -28,6 +28,20 @@ impl Planner<'_> {
             at = self.fans[at][fan].parent;
         }
         self.parent_cell(table, &fans, column, expr)
+    }
+
+    /// `nth(course_id)`: the row's place among those of its parent.
+    pub(super) fn nth(&self, column: &Argument, table: usize) -> Result<Cell, Diagnostic> {
+        let named = if let Node::Path(path) = &column.value.node { path.first() } else { None };
+        let fan = self.fans[table].iter().position(|fan| fan.columns.iter().any(|(own, _)| Some(own) == named));
+        match fan.filter(|fan| matches!(self.fans[table][*fan].kind, FanKind::Run { .. })) {
+            Some(fan) => Ok(Cell::Nth(fan)),
+            None => {
+                let message = "`nth` counts the rows of a parent where they stand side by side";
+                let name = named.map_or("COLUMN", String::as_str);
+                Err(Diagnostic::at(column.value.span.clone(), message).help(format!("fan-out.{name} = \"runs()\"")))
+            }
+        }
     }
 
     /// A column of the row at the end of these fan-outs.

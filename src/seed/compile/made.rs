@@ -68,6 +68,8 @@ impl Planner<'_> {
 
     /// `json(source weights(web 70, app 30), score -> uniform(0, 1))`
     fn object(&self, members: &[Argument], expr: &Expr, place: &mut Place<'_>) -> Result<Cell, Diagnostic> {
+        // Each member keyed by its name, so that another one changes no other.
+        let own = place.next_key();
         let mut compiled: Vec<(String, Cell)> = Vec::new();
         for member in members {
             let Some(name) = &member.label else {
@@ -77,8 +79,7 @@ impl Planner<'_> {
             if compiled.iter().any(|(known, _)| known == name) {
                 return Err(Diagnostic::at(expr.span.clone(), format!("`{name}` stands twice")));
             }
-            // Keyed by its name, so that another member changes no other.
-            let mut inside = Place { key: place.key.named(name), draws: 0, labels: &[], kind: None, ..*place };
+            let mut inside = Place { key: own.named(name), draws: 0, labels: &[], kind: None, ..*place };
             compiled.push((name.clone(), self.compile(&member.value, &mut inside)?));
         }
         Ok(Cell::Object(compiled))
@@ -128,15 +129,11 @@ fn listed(list: &Argument, column: &Argument) -> Result<Cell, Diagnostic> {
     }
 }
 
-/// How many rows can have a text or an entry of their own.
+/// How many rows can have an entry of their own.
 pub(super) fn capacity(expr: &Expr) -> Option<u64> {
     let Node::Call(name, arguments) = &expr.node else { return None };
     let first = name_of(&arguments.first()?.value)?;
-    match name.as_str() {
-        "unique_phrase" => Phrase::named(&first).map(Phrase::texts),
-        "listed" => List::named(&first).map(List::entries),
-        _ => None,
-    }
+    (name == "listed").then(|| List::named(&first).map(List::entries))?
 }
 
 fn name_of(expr: &Expr) -> Option<String> {

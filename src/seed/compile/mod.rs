@@ -130,6 +130,7 @@ impl Planner<'_> {
                 _ => wrong("`class` takes the name of the classes in quotes, such as 'tenants of 20'"),
             },
             ("weights", [_, ..]) => weights(arguments, place),
+            ("nth", [column]) => self.nth(column, place.table),
             ("growth", [curve]) => match (&curve.value.node, &self.growth[place.table]) {
                 (Node::Path(path), Some(growth)) if self.shape(&path[0]).is_some() => Ok(Cell::Growth(growth.clone())),
                 _ => wrong("no such growth curve; define it as [growth.NAME]"),
@@ -450,7 +451,8 @@ fn check_label(label: &str, expr: &Expr, labels: &[String]) -> Result<(), Diagno
 }
 
 fn unknown_call(name: &str, expr: &Expr) -> Diagnostic {
-    const OTHERS: [&str; 44] = [
+    const OTHERS: [&str; 45] = [
+        "nth",
         "wkt",
         "upper",
         "initcap",

@@ -77,8 +77,11 @@ impl Draft<'_> {
 
     fn content(&mut self, column: &Column, birth: &Birth, evidence: Option<Evidence>) -> Option<Made> {
         let name = &column.name;
+        if let Some((text, evidence)) = self.owed(column) {
+            return Some((self.with_nulls_of(column, self.in_cases(column, &text), column.required), Some(evidence)));
+        }
         let start = birth.column.as_deref().map_or("growth(linear)".to_owned(), path);
-        let (made, follows) = match self.moment_after(column, &start) {
+        let (made, follows) = match self.moment_after(column, &start, birth) {
             Some((text, after)) => (Some(text), Some(after)),
             None => (content_in(self.table, name, &column.kind, &start), None),
         };
@@ -192,15 +195,39 @@ impl Draft<'_> {
             },
             ("<=", Family::Moment) => format!("after({other}, exp(30d))"),
             ("<", Family::Moment) if column.kind.name == "date" => format!("{other} + 1d + uniform(0, 60) * 1d"),
-            ("<", Family::Moment) => format!("{other} + 1m + uniform(0, 60) * 1d"),
+            ("<", Family::Moment) => format!("{other} + {}", self.lasts(column).1),
             _ => otherwise.to_owned(),
         }
+    }
+
+    /// The entry of a list that a table of countries, currencies or roles is; of a kind of text with as many as are needed.
+    fn listed_text(&self, column: &Column) -> Option<String> {
+        let text = content_in(self.table, &column.name, &column.kind, "now")?;
+        let has_few = |list: &str| {
+            let entries = crate::seed::lists::List::named(list).map(crate::seed::lists::List::entries);
+            self.asked.is_none() || self.asked <= entries
+        };
+        let is_plain = self.domain(&column.name) == Domain::default() && self.alone(&column.name);
+        if !is_plain || family(&column.kind) != Family::Text {
+            return None;
+        }
+        if let Some((list, field)) = super::texts::entry(self.table, &column.name, &column.kind) {
+            let most = column.kind.length.unwrap_or(u32::MAX);
+            return (has_few(list) && (most >= 60 || field.starts_with("code") && list != "permissions"))
+                .then(|| format!("listed({list}, {field})"));
+        }
+        let kind = text.strip_prefix("phrase(").and_then(|rest| rest.strip_suffix(')'))?;
+        crate::seed::phrase::Phrase::named(kind).filter(|phrase| phrase.has_own())?;
+        Some(format!("unique_phrase({kind})"))
     }
 
     /// An expression that is different in every row.
     fn different(&mut self, column: &Column) -> Option<String> {
         let kind = &column.kind;
         let domain = self.domain(&column.name);
+        if let Some(text) = self.listed_text(column) {
+            return Some(text);
+        }
         if let TypeKind::Range(_) | TypeKind::Array(_) = &kind.kind {
             let text = different_parts(kind).or_else(|| content_in(self.table, &column.name, kind, "now"))?;
             if text.contains("row()") {
@@ -313,7 +340,14 @@ fn separate(content: &str, most: Option<u32>, column: &Column) -> String {
     let plain = content
         .strip_prefix("fit(")
         .map_or(content.to_owned(), |inner| inner.rsplitn(3, ',').last().unwrap_or(inner).to_owned());
-    let stem = if plain.contains("row()") { plain } else { format!("{plain} + '-' + base36(row())") };
+    // Random digits go on as they are; words end in a number of their own.
+    let is_code =
+        plain.strip_suffix(')').is_some_and(|text| text.rsplit_once('(').is_some_and(|(f, _)| f.ends_with("hex")));
+    let stem = match plain.contains("row()") {
+        true => plain,
+        false if is_code => format!("{plain} + base36(row())"),
+        false => format!("{plain} + '-' + base36(row())"),
+    };
     match most {
         // The end is what differs: the stem gives way.
         Some(most) if column.name.contains("email") => {

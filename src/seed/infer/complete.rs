@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::classes::Classes;
-use super::{Beside, Compared, Refusal, bare, draft, held_table, keys};
+use super::{Beside, Compared, Refusal, bare, draft, empty_tables, held_table, keys};
 use crate::document::Placed;
 use crate::expression::Node;
 use crate::postgres::catalog::{Catalog, Column, Table};
@@ -23,10 +23,15 @@ pub fn complete(given: &Spec, catalog: &Catalog, held: &Held, compared: &Compare
     let catalog = &*leave_to_server(&mut spec, catalog, &mut refusals);
     let classes = Classes::new(catalog, &mut Vec::new());
     let history = (given.now - given.span, given.now);
-    let mut beside = Beside { held, compared, history, said: BTreeSet::new() };
+    let mut filled: BTreeSet<String> = spec.tables.iter().map(|table| bare(&table.name.value).to_owned()).collect();
+    if given.other_tables.is_some() {
+        filled.extend(empty_tables(catalog));
+    }
+    let mut beside = Beside { held, compared, history, said: BTreeSet::new(), filled, asked: None };
     for at in 0..spec.tables.len() {
         let table = &spec.tables[at];
         let Some((name, found)) = catalog.tables.get_key_value(bare(&table.name.value)) else { continue };
+        beside.asked = (!table.flexible).then(|| asked(&table.row_count));
         if table.columns.is_empty() && table.fan_out.is_empty() {
             // Only the number of rows was asked for: the rest is the catalog's.
             beside.said.clear();
@@ -53,7 +58,7 @@ pub fn complete(given: &Spec, catalog: &Catalog, held: &Held, compared: &Compare
         table.fan_out.extend(fans);
         table.columns.extend(columns);
     }
-    beside.said.clear();
+    (beside.said, beside.asked) = (BTreeSet::new(), None);
     for name in keys::parents_first(catalog) {
         if spec.tables.iter().any(|table| bare(&table.name.value) == name) {
             continue;
@@ -71,6 +76,14 @@ pub fn complete(given: &Spec, catalog: &Catalog, held: &Held, compared: &Compare
     }
     drop_keys_to_empty(&mut spec, catalog);
     (spec, refusals)
+}
+
+/// The rows a spec asks for, where it says so without a scale; else any number.
+fn asked(row_count: &PlacedExpr) -> u64 {
+    match row_count.expr.node {
+        Node::Number(rows) => rows as u64,
+        _ => u64::MAX,
+    }
 }
 
 /// Takes the columns out of the spec that it leaves to the server's default; the catalog without them is what the rest

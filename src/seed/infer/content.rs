@@ -1,9 +1,10 @@
 //! What a column probably holds, by its name and type, as an expression of the spec language. Must know no constraint.
 
 use super::documents::document;
+use super::lexicon::words;
 use super::numbers::{fraction, whole};
 use super::texts::text;
-use super::theme::{Theme, singular, theme, words};
+use super::theme::{Theme, singular, theme};
 use crate::postgres::catalog::{Column, Table, Type, TypeKind};
 
 /// The family of values a type belongs to: decides which constraints mean something for it.

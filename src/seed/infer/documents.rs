@@ -100,7 +100,8 @@ fn written(members: &[(String, Member)]) -> String {
     format!("json({})", each.collect::<Vec<_>>().join(", "))
 }
 
-fn key(name: &str) -> String {
+/// A member's name as a label.
+pub(super) fn key(name: &str) -> String {
     let word = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
     if word && !name.is_empty() { name.to_owned() } else { super::content::quoted(name) }
 }
@@ -133,7 +134,13 @@ fn add(members: &mut Vec<(String, Member)>, part: &Part, named: &Named<'_>, birt
 fn value(name: &str, cast: Cast, beside: &Named<'_>, birth: &str) -> String {
     let named = Named { table: None, theme: beside.theme, ..Named::new(None, name) };
     let kind = crate::postgres::catalog::Type { name: "text".to_owned(), ..Default::default() };
+    // Where nothing is cast the key's own name says what it is.
+    let counts = ["count", "total", "amount", "size", "price", "quantity", "age", "version", "score"];
     match cast {
+        Cast::Text if named.has(&["enabled", "is", "has", "active", "verified"]) => {
+            "weights(true 70, false 30)".to_owned()
+        }
+        Cast::Text if named.has(&counts) => format!("step({}, 1)", super::numbers::whole(&named)),
         Cast::Number => format!("step({}, 1)", super::numbers::whole(&named)),
         Cast::Flag => "weights(true 70, false 30)".to_owned(),
         Cast::Moment => format!("after({birth}, exp(20d))"),
@@ -201,7 +208,7 @@ fn by_theme(theme: Theme) -> &'static [(&'static str, &'static str)] {
         ],
         Theme::Company => &[
             ("industry", "weights(Software 25, Retail 20, Education 20, Healthcare 15, Manufacturing 20)"),
-            ("seats", "step(lognormal(median 20, p95 300), 1)"),
+            ("seats", "step(1 + lognormal(median 20, p95 300), 1)"),
             ("plan", "weights(free 40, team 35, business 20, enterprise 5)"),
         ],
         Theme::Course | Theme::Lesson | Theme::Article => &[

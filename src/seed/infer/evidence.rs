@@ -41,6 +41,21 @@ pub enum Evidence {
         /// The column.
         column: String,
     },
+    /// It happened before another moment of the row, its last change.
+    Before {
+        /// The column.
+        column: String,
+    },
+    /// Its name says that it adds up rows of another table.
+    AddsUp {
+        /// The table.
+        table: String,
+    },
+    /// It is a copy of a column of the row that a foreign key leads to.
+    Copies {
+        /// The way there, such as `product_id.price`.
+        path: String,
+    },
     /// A word of the column's name.
     Name {
         /// What the name was taken to say.

@@ -6,7 +6,8 @@ use super::Draft;
 use super::bounds::{plain, quantile_of, within};
 use super::content::{Family, content, family, quoted};
 use super::evidence::{Evidence, Said};
-use super::lexicon::{Stage, beside, is_end, stage, words};
+use super::lexicon::{Stage, beside, is_end, stage};
+use super::states::{default_of, flag, names_a_state, states, whole};
 use crate::postgres::catalog::{Column, TypeKind};
 use crate::seed::condition::{Case, Domain, Tree, cases, parse, split};
 
@@ -44,7 +45,7 @@ impl Clause {
 const LIVE: f64 = 88.0;
 const COMMON: f64 = 85.0;
 const RARE: f64 = 8.0;
-const END: f64 = 4.0;
+pub(super) const END: f64 = 4.0;
 /// Of rows where their life begins.
 const FIRST: f64 = 18.0;
 
@@ -62,7 +63,7 @@ enum Aim {
 pub(super) const NULLS: f64 = 0.1;
 
 impl Hint {
-    fn of(values: Vec<(Tree, f64)>, evidence: Evidence) -> Self {
+    pub(super) fn of(values: Vec<(Tree, f64)>, evidence: Evidence) -> Self {
         Self { values, rest: 0.0, nulls: None, split: None, evidence }
     }
 
@@ -294,8 +295,7 @@ impl Draft<'_> {
 
     /// Content by name, with values of their own: a default, and what conditions name.
     fn open(&self, column: &Column, named: &[Tree]) -> Option<Hint> {
-        let checked = |name: &String| split(name).0 == column.name;
-        if self.alone(&column.name) || self.cases.iter().any(|case| case.columns.keys().any(checked)) {
+        if self.alone(&column.name) || !self.is_open(&column.name) {
             return None;
         }
         let default = default_of(column).filter(|value| *value != Tree::Null);
@@ -335,8 +335,24 @@ impl Draft<'_> {
         Some(Hint { rest, ..Hint::of(values, evidence) })
     }
 
+    /// Whether CHECKs leave a column open but for bounds: what it holds does not follow from others, and no list of values
+    /// is given.
+    fn is_open(&self, column: &str) -> bool {
+        self.cases.iter().all(|case| {
+            let parts = case.columns.keys().filter(|name| split(name).0 == column);
+            let bounded = |domain: &Domain| {
+                let (low, high) = (domain.low.clone(), domain.high.clone());
+                *domain == Domain { low, high, ..Domain::default() }
+            };
+            let related = case.relations.iter().any(|(a, _, b)| a == column || b == column);
+            let added = case.sums.iter().flat_map(|s| &s.terms).flat_map(|t| &t.factors).any(|f| f.column == column);
+            let only_bounded = parts.into_iter().all(|name| name == column && bounded(&case.columns[name]));
+            !related && !added && only_bounded
+        })
+    }
+
     /// Made different in every row, or part of what is.
-    fn alone(&self, column: &str) -> bool {
+    pub(super) fn alone(&self, column: &str) -> bool {
         let key = |u: &&crate::postgres::catalog::Unique| u.columns.as_slice() == [column] && u.predicate.is_none();
         self.table.uniques.iter().any(|u| key(&u))
     }
@@ -377,7 +393,7 @@ impl Draft<'_> {
 }
 
 /// Values with their weights and shares, and what the others hold.
-fn written(values: &[(&Tree, f64, f64)], rest: Option<&str>) -> String {
+pub(super) fn written(values: &[(&Tree, f64, f64)], rest: Option<&str>) -> String {
     let literal = |value: &Tree| match value {
         Tree::Text(text) => quoted(text),
         Tree::Number(number) => plain(*number),
@@ -449,183 +465,6 @@ fn constants(tree: &Tree, operators: &[&str], found: &mut BTreeMap<String, Vec<T
         Tree::Not(inner) | Tree::IsNull(inner) => constants(inner, operators, found),
         _ => {}
     }
-}
-
-/// The default as a value, where it is one.
-pub(super) fn default_of(column: &Column) -> Option<Tree> {
-    let found = parse(column.default.as_ref()?);
-    match (&found, column.kind.name.as_str()) {
-        // A time of day is a length of time since midnight.
-        (Tree::Text(text), "time") => return crate::seed::condition::parse::interval(text),
-        (Tree::Interval(0, _), _) => return Some(found),
-        _ => {}
-    }
-    match found {
-        value @ (Tree::Text(_) | Tree::Number(_) | Tree::Bool(_) | Tree::Null) => Some(value),
-        _ => None,
-    }
-}
-
-/// A flag: its default is common, an exception is rare.
-fn flag(column: &Column) -> Hint {
-    let default = default_of(column);
-    let end = is_end(&column.name);
-    let said = |says| Evidence::Name { says };
-    const RIGHTS: [&str; 8] = ["admin", "superuser", "staff", "moderator", "root", "bot", "test", "beta"];
-    const SET: [&str; 14] = [
-        "active",
-        "enabled",
-        "verified",
-        "visible",
-        "public",
-        "published",
-        "confirmed",
-        "approved",
-        "available",
-        "valid",
-        "subscribed",
-        "accepted",
-        "current",
-        "open",
-    ];
-    let words = words(&column.name);
-    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    let (common, share, evidence) = match (&default, end) {
-        (Some(Tree::Bool(value)), true) => {
-            (*value, 100.0 - END, Evidence::Default { value: column.default.clone().unwrap_or_default() })
-        }
-        (Some(Tree::Bool(value)), false) => {
-            let share = if has(&RIGHTS) { 97.0 } else { 88.0 };
-            (*value, share, Evidence::Default { value: column.default.clone().unwrap_or_default() })
-        }
-        (_, true) => (false, 100.0 - END, said(Said::End)),
-        _ if has(&RIGHTS) => (false, 97.0, said(Said::End)),
-        _ if has(&SET) => (true, 90.0, said(Said::Common)),
-        _ => (false, 85.0, Evidence::Guess),
-    };
-    Hint::of(vec![(Tree::Bool(common), share), (Tree::Bool(!common), 100.0 - share)], evidence)
-}
-
-/// Labels with shares: most rows where their life leads, few where it begins, very few at its ends. Without such words
-/// the default is common, and the others fall from the first.
-fn states(column: &Column, labels: Vec<String>, evidence: Evidence) -> Hint {
-    let default = match default_of(column) {
-        Some(Tree::Text(text)) => Some(text),
-        _ => None,
-    };
-    let stages: Vec<Option<Stage>> = labels.iter().map(|label| stage(label)).collect();
-    let is_life = stages.iter().flatten().any(|stage| *stage != Stage::End);
-    let mut mains = 0;
-    let weight = |(place, label): (usize, &String)| {
-        let falling = 60.0 / (place + 1) as f64;
-        match stages[place] {
-            Some(Stage::End) => END,
-            Some(Stage::First) if is_life => 12.0,
-            Some(Stage::Running) if is_life => 14.0,
-            Some(Stage::Main) => {
-                mains += 1;
-                60.0 / f64::from(mains * mains)
-            }
-            _ if default.as_ref() == Some(label) => 60.0,
-            _ if is_life || default.is_some() => falling.min(25.0),
-            _ => falling,
-        }
-    };
-    let weights: Vec<f64> = labels.iter().enumerate().map(weight).collect();
-    let total: f64 = weights.iter().sum();
-    let shares = weights.iter().map(|weight| weight * 100.0 / total);
-    Hint::of(labels.into_iter().map(Tree::Text).zip(shares).collect(), evidence)
-}
-
-/// Whole numbers that stand for something: those the catalog names, and a few beside them.
-fn whole(column: &Column, named: &[Tree]) -> Option<Hint> {
-    let number = |tree: &Tree| match tree {
-        Tree::Number(number) if libm::trunc(*number) == *number => Some(*number as i64),
-        Tree::Text(text) => text.parse().ok(),
-        _ => None,
-    };
-    let named: Vec<i64> = named.iter().filter_map(number).collect();
-    let default = default_of(column).as_ref().and_then(number);
-    let is_exception = stage(&column.name) == Some(Stage::End);
-    let is_flag = is_exception || words(&column.name).iter().any(|word| matches!(word.as_str(), "is" | "has"));
-    // A level or a category may be any of many numbers, where nothing says otherwise.
-    let counted = ["level", "category"].iter().any(|word| column.name.to_lowercase().ends_with(word));
-    let is_state = names_a_state(&column.name) && (!counted || default.is_some());
-    if measures(&column.name) || !is_state && !is_flag && named.is_empty() || named.iter().any(|n| n.abs() > 10_000) {
-        return None;
-    }
-    let mut known = named.clone();
-    if let Some(default) = default.filter(|default| !known.contains(default)) {
-        known.insert(0, default);
-    }
-    let evidence = match () {
-        () if !named.is_empty() => Evidence::Guess,
-        () if default.is_some() => Evidence::Default { value: column.default.clone().unwrap_or_default() },
-        () => Evidence::Name { says: Said::State },
-    };
-    let (low, high) = (known.iter().min().copied().unwrap_or(0), known.iter().max().copied().unwrap_or(0));
-    // Steps such as 10, 20, 30 go on as they are; others are counted from 0 or 1.
-    let step = if low >= 10 && known.iter().all(|n| n % 10 == 0) { 10 } else { 1 };
-    let begin = if step == 10 || low < 0 { low } else { low.min(default.unwrap_or(0)).min(0) };
-    let end = if is_flag && high <= 1 { 1 } else { high.max(begin + 3 * step) };
-    let between = (0..).map(|n| begin + n * step).take_while(|n| *n <= end).take(24);
-    let mut values: Vec<i64> = known.clone();
-    values.extend(between.filter(|n| !known.contains(n)));
-    let weight = |place: usize, value: i64| match default {
-        _ if is_flag && end == 1 => match value == default.unwrap_or(0) {
-            true if is_exception => 100.0 - END,
-            true => 88.0,
-            false if is_exception => END,
-            false => 12.0,
-        },
-        Some(default) if default == value => 60.0,
-        Some(_) => 25.0 / (place.max(1)) as f64,
-        None => 50.0 / (place + 1) as f64,
-    };
-    let weights: Vec<f64> = values.iter().enumerate().map(|(place, value)| weight(place, *value)).collect();
-    let total: f64 = weights.iter().sum();
-    let values = values.iter().map(|value| Tree::Number(*value as f64));
-    let shares = weights.iter().map(|weight| weight * 100.0 / total);
-    Some(Hint::of(values.zip(shares).collect(), evidence))
-}
-
-/// Whether a name is one of a status, a kind or a role.
-fn names_a_state(name: &str) -> bool {
-    const STATES: [&str; 22] = [
-        "status",
-        "state",
-        "kind",
-        "type",
-        "role",
-        "mode",
-        "stage",
-        "phase",
-        "level",
-        "visibility",
-        "privacy",
-        "severity",
-        "priority",
-        "plan",
-        "tier",
-        "category",
-        "gender",
-        "channel",
-        "platform",
-        "environment",
-        "action",
-        "reason",
-    ];
-    words(name).last().is_some_and(|word| STATES.contains(&word.as_str()))
-}
-
-/// Whether a number of this name is a measure, whatever value it is compared with.
-fn measures(name: &str) -> bool {
-    const MEASURES: [&str; 34] = [
-        "count", "total", "amount", "price", "cents", "quantity", "qty", "size", "bytes", "length", "width", "height",
-        "weight", "duration", "seconds", "minutes", "hours", "days", "attempts", "retries", "balance", "score",
-        "points", "rating", "position", "rank", "order", "version", "age", "year", "number", "num", "id", "percent",
-    ];
-    words(name).iter().any(|word| MEASURES.contains(&word.as_str()) || MEASURES.contains(&word.trim_end_matches('s')))
 }
 
 /// Lets the WHERE of indexes decide which values are common.

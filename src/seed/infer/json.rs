@@ -1,9 +1,13 @@
-//! Documents that hold what a CHECK asks of their parts. Must write no part twice that a CHECK speaks of.
+//! Documents that hold what a CHECK asks of their parts, laid over what they would hold anyway. Must write no part twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bounds::plain;
 use super::content::quoted;
+use super::documents::key;
+use super::hints::written;
+use crate::expression::Node;
+use crate::expression::parse::parse as parse_expr;
 use crate::seed::condition::{Case, Domain, JsonKind, Tree, split};
 
 /// A part of a document: what it may hold, and the parts of it.
@@ -27,46 +31,53 @@ pub(super) fn document(case: &Case, column: &str, content: &str, unique: &BTreeS
         }
     }
     let kind = root.domain.and_then(|domain| domain.json);
-    if root.members.is_empty() && kind.is_none() {
-        return None;
-    }
-    if !root.members.is_empty() || kind == Some(JsonKind::Object) {
-        let members = members(&root);
-        // What the column would hold anyway comes first: of a key that stands twice the last counts.
-        return Some(match content.strip_suffix("}'").filter(|start| start.starts_with("'{\"")) {
-            Some(start) if members.is_empty() => format!("{start}}}'"),
-            Some(start) => format!("{start}, ' + {members} + '}}'"),
-            None => object(&root),
-        });
-    }
-    Some(value(&root, column))
+    Some(match kind {
+        _ if !root.members.is_empty() => object(&root, Some(content)),
+        None => return None,
+        // These are documents by themselves only as JSON has them.
+        Some(JsonKind::String) => format!("'\"' + {} + '\"'", value(&root, None)),
+        Some(JsonKind::Boolean) => "weights('true' 60, 'false' 40)".to_owned(),
+        Some(JsonKind::Null) => "'null'".to_owned(),
+        Some(_) => value(&root, Some(content)),
+    })
 }
 
-fn object(part: &Part<'_>) -> String {
-    match members(part) {
-        members if members.is_empty() => "'{}'".to_owned(),
-        members => format!("'{{' + {members} + '}}'"),
+/// `json(a -> 1, b -> word())`: the members there are, and those that a CHECK speaks of as it asks.
+fn object(part: &Part<'_>, content: Option<&str>) -> String {
+    let mut members = content.and_then(|text| members(text)).unwrap_or_default();
+    for (name, member) in &part.members {
+        let at = members.iter().position(|(known, _)| known == name);
+        if member.domain.is_some_and(|d| d.null == Some(true)) {
+            members.retain(|(known, _)| known != name);
+            continue;
+        }
+        let text = value(member, at.map(|at| members[at].1.as_str()));
+        match at {
+            Some(at) => members[at].1 = text,
+            None => members.push(((*name).to_owned(), text)),
+        }
     }
+    let each = members.iter().map(|(name, text)| format!("{} -> {text}", key(name)));
+    format!("json({})", each.collect::<Vec<_>>().join(", "))
 }
 
-/// `'"a": ' + 1 + ', "b": ' + 2`; empty when it has none.
-fn members(part: &Part<'_>) -> String {
-    let present = part.members.iter().filter(|(_, member)| member.domain.is_none_or(|d| d.null != Some(true)));
-    let each = present.map(|(key, member)| {
-        let key = serde_json::Value::from(*key).to_string();
-        format!("{} + {}", quoted(&format!("{key}: ")), value(member, &key))
-    });
-    each.collect::<Vec<_>>().join(" + ', ' + ")
+/// Names and expressions of an object's members; `None` for what is no object.
+fn members(text: &str) -> Option<Vec<(String, String)>> {
+    let parsed = parse_expr(text).ok()?;
+    let Node::Call(function, arguments) = &parsed.node else { return None };
+    let member = |a: &crate::expression::Argument| Some((a.label.clone()?, text[a.value.span.clone()].to_owned()));
+    (function == "json").then(|| arguments.iter().map(member).collect())?
 }
 
-/// One value as JSON: a text of the spec language.
-fn value(part: &Part<'_>, name: &str) -> String {
+/// One value of a document as an expression; `content` is what it would be otherwise.
+fn value(part: &Part<'_>, content: Option<&str>) -> String {
     if !part.members.is_empty() {
-        return object(part);
+        return object(part, content);
     }
-    let Some(domain) = part.domain else { return string("word()") };
+    let otherwise = || content.map_or("word()".to_owned(), str::to_owned);
+    let Some(domain) = part.domain else { return otherwise() };
     if part.unique {
-        return if domain.json == Some(JsonKind::String) { string("base36(row())") } else { "row()".to_owned() };
+        return if domain.json == Some(JsonKind::String) { "base36(row())".to_owned() } else { "row()".to_owned() };
     }
     if let Some(values) = &domain.values {
         return one_of(values, domain.json);
@@ -76,83 +87,57 @@ fn value(part: &Part<'_>, name: &str) -> String {
         _ => None,
     };
     let (low, high) = (bound(&domain.low, 1.0), bound(&domain.high, -1.0));
-    let kind = domain.json.unwrap_or(match () {
-        () if low.is_some() || high.is_some() => JsonKind::Number,
-        () => by_name(name),
-    });
-    match kind {
-        JsonKind::Object => "'{}'".to_owned(),
-        JsonKind::Array => array(domain),
-        JsonKind::Number => {
+    let bounded = (low.is_some() || high.is_some()).then_some(JsonKind::Number);
+    match domain.json.or(bounded) {
+        Some(JsonKind::Object) => object(part, content),
+        Some(JsonKind::Array) => array(domain, content),
+        Some(JsonKind::Number) => {
             let low = low.unwrap_or_else(|| high.map_or(1.0, |high| high.min(1.0)));
             let high = high.unwrap_or(low + 99.0);
             format!("step(uniform({}, {}), 1)", plain(low), plain(high))
         }
-        JsonKind::Boolean => "weights('true' 60, 'false' 40)".to_owned(),
-        JsonKind::Null => "'null'".to_owned(),
-        JsonKind::String => match &domain.pattern {
-            Some(pattern) => string(&format!("pattern({})", quoted(pattern))),
+        Some(JsonKind::Boolean) => "weights(true 60, false 40)".to_owned(),
+        Some(JsonKind::Null) => "null".to_owned(),
+        Some(JsonKind::String) | None => match &domain.pattern {
+            Some(pattern) => format!("pattern({})", quoted(pattern)),
             None if domain.length.0 > 1 => {
                 let most = domain.length.1.unwrap_or(domain.length.0 + 20);
-                string(&format!("fit(word(), {}, {most})", domain.length.0))
+                format!("fit(word(), {}, {most})", domain.length.0)
             }
-            None => string("word()"),
+            None if domain.json.is_some() => "word()".to_owned(),
+            None => otherwise(),
         },
     }
 }
 
-fn string(text: &str) -> String {
-    format!("'\"' + {text} + '\"'")
-}
-
-fn array(domain: &Domain) -> String {
-    let low = domain.length.0.max(1);
-    let count = domain.length.1.map_or(low + 1, |most| most.min(low + 1)) as usize;
-    match domain.length.1 {
-        Some(0) => "'[]'".to_owned(),
-        _ => format!("'[' + {} + ']'", vec![string("word()"); count.min(16)].join(" + ', ' + ")),
-    }
+fn array(domain: &Domain, content: Option<&str>) -> String {
+    let element = content.and_then(|text| {
+        let parsed = parse_expr(text).ok()?;
+        let Node::Call(function, arguments) = &parsed.node else { return None };
+        (function == "list").then(|| text[arguments[0].value.span.clone()].to_owned())
+    });
+    let low = domain.length.0.max(1).min(domain.length.1.unwrap_or(64)).min(64);
+    let high = domain.length.1.unwrap_or(low + 2).clamp(low, low + 2).min(64);
+    format!("list({}, {low}, {high})", element.as_deref().unwrap_or("word()"))
 }
 
 fn one_of(values: &[Tree], kind: Option<JsonKind>) -> String {
-    let text = |value: &Tree| match (value, kind) {
-        (Tree::Number(number), Some(JsonKind::String)) => format!("\"{number}\""),
-        (Tree::Text(text), Some(JsonKind::Number | JsonKind::Boolean)) => text.clone(),
-        (Tree::Number(number), _) => number.to_string(),
-        (Tree::Bool(flag), _) => flag.to_string(),
-        (Tree::Text(text), _) => serde_json::Value::from(text.as_str()).to_string(),
-        _ => "null".to_owned(),
+    let typed = |value: &Tree| match (value, kind) {
+        (Tree::Number(number), Some(JsonKind::String)) => Tree::Text(number.to_string()),
+        (Tree::Text(text), Some(JsonKind::Number)) => text.parse().map_or(value.clone(), Tree::Number),
+        (Tree::Text(text), Some(JsonKind::Boolean)) => Tree::Bool(text == "true"),
+        _ => value.clone(),
     };
-    match values {
-        [one] => quoted(&text(one)),
-        _ => {
-            let each = values.iter().enumerate().map(|(i, v)| format!("{} {}", quoted(&text(v)), 60 / (i + 1).min(60)));
-            format!("weights({})", each.collect::<Vec<_>>().join(", "))
-        }
-    }
-}
-
-/// What a key is likely to hold when nothing but its presence is asked for.
-fn by_name(name: &str) -> JsonKind {
-    let name = name.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    match () {
-        () if has(&["enabled", "is_", "has_", "active", "verified"]) => JsonKind::Boolean,
-        () if has(&[
-            "count", "total", "amount", "size", "price", "quantity", "age", "version", "score", "\"id\"", "_id",
-        ]) =>
-        {
-            JsonKind::Number
-        }
-        () if has(&["items", "tags", "list"]) => JsonKind::Array,
-        () => JsonKind::String,
-    }
+    let typed: Vec<Tree> = values.iter().map(typed).collect();
+    let weights: Vec<f64> = (0..typed.len()).map(|place| 60.0 / (place + 1) as f64).collect();
+    let total: f64 = weights.iter().sum();
+    let each = typed.iter().zip(&weights).map(|(value, weight)| (value, *weight, weight * 100.0 / total));
+    written(&each.collect::<Vec<_>>(), None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expression::parse::parse as parse_expr;
     use crate::seed::condition::{cases, parse};
 
     fn made(sql: &str, content: &str) -> String {
@@ -164,16 +149,19 @@ mod tests {
     #[test]
     fn a_document_holds_what_is_asked_of_its_parts() {
         let both = "((data ? 'id'::text) AND (jsonb_typeof((data -> 'n'::text)) = 'number'::text))";
-        let own = r#"'{"source": "' + word() + '"}'"#;
+        let own = "json(source -> word(), id -> digits(4))";
+        assert_eq!(made(both, own), "json(source -> word(), id -> digits(4), n -> step(uniform(1, 100), 1))");
+        assert_eq!(made("((data ->> 'kind'::text) = 'it''s'::text)", "x"), "json(kind -> 'it''s')");
         assert_eq!(
-            made(both, own),
-            r#"'{"source": "' + word() + '"' + ', ' + '"id": ' + step(uniform(1, 100), 1) + ', ' + '"n": ' + step(uniform(1, 100), 1) + '}'"#
-                .replace(r#"'"' + ', ' +"#, r#"'", ' +"#)
+            made("((data ->> 'k'::text) = ANY (ARRAY['a'::text, 'b'::text]))", "x"),
+            "json(k -> weights('a' 60, 'b' 30))"
         );
-        assert_eq!(made("((data ->> 'kind'::text) = 'it''s'::text)", "x"), r#"'{' + '"kind": ' + '"it''s"' + '}'"#);
-        assert_eq!(made("(jsonb_typeof(data) = 'array'::text)", own).matches("word()").count(), 2);
+        assert_eq!(made("(NOT (data ? 'source'::text))", own), "json(id -> digits(4))");
+        assert_eq!(made("(jsonb_typeof(data) = 'array'::text)", own), "list(word(), 1, 3)");
+        assert_eq!(made("(jsonb_typeof(data) = 'array'::text)", "list(phrase(tag), 0, 4)"), "list(phrase(tag), 1, 3)");
         assert_eq!(made("(jsonb_typeof(data) = 'object'::text)", own), own);
-        let nested = made("((((data -> 'a'::text) ->> 'n'::text))::integer >= 18)", "x");
-        assert_eq!(nested, r#"'{' + '"a": ' + '{' + '"n": ' + step(uniform(18, 117), 1) + '}' + '}'"#);
+        let nested = "((((data -> 'a'::text) ->> 'n'::text))::integer >= 18)";
+        assert_eq!(made(nested, "x"), "json(a -> json(n -> step(uniform(18, 117), 1)))");
+        assert_eq!(made(nested, "json(a -> json(b -> 1))"), "json(a -> json(b -> 1, n -> step(uniform(18, 117), 1)))");
     }
 }

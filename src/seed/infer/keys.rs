@@ -123,6 +123,7 @@ impl<'a> Draft<'a> {
             let root = self.classes.root(self.name, &reference.name).map(quoted);
             let slot = self.slots.get(&column).cloned();
             let spread = match (&slot, &root) {
+                _ if self.runs.contains(&column) => "runs(spread 60%, none 5%)".to_owned(),
                 (Some(group), _) if group == EACH => "each".to_owned(),
                 (Some(group), Some(root)) => format!("slots({}, class {root})", quoted(group)),
                 (Some(group), None) => format!("slots({})", quoted(group)),

@@ -179,7 +179,7 @@ pub(super) fn rank(word: &str) -> Option<u32> {
             50,
             &[
                 "finish", "end", "complet", "process", "clos", "resolv", "done", "checkout", "stop", "settl", "return",
-                "left", "to", "until", "thru", "through", "last", "fail", "succe",
+                "left", "to", "until", "thru", "through", "last", "fail", "succe", "graded", "marked", "evaluat",
             ],
         ),
         (60, &["refund", "reopen"]),

@@ -16,8 +16,10 @@ mod json;
 mod keys;
 mod lexicon;
 mod moments;
+mod money;
 mod numbers;
 mod sample;
+mod states;
 mod sums;
 mod texts;
 mod theme;
@@ -70,6 +72,8 @@ struct Draft<'a> {
     hints: BTreeMap<String, hints::Hint>,
     /// Values that scenarios compare columns with.
     compared: BTreeMap<String, Vec<Tree>>,
+    /// Keys whose rows stand side by side and are counted within their parent.
+    runs: BTreeSet<String>,
     /// Keys of which every parent has one row at most inside these partial unique indexes.
     each_inside: BTreeMap<String, BTreeSet<String>>,
     /// Columns whose values tell rows inside a partial unique index from those outside.
@@ -82,6 +86,10 @@ struct Draft<'a> {
     said: BTreeSet<String>,
     /// First and last moment of the history.
     history: (i64, i64),
+    /// Tables that are filled beside this one.
+    filled: &'a BTreeSet<String>,
+    /// How many rows were asked for; `None` when there may be fewer.
+    asked: Option<u64>,
     /// An expression that is unique and the same for every row.
     most_rows: Option<u64>,
 }
@@ -92,7 +100,9 @@ struct Draft<'a> {
 pub fn whole(catalog: &Catalog, held: &Held, compared: &Compared, rows: u64) -> (Spec, Vec<Refusal>) {
     let mut refusals = Vec::new();
     let now = default_now();
-    let beside = Beside { held, compared, history: (now - DEFAULT_SPAN, now), said: BTreeSet::new() };
+    let history = (now - DEFAULT_SPAN, now);
+    let filled = empty_tables(catalog).collect();
+    let beside = Beside { held, compared, history, said: BTreeSet::new(), filled, asked: None };
     let classes = classes::Classes::new(catalog, &mut refusals);
     let mut tables = Vec::new();
     for name in keys::parents_first(catalog) {
@@ -149,13 +159,22 @@ struct Beside<'a> {
     history: (i64, i64),
     /// Columns of the table that a spec fills.
     said: BTreeSet<String>,
+    /// Tables that are filled.
+    filled: BTreeSet<String>,
+    /// How many rows a spec asks for; `None` when there may be fewer.
+    asked: Option<u64>,
+}
+
+/// Tables of an application that hold no rows yet.
+fn empty_tables(catalog: &Catalog) -> impl Iterator<Item = String> {
+    catalog.tables.iter().filter(|(_, table)| !table.has_rows && !table.bookkeeping).map(|(name, _)| name.clone())
 }
 
 fn draft<'a>(
     catalog: &'a Catalog,
     classes: &'a classes::Classes,
     name: &'a str,
-    beside: &Beside<'_>,
+    beside: &'a Beside<'_>,
 ) -> (TableSpec, Vec<Refusal>) {
     let table = &catalog.tables[name];
     let mut draft = Draft {
@@ -171,12 +190,15 @@ fn draft<'a>(
         refusals: Vec::new(),
         hints: BTreeMap::new(),
         compared: beside.compared.values(name),
+        runs: BTreeSet::new(),
         each_inside: BTreeMap::new(),
         told_by: BTreeSet::new(),
         single: None,
         present: BTreeSet::new(),
         said: beside.said.clone(),
         history: beside.history,
+        filled: &beside.filled,
+        asked: beside.asked,
         most_rows: None,
     };
     draft.read_conditions();

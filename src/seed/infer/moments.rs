@@ -8,8 +8,12 @@ use super::content::{Family, family, quoted};
 use super::evidence::Evidence;
 use super::keys::{parents_first, path};
 use super::lexicon::{Stage, is_filler, rank, same_word, stage, words};
+use super::theme::Theme;
 use crate::postgres::catalog::{Column, Table, TypeKind};
 use crate::seed::condition::Tree;
+
+/// How long it is to what follows, in any kind of table.
+const LASTS: (&str, &str) = ("exp(20d)", "1m + uniform(0, 60) * 1d");
 
 /// When a row comes into being.
 pub(super) struct Birth {
@@ -17,6 +21,8 @@ pub(super) struct Birth {
     pub(super) column: Option<String>,
     /// The moment as an expression.
     pub(super) text: String,
+    /// Moments of parents, as expressions, which come before it.
+    pub(super) parents: Vec<String>,
 }
 
 /// Words of columns that hold when a row came, the surest first.
@@ -79,7 +85,27 @@ impl Draft<'_> {
             [] => "growth(linear)".to_owned(),
             _ => format!("latest(growth(linear), {})", parents.join(", ")),
         };
-        Birth { column, text }
+        Birth { column, text, parents }
+    }
+
+    /// Where the only moment a row always has is that of its last change: what happened to it came before.
+    fn before_change(&self, column: &Column, birth: &Birth) -> Option<(String, Evidence)> {
+        let last = birth.column.as_ref().filter(|last| **last != column.name)?;
+        let changes = words(last).iter().any(|w| ["updat", "modif", "chang"].iter().any(|start| w.starts_with(start)));
+        event(&column.name).filter(|_| changes)?;
+        let earlier = format!("{} - exp(10d)", path(last));
+        let text = match birth.parents.as_slice() {
+            [] => earlier,
+            parents => format!("latest({earlier}, {})", parents.join(", ")),
+        };
+        Some((text, Evidence::Before { column: last.clone() }))
+    }
+
+    /// How long what a table holds lasts, from a beginning to an end of the same day or of another.
+    pub(super) fn lasts(&self, end: &Column) -> (&'static str, &'static str) {
+        let short = matches!(super::theme::theme(&self.table.name), Theme::Event | Theme::Session | Theme::Lesson);
+        let ends = words(&end.name).iter().any(|word| rank(word) == Some(50));
+        if short && ends && end.kind.name != "date" { ("exp(90m)", "15m + uniform(0, 12) * 15m") } else { LASTS }
     }
 
     /// `user_id.created_at`, when the parent is filled before this table; of an earlier row of the same table too.
@@ -101,9 +127,12 @@ impl Draft<'_> {
     }
 
     /// A moment after the one it follows, as an expression; `None` for moments that follow the row's birth alone.
-    pub(super) fn moment_after(&self, column: &Column, birth: &str) -> Option<(String, Evidence)> {
+    pub(super) fn moment_after(&self, column: &Column, start: &str, birth: &Birth) -> Option<(String, Evidence)> {
         if family(&column.kind) != Family::Moment {
             return None;
+        }
+        if let Some(found) = self.before_change(column, birth) {
+            return Some(found);
         }
         let own = event(&column.name)?;
         let is_moment = |c: &&Column| family(&c.kind) == Family::Moment && c.name != column.name && !c.generated;
@@ -116,15 +145,13 @@ impl Draft<'_> {
         let latest = before.rev().max_by_key(|(rank, _)| *rank);
         let (_, found) = latest.filter(|(_, c)| !self.reads(&c.name, &column.name))?;
         let evidence = Evidence::After { column: found.name.clone() };
-        let start = path(&found.name);
-        if start == birth {
-            return Some((format!("after({birth}, exp(20d))"), evidence));
-        }
+        let other = path(&found.name);
+        let (delay, _) = self.lasts(column);
         // What must be there cannot wait for what need not, and an exception comes whether or not something began.
         let waits = found.required || !column.required && stage(&own.word) != Some(Stage::End);
-        let text = match waits {
-            true => format!("after({start}, exp(20d))"),
-            false => format!("after(latest({birth}, {start}), exp(20d))"),
+        let text = match waits || other == start {
+            true => format!("after({other}, {delay})"),
+            false => format!("after(latest({start}, {other}), {delay})"),
         };
         Some((text, evidence))
     }

@@ -4,6 +4,7 @@
 use crate::expression::parse::parse;
 use crate::expression::{Argument, Expr, Key, Node};
 use crate::seed::pattern::Pattern;
+use crate::seed::phrase::Phrase;
 use crate::seed::pools::Pool;
 
 /// Texts that are looked at: a pattern that accepts all of them is taken to accept the others.
@@ -20,6 +21,8 @@ fn text(expr: &Expr, key: Key) -> Option<String> {
     match &expr.node {
         Node::Text(text) => Some(text.clone()),
         Node::Number(number) => Some(number.to_string()),
+        // A column of the row: texts are like others.
+        Node::Path(_) => Some(phrase("headline", key)?),
         Node::Binary('+', left, right) => Some(text(left, key.numbered(1))? + &text(right, key.numbered(2))?),
         Node::Call(name, arguments) => call(name, arguments, key),
         _ => None,
@@ -37,6 +40,12 @@ fn call(name: &str, arguments: &[Argument], key: Key) -> Option<String> {
     };
     let mut out = Vec::new();
     match name {
+        "phrase" | "unique_phrase" => match &arguments.first()?.value.node {
+            Node::Path(path) => return phrase(path.first()?, key),
+            _ => return None,
+        },
+        "step" => out.extend(key.below(0, 1_000).to_string().into_bytes()),
+        "ip" => crate::seed::letters::ip(key.cell(0), &mut out),
         "row" => return Some((key.cell(0) % 1_000_000).to_string()),
         "base36" => crate::seed::letters::base36(key.cell(0) % 1_000_000, &mut out),
         "hex" => crate::seed::letters::hex(key, number(0)? * 2, &mut out),
@@ -62,12 +71,21 @@ fn call(name: &str, arguments: &[Argument], key: Key) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
+fn phrase(kind: &str, key: Key) -> Option<String> {
+    let mut out = Vec::new();
+    Phrase::named(kind)?.append(key, 0, &mut out);
+    String::from_utf8(out).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn content_that_fits_a_pattern_is_known_and_other_content_is_not() {
+        assert!(accepts("^[a-z0-9]+(-[a-z0-9]+)*$", "slug(phrase(course)) + '-' + base36(row())"));
+        assert!(accepts("^[a-z0-9]+(-[a-z0-9]+)*$", "slug(title) + '-' + base36(row())"));
+        assert!(!accepts("^[a-z]+$", "phrase(course)"));
         let slug = "slug(title()) + '-' + base36(row())";
         assert!(accepts("^[a-z0-9]+(-[a-z0-9]+)*$", slug));
         assert!(!accepts("^[a-z]+$", slug) && !accepts("^[a-z0-9]+(-[a-z0-9]+)*$", "title()"));

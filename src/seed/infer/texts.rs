@@ -2,7 +2,7 @@
 
 use super::content::Named;
 use super::theme::Theme;
-use crate::postgres::catalog::Type;
+use crate::postgres::catalog::{Table, Type};
 
 /// An expression for a text, within the length of its type.
 pub(super) fn text(named: &Named<'_>, kind: &Type) -> String {
@@ -16,6 +16,27 @@ pub(super) fn text(named: &Named<'_>, kind: &Type) -> String {
         Some(length) => format!("fit({made}, 0, {length})"),
         None => made,
     }
+}
+
+/// The list and its column that a column of a table of countries, currencies, languages, roles or permissions is.
+pub(super) fn entry(table: &Table, column: &str, kind: &Type) -> Option<(&'static str, &'static str)> {
+    let named = Named::new(Some(table), column);
+    let is = |words: &[&str]| named.is(words);
+    let code = is(&["code", "iso", "iso code", "alpha2", "iso2", "id"]);
+    Some(match named.theme {
+        Theme::Country if code && kind.length == Some(3) || is(&["alpha3", "iso3", "code3"]) => ("countries", "code3"),
+        Theme::Country if code => ("countries", "code"),
+        Theme::Country if is(&["name"]) => ("countries", "name"),
+        Theme::Currency if code => ("currencies", "code"),
+        Theme::Currency if is(&["name"]) => ("currencies", "name"),
+        Theme::Language if code => ("languages", "code"),
+        Theme::Language if is(&["name"]) => ("languages", "name"),
+        Theme::Role if is(&["name", "code", "slug", "key"]) => ("roles", "name"),
+        Theme::Role if is(&["label", "title", "display name"]) => ("roles", "label"),
+        Theme::Permission if is(&["name", "code", "slug", "key"]) => ("permissions", "code"),
+        Theme::Permission if is(&["label", "title", "display name"]) => ("permissions", "name"),
+        _ => return None,
+    })
 }
 
 const FIRST: [&str; 5] = ["first name", "firstname", "given name", "forename", "fname"];
@@ -248,9 +269,11 @@ fn of_trade(named: &Named<'_>) -> Option<String> {
         () if has(&["brand", "manufacturer"]) && has(&["card"]) => "weights(visa 50, mastercard 35, amex 15)",
         () if has(&["card brand", "card type"]) => "weights(visa 50, mastercard 35, amex 15)",
         () if has(&["coupon code", "promo code", "voucher code"]) || named.theme == Theme::Coupon && has(&["code"]) => {
-            "weights(SPRING 25, SUMMER 25, WELCOME 20, BLACK 15, FRIEND 15) + digits(4)"
+            "weights(SPRING 25, SUMMER 25, WELCOME 20, BLACK 15, FRIEND 15) + digits(2) + upper(base36(row()))"
         }
         () if named.theme == Theme::Currency && has(&["code"]) => "weights(USD 40, EUR 30, GBP 20, JPY 10)",
+        () if is(&["prefix"]) && named.stands_beside(&["secret", "hash", "token"]) => "'key_' + hex(4)",
+        () if is(&["subject", "sub", "uid"]) && named.stands_beside(&["provider", "issuer"]) => "digits(18)",
         () if has(&["external id", "external ref", "provider ref", "provider id", "external", "ext id"]) => {
             "'ext_' + hex(8)"
         }

@@ -1,5 +1,7 @@
 //! What a table is about, by its name. Must know no column.
 
+use super::lexicon::words;
+
 /// What the rows of a table stand for, as far as their texts depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Theme {
@@ -193,27 +195,6 @@ pub(super) fn theme(table: &str) -> Theme {
         return Theme::Comment;
     }
     all.iter().rev().find_map(|word| known(&singular(word)).or_else(|| known(word))).unwrap_or(Theme::Other)
-}
-
-/// The words of a name in lower case: `tblOrderItems`, `order_items` → order, items.
-pub(super) fn words(name: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let mut before = ' ';
-    for c in name.chars() {
-        let begins = c.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit());
-        if !c.is_alphanumeric() {
-            before = ' ';
-            continue;
-        }
-        if begins || before == ' ' {
-            found.push(String::new());
-        }
-        if let Some(word) = found.last_mut() {
-            word.extend(c.to_lowercase());
-        }
-        before = c;
-    }
-    found
 }
 
 /// A word in the singular, as far as English has rules.

@@ -2,7 +2,7 @@
 //! unique, and must empty no index to fulfil it.
 
 use super::Draft;
-use super::content::{Family, disjoint, family};
+use super::content::{Family, content_in, disjoint, family};
 use super::keys::{EACH, handle, names, path};
 use super::ways::fixed_by;
 use crate::postgres::catalog::{Column, Reference, TypeKind, Unique};
@@ -174,7 +174,7 @@ impl<'a> Draft<'a> {
         }
         let table = self.table;
         let keys = self.keys_within(columns);
-        if keys.is_empty() && self.once_each(unique, columns) {
+        if keys.is_empty() && self.once_each(unique, columns) || self.count_within(unique, columns, &keys) {
             return;
         }
         // Digits: every key that lies within, and every column with few values.
@@ -221,6 +221,34 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A place within a parent, such as the position of a lesson in its section: rows of a parent stand side by side and
+    /// are counted.
+    fn count_within(&mut self, unique: &Unique, columns: &[&'a str], keys: &[&Reference]) -> bool {
+        let ([key], true) = (keys, unique.expressions.is_empty()) else { return false };
+        let others: Vec<&str> = columns.iter().copied().filter(|c| !key.columns.iter().any(|own| own == c)).collect();
+        let ([place], Some(handle)) = (others.as_slice(), key.columns.first().map(|_| handle(self.table, key))) else {
+            return false;
+        };
+        let Some(column) = self.table.column(place) else { return false };
+        let (low, high) = super::bounds::number_bounds(&self.domain(place), &column.kind);
+        let has_room = low.is_none_or(|low| low <= 1.0) && high.is_none_or(|high| high >= 1_000.0);
+        let required = key.columns.iter().all(|c| self.table.column(c).is_some_and(|c| c.required));
+        let free = |c: &str| !self.slots.contains_key(c) && !self.said.contains(c) && !self.fixed.contains_key(c);
+        let is_free = free(place) && free(handle) && key.columns.iter().all(|c| !self.said.contains(c));
+        if !(is_place(place) && family(&column.kind) == Family::Whole && has_room && required && is_free)
+            || !self.is_plain(key)
+            || self.of_key(place)
+        {
+            return false;
+        }
+        for digit in [handle, place] {
+            self.slots.insert(digit.to_owned(), unique.name.clone());
+        }
+        self.fixed.insert((*place).to_owned(), format!("nth({})", path(handle)));
+        self.runs.insert(handle.to_owned());
+        true
+    }
+
     /// One column that differs in every row is enough, whatever stands beside it: of the index itself, or of an expression
     /// that makes different values of different ones, which the server is asked about before a load.
     fn differ(&mut self, unique: &Unique, columns: &[&'a str]) -> bool {
@@ -239,7 +267,8 @@ impl<'a> Draft<'a> {
         let shown: Vec<String> = unique.expressions.iter().flat_map(|e| shown(&parse(e))).collect();
         let inside = table.columns.iter().filter(|c| shown.contains(&c.name)).filter(can);
         // Where rows could differ by their keys they need not by a moment of which only a part is looked at.
-        let best = named.min_by_key(|c| preference(c)).or_else(|| inside.min_by_key(|c| preference(c)));
+        let preference = |c: &&Column| (self.names_few(c), preference(c));
+        let best = named.min_by_key(preference).or_else(|| inside.min_by_key(preference));
         let Some(best) = best else { return self.differ_by_part(unique) };
         let _ = columns;
         self.unique.insert(best.name.clone());
@@ -249,6 +278,13 @@ impl<'a> Draft<'a> {
             self.present.insert(best.name.clone());
         }
         true
+    }
+
+    /// Whether a column holds a few values by its name, such as a provider, which rows are not told apart by.
+    fn names_few(&self, column: &Column) -> bool {
+        let few = |text: String| text.starts_with("weights(") && !text.contains(" + ");
+        let by_hint = self.hints.get(&column.name).is_some_and(|hint| hint.rest == 0.0 && !hint.values.is_empty());
+        by_hint || content_in(self.table, &column.name, &column.kind, "now").is_some_and(few)
     }
 
     /// A part of a JSON document that differs in every row: `UNIQUE ((data ->> 'id'))`.
@@ -378,6 +414,15 @@ fn can_differ(column: &Column) -> bool {
         TypeKind::Range(_) | TypeKind::Array(_) => true,
         _ => false,
     }
+}
+
+/// Whether a column says by its name where a row stands among those of its parent. A version or a number comes with
+/// time, so that its rows lie apart.
+fn is_place(column: &str) -> bool {
+    let words = super::lexicon::words(column);
+    words
+        .iter()
+        .any(|word| matches!(word.as_str(), "position" | "pos" | "ordinal" | "line" | "sort" | "ordering" | "rank"))
 }
 
 /// What a reader would expect to be the unique one.

@@ -203,18 +203,20 @@ fn says_values(domain: &Domain) -> bool {
     Domain { null: None, ..domain.clone() } != Domain::default()
 }
 
-/// `x IS NULL` beside conditions on x alone.
+/// `x IS NULL` beside conditions on x alone, or on how x compares with others: NULL fulfils these too.
 fn is_spare(part: &Tree, list: &[Tree]) -> bool {
     let Tree::IsNull(inner) = part else { return false };
     let Tree::Column(name) = &**inner else { return false };
     let others: Vec<Case> = list.iter().filter(|other| *other != part).flat_map(|other| cases(other, true)).collect();
     !others.is_empty()
         && others.iter().all(|case| {
+            let compared = case.relations.iter().all(|(a, _, b)| a == name || b == name);
+            let is_own = |(column, domain): (&String, &Domain)| column == name && domain.null.is_none();
             case.unknown.is_empty()
-                && case.relations.is_empty()
                 && case.sums.is_empty()
-                && case.columns.keys().eq([name])
-                && case.columns[name].null.is_none()
+                && compared
+                && case.columns.iter().all(is_own)
+                && !(case.columns.is_empty() && case.relations.is_empty())
         })
 }
 

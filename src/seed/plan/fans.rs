@@ -11,6 +11,7 @@ use crate::postgres::catalog;
 use crate::seed::cases::Cases;
 use crate::seed::fan::{Fan, FanKind};
 use crate::seed::growth::Growth;
+use crate::seed::runs::Runs;
 use crate::seed::spec::{PlacedExpr, TableSpec};
 
 /// What a fan-out says, before it is known how many rows there are.
@@ -165,6 +166,22 @@ impl Planner<'_> {
                 }
                 FanKind::Slot(slots, index)
             }
+            Node::Call(name, arguments) if name == "runs" => {
+                let (mut none, mut spread) = (0.0, 0.6);
+                for argument in arguments {
+                    match (argument.label.as_deref(), number(&argument.value)?) {
+                        (Some("none"), share) if (0.0..1.0).contains(&share) => none = share,
+                        (Some("spread"), share) if (0.0..=1.0).contains(&share) => spread = share,
+                        _ => return Err(bad_fan(expr)),
+                    }
+                }
+                let first = self.first(table);
+                low = self.first(parent);
+                if parents == low && first < rows {
+                    return Err(no_new_parents(expr));
+                }
+                FanKind::Run { runs: Runs::new(rows - first, parents - low, none, spread, key), first, low }
+            }
             Node::Call(name, arguments) if name == "class" || name == "before" => {
                 let root = arguments.iter().find(|a| a.label.is_none()).and_then(|a| path_text(&a.value));
                 let classes = root.as_deref().map_or(1, |root| self.classes(root));
@@ -200,8 +217,7 @@ impl Planner<'_> {
         let said = skew(expr)?;
         let parents = self.rows[parent] - low;
         if parents == 0 && table.is_some_and(|table| self.first(table) < self.rows[table]) {
-            return Err(Diagnostic::at(expr.span.clone(), "no parents come to the rows that are there")
-                .help("let the parent table grow too: its rows hold sums of these, or are unique with them"));
+            return Err(no_new_parents(expr));
         }
         let rows = table.map_or(1, |table| self.rows[table] - self.first(table));
         let share = said.max.map_or(1.0, |max| max / rows.max(1) as f64);
@@ -248,7 +264,7 @@ impl Planner<'_> {
     fn check_sums_stay(&self, table: usize, fan: &Fan, expr: &Expr) -> Result<(), Diagnostic> {
         let old_parents = self.first(fan.parent);
         let stays = match &fan.kind {
-            FanKind::Draw { .. } | FanKind::Slot(..) => old_parents <= fan.low,
+            FanKind::Draw { .. } | FanKind::Slot(..) | FanKind::Run { .. } => old_parents <= fan.low,
             FanKind::Each => old_parents <= self.first(table),
             _ => false,
         };
@@ -521,7 +537,12 @@ fn skew(expr: &Expr) -> Result<Spread, Diagnostic> {
     Ok(said)
 }
 
+fn no_new_parents(expr: &Expr) -> Diagnostic {
+    Diagnostic::at(expr.span.clone(), "no parents come to the rows that are there")
+        .help("let the parent table grow too: its rows hold sums of these, or are unique with them")
+}
+
 fn bad_fan(expr: &Expr) -> Diagnostic {
     Diagnostic::at(expr.span.clone(), "unknown way to spread rows over parents")
-        .help("zipf(s 1.1, max 400, none 15%), lognormal(median 3, p95 20), uniform(none 10%), or each; `latest` in it prefers the newest; `null 20% | …` leaves some without")
+        .help("zipf(s 1.1, max 400, none 15%), lognormal(median 3, p95 20), uniform(none 10%), runs(spread 60%), or each; `latest` in it prefers the newest; `null 20% | …` leaves some without")
 }
