@@ -212,7 +212,7 @@ impl Parser {
         match word {
             Word::Number(number) => Some(Tree::Number(number)),
             Word::Text(text) => Some(Tree::Text(text)),
-            Word::Quoted(name) => Some(Tree::Column(name)),
+            Word::Quoted(name) => self.path(name),
             Word::Symbol(symbol) if symbol == "(" => {
                 let inner = self.or()?;
                 self.take_symbol(")").then_some(inner)
@@ -238,12 +238,18 @@ impl Parser {
             "case" => return None,
             _ => {}
         }
-        let mut name = name.to_owned();
+        self.path(name.to_owned())
+    }
+
+    /// A column, or a call, after the first part of its name.
+    fn path(&mut self, first: String) -> Option<Tree> {
+        let mut name = first;
         while self.take_symbol(".") {
-            match self.peek()?.clone() {
-                Word::Name(part) | Word::Quoted(part) => name = part.to_lowercase(),
+            name = match self.peek()?.clone() {
+                Word::Name(part) => part.to_lowercase(),
+                Word::Quoted(part) => part,
                 _ => return None,
-            }
+            };
             self.at += 1;
         }
         if self.take_symbol("(") {

@@ -252,7 +252,7 @@ impl Planner<'_> {
     }
 
     /// Whether a column of the parent sums up rows of the table: rows that are there keep their sums.
-    fn is_summed_up(&self, parent: usize, table: usize) -> bool {
+    pub(super) fn is_summed_up(&self, parent: usize, table: usize) -> bool {
         let mut summed = Vec::new();
         for (_, source) in &self.spec.tables[parent].columns {
             super::tables_summed(&source.expr, &mut summed);

@@ -9,13 +9,16 @@ use crate::seed::slots::{Epoch, Slots, Stretch, countable};
 const EPOCHS: [u64; 3] = [8, 4, 2];
 
 impl Planner<'_> {
-    /// The digit of a combination whose parents became more since the dataset was made: new combinations have new ones.
+    /// The digit of a combination whose parents became more since the dataset was made: new combinations have new ones. Of
+    /// several, the one whose parents sum these rows up, for sums that are there stay.
     pub(super) fn grown_digit(&self, table: usize, group: &str) -> Option<String> {
         self.base?;
         let digits = digits_of(&self.spec.tables[table]).into_iter().filter(|(_, digit)| digit.group == group);
-        digits
-            .map(|(name, _)| name)
-            .find(|name| self.digit_parent(table, name).is_some_and(|parent| self.first(parent) < self.rows[parent]))
+        let parents = digits.filter_map(|(name, _)| Some((self.digit_parent(table, &name)?, name)));
+        let grown: Vec<(usize, String)> =
+            parents.filter(|(parent, _)| self.first(*parent) < self.rows[*parent]).collect();
+        let summed = grown.iter().find(|(parent, _)| self.is_summed_up(*parent, table));
+        summed.or(grown.first()).map(|(_, name)| name.clone())
     }
 
     fn digit_parent(&self, table: usize, column: &str) -> Option<usize> {
