@@ -32,6 +32,7 @@ pub fn run(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Vec<Findi
     let mut found = Vec::new();
     same_answers(evidence, counts, &mut found);
     work::checks(evidence, counts, &mut found);
+    super::hollow::checks(evidence, &mut found);
     found.extend(achieved_rate(evidence));
     found.extend(same_load(evidence));
     failures(evidence, &mut found);

@@ -89,6 +89,8 @@ pub enum ClaimKind {
     },
     /// More triggers fire or keys are checked, whose work is in no count.
     TriggersNotCounted,
+    /// Less work, which the rows cannot show: findings name why.
+    GainNotShown,
     /// The generic plan changed otherwise than those executed.
     GenericPlanNotExecuted,
     /// No operation could be counted.

@@ -236,7 +236,8 @@ fn conclude_counts(actions: &[ActionComparison]) -> Conclusion {
             return (verdict, [claim].into_iter().chain(uncounted).collect());
         }
     }
-    let open = withheld(actions)
+    let open = of_counts_that(actions, ClaimKind::GainNotShown, |counts| counts.is_hollow)
+        .or_else(|| withheld(actions))
         .or_else(|| by_functions(actions))
         .or_else(|| of_counts_that(actions, ClaimKind::TriggersNotCounted, CountComparison::fires_more))
         .or_else(|| {

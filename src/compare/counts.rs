@@ -10,6 +10,7 @@ use super::finding::AnswerDifference;
 use super::functions::{self, FunctionChange};
 use super::generic::{GenericPlans, generic_plans};
 use super::growth::{Growth, Moves};
+use super::hollow;
 use super::indexes::redefined;
 use super::minimum::TooLittle;
 use super::parameters::{ClassCounts, Moved, classes, executed, moved};
@@ -63,6 +64,8 @@ pub struct CountComparison {
     pub searches_free_space: bool,
     /// It touches more blocks a call under load though its single operations do not: then these prove no gain.
     pub more_under_load: Option<MoreUnderLoad>,
+    /// It takes less work, and its rows cannot show a gain: it finds none, or an index it uses holds nothing or everything.
+    pub is_hollow: bool,
     /// No execution of a set was free of full-page images on every side: the bytes of WAL hold them.
     pub wal_holds_images: bool,
     /// Columns of an answer that differ between the sides without the migration too, such as a clock, and were not compared.
@@ -108,6 +111,7 @@ impl CountComparison {
             && !self.fires_more()
             && self.functions.is_empty()
             && self.more_under_load.is_none()
+            && !self.is_hollow
     }
 
     /// What is not known is what functions do that run on one side alone or are defined otherwise.
@@ -181,7 +185,8 @@ pub fn compare_all(evidence: &Evidence) -> Vec<Option<CountComparison>> {
             let among = Among { margin: facts.margin, redefined: &redefined, actions: evidence.actions.len() };
             let mut counted = (!before.sets.is_empty()).then(|| compare([before, control, after], &among))?;
             counted.more_under_load = more_under_load(evidence, action, &counted);
-            if counted.more_under_load.is_some() && counted.verdict == Verdict::Improved {
+            counted.is_hollow = counted.verdict == Verdict::Improved && !hollow::of_action(evidence, action).is_empty();
+            if counted.verdict == Verdict::Improved && (counted.more_under_load.is_some() || counted.is_hollow) {
                 counted.verdict = Verdict::Inconclusive;
             }
             Some(counted)
@@ -240,6 +245,7 @@ fn compare(sides: [&CountedAction; 3], among: &Among<'_>) -> CountComparison {
         searches_free_space: false,
         wal_holds_images: writes && before.sets.iter().all(|set| set.wal_full_pages_left != 0),
         more_under_load: None,
+        is_hollow: false,
         columns_gone: most(|answer| answer.columns_gone),
         columns_left_out: most(|answer| answer.left_out),
         untraced: own_before.untraced.union(&own_after.untraced).cloned().collect(),

@@ -139,6 +139,38 @@ pub enum Fact {
     },
     /// The same parameters give as many rows, but other ones, and the statement does not say which.
     AnswerUnordered {},
+    /// An action returns and changes no row in any executed set of parameters.
+    ActionFindsNoRows {
+        /// Executed sets.
+        sets: usize,
+    },
+    /// An index that is compared has no entries.
+    IndexHoldsNothing {
+        /// The index.
+        index: String,
+        /// Its table.
+        table: String,
+        /// Its WHERE.
+        predicate: String,
+    },
+    /// A partial index that is compared contains every row.
+    IndexHoldsEveryRow {
+        /// The index.
+        index: String,
+        /// Its table.
+        table: String,
+        /// Its WHERE.
+        predicate: String,
+    },
+    /// A column that the WHERE of a compared index names has one value in every row.
+    PredicateColumnConstant {
+        /// The index.
+        index: String,
+        /// Its table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// Counters of the server went backwards.
     CountersReset {},
     /// An action touches more blocks a call under load, though its single operations do not.
@@ -583,6 +615,13 @@ pub enum Remedy {
     TscClock,
     /// Name the application's role.
     NameRole,
+    /// Name the values of a column in the dataset spec.
+    NameValues {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// Report it to the authors.
     ReportBug,
     /// Raise the rate, or the action's weight.

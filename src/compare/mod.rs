@@ -19,6 +19,7 @@ pub mod finding;
 pub mod functions;
 pub mod generic;
 mod growth;
+mod hollow;
 pub mod indexes;
 mod limits;
 pub mod measurement;

@@ -469,9 +469,32 @@ pub struct IndexAdvice {
     /// Indexes of tables in partitions, by schema-qualified name; absent before format 8.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub partitioned: BTreeMap<String, PartitionedIndex>,
+    /// Partial indexes of tables that have rows, by schema-qualified name; absent before format 8.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partial: BTreeMap<String, PartialIndex>,
     /// What each index is made of, by schema-qualified name: whatever its columns are called; absent before format 6.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub structures: BTreeMap<String, String>,
+}
+
+/// What a partial index holds of its table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PartialIndex {
+    /// Its table, schema-qualified.
+    pub table: String,
+    /// Its WHERE, as SQL.
+    pub predicate: String,
+    /// Some row lies inside.
+    pub holds_some: bool,
+    /// Some row lies outside.
+    pub leaves_some: bool,
+    /// Columns that the WHERE names.
+    pub columns: Vec<String>,
+    /// Those of them that have one value, or NULL, in every row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constant: Vec<String>,
 }
 
 /// What a migration's `IF NOT EXISTS` did not make, because something of that name was there.

@@ -17,6 +17,7 @@ pub mod liveness;
 mod mark;
 pub mod observe;
 pub mod pooler;
+pub mod predicates;
 pub mod role;
 pub mod row_security;
 pub mod server;

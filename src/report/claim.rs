@@ -70,6 +70,7 @@ fn text(comparison: &Comparison, claim: &Claim) -> String {
         ClaimKind::TriggersNotCounted => format!(
             "more triggers fire or keys are checked, whose work no plan counts; a proof under load decides: {actions}"
         ),
+        ClaimKind::GainNotShown => format!("less work that the rows cannot show: {actions}"),
         ClaimKind::GenericPlanNotExecuted => format!(
             "the generic plan changed otherwise than the plans executed, and the server may use it after five executions; a proof under load decides: \
              {actions}"

@@ -1,5 +1,6 @@
 //! What to do about a finding, in words. Must name the flag, the key or the statement.
 
+use super::words::bare;
 use crate::compare::finding::Remedy;
 
 /// The remedy as an instruction.
@@ -22,6 +23,13 @@ pub(super) fn text(remedy: &Remedy) -> String {
         Remedy::VacuumSides => "VACUUM (ANALYZE) all sides, or make them clones of one database".to_owned(),
         Remedy::TscClock => "use the tsc clock source, if this virtual machine may".to_owned(),
         Remedy::NameRole => "name the application's role with --role, or role = \"…\" under [proof]".to_owned(),
+        Remedy::NameValues { table, column } => {
+            let table = bare(table);
+            format!(
+                "name the values in the dataset spec: [table.{table}] {column} = \"weights(…)\"; `weighbridge seed explain {table}.{column}` prints \
+                 why it holds what it holds"
+            )
+        }
         Remedy::ReportBug => "please report this".to_owned(),
         Remedy::RaiseRateOrWeight => "raise the rate or the action's weight".to_owned(),
         Remedy::RaiseWeightOrMargin => {

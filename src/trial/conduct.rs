@@ -21,12 +21,13 @@ use super::work::count::{count, plan_facts};
 use super::work::hypothetical::hypothetical;
 use crate::evidence::{
     self, ActionFacts, Autovacuum, CountedAction, DatasetFacts, Design, Evidence, IndexAdvice, Interleave, LoadFacts,
-    MachineFacts, MigrationFacts, MissingPart, PartitionedIndex, ServerFacts, Side,
+    MachineFacts, MigrationFacts, MissingPart, PartialIndex, PartitionedIndex, ServerFacts, Side,
 };
 use crate::postgres::advice::{self, Advice, Partitioned};
 use crate::postgres::connect::{lasting_identity, most_connections, version_text};
 use crate::postgres::database::Token;
 use crate::postgres::definitions::definitions;
+use crate::postgres::predicates::{self, partial_indexes};
 use crate::postgres::{Target, settings};
 use crate::scenario::workload::PlannedAction;
 use crate::scenario::{Load, Workload};
@@ -289,6 +290,11 @@ pub(super) async fn check_connections(target: &Target, load: Load, sides: usize)
 pub(super) async fn advice_of(target: &Target) -> Result<IndexAdvice, TrialError> {
     let mut connection = target.connect().await?;
     let found = advice::advice(&mut connection).await?;
+    let partial = partial_indexes(&mut connection).await?.into_iter().map(|index| {
+        let predicates::PartialIndex { name, table, predicate, holds_some, leaves_some, columns, constant } = index;
+        (name, PartialIndex { table, predicate, holds_some, leaves_some, columns, constant })
+    });
+    let partial = partial.collect();
     let _ = connection.close().await;
     let unindexed = found.unindexed();
     let Advice { redundant, keys, invalid, partitioned, structures } = found;
@@ -299,7 +305,7 @@ pub(super) async fn advice_of(target: &Target) -> Result<IndexAdvice, TrialError
         let Partitioned { table, definition, missing: parts } = index;
         (name, PartitionedIndex { table, definition, missing: missing(parts) })
     });
-    Ok(IndexAdvice { redundant, unindexed, keys, invalid, partitioned: partitioned.collect(), structures })
+    Ok(IndexAdvice { redundant, unindexed, keys, invalid, partitioned: partitioned.collect(), partial, structures })
 }
 
 fn design(settings: &Settings, sitting: &Sitting) -> Design {

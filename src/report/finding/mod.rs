@@ -1,5 +1,6 @@
 //! The words of findings: one file each, with a short form for a line of its own and a long form with every value. Must decide nothing.
 
+mod action_finds_no_rows;
 mod answer_changed;
 mod answer_unordered;
 mod background_activity;
@@ -17,6 +18,7 @@ mod hot_updates_lost;
 mod hot_updates_won;
 mod if_not_exists_skipped;
 mod in_flight_mismatch;
+mod index_holds;
 mod index_wanted;
 mod invalid_index;
 mod near_saturation;
@@ -29,6 +31,7 @@ mod permission_denied;
 mod plan_flip;
 mod plan_kinds_differ;
 mod policies_not_exercised;
+mod predicate_column_constant;
 mod rate_not_reached;
 mod redundant_index;
 mod rows_rewritten;
@@ -97,6 +100,12 @@ fn words(finding: &Finding) -> Words {
         Fact::CpuContention { share } => cpu_contention::words(*share),
         Fact::AnswerChanged { difference, is_given } => answer_changed::words(action, difference, *is_given),
         Fact::AnswerUnordered {} => answer_unordered::words(action),
+        Fact::ActionFindsNoRows { sets } => action_finds_no_rows::words(action, *sets),
+        Fact::IndexHoldsNothing { index, predicate, .. } => index_holds::nothing(index, predicate),
+        Fact::IndexHoldsEveryRow { index, table, predicate } => index_holds::every_row(index, table, predicate),
+        Fact::PredicateColumnConstant { index, table, column } => {
+            predicate_column_constant::words(index, table, column)
+        }
         Fact::CountersReset {} => counters_reset::words(),
         Fact::WorkUnderLoad { blocks_per_call } => work_under_load::words(action, blocks_per_call),
         Fact::IfNotExistsSkipped { kind, name, invalid, found, wanted } => {
