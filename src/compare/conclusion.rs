@@ -303,7 +303,7 @@ mod tests {
         let conclude = |actions: &[ActionComparison]| brief(conclude_actions(&evidence, &[], actions));
         assert_eq!(conclude(&actions), (Verdict::Improved, vec![faster.clone()]));
         actions[1].verdict = Verdict::Inconclusive;
-        assert_eq!(conclude(&actions).1, [faster.clone()], "it is proven not slower");
+        assert_eq!(conclude(&actions).1, std::slice::from_ref(&faster), "it is proven not slower");
         actions[1].not_slower = false;
         let second = vec![actions[1].name.clone()];
         let undecided = ("not-decided", second.clone());

@@ -44,7 +44,7 @@ pub(super) fn document(case: &Case, column: &str, content: &str, unique: &BTreeS
 
 /// `json(a -> 1, b -> word())`: the members there are, and those that a CHECK speaks of as it asks.
 fn object(part: &Part<'_>, content: Option<&str>) -> String {
-    let mut members = content.and_then(|text| members(text)).unwrap_or_default();
+    let mut members = content.and_then(members).unwrap_or_default();
     for (name, member) in &part.members {
         let at = members.iter().position(|(known, _)| known == name);
         if member.domain.is_some_and(|d| d.null == Some(true)) {

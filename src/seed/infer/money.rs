@@ -35,7 +35,7 @@ impl Draft<'_> {
             let (low, high) = number_bounds(&domain, &column.kind);
             let has_room = low.is_none_or(|low| low <= 0.0) && high.is_none_or(|high| high >= 10_000.0);
             !relates && !adds && domain.values.is_none() && has_room
-        }) && !self.hints.get(name).is_some_and(|hint| hint.split.is_some())
+        }) && self.hints.get(name).is_none_or(|hint| hint.split.is_none())
     }
 
     /// The price of the row that a line refers to: `product_id.price`.

@@ -235,10 +235,8 @@ impl<'a> Draft<'a> {
         let required = key.columns.iter().all(|c| self.table.column(c).is_some_and(|c| c.required));
         let free = |c: &str| !self.slots.contains_key(c) && !self.said.contains(c) && !self.fixed.contains_key(c);
         let is_free = free(place) && free(handle) && key.columns.iter().all(|c| !self.said.contains(c));
-        if !(is_place(place) && family(&column.kind) == Family::Whole && has_room && required && is_free)
-            || !self.is_plain(key)
-            || self.of_key(place)
-        {
+        let is_counted = is_place(place) && family(&column.kind) == Family::Whole && has_room && !self.of_key(place);
+        if !(is_counted && required && is_free && self.is_plain(key)) {
             return false;
         }
         for digit in [handle, place] {
