@@ -57,7 +57,7 @@ pub struct Decision {
     /// The row.
     pub row: Row,
     /// Processor time is the same and the time on the clock is not: the change is in waiting.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waiting: bool,
 }
 

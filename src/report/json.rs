@@ -40,6 +40,9 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use crate::compare::compare;
+    use crate::evidence::store;
+
     #[test]
     fn the_published_schema_is_the_one_the_code_writes() {
         let schema = schemars::schema_for!(super::Document<'static>);
@@ -54,5 +57,20 @@ mod tests {
             published == text,
             "run WEIGHBRIDGE_UPDATE_SCHEMA=1 cargo test --lib schema, and raise FORMAT if a reader would break"
         );
+    }
+    #[test]
+    fn what_is_written_is_what_the_schema_says() {
+        let published = include_str!("../../docs/formats/trial.schema.json");
+        let validator = jsonschema::validator_for(&serde_json::from_str(published).unwrap()).unwrap();
+        for result in ["format-3", "format-7/counts", "format-7/platform", "format-7/regressed"] {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/results").join(result);
+            let evidence = store::read_trial(&folder).unwrap().evidence;
+            let comparison = compare(&evidence);
+            let mut text = Vec::new();
+            super::write(super::Trial { evidence: &evidence, comparison: &comparison }, &mut text).unwrap();
+            let written = serde_json::from_slice(&text).unwrap();
+            let problems: Vec<String> = validator.iter_errors(&written).map(|e| e.to_string()).collect();
+            assert_eq!(problems, Vec::<String>::new(), "{result}");
+        }
     }
 }
