@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod document;
 pub mod drive;
 pub mod evidence;
+pub mod experiment;
 pub mod expression;
 pub mod host;
 pub mod migrate;

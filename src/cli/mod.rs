@@ -5,7 +5,6 @@
 mod address;
 mod doctor;
 mod exit;
-mod experiment;
 mod interrupt;
 mod merge;
 mod progress;

@@ -6,7 +6,6 @@ pub mod conduct;
 mod judge;
 mod lag;
 pub mod merge;
-pub mod search;
 mod tally;
 mod watch;
 

@@ -35,9 +35,6 @@ pub enum TrialError {
     /// The driver failed.
     #[error(transparent)]
     Crew(#[from] CrewError),
-    /// A result that goes on could not be marked.
-    #[error("{0}")]
-    Mark(String),
     /// Something else about what was asked for.
     #[error("{0}")]
     Asked(String),
@@ -65,7 +62,7 @@ impl TrialError {
             Self::Load(LoadError::Encode(_) | LoadError::NotEmpty(_) | LoadError::FilledByTrigger(_)) => true,
             Self::Load(LoadError::Server(_) | LoadError::CutShort { .. }) | Self::Server(_) | Self::Apply(_) => false,
             Self::Crew(CrewError::Drive(error)) => error.is_input(),
-            Self::Crew(_) | Self::Mark(_) => false,
+            Self::Crew(_) => false,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::error::TrialError;
 use super::settings::{Settings, Subject};
 use crate::binding::{check_picks, describe_all, sample_picks};
 use crate::diagnostic::SourceFile;
-use crate::evidence::Side;
+use crate::evidence::{Evidence, Side};
 use crate::postgres::connect::identity;
 use crate::postgres::{Error, Target, role, row_security};
 use crate::scenario::parameter::Pool;
@@ -27,6 +27,12 @@ pub(super) struct Sitting {
     identities: [String; 3],
     /// The role that asks.
     role: Option<String>,
+}
+
+/// Sides that are there, and what single operations showed.
+pub(super) struct Begun {
+    pub(super) sitting: Sitting,
+    pub(super) evidence: Evidence,
 }
 
 impl Sitting {
@@ -89,6 +95,11 @@ impl Sitting {
     pub(super) fn share(&self, one: Side, other: Side) -> bool {
         let of = |side: Side| self.targets.iter().position(|(of, _)| *of == side).map(|at| &self.identities[at]);
         of(one) == of(other)
+    }
+
+    /// Gives each action this share of the operations.
+    pub(super) fn drive_as(&mut self, shares: &[f64]) {
+        self.workloads.iter_mut().filter_map(Arc::get_mut).for_each(|workload| workload.drive_as(shares));
     }
 
     /// How it arrives.

@@ -1,12 +1,10 @@
 //! Everything that is asked of a trial. Must hold no state of one.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::TrialError;
 use super::event::Listener;
 use crate::diagnostic::SourceFile;
-use crate::evidence::{Evidence, Interleave, Policy};
+use crate::evidence::{Interleave, Policy};
 use crate::migrate::{Directory, Layout, Migration, Steps};
 use crate::postgres::Target;
 use crate::scenario::Scenario;
@@ -26,32 +24,12 @@ pub struct Settings {
     pub scenarios: [Vec<(SourceFile, Scenario)>; 2],
     /// Changes smaller than this count as the same, as a share.
     pub margin: f64,
-    /// How many chunks to measure at most; none to count single operations only.
-    pub chunks: u32,
-    /// After how many chunks to ask whether they are enough; the last is `chunks`.
-    pub looks: Vec<u32>,
-    /// Whether what is known by a look decides.
-    pub enough: Arc<dyn Fn(&Evidence) -> bool + Send + Sync>,
-    /// The how many-th attempt at the same comparison this is.
-    pub attempts: Arc<dyn Fn(&Evidence) -> u32 + Send + Sync>,
-    /// An earlier part of the same experiment, which goes on.
-    pub resumed: Option<Evidence>,
     /// What the project makes of findings.
     pub policy: Policy,
     /// The role that asks, where it is another than the user.
     pub role: Option<String>,
-    /// Marks that part as gone on with: called once it is known that this is the same experiment.
-    pub claim: Arc<dyn Fn() -> Result<(), TrialError> + Send + Sync>,
     /// With how many sets of parameters each action is counted.
     pub sets: u32,
-    /// Whether single operations are timed too.
-    pub isolated: bool,
-    /// Whether to hide each index in turn.
-    pub ablate: bool,
-    /// Whether actions that changed may get more of the operations than the mix gives them.
-    pub focus: bool,
-    /// The narrowness of intervals that ends it, as a share.
-    pub precision: Option<f64>,
     /// How the sides take turns; chosen by what is found when nobody says it.
     pub interleave: Option<Interleave>,
     /// Rounds in a chunk; even, so that every order is run backwards too.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Room and the rooms it may use; the table of ARCHITECTURE.md.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("units", &[]),
     ("clock", &[]),
     ("sql", &[]),
@@ -56,6 +56,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
         ],
     ),
     ("compare", &["units", "stats", "evidence", "sql"]),
+    ("experiment", &["stats", "scenario", "postgres", "evidence", "run", "trial", "compare"]),
     ("report", &["units", "stats", "evidence", "compare"]),
     ("cli", &["*"]),
 ];

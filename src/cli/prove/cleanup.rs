@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::cli::interrupt::{Left, interrupted_again, left, say_left, undoing};
 use crate::cli::progress::Progress;
 use crate::postgres::Target;
-use crate::postgres::database::{Admin, Token};
+use crate::postgres::database::Token;
 use crate::trial::subject::in_place;
-use crate::trial::{Settings, Subject};
+use crate::trial::{self, Settings, Subject};
 
 /// How long the dropping of clones may take after Ctrl-C, and the first answer of a server on which a migration is to be reverted.
 const SOON: Duration = Duration::from_millis(1_200);
@@ -86,32 +86,19 @@ pub(super) async fn clean_up_unless_asked(settings: &Settings, token: &Token, pr
 /// Removes everything of this run; says what is left if the server refuses.
 async fn clean_up(settings: &Settings, token: &Token, progress: &Progress) {
     match &settings.subject {
-        Subject::Clones(dataset) => {
+        Subject::Clones(_) => {
             progress.status("dropping the clones".to_owned());
-            drop_clones(&dataset.target, token, progress).await;
+            if let Err(error) = trial::clean_up(settings, token).await {
+                progress.line(&format!("databases may be left ({error})"));
+                say_left();
+            }
         }
-        // Their sessions end with this program, and nothing else was made.
         Subject::Given(_) => {}
-        Subject::InPlace(place) => {
+        Subject::InPlace(_) => {
             progress.status("reverting the migration".to_owned());
-            if let Err(error) = in_place::revert(place, &token.application()).await {
+            if let Err(error) = trial::clean_up(settings, token).await {
                 progress.line(&error.to_string());
             }
         }
-    }
-}
-
-/// Drops every database of this run; says which are left if the server refuses.
-async fn drop_clones(target: &Target, token: &Token, progress: &Progress) {
-    let work = async {
-        let mut admin = Admin::connect(&target.named("weighbridge cleanup")).await?;
-        admin.end_sessions(&token.application(), "").await?;
-        admin.drop_all_of(token).await?;
-        admin.close().await;
-        Ok::<(), crate::postgres::Error>(())
-    };
-    if let Err(error) = work.await {
-        progress.line(&format!("databases may be left ({error})"));
-        say_left();
     }
 }

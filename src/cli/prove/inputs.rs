@@ -7,20 +7,19 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::first_steps;
-use super::mark::Mark;
 use super::saver::Saver;
 use super::{Arguments, default_threads};
 use crate::cli::exit::Failure;
-use crate::cli::experiment::{self, Length};
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
 use crate::cli::scenarios::{self, Placed};
 use crate::diagnostic::SourceFile;
 use crate::evidence::{Evidence, Interleave};
+use crate::experiment::{Length, Resumed, Settings};
 use crate::migrate::Directory;
 use crate::postgres::Target;
 use crate::seed::spec::parse_spec;
-use crate::trial::{Dataset, Event, Given, InPlace, Settings, Subject};
+use crate::trial::{self, Dataset, Event, Given, InPlace, Subject};
 use crate::units::Seed;
 
 /// Everything that was found in files, before a server is needed.
@@ -124,58 +123,55 @@ impl Inputs {
     }
 }
 
-/// The settings of a trial of this subject.
+/// The settings of an experiment on this subject.
 pub(super) fn settings(
     arguments: &Arguments,
     project: &Project,
     inputs: Inputs,
-    (length, resumed): (Length, Option<Evidence>),
+    (length, earlier): (Length, Option<Evidence>),
     server: Option<(Target, bool)>,
     (progress, saver): (&Arc<Progress>, &Arc<Saver>),
 ) -> Result<Settings, Failure> {
     let (progress, saver) = (Arc::clone(progress), Arc::clone(saver));
-    let dataset = resumed.as_ref().and_then(|earlier| earlier.dataset.as_ref());
-    let of_earlier = |of: fn(&Evidence) -> f64| resumed.as_ref().map(of);
-    let scale = dataset.map(|dataset| dataset.scale).or(arguments.scale).or(project.scale).unwrap_or(1.0);
-    let seed = resumed.as_ref().map(|earlier| earlier.design.seed);
-    let (most, results) = (length.chunks, arguments.results.clone());
+    let dataset = earlier.as_ref().and_then(|earlier| earlier.dataset.as_ref());
+    let design = earlier.as_ref().map(|earlier| &earlier.design);
     let (spec, scenarios) = (inputs.spec.clone(), inputs.scenarios.clone());
-    Ok(Settings {
+    let trial = trial::Settings {
         subject: inputs.subject(server, arguments)?,
         spec,
-        scale,
-        seed: Seed(seed.or(arguments.seed).or(project.seed).unwrap_or(42)),
+        scale: dataset.map(|dataset| dataset.scale).or(arguments.scale).or(project.scale).unwrap_or(1.0),
+        seed: Seed(design.map(|design| design.seed).or(arguments.seed).or(project.seed).unwrap_or(42)),
         scenarios,
-        margin: of_earlier(|e| e.design.margin).or(arguments.margin).or(project.margin).unwrap_or(0.05),
-        chunks: most,
-        looks: length.looks,
-        enough: Arc::new(move |evidence| experiment::enough(evidence, most)),
-        attempts: Arc::new(move |evidence| experiment::attempt(&results, evidence)),
+        margin: design.map(|design| design.margin).or(arguments.margin).or(project.margin).unwrap_or(0.05),
         policy: project.policy.clone(),
         role: arguments.role.clone().or_else(|| project.role.clone()),
-        claim: {
-            let saver = Arc::clone(&saver);
-            Arc::new(move || saver.mark.as_ref().map_or(Ok(()), Mark::make))
-        },
         sets: arguments.sets,
-        isolated: !arguments.counts_only,
-        ablate: arguments.ablate,
-        focus: !arguments.no_focus,
-        precision: resumed.as_ref().map_or(arguments.precision, |e| e.design.precision),
-        interleave: resumed.as_ref().map(|e| e.design.interleave).or(arguments.interleave.map(Interleave::from)),
-        rounds: resumed.as_ref().map(|e| e.design.rounds_per_chunk).or(arguments.rounds),
-        slice: resumed.as_ref().map(|e| Duration::from_millis(e.design.slice_ms)).or(arguments.slice),
-        threads: of_earlier(|e| f64::from(e.design.driver_threads))
-            .map(|threads| threads as usize)
+        interleave: design.map(|design| design.interleave).or(arguments.interleave.map(Interleave::from)),
+        rounds: design.map(|design| design.rounds_per_chunk).or(arguments.rounds),
+        slice: design.map(|design| Duration::from_millis(design.slice_ms)).or(arguments.slice),
+        threads: design
+            .map(|design| design.driver_threads as usize)
             .or(arguments.threads.map(usize::from))
             .unwrap_or_else(default_threads),
-        resumed,
-        listener: Arc::new(move |event| {
-            if let Event::Chunk(evidence) = &event {
-                saver.keep(evidence);
-            }
-            progress.event(&event);
-        }),
+        listener: {
+            let saver = Arc::clone(&saver);
+            Arc::new(move |event| {
+                if let Event::Chunk(evidence) = &event {
+                    saver.keep(evidence);
+                }
+                progress.event(&event);
+            })
+        },
+    };
+    Ok(Settings {
+        trial,
+        length,
+        isolated: !arguments.counts_only,
+        precision: design.map_or(arguments.precision, |design| design.precision),
+        focus: !arguments.no_focus,
+        ablate: arguments.ablate,
+        results: Some(arguments.results.clone()),
+        resumed: earlier.map(|evidence| Resumed { evidence, mark: saver.mark.clone() }),
     })
 }
 

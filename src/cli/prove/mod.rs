@@ -5,7 +5,6 @@
 mod cleanup;
 mod first_steps;
 mod inputs;
-mod mark;
 mod repeat;
 mod saver;
 
@@ -15,13 +14,11 @@ use std::time::Duration;
 
 use cleanup::{clean_up_soon, clean_up_unless_asked, servers, what_is_left};
 use inputs::{Inputs, settings};
-use mark::Mark;
 use repeat::Told;
 use saver::Saver;
 
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
-use super::experiment::{self, Length};
 use super::interrupt::interrupted;
 use super::progress::Progress;
 use super::project::{self, Project};
@@ -32,14 +29,15 @@ use crate::compare::{Verdict, compare};
 use crate::evidence::design::MOST_REPLICATES;
 use crate::evidence::store::ResultFolder;
 use crate::evidence::{Evidence, Interleave};
+use crate::experiment::{Asked, ExperimentError, Length, Mark, Settings, prove, read_resumed};
 use crate::expression::Node;
 use crate::expression::parse::parse;
 use crate::postgres::Target;
 use crate::postgres::database::Token;
 use crate::postgres::liveness::until_silent;
 use crate::scenario::action::parse_margin;
+use crate::trial::Subject;
 use crate::trial::subject::in_place::FEWEST_CYCLES;
-use crate::trial::{Settings, Subject, TrialError, prove};
 
 const EXAMPLES: &str = "\
 Migrations: 0001_name.up.sql with 0001_name.down.sql, or 0001_name.sql. As sqlx sends it, a file is one transaction, unless its very first bytes
@@ -217,10 +215,12 @@ fn slice(text: &str) -> Result<Duration, String> {
 
 pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
     let project = project::read(arguments.config.as_deref())?;
-    let resumed = experiment::resumed(arguments.resume.as_deref(), &arguments.results)?;
+    let resumed = arguments.resume.as_ref().map(|path| read_resumed(path, &arguments.results));
+    let resumed = resumed.transpose().map_err(classify)?;
+    let Arguments { chunks, precision, replicates, .. } = arguments;
     let length = match arguments.counts_only || arguments.quick {
-        true => Length { chunks: 0, looks: Vec::new() },
-        false => Length::new(arguments.chunks, (arguments.precision, arguments.replicates), resumed.as_ref())?,
+        true => Length::none(),
+        false => Length::new(&Asked { chunks, precision, replicates }, resumed.as_ref()).map_err(classify)?,
     };
     check_flags(&arguments, &length)?;
     let inputs = inputs::read(&arguments, &project)?;
@@ -234,7 +234,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     // Made before the work, so that a place that cannot be written fails early.
     let folder = ResultFolder::create(&arguments.results, &time, &label).map_err(Failure::environment)?;
     let mark = arguments.resume.as_ref().map(|resumed| Mark::new(resumed, &folder.path)).transpose();
-    let mark = mark.inspect_err(|_| folder.remove_if_empty())?;
+    let mark = mark.inspect_err(|_| folder.remove_if_empty()).map_err(classify)?;
     let saver = Arc::new(Saver::new(folder, mark, inputs.files(), &progress));
     let named = inputs.named_scenarios();
 
@@ -349,32 +349,32 @@ async fn hold(
     saver: &Arc<Saver>,
 ) -> Result<(Option<Evidence>, bool), Failure> {
     let token = Token::fresh();
-    let _left = what_is_left(settings, &token);
-    let servers = servers(settings);
+    let _left = what_is_left(&settings.trial, &token);
+    let servers = servers(&settings.trial);
     let result = tokio::select! {
         result = prove(settings, &token) => Some(result),
         () = interrupted() => None,
         silence = until_silent(&servers) => {
-            clean_up_soon(settings, &token, progress).await;
+            clean_up_soon(&settings.trial, &token, progress).await;
             return Err(Failure::environment(silence));
         }
     };
     match result {
         Some(Ok(evidence)) => {
             saver.keep(&evidence);
-            clean_up_unless_asked(settings, &token, progress).await;
+            clean_up_unless_asked(&settings.trial, &token, progress).await;
             Ok((Some(evidence), false))
         }
         Some(Err(error)) => {
             // In place it has been reverted, or the error says what is left.
-            let in_place = matches!(settings.subject, Subject::InPlace(_));
+            let in_place = matches!(settings.trial.subject, Subject::InPlace(_));
             if !in_place && servers.iter().any(Target::is_known) {
-                clean_up_unless_asked(settings, &token, progress).await;
+                clean_up_unless_asked(&settings.trial, &token, progress).await;
             }
             Err(classify(error))
         }
         None => {
-            clean_up_soon(settings, &token, progress).await;
+            clean_up_soon(&settings.trial, &token, progress).await;
             let kept = saver.kept().unwrap_or_else(|| "no chunk was measured".to_owned());
             progress.line(&format!("interrupted; {kept}"));
             Ok((None, true))
@@ -382,6 +382,11 @@ async fn hold(
     }
 }
 
-fn classify(error: TrialError) -> Failure {
-    if error.is_input() { Failure::usage(error) } else { Failure::environment(error) }
+fn classify(error: ExperimentError) -> Failure {
+    let is_input = error.is_input();
+    let error = match error.help() {
+        Some(help) => anyhow::anyhow!("{error}\n  = help: {help}"),
+        None => error.into(),
+    };
+    if is_input { Failure::usage(error) } else { Failure::environment(error) }
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::Arguments;
 use crate::cli::{Embedded, Pages};
 use crate::evidence::Interleave;
+use crate::experiment::Settings;
 use crate::migrate::Migration;
-use crate::trial::{Dataset, Settings, Subject};
+use crate::trial::{Dataset, Subject};
 
 /// The script's name among the inputs of a result.
 pub(super) const SCRIPT: &str = "repeat.sh";
@@ -33,7 +34,7 @@ pub(super) struct Told<'t> {
 pub(super) fn script(told: &Told<'_>, settings: &Settings) -> String {
     let words = flags(told, settings);
     let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    format!("{HEAD}{}{COMMAND}{} \"$@\"\n", to_add(&settings.subject), quoted.join(" "))
+    format!("{HEAD}{}{COMMAND}{} \"$@\"\n", to_add(&settings.trial.subject), quoted.join(" "))
 }
 
 /// What must be added by hand, because it is not kept.
@@ -51,29 +52,28 @@ fn to_add(subject: &Subject) -> &'static str {
 
 /// Every flag that a result depends on, those of the project file and of an earlier part of the experiment included.
 fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
-    let arguments = told.arguments;
+    let (arguments, trial) = (told.arguments, &settings.trial);
     let mut words = vec!["prove".to_owned()];
     let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
     let mut switches = Vec::new();
-    if let Some(name) = settings.spec.as_ref().and_then(|spec| spec.path.file_name()) {
+    if let Some(name) = trial.spec.as_ref().and_then(|spec| spec.path.file_name()) {
         flag("--spec", format!("spec/{}", name.to_string_lossy()));
     }
     told.scenarios.iter().for_each(|path| flag("--scenario", path.display().to_string()));
-    if let (Subject::Clones(Dataset { embedded: true, .. }), Some(bin)) =
-        (&settings.subject, &told.embedded.postgres_bin)
+    if let (Subject::Clones(Dataset { embedded: true, .. }), Some(bin)) = (&trial.subject, &told.embedded.postgres_bin)
     {
         // The script runs elsewhere.
         let bin = std::path::absolute(bin).unwrap_or_else(|_| bin.clone());
         flag("--postgres-bin", bin.display().to_string());
     }
-    if matches!(&settings.subject, Subject::Clones(dataset) if dataset.embedded) {
+    if matches!(&trial.subject, Subject::Clones(dataset) if dataset.embedded) {
         match told.embedded.huge_pages {
             Pages::Auto => {}
             Pages::On => flag("--huge-pages", "on".to_owned()),
             Pages::Off => flag("--huge-pages", "off".to_owned()),
         }
     }
-    match &settings.subject {
+    match &trial.subject {
         Subject::Clones(dataset) => {
             let migrations = &dataset.directory.migrations;
             flag("--at", migrations[dataset.at].label.clone());
@@ -89,24 +89,24 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
         }
         Subject::Given(_) => {}
     }
-    settings.role.iter().for_each(|role| flag("--role", role.clone()));
+    trial.role.iter().for_each(|role| flag("--role", role.clone()));
     flag("--results", "../..".to_owned());
-    flag("--scale", settings.scale.to_string());
-    flag("--seed", settings.seed.0.to_string());
-    flag("--margin", share(settings.margin));
-    flag("--sets", settings.sets.to_string());
-    if settings.chunks == 0 {
+    flag("--scale", trial.scale.to_string());
+    flag("--seed", trial.seed.0.to_string());
+    flag("--margin", share(trial.margin));
+    flag("--sets", trial.sets.to_string());
+    if settings.length.chunks == 0 {
         switches.push(if settings.isolated { "--quick" } else { "--counts-only" }.to_owned());
     } else {
-        flag("--chunks", settings.chunks.to_string());
-        flag("--threads", settings.threads.to_string());
+        flag("--chunks", settings.length.chunks.to_string());
+        flag("--threads", trial.threads.to_string());
         settings.precision.into_iter().for_each(|precision| flag("--precision", share(precision)));
         // In place there is one way to take turns.
-        if !matches!(settings.subject, Subject::InPlace(_)) {
-            settings.rounds.into_iter().for_each(|rounds| flag("--rounds", rounds.to_string()));
-            settings.interleave.into_iter().for_each(|turns| flag("--interleave", turns_text(turns).to_owned()));
+        if !matches!(trial.subject, Subject::InPlace(_)) {
+            trial.rounds.into_iter().for_each(|rounds| flag("--rounds", rounds.to_string()));
+            trial.interleave.into_iter().for_each(|turns| flag("--interleave", turns_text(turns).to_owned()));
         }
-        settings.slice.into_iter().for_each(|slice| flag("--slice", format!("{}ms", slice.as_millis())));
+        trial.slice.into_iter().for_each(|slice| flag("--slice", format!("{}ms", slice.as_millis())));
     }
     for (name, is_set) in [
         ("--no-focus", !settings.focus),

@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::mark::Mark;
 use super::repeat::SCRIPT;
 use crate::cli::exit::Failure;
-use crate::cli::experiment::can_go_on;
 use crate::cli::progress::Progress;
 use crate::cli::report;
 use crate::compare::compare;
 use crate::evidence::Evidence;
 use crate::evidence::store::{ResultFolder, StoreError};
+use crate::experiment::{Mark, can_go_on};
 use crate::units::plural;
 
 /// The folder of a result while it grows, and the last failure to write it.

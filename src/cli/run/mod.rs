@@ -1,6 +1,5 @@
 //! `weighbridge run`: one load test against one database. Must keep what was measured, however it ends.
 
-mod find;
 mod inputs;
 mod metrics;
 mod screen;
@@ -29,13 +28,14 @@ use super::{Embedded, Format};
 use crate::clock;
 use crate::compare::run::RunVerdict;
 use crate::diagnostic::SourceFile;
-use crate::evidence::run::RunEvidence;
+use crate::evidence::run::{ProbeFacts, RunEvidence};
 use crate::evidence::store::ResultFolder;
+use crate::experiment::find_rate;
 use crate::expression::Node;
 use crate::expression::parse::parse;
 use crate::postgres::database::Admin;
 use crate::postgres::{Target, observe};
-use crate::report::run::{json, markdown, terminal};
+use crate::report::run::{json, markdown, probe_word, terminal};
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
 use crate::scenario::{Scenario, name_of};
@@ -279,7 +279,13 @@ async fn held(
     let result = {
         let work = async {
             match &arguments.find_rate {
-                Some(objective) => find::find_rate(&mut settings, &objective.0, arguments.probe, progress).await,
+                Some(objective) => {
+                    let told = |probe: &ProbeFacts| {
+                        let ProbeFacts { rate_per_s, seconds, .. } = probe;
+                        progress.line(&format!("rate {rate_per_s:.0}/s, {seconds:.0} s: {}", probe_word(probe)));
+                    };
+                    find_rate(&mut settings, &objective.0, arguments.probe, told).await
+                }
                 None => crate::run::run(&settings).await,
             }
         };

@@ -41,11 +41,6 @@ pub(super) async fn isolated(
     evidence: &mut Evidence,
     replicate: u32,
 ) -> Result<(), TrialError> {
-    if let Some(earlier) = settings.resumed.as_ref().and_then(|earlier| earlier.isolated.clone()) {
-        // It was measured once: another time would be another chance.
-        evidence.isolated = Some(earlier);
-        return Ok(());
-    }
     if matches!(settings.subject, Subject::InPlace(_)) {
         evidence.isolated = Some(Isolated { left_out: Some(LeftOut::InPlace), ..Isolated::default() });
         return Ok(());

@@ -22,6 +22,7 @@ use crate::evidence::{
 use crate::host::Counters;
 use crate::postgres::Error;
 use crate::postgres::activity::{Background, background};
+use crate::postgres::observe::Snapshot;
 use crate::postgres::trip::{SHORTEST, times_us};
 use crate::trial::error::TrialError;
 use crate::trial::event::Event;
@@ -62,8 +63,20 @@ const TRIPS: usize = 500;
 const SHOWN_LOOK: Duration = Duration::from_millis(20);
 const SHOWN_LOOKS: u32 = 100;
 
+/// Where load is driven.
+pub(in crate::trial) struct Place<'t> {
+    /// Sees the server that the sides are on.
+    pub(in crate::trial) observer: PgConnection,
+    /// There where the sides are one database in turn.
+    pub(in crate::trial) switch: Option<&'t mut Switch>,
+    /// Of the whole trial.
+    pub(in crate::trial) clock: Clock,
+    /// Which set of clones it is, from 0.
+    pub(in crate::trial) set: u32,
+}
+
 /// Sides under load.
-pub(in crate::trial) struct Course<'t> {
+pub struct Course<'t> {
     settings: &'t Settings,
     sitting: &'t Sitting,
     crew: Crew,
@@ -80,20 +93,24 @@ pub(in crate::trial) struct Course<'t> {
     machine: Counters,
     /// What the machine took in an earlier part of the experiment.
     earlier: MachineFacts,
+    /// Which set of clones it is.
+    set: u32,
+    /// The server's counters when the first chunk began.
+    first: BTreeMap<Side, Snapshot>,
 }
 
 impl<'t> Course<'t> {
-    /// Connects to every side; `observer` sees the server they are on, and `switch` is there where they are one database in turn.
+    /// Connects to every side; `machine` is what an earlier part of the experiment knows of it.
     ///
     /// # Errors
     /// When a server refuses.
     pub(in crate::trial) async fn new(
         settings: &'t Settings,
         sitting: &'t Sitting,
-        (mut observer, mut switch): (PgConnection, Option<&'t mut Switch>),
-        clock: Clock,
-        evidence: &Evidence,
+        place: Place<'t>,
+        machine: MachineFacts,
     ) -> Result<Self, TrialError> {
+        let Place { mut observer, mut switch, clock, set } = place;
         let crew = Crew::start(sitting.load(), None, settings.threads, clock);
         for (index, (side, target)) in sitting.asking().iter().enumerate() {
             if let Some(switch) = &mut switch {
@@ -103,16 +120,29 @@ impl<'t> Course<'t> {
             crew.connect(index, &target.clone().into(), sitting.of(*side)).await?;
         }
         let seen = background(&mut observer).await?;
-        let (machine, earlier) = (Counters::read(), evidence.machine);
-        let (stretches, operations) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { settings, sitting, crew, observer, switch, stretches, operations, clock, seen, machine, earlier })
+        Ok(Self {
+            settings,
+            sitting,
+            crew,
+            observer,
+            switch,
+            stretches: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            clock,
+            seen,
+            machine: Counters::read(),
+            earlier: machine,
+            set,
+            first: BTreeMap::new(),
+        })
     }
 
-    /// Drives until answers no longer become faster, then asks for the limits; says in the evidence how that went.
+    /// Drives until answers no longer become faster, then asks for the limits; says in the evidence how that went. What the server
+    /// counts from here on is that of the chunks.
     ///
     /// # Errors
     /// When the driver fails.
-    pub(in crate::trial) async fn prime(&mut self, evidence: &mut Evidence) -> Result<(), TrialError> {
+    pub async fn prime(&mut self, evidence: &mut Evidence) -> Result<(), TrialError> {
         (self.settings.listener)(Event::Priming);
         self.checkpoint(evidence).await;
         let mut last: Option<Vec<f64>> = None;
@@ -138,6 +168,11 @@ impl<'t> Course<'t> {
             evidence.limits = Some(self.limits(evidence).await?);
         }
         (self.settings.listener)(Event::Primed { evidence, needed: &needed });
+        self.first = snapshots(&self.crew, &self.sitting.targets).await?;
+        self.stretches.clear();
+        self.operations.clear();
+        self.seen = background(&mut self.observer).await?;
+        self.machine = Counters::read();
         Ok(())
     }
 
@@ -175,52 +210,45 @@ impl<'t> Course<'t> {
         Ok(answered.map(|(side, pace)| (side, per_s(pace))).collect())
     }
 
-    /// Measures until there are `until` chunks or a look says that they are enough, with the counters around them.
+    /// Measures one chunk more.
     ///
     /// # Errors
-    /// When the driver fails; what was measured by then was handed to the listener.
-    pub(in crate::trial) async fn measure(
-        mut self,
-        replicate: u32,
-        until: u32,
-        evidence: &mut Evidence,
-    ) -> Result<(), TrialError> {
-        let targets = &self.sitting.targets;
-        let first = snapshots(&self.crew, targets).await?;
-        self.stretches.clear();
-        self.operations.clear();
-        self.seen = background(&mut self.observer).await?;
-        self.machine = Counters::read();
-        let total = self.settings.chunks * evidence.design.rounds_per_chunk * 3;
-        for chunk in evidence.chunks.len() as u32..until {
-            self.checkpoint(evidence).await;
-            let mut slices: BTreeMap<Side, Vec<SliceFacts>> = BTreeMap::new();
-            for round in 0..evidence.design.rounds_per_chunk {
-                let number = u64::from(chunk * evidence.design.rounds_per_chunk + round);
-                let facts = self.round(evidence, number, number, u64::from(PRIMING_MOST + BURSTS) + number).await?;
-                facts.into_iter().for_each(|(side, facts)| slices.entry(side).or_default().push(facts));
-                let done = (number as u32 + 1) * 3;
-                (self.settings.listener)(Event::Slice { chunk: chunk + 1, chunks: self.settings.chunks, done, total });
-            }
-            let recordings = self.collect().await?;
-            evidence.machine = self.machine_since();
-            add_chunk(evidence, replicate, recordings, slices);
-            (self.settings.listener)(Event::Chunk(evidence));
-            if self.settings.looks.contains(&(chunk + 1)) && (self.settings.enough)(evidence) {
-                break;
-            }
+    /// When the driver fails; chunks measured by then are in the evidence.
+    pub async fn chunk(&mut self, evidence: &mut Evidence) -> Result<(), TrialError> {
+        let Design { chunks_planned: chunks, rounds_per_chunk: rounds, .. } = evidence.design;
+        let (chunk, total) = (evidence.chunks.len() as u32, chunks * rounds * 3);
+        self.checkpoint(evidence).await;
+        let mut slices: BTreeMap<Side, Vec<SliceFacts>> = BTreeMap::new();
+        for round in 0..rounds {
+            let number = u64::from(chunk * rounds + round);
+            let facts = self.round(evidence, number, number, u64::from(PRIMING_MOST + BURSTS) + number).await?;
+            facts.into_iter().for_each(|(side, facts)| slices.entry(side).or_default().push(facts));
+            let done = (number as u32 + 1) * 3;
+            (self.settings.listener)(Event::Slice { chunk: chunk + 1, chunks, done, total });
         }
+        let recordings = self.collect().await?;
+        evidence.machine = self.machine_since();
+        add_chunk(evidence, self.set, recordings, slices);
+        (self.settings.listener)(Event::Chunk(evidence));
+        Ok(())
+    }
+
+    /// Ends the load, and reads what the server counted meanwhile.
+    ///
+    /// # Errors
+    /// When the driver fails or a server is lost.
+    pub async fn end(self, evidence: &mut Evidence) -> Result<(), TrialError> {
         // Before the sessions are asked for their counters, for which those of 14 end.
         let mut plan_counts = Vec::new();
         for index in 0..Side::ALL.len() {
             // Where a session cannot be asked, nothing is told.
             plan_counts.push(self.crew.plan_counts(index).await.ok());
         }
-        let last = snapshots(&self.crew, targets).await?;
-        if replicate == 0 {
+        let last = snapshots(&self.crew, &self.sitting.targets).await?;
+        if self.set == 0 {
             evidence.counters = match self.switch {
                 Some(_) => self.stretches.iter().map(|(s, sum)| (*s, sum.counters(self.sitting.of(*s)))).collect(),
-                None => counters(&first, &last, |side| self.sitting.of(side)),
+                None => counters(&self.first, &last, |side| self.sitting.of(side)),
             };
             for (side, counters) in &mut evidence.counters {
                 counters.operations = Some(self.operations_in(*side));

@@ -4,3 +4,4 @@ pub(super) mod counters;
 pub(super) mod focus;
 pub(super) mod measure;
 pub mod order;
+pub(super) mod turns;

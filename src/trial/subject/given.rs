@@ -1,4 +1,4 @@
-//! A trial on databases that are there. Must change nothing in them but what the scenarios write, if they may.
+//! Sides that are databases which are there. Must change nothing in them but what the scenarios write, if they may.
 //!
 //! It can claim less than one on clones: rows, bloat, statistics and servers of the two may differ as well as their schemas.
 
@@ -8,23 +8,30 @@ use sqlx::Connection;
 
 use super::sides::size;
 use crate::clock::{self, Clock};
-use crate::evidence::{Evidence, MigrationFacts, Side, TableFacts};
+use crate::evidence::{MigrationFacts, Side, TableFacts};
 use crate::postgres::database::Token;
 use crate::postgres::tables::{self, TableState};
 use crate::postgres::{Error, Target};
-use crate::trial::conduct::{begin, check_connections, look_ahead, look_at_operations};
 use crate::trial::error::TrialError;
-use crate::trial::isolated::isolated;
-use crate::trial::load::counters::without_load;
-use crate::trial::load::measure::Course;
-use crate::trial::prepare::{Sitting, load};
+use crate::trial::facts::{begin, check_connections};
+use crate::trial::load::measure::Place;
+use crate::trial::prepare::{Begun, Sitting, load};
 use crate::trial::settings::{Given, Settings};
 
-/// Holds a trial on given databases.
+/// Databases that were given, as sides.
+pub(in crate::trial) struct GivenSides {
+    clock: Clock,
+}
+
+/// Looks at the databases.
 ///
 /// # Errors
-/// When a server refuses or is lost; chunks measured by then were handed to the listener.
-pub(in crate::trial) async fn prove(settings: &Settings, given: &Given, token: &Token) -> Result<Evidence, TrialError> {
+/// When a server refuses or is lost, or they are one and the same.
+pub(in crate::trial) async fn begin_given(
+    settings: &Settings,
+    given: &Given,
+    token: &Token,
+) -> Result<(GivenSides, Begun), TrialError> {
     let clock = Clock::start();
     let started_at = clock::wall().to_string();
     let named = |target: &Target| target.named(&token.application());
@@ -36,7 +43,7 @@ pub(in crate::trial) async fn prove(settings: &Settings, given: &Given, token: &
         // All three may be on one server.
         check_connections(target, load, Side::ALL.len()).await?;
     }
-    let mut sitting = Sitting::new(settings, targets, load).await?;
+    let sitting = Sitting::new(settings, targets, load).await?;
     if sitting.share(Side::Before, Side::After) {
         return Err(TrialError::Asked(
             "--before and --after are the same database\n  = help: name one without the change and one with it"
@@ -61,21 +68,18 @@ pub(in crate::trial) async fn prove(settings: &Settings, given: &Given, token: &
             evidence.tables.insert(*side, tables);
         }
     }
-    look_at_operations(settings, &sitting, &mut evidence).await?;
-    if settings.isolated {
-        isolated(settings, &sitting, &mut evidence, 0).await?;
-    }
-    look_ahead(settings, &mut sitting, &mut evidence).await?;
-    if settings.chunks != 0 {
+    Ok((GivenSides { clock }, Begun { sitting, evidence }))
+}
+
+impl GivenSides {
+    /// Where load is driven.
+    ///
+    /// # Errors
+    /// When a server is lost.
+    pub(in crate::trial) async fn place(&self, sitting: &Sitting) -> Result<Place<'static>, TrialError> {
         let observer = sitting.target(Side::Before).connect().await?;
-        let mut course = Course::new(settings, &sitting, (observer, None), clock, &evidence).await?;
-        course.prime(&mut evidence).await?;
-        course.measure(0, settings.chunks, &mut evidence).await?;
-    } else {
-        evidence.counters = without_load(&sitting).await?;
+        Ok(Place { observer, switch: None, clock: self.clock, set: 0 })
     }
-    evidence.complete = true;
-    Ok(evidence)
 }
 
 /// How the tables lie.

@@ -1,4 +1,4 @@
-//! A trial on one database that is migrated and reverted in turns, where clones are impossible. Must bring its schema back whatever
+//! Sides that are one database, migrated and reverted in turns, where clones are impossible. Must bring its schema back whatever
 //! happens, or say what is left.
 //!
 //! It can claim less than one on clones: the sides lie minutes apart, and what the load writes stays.
@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 
 use super::role;
 use super::sides::{analyze_tables, label, migration_facts, sampling, size, touched_tables};
@@ -16,52 +17,139 @@ use crate::clock::{self, Clock};
 use crate::evidence::{Evidence, Side};
 use crate::postgres::database::Token;
 use crate::postgres::definitions::definitions;
-use crate::trial::conduct::{advice_of, begin, check_connections, look_ahead, server_facts, take_counts};
 use crate::trial::error::TrialError;
 use crate::trial::event::Event;
-use crate::trial::isolated::isolated;
-use crate::trial::load::measure::Course;
-use crate::trial::prepare::{Described, Sitting, load};
+use crate::trial::facts::{advice_of, begin, check_connections, server_facts, take_counts};
+use crate::trial::load::measure::Place;
+use crate::trial::prepare::{Begun, Described, Sitting, load};
 use crate::trial::settings::{InPlace, Settings};
 use crate::trial::work::sequential::SequentialCounter;
 
 /// Fewest cycles of migrating and reverting that say something; a verdict takes eight.
 pub const FEWEST_CYCLES: u32 = 6;
 
-/// Holds a trial in place. If this future is dropped, the caller calls [`revert`].
+/// One database that is all sides in turn.
+pub(in crate::trial) struct InPlaceSides<'s> {
+    place: &'s InPlace,
+    application: String,
+    clock: Clock,
+    switch: Switch,
+    /// Looks at the schema.
+    connection: PgConnection,
+    /// The schema as it was found.
+    found: Vec<String>,
+    /// The statistics of whole tables as they were found.
+    wholes: Wholes,
+}
+
+/// Looks at the database without the migrations, and applies them. What was applied is reverted on failure; if this future is dropped, the
+/// caller calls [`revert`].
 ///
 /// # Errors
-/// When a migration would lose rows, reverting does not bring the schema back, or the server refuses. The schema is then as it was
-/// found, or the error says what is left.
-pub(in crate::trial) async fn prove(
+/// When a migration would lose rows or changes nothing, or the server refuses. The schema is then as it was found, or the error says what
+/// is left.
+pub(in crate::trial) async fn begin_in_place<'s>(
     settings: &Settings,
-    place: &InPlace,
+    place: &'s InPlace,
     token: &Token,
-) -> Result<Evidence, TrialError> {
+) -> Result<(InPlaceSides<'s>, Begun), TrialError> {
     let application = token.application();
     let clock = Clock::start();
     let mut switch = Switch::new(place, &application, clock, settings.listener.clone()).await?;
-    let measured = measure(settings, place, &application, clock, &mut switch).await;
-    match measured {
-        Ok(mut evidence) => {
-            switch.end().await?;
-            evidence.complete = true;
-            Ok(evidence)
+    match look(settings, place, &application, &mut switch).await {
+        Ok(Looked { connection, found, wholes, begun }) => {
+            Ok((InPlaceSides { place, application, clock, switch, connection, found, wholes }, begun))
         }
-        Err(error) => match revert(place, &application).await {
-            Ok(()) => Err(error),
-            Err(left) => Err(TrialError::Asked(format!("{error}\n{left}"))),
-        },
+        Err(error) => Err(after_revert(error, revert(place, &application).await)),
     }
 }
 
-async fn measure(
+/// What went wrong, and what is left if the migration could not be reverted either.
+fn after_revert(error: TrialError, reverted: Result<(), TrialError>) -> TrialError {
+    match reverted {
+        Ok(()) => error,
+        Err(left) => TrialError::Asked(format!("{error}\n{left}")),
+    }
+}
+
+impl InPlaceSides<'_> {
+    /// Reverts the migrations, and counts single operations in both states.
+    ///
+    /// # Errors
+    /// When reverting does not bring the schema back, or the server refuses.
+    pub(in crate::trial) async fn count(
+        &mut self,
+        settings: &Settings,
+        sitting: &Sitting,
+        evidence: &mut Evidence,
+    ) -> Result<(), TrialError> {
+        let asking = sitting.asks(Side::Before);
+        // Reverted and applied again, so that every side has the statistics of its state.
+        analyze_tables(&sitting.targets[0].1, &self.switch.unsampled).await?;
+        evidence.migration.unsampled = Wholes::read(&mut self.connection).await?.left_unsampled(&self.wholes);
+        let mut counts = SequentialCounter::default();
+        counts.foresee(&sitting.asks(Side::After), sitting.of(Side::After), settings.sets).await?;
+        for side in [Side::Before, Side::After, Side::Control] {
+            self.switch.to(side).await?;
+            if side == Side::Before {
+                refuse_other(&self.found, &definitions(&mut self.connection).await?, &evidence.migration.label)?;
+            }
+            counts.add((side, &asking), sitting.of(side), settings.sets, &settings.listener).await?;
+        }
+        take_counts(evidence, counts.finish());
+        role::keep_touched(evidence);
+        Ok(())
+    }
+
+    /// Where load is driven.
+    ///
+    /// # Errors
+    /// When the server is lost.
+    pub(in crate::trial) async fn place(&mut self) -> Result<Place<'_>, TrialError> {
+        let observer = self.place.target.named(&self.application).connect().await?;
+        Ok(Place { observer, switch: Some(&mut self.switch), clock: self.clock, set: 0 })
+    }
+
+    /// Brings the schema back, and says in the evidence whether it is what was found.
+    ///
+    /// # Errors
+    /// When the server refuses; the error says what is left.
+    pub(in crate::trial) async fn end(mut self, evidence: &mut Evidence) -> Result<(), TrialError> {
+        if let Err(error) = self.switch.to(Side::Before).await {
+            return Err(after_revert(error, revert(self.place, &self.application).await));
+        }
+        // The first reversal brought back what was there: a difference now is most likely somebody else's.
+        evidence.design.schema_changes = match definitions(&mut self.connection).await {
+            Ok(now) => differences(&self.found, &now),
+            Err(error) => vec![format!("it could not be compared ({error})")],
+        };
+        let _ = self.connection.close().await;
+        self.switch.end().await
+    }
+
+    /// Brings the schema back after a failure.
+    ///
+    /// # Errors
+    /// When it cannot; the error says what is left.
+    pub(in crate::trial) async fn give_up(self) -> Result<(), TrialError> {
+        revert(self.place, &self.application).await
+    }
+}
+
+/// What is known once the migrations are applied.
+struct Looked {
+    connection: PgConnection,
+    found: Vec<String>,
+    wholes: Wholes,
+    begun: Begun,
+}
+
+async fn look(
     settings: &Settings,
     place: &InPlace,
     application: &str,
-    clock: Clock,
     switch: &mut Switch,
-) -> Result<Evidence, TrialError> {
+) -> Result<Looked, TrialError> {
     let started_at = clock::wall().to_string();
     let target = place.target.named(application);
     let targets = Side::ALL.map(|side| (side, target.clone()));
@@ -94,44 +182,12 @@ async fn measure(
     let migration = migration_facts(label(&place.migrations), applied, sizes);
     // Rows that others change there are none of the migration's.
     switch.unsampled = touched_tables(&mut connection, &sampled, false).await?;
-    let mut sitting = Sitting::of_described(settings, targets, load, [&before, &after])?;
+    let sitting = Sitting::of_described(settings, targets, load, [&before, &after])?;
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
     evidence.server_after = (evidence.server != server).then(|| std::mem::replace(&mut evidence.server, server));
     evidence.row_security = [(Side::Before, secured_before), (Side::After, role::row_security(&asking).await?)].into();
     evidence.advice = [(Side::Before, advice_before), (Side::After, advice_of(&target).await?)].into();
-
-    // Reverted and applied again, so that every side has the statistics of its state.
-    analyze_tables(&place.target.named(application), &switch.unsampled).await?;
-    evidence.migration.unsampled = Wholes::read(&mut connection).await?.left_unsampled(&wholes);
-    let mut counts = SequentialCounter::default();
-    counts.foresee(&sitting.asks(Side::After), sitting.of(Side::After), settings.sets).await?;
-    for side in [Side::Before, Side::After, Side::Control] {
-        switch.to(side).await?;
-        if side == Side::Before {
-            refuse_other(&found, &definitions(&mut connection).await?, &evidence.migration.label)?;
-        }
-        counts.add((side, &asking), sitting.of(side), settings.sets, &settings.listener).await?;
-    }
-    take_counts(&mut evidence, counts.finish());
-    role::keep_touched(&mut evidence);
-    if settings.isolated {
-        isolated(settings, &sitting, &mut evidence, 0).await?;
-    }
-    look_ahead(settings, &mut sitting, &mut evidence).await?;
-    if settings.chunks != 0 {
-        let observer = target.connect().await?;
-        let mut course = Course::new(settings, &sitting, (observer, Some(switch)), clock, &evidence).await?;
-        course.prime(&mut evidence).await?;
-        course.measure(0, settings.chunks, &mut evidence).await?;
-    }
-    switch.to(Side::Before).await?;
-    // The first reversal brought back what was there: a difference now is most likely somebody else's.
-    evidence.design.schema_changes = match definitions(&mut connection).await {
-        Ok(now) => differences(&found, &now),
-        Err(error) => vec![format!("it could not be compared ({error})")],
-    };
-    let _ = connection.close().await;
-    Ok(evidence)
+    Ok(Looked { connection, found, wholes, begun: Begun { sitting, evidence } })
 }
 
 /// Differences that are listed.

@@ -4,17 +4,15 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
-
-use crate::cli::exit::Failure;
+use super::error::ExperimentError;
 use crate::evidence::files::remove_parts;
-use crate::trial::TrialError;
 
 /// The name of the mark in the folder of a result.
 const NAME: &str = "resumed-by";
 
 /// A result that is to go on.
-pub(super) struct Mark {
+#[derive(Debug, Clone)]
+pub struct Mark {
     path: PathBuf,
     /// The folder of the new result.
     by: PathBuf,
@@ -25,38 +23,30 @@ impl Mark {
     ///
     /// # Errors
     /// When it is marked already.
-    pub(super) fn new(resumed: &Path, by: &Path) -> Result<Self, Failure> {
+    pub fn new(resumed: &Path, by: &Path) -> Result<Self, ExperimentError> {
         let folder = if resumed.is_dir() { resumed } else { resumed.parent().unwrap_or(resumed) };
         let by = std::path::absolute(by).unwrap_or_else(|_| by.to_owned());
         let mark = Self { path: folder.join(NAME), by };
         match mark.path.exists() {
-            true => Err(Failure::usage(anyhow!(mark.taken()))),
+            true => Err(mark.taken()),
             false => Ok(mark),
         }
     }
 
-    fn taken(&self) -> String {
+    fn taken(&self) -> ExperimentError {
         let by = std::fs::read_to_string(&self.path).unwrap_or_default();
-        format!(
-            "this experiment has gone on already, in {by}\n  = help: resume that one; if it measured nothing, remove {}",
-            self.path.display()
-        )
+        ExperimentError::Marked { by, mark: self.path.clone() }
     }
 
     /// Marks the result.
     ///
     /// # Errors
     /// When somebody else has by now, or it cannot be written.
-    pub(super) fn make(&self) -> Result<(), TrialError> {
-        let failed = |error: std::io::Error| {
-            TrialError::Mark(format!(
-                "cannot mark the result that goes on: {}: {error}\n  = help: copy it to where you may write, and resume the copy",
-                self.path.display()
-            ))
-        };
+    pub fn make(&self) -> Result<(), ExperimentError> {
+        let failed = |source: std::io::Error| ExperimentError::Mark { path: self.path.clone(), source };
         let mut file = match std::fs::File::create_new(&self.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(TrialError::Asked(self.taken())),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(self.taken()),
             Err(error) => return Err(failed(error)),
         };
         file.write_all(self.by.display().to_string().as_bytes()).map_err(failed)?;
@@ -65,7 +55,7 @@ impl Mark {
     }
 
     /// Takes the mark back where nothing was drawn from the result.
-    pub(super) fn take_back(&self) {
+    pub fn take_back(&self) {
         if std::fs::read_to_string(&self.path).is_ok_and(|by| Path::new(&by) == self.by) {
             let _ = std::fs::remove_file(&self.path);
         }

@@ -1,9 +1,8 @@
-//! `weighbridge run --find-rate`: run after run, until a rate is confirmed. Must decide nothing that `run::search` decides.
+//! The search for the highest rate at which an objective holds: run after run, until a rate is confirmed. Must decide nothing that
+//! `search` decides.
 
-use crate::cli::progress::Progress;
+use super::search::{Search, Step};
 use crate::evidence::run::{Ended, ProbeFacts, RunCheck, RunCheckName, RunEvidence, SearchFacts, Unevaluated};
-use crate::report::run::probe_word;
-use crate::run::search::{Search, Step};
 use crate::run::{RunError, Settings, WarmUp};
 use crate::scenario::Load;
 use crate::scenario::gate::{Figure, Gate};
@@ -25,11 +24,14 @@ fn longest_need(objective: &[Gate]) -> f64 {
 }
 
 /// Looks for the highest rate at which the objective holds; the result is the run that confirms it, or the last probe.
-pub(super) async fn find_rate(
+///
+/// # Errors
+/// When the load is a closed loop, or a run cannot be held.
+pub async fn find_rate(
     settings: &mut Settings,
     objective: &[Gate],
     probe_s: f64,
-    progress: &Progress,
+    probed: impl Fn(&ProbeFacts),
 ) -> Result<RunEvidence, RunError> {
     let Load::Open { rate, connections } = settings.load else {
         return Err(RunError::Asked(
@@ -76,7 +78,7 @@ pub(super) async fn find_rate(
         let holds = holds && limited.is_none();
         let gates = run.gates.iter().take(objective.len()).cloned().collect();
         let probe = ProbeFacts { rate_per_s: rate, seconds, gates, holds, limited };
-        progress.line(&format!("rate {rate:.0}/s, {seconds:.0} s: {}", probe_word(&probe)));
+        probed(&probe);
         probes.push(probe);
         if !confirms {
             search.probed(rate, holds);

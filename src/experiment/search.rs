@@ -5,7 +5,7 @@
 
 /// A search under way.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Search {
+pub(super) struct Search {
     start: f64,
     /// The highest rate at which a probe held.
     held: Option<f64>,
@@ -16,7 +16,7 @@ pub struct Search {
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Step {
+pub(super) enum Step {
     /// A short run at this rate.
     Probe(f64),
     /// A whole run at this rate.
@@ -39,14 +39,12 @@ const MOST_CONFIRMATIONS: u32 = 5;
 
 impl Search {
     /// A search that begins at this rate.
-    #[must_use]
-    pub fn new(start: f64) -> Self {
+    pub(super) fn new(start: f64) -> Self {
         Self { start, held: None, failed: None, confirmations: 0 }
     }
 
     /// What to do next.
-    #[must_use]
-    pub fn next(&self) -> Step {
+    pub(super) fn next(&self) -> Step {
         match (self.held, self.failed) {
             (None, None) => Step::Probe(self.start),
             (Some(held), None) => Step::Probe(held * 2.0),
@@ -59,13 +57,13 @@ impl Search {
     }
 
     /// What a probe at a rate showed.
-    pub fn probed(&mut self, rate: f64, holds: bool) {
+    pub(super) fn probed(&mut self, rate: f64, holds: bool) {
         let end = if holds { &mut self.held } else { &mut self.failed };
         *end = Some(rate);
     }
 
     /// A confirmation failed: the next one is at a lower rate.
-    pub fn not_confirmed(&mut self, rate: f64) {
+    pub(super) fn not_confirmed(&mut self, rate: f64) {
         self.confirmations += 1;
         self.failed = Some(rate);
         self.held = Some(rate * STEP_BACK);

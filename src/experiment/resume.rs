@@ -1,12 +1,38 @@
 //! An experiment that goes on: what must be the same, and what it takes over. Must refuse whatever would make it another one.
 
-use super::digest::digest;
-use super::error::TrialError;
-use super::settings::{Settings, Subject};
-use crate::evidence::{Design, Evidence};
+use std::path::Path;
+
+use super::earlier;
+use super::error::ExperimentError;
+use crate::evidence::{Design, Evidence, store};
+
+/// The evidence of an experiment that is to go on, if it has not gone on already among the results that are kept.
+///
+/// # Errors
+/// When it cannot be read, or cannot go on.
+pub fn read(path: &Path, results: &Path) -> Result<Evidence, ExperimentError> {
+    let evidence = store::read(path)?;
+    let path = || path.to_owned();
+    if evidence.chunks.is_empty() {
+        return Err(ExperimentError::NoChunk(path()));
+    }
+    if evidence.design.looks.is_empty() {
+        return Err(ExperimentError::DecidedAtItsEnd(path()));
+    }
+    let later = earlier::documents(results).find(|(_, document)| {
+        let other = &document["evidence"];
+        let chunks = other["chunks"].as_array().map_or(0, Vec::len);
+        other["started_at"].as_str() == Some(&evidence.started_at) && evidence.chunks.len() < chunks
+    });
+    // The same chunks drawn twice would be two chances for one.
+    match later {
+        Some((later, _)) => Err(ExperimentError::GoneOn(later)),
+        None => Ok(evidence),
+    }
+}
 
 /// Takes over what an earlier part of the same experiment measured. Counters are those of the new part alone.
-pub(super) fn go_on(earlier: &Evidence, evidence: &mut Evidence) -> Result<(), TrialError> {
+pub(super) fn go_on(earlier: &Evidence, evidence: &mut Evidence) -> Result<(), ExperimentError> {
     let asked = |evidence: &Evidence| -> Vec<(String, Vec<String>, Vec<String>)> {
         evidence.actions.iter().map(|a| (a.name.clone(), a.sql.clone(), a.sql_after.clone())).collect()
     };
@@ -42,24 +68,11 @@ pub(super) fn go_on(earlier: &Evidence, evidence: &mut Evidence) -> Result<(), T
     ];
     let differing: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(what, _)| *what).collect();
     if !differing.is_empty() {
-        return Err(TrialError::Asked(format!(
-            "this is not the experiment that is resumed: {} differ\n  = help: give the flags and files it was begun with, or begin a new one",
-            differing.join(", ")
-        )));
+        return Err(ExperimentError::Another(differing.join(", ")));
     }
     evidence.started_at.clone_from(&earlier.started_at);
     evidence.machine = earlier.machine;
     evidence.chunks.clone_from(&earlier.chunks);
     evidence.histograms.clone_from(&earlier.histograms);
     Ok(())
-}
-
-/// Sixteen hexadecimal digits that change with any word of the scenarios or of the migrations between the data and the sides.
-pub(super) fn scenarios_digest(settings: &Settings) -> String {
-    let between = match &settings.subject {
-        Subject::Clones(dataset) => dataset.parts().1,
-        Subject::Given(_) | Subject::InPlace(_) => &[],
-    };
-    let scenarios = settings.scenarios[0].iter().map(|(file, _)| file.text.clone());
-    digest(scenarios.chain(between.iter().map(|migration| std::fs::read_to_string(&migration.up).unwrap_or_default())))
 }
