@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_experiment_goes_on_to_the_next_look_and_no_further_than_its_errors_are_paid_for() {
-        let mut earlier = store::read(Path::new("tests/data/results/format-7")).unwrap();
+        let mut earlier = store::read(Path::new("tests/data/results/format-7/platform")).unwrap();
         let one = earlier.chunks[0].clone();
         let mut resumed = |chunks: usize, looks: Vec<u32>, asked: Option<u32>| {
             earlier.chunks = vec![one.clone(); chunks];

@@ -52,7 +52,7 @@ fn text(comparison: &Comparison, claim: &Claim) -> String {
         ClaimKind::NotComparable => format!("not comparable: {actions}"),
         ClaimKind::StoppedBy { finding } => by_finding(comparison, finding, claim.actions.first()),
         ClaimKind::FewChunks { chunks, chunks_min } => {
-            format!("{chunks} of at least {chunks_min} chunks were measured")
+            format!("undecided under load: {chunks} of at least {chunks_min} chunks were measured")
         }
         ClaimKind::CutOffBeforeFirstLook { chunks } => {
             format!("cut off after {chunks} chunks, before the first planned look")

@@ -176,7 +176,7 @@ fn shapes_follow_what_the_catalog_says() {
         "enum-equivalence-and-partial-unique",
         "nullable-created-at",
         "partial-unique-left-empty",
-        "solved-forms",
+        "solved_forms",
     ];
     let target = made(&home, "shapes", cases(&names));
     let dry = home.run(&["seed", "--database", "shapes", "--no-spec", "--rows", "600", "--dry-run"]).ok().stdout;
@@ -231,7 +231,7 @@ fn shapes_follow_what_the_catalog_says() {
         ],
     );
     shares(
-        "solved-forms",
+        "solved_forms",
         &[
             ("SELECT count(DISTINCT total) FROM sums", 300.0, 600.0),
             ("SELECT count(DISTINCT ends - starts) FROM sums", 10.0, 600.0),

@@ -90,7 +90,7 @@ fn ctrl_c_while_measuring_drops_the_clones_and_keeps_the_chunks() {
     let kept = home.run(&["report", &result.display().to_string(), "--format", "json"]).ok().json();
     assert!(2 <= kept["evidence"]["chunks"].as_array().unwrap().len());
     assert_eq!(kept["evidence"]["complete"], false);
-    assert_eq!(kept["comparison"]["verdict"], "inconclusive", "{}", kept["comparison"]["claims"]);
+    assert_eq!(kept["comparison"]["verdict_of_load"], "inconclusive", "{}", kept["comparison"]["claims"]);
     nothing_is_left(&home);
 }
 
