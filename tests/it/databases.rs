@@ -51,7 +51,7 @@ impl Place {
         let project = ["--scenario", &path("scenario.toml"), "--results", &path("results")].map(str::to_owned);
         let own: &[&str] = match more.iter().any(|flag| ["--chunks", "--counts-only"].contains(flag)) {
             true => &["prove"],
-            false => &["prove", "--slice", "100ms", "--chunks", "8"],
+            false => &["prove", "--no-isolated", "--slice", "100ms", "--chunks", "8"],
         };
         let own = own.iter().map(|argument| (*argument).to_owned());
         own.chain(project).chain(more.iter().map(|argument| (*argument).to_owned())).collect()

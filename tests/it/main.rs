@@ -16,6 +16,7 @@ mod hostile;
 mod inferred;
 mod input;
 mod interrupt;
+mod isolated;
 mod lost;
 mod migrations;
 mod ownership;

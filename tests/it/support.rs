@@ -254,7 +254,7 @@ impl Shop {
         self.write("scenario.toml", format!("{head}\n[[action]]\n{}", kept.join("\n[[action]]\n")));
     }
 
-    /// `prove` on this project, quick: eight chunks of half a second a side, unless `more` says otherwise.
+    /// `prove` on this project, short: eight chunks of half a second a side, and no isolated timing, unless `more` asks for it.
     pub fn prove<'a>(&'a self, migration: &'a str, more: &[&'a str]) -> Vec<String> {
         let mut arguments = self.arguments(migration);
         for (flag, value) in [("--rounds", "2"), ("--slice", "250ms")] {
@@ -262,6 +262,17 @@ impl Shop {
                 arguments.extend([flag.to_owned(), value.to_owned()]);
             }
         }
+        if !more.contains(&"--counts-only") {
+            arguments.push("--no-isolated".to_owned());
+        }
+        arguments.extend(more.iter().map(|a| (*a).to_owned()));
+        arguments
+    }
+
+    /// `prove --quick` on this project.
+    pub fn quick(&self, migration: &str, more: &[&str]) -> Vec<String> {
+        let mut arguments = self.arguments(migration);
+        arguments.push("--quick".to_owned());
         arguments.extend(more.iter().map(|a| (*a).to_owned()));
         arguments
     }

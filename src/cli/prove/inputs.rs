@@ -166,7 +166,7 @@ pub(super) fn settings(
     Ok(Settings {
         trial,
         length,
-        isolated: !arguments.counts_only,
+        isolated: !arguments.counts_only && !arguments.no_isolated,
         precision: design.map_or(arguments.precision, |design| design.precision),
         focus: !arguments.no_focus,
         ablate: arguments.ablate,

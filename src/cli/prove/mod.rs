@@ -111,6 +111,9 @@ pub(super) struct Arguments {
     /// Counts and isolated timing, no load: for pull requests, a minute or five seconds an action
     #[arg(long, conflicts_with_all = ["counts_only", "chunks", "rounds", "slice", "interleave", "precision", "resume"], help_heading = "Experiment")]
     quick: bool,
+    /// Leaves isolated timing out: verdicts rest on counts and on the load
+    #[arg(long, conflicts_with_all = ["counts_only", "quick"], help_heading = "Experiment")]
+    no_isolated: bool,
     /// Sets of parameters each action is executed with for the counts; 256 are planned, and up to 8 more are executed that the planner treats otherwise
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Experiment")]
     sets: u32,

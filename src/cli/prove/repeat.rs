@@ -98,6 +98,9 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
     if settings.length.chunks == 0 {
         switches.push(if settings.isolated { "--quick" } else { "--counts-only" }.to_owned());
     } else {
+        if !settings.isolated {
+            switches.push("--no-isolated".to_owned());
+        }
         flag("--chunks", settings.length.chunks.to_string());
         flag("--threads", trial.threads.to_string());
         settings.precision.into_iter().for_each(|precision| flag("--precision", share(precision)));
