@@ -98,9 +98,6 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
     if settings.length.chunks == 0 {
         switches.push(if settings.isolated { "--quick" } else { "--counts-only" }.to_owned());
     } else {
-        if !settings.isolated {
-            switches.push("--no-isolated".to_owned());
-        }
         flag("--chunks", settings.length.chunks.to_string());
         flag("--threads", trial.threads.to_string());
         settings.precision.into_iter().for_each(|precision| flag("--precision", share(precision)));
@@ -118,6 +115,9 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
         ("--allow-writes", arguments.allow_writes),
     ] {
         switches.extend(is_set.then(|| name.to_owned()));
+    }
+    if settings.length.chunks > 0 && !settings.isolated {
+        switches.push("--no-isolated".to_owned());
     }
     words.extend(switches);
     words

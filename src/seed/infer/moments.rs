@@ -46,7 +46,14 @@ pub(super) fn birth_column(table: &Table) -> Option<&Column> {
     };
     let required = BIRTHS.iter().find_map(|word| named(word, true));
     let sure = || BIRTHS[..SURE].iter().find_map(|word| named(word, false));
-    required.or_else(sure).or_else(|| moments().find(|c| c.required && c.default.is_some()))
+    // The last change of a row is the only moment that some tables always have.
+    let other = || moments().find(|c| c.required && (c.default.is_some() || is_change(&c.name)));
+    required.or_else(sure).or_else(other)
+}
+
+/// Whether a moment is that of the last change: `updated_at`, `modified_on`.
+fn is_change(name: &str) -> bool {
+    words(name).iter().any(|word| ["updat", "modif", "chang"].iter().any(|start| word.starts_with(start)))
 }
 
 /// What a moment's name says: its place in the life of the row, and of what.
@@ -91,8 +98,7 @@ impl Draft<'_> {
     /// Where the only moment a row always has is that of its last change: what happened to it came before.
     fn before_change(&self, column: &Column, birth: &Birth) -> Option<(String, Evidence)> {
         let last = birth.column.as_ref().filter(|last| **last != column.name)?;
-        let changes = words(last).iter().any(|w| ["updat", "modif", "chang"].iter().any(|start| w.starts_with(start)));
-        event(&column.name).filter(|_| changes)?;
+        event(&column.name).filter(|_| is_change(last))?;
         let earlier = format!("{} - exp(10d)", path(last));
         let text = match birth.parents.as_slice() {
             [] => earlier,
