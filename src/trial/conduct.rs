@@ -96,7 +96,7 @@ impl<'s> Trial<'s> {
     /// Settles how the sides take turns.
     ///
     /// # Errors
-    /// When a server is lost, or databases that were given cannot bear what the load writes.
+    /// When a server is lost, or databases that were given cannot take what the load writes.
     pub async fn take_turns(&mut self) -> Result<(), TrialError> {
         turns::settle(self.settings, &self.sitting, &mut self.evidence).await
     }

@@ -1,4 +1,4 @@
-//! `action-finds-no-rows`: no executed set of parameters finds a row.
+//! `action-finds-no-rows`: no executed set of parameters finds a row. Must decide nothing.
 
 use super::Words;
 

@@ -1,4 +1,4 @@
-//! `index-holds-nothing` and `index-holds-every-row`: a partial index that proves nothing.
+//! `index-holds-nothing` and `index-holds-every-row`: a partial index that proves nothing. Must decide nothing.
 
 use super::super::words::bare;
 use super::Words;

@@ -1,4 +1,4 @@
-//! `predicate-column-constant`: the WHERE of an index rests on a column with one value.
+//! `predicate-column-constant`: the WHERE of an index rests on a column with one value. Must decide nothing.
 
 use super::super::words::bare;
 use super::Words;

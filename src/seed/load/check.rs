@@ -7,6 +7,7 @@ use crate::expression::{SqlType, Value};
 use crate::postgres::Error;
 use crate::postgres::catalog::{Catalog, Reference, Table};
 use crate::postgres::sql_text::{identifier, query};
+use crate::seed::generate::Cell;
 use crate::seed::notes::{self, Note};
 use crate::seed::plan::Plan;
 use crate::seed::spec::Assert;
@@ -125,9 +126,12 @@ pub async fn is_filled(
     index: usize,
 ) -> Result<Option<bool>, Error> {
     let table = &plan.tables[index];
-    // What is not unique, a number or a flag would be found by chance.
+    // What is not unique, a number, a flag or an entry of a list would be found by chance: of a list only the number of rows decides.
     let found = catalog.table(&table.name);
     let is_unique = |name: &str| found.is_some_and(|t| t.uniques.iter().any(|u| u.columns.as_slice() == [name]));
+    if table.columns.iter().any(|c| matches!(c.cell, Cell::Listed(..)) && is_unique(&c.name)) {
+        return Ok(Some(count(connection, &table.own_rows).await? == table.rows));
+    }
     let tells = |column: &&crate::seed::plan::ColumnPlan| matches!(column.kind, SqlType::Text | SqlType::Uuid);
     let telling = table.columns.iter().position(|c| tells(&c) && is_unique(&c.name));
     let Some(column) = telling.filter(|_| 0 < table.rows) else { return Ok(None) };

@@ -24,7 +24,7 @@ const MOSTLY_WRITES: f64 = 0.5;
 /// How the sides take turns: as was asked, else in slices, unless they would push each other out of the cache or mostly write.
 ///
 /// # Errors
-/// When a server is lost, or databases that were given cannot bear what the load writes.
+/// When a server is lost, or databases that were given cannot take what the load writes.
 pub(in crate::trial) async fn settle(
     settings: &Settings,
     sitting: &Sitting,
