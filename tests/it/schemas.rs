@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::input::Tmpfs;
 use crate::support::{Home, block_on, query, sharing};
 use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
@@ -286,6 +287,23 @@ fn a_load_that_is_cancelled_is_undone_and_an_applications_timeout_is_no_limit() 
     assert_eq!(query(&target, "SELECT count(*)::text FROM users"), ["0"]);
     home.run(&["seed", "--database", "social", "--no-spec", "--rows", "40000"]).ok();
     assert_eq!(schema(&target), before);
+}
+
+#[test]
+fn a_full_disk_leaves_the_schema_as_it_was() {
+    let _machine = sharing();
+    let home = Home::empty();
+    let small = Tmpfs::mount(&home.path().join("home"), "110m");
+    let target = database(&home, "social");
+    let before = schema(&target);
+    let ran = home.run(&["seed", "--database", "social", "--no-spec", "--rows", "1500000"]).exits(4);
+    ran.says(&["no space left"]);
+    // Where even the way back found no space the journal is still there, and this is what the message says to do.
+    home.run(&["seed", "--database", "social", "--no-spec", "--clean"]).ok();
+    assert_eq!(schema(&target), before);
+    assert_eq!(query(&target, "SELECT count(*) || ' ' || (SELECT count(*) FROM posts) FROM users"), ["0 0"]);
+    home.run(&["server", "clean", "--all"]).ok();
+    drop(small);
 }
 
 /// Rows that are no table's own are in the way of nobody: neither a child that inherits nor a policy hides them.

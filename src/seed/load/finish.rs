@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::journal::Taken;
 use super::session::session;
-use super::{Listener, Progress, journal, run};
+use super::{Listener, Progress, horizon, journal, run};
 use crate::postgres::sql_text::{identifier, literal, query};
 use crate::postgres::{Error, Target};
 use crate::seed::plan::Plan;
@@ -85,6 +85,7 @@ pub(super) async fn tidy_up(target: &Target, plan: &Plan, connections: usize, li
     match statements(target, &list.join(", ")).await {
         Ok((refreshes, vacuums)) => {
             let views = run_all(target, refreshes, 1, &warn, || {}).await;
+            unhindered(target, &warn, listener).await;
             let done = AtomicUsize::new(0);
             let total = vacuums.len();
             let tell = || listener(Progress::Vacuumed { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
@@ -92,6 +93,22 @@ pub(super) async fn tidy_up(target: &Target, plan: &Plan, connections: usize, li
                 outcome.unwrap_or_else(warn);
             }
         }
+        Err(error) => warn(error),
+    }
+}
+
+/// Waits for sessions that would keep VACUUM from marking pages all-visible, and names those that still do.
+async fn unhindered(target: &Target, warn: &impl Fn(Error), listener: &Listener) {
+    let looked = match session(target).await {
+        Ok(mut connection) => horizon::wait_for_older_snapshots(&mut connection).await,
+        Err(error) => Err(error),
+    };
+    match looked {
+        Ok(None) => {}
+        Ok(Some(sessions)) => listener(Progress::Warning(format!(
+            "sessions with snapshots older than the rows keep VACUUM from marking pages all-visible: {sessions}; \
+             index-only scans read the table until VACUUM runs again after they have ended"
+        ))),
         Err(error) => warn(error),
     }
 }

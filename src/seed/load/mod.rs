@@ -7,6 +7,7 @@ pub mod check;
 mod copy;
 mod finish;
 pub mod held;
+mod horizon;
 pub mod journal;
 pub mod probe;
 pub mod session;
