@@ -209,6 +209,20 @@ fn a_proof_goes_on_where_it_ended_and_its_verdicts_can_be_recomputed() {
             arguments.iter().map(String::as_str).filter(|argument| !load.contains(argument)).collect();
         home.run(&kept)
     };
+    // A result of a newer program is refused before it is marked; one of an older program goes on.
+    let document = std::path::Path::new(&folder).join("trial.json");
+    let text = std::fs::read_to_string(&document).unwrap();
+    let format = first["format"].as_u64().expect("a saved result has a format");
+    let of_format = |other: u64| {
+        let changed = text.replacen(&format!("\"format\": {format}"), &format!("\"format\": {other}"), 1);
+        assert_ne!(changed, text);
+        std::fs::write(&document, changed).unwrap();
+    };
+    of_format(format + 1);
+    let newer = go_on(&["--chunks", "10"]).exits(2);
+    newer.says(&[&format!("has format {}", format + 1), &format!("reads up to {format}")]);
+    assert!(!std::path::Path::new(&folder).join("resumed-by").exists(), "nothing was drawn from it");
+    of_format(format - 1);
     let second = go_on(&["--chunks", "10"]).json();
     let chunks = |trial: &serde_json::Value| trial["evidence"]["chunks"].as_array().unwrap().clone();
     assert_eq!((chunks(&first).len(), chunks(&second).len()), (8, 10));

@@ -289,6 +289,56 @@ fn a_load_that_is_cancelled_is_undone_and_an_applications_timeout_is_no_limit() 
     assert_eq!(schema(&target), before);
 }
 
+/// A session of somebody else with an open transaction in which `sql` ran; its process id is given to `work`.
+fn beside<T>(target: &Target, sql: &str, work: impl FnOnce(i32, &mut dyn FnMut()) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut connection = runtime.block_on(async {
+        let mut connection = target.named("somebody").connect().await.unwrap();
+        for sql in ["BEGIN ISOLATION LEVEL REPEATABLE READ", sql] {
+            sqlx::Executor::execute(&mut connection, sqlx::AssertSqlSafe(sql)).await.unwrap();
+        }
+        connection
+    });
+    let pid = query(target, "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'somebody'");
+    let mut end = || {
+        runtime.block_on(async { sqlx::Executor::execute(&mut connection, "COMMIT").await.map(|_| ()).unwrap() });
+    };
+    work(pid[0].parse().unwrap(), &mut end)
+}
+
+#[test]
+fn a_load_that_waits_for_a_lock_names_who_holds_it() {
+    let _machine = sharing();
+    let home = Home::new();
+    let target = database(&home, "social");
+    beside(&target, "LOCK TABLE users IN ACCESS SHARE MODE", |pid, end| {
+        let arguments = ["seed", "--database", "social", "--no-spec", "--rows", "500"];
+        let mut child = home.command(&arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let waits = lines.find(|line| line.starts_with("waiting for")).expect("the load waits");
+        let holder = format!("that session {pid} holds (somebody, in a transaction of ");
+        assert!(waits.starts_with("waiting for a lock on users ") && waits.contains(&holder), "{waits}");
+        end();
+        let rest: Vec<String> = lines.collect();
+        assert!(child.wait().unwrap().success(), "{rest:#?}");
+    });
+}
+
+#[test]
+fn a_snapshot_that_is_older_than_the_rows_is_named() {
+    let _machine = sharing();
+    let home = Home::new();
+    let target = database(&home, "series");
+    let seed = ["seed", "--database", "series", "--no-spec", "--rows", "500"];
+    beside(&target, "SELECT 1", |pid, _| {
+        let warned = home.run(&seed).ok();
+        warned.says(&["keep VACUUM from marking pages all-visible", &format!("{pid} (somebody)")]);
+    });
+    // A partition is filled through its parent, so its rows do not come frozen.
+    let visible = "SELECT relallvisible || ' of ' || (relpages > 0) FROM pg_class WHERE oid = 'logs_1'::regclass";
+    assert_eq!(query(&target, visible), ["0 of true"]);
+}
+
 #[test]
 fn a_full_disk_leaves_the_schema_as_it_was() {
     let _machine = sharing();

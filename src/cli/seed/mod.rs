@@ -5,6 +5,7 @@ mod guesses;
 mod inputs;
 mod notes;
 mod show;
+mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use anyhow::anyhow;
 use sqlx::postgres::PgConnection;
 
 use self::inputs::{Inputs, refuse};
+use self::waiting::Waiting;
 use super::Embedded;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
@@ -179,6 +181,7 @@ async fn filled(
 ) -> Result<ExitStatus, Failure> {
     let target = if embedded { database(arguments, project, server, progress).await? } else { server.clone() };
     let mut connection = session(&target).await.map_err(Failure::environment)?;
+    let _waiting = Waiting::watch(&target, progress);
     let reads = arguments.dry_run || arguments.check || arguments.verb.is_some();
     let mut guard = match reads {
         true => None,

@@ -80,7 +80,7 @@ pub async fn append(
     }
     run(&mut connection, "COMMIT", APPEND).await?;
     listener(Progress::Bound);
-    finish::tidy_up(target, plan, 1, listener).await;
+    finish::tidy_up(target, plan, false, 1, listener).await;
     Ok(())
 }
 

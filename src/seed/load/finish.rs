@@ -74,8 +74,8 @@ pub(super) async fn continue_sequences(connection: &mut PgConnection, plan: &Pla
 }
 
 /// Materialized views that read what was filled, and vacuum: without it an index-only scan fetches the heap and the
-/// planner guesses. The rows are in by now, so that a failure is only told.
-pub(super) async fn tidy_up(target: &Target, plan: &Plan, connections: usize, listener: &Listener) {
+/// planner guesses. The rows are in by now, so that a failure is a warning. Rows that came `frozen` are visible to all.
+pub(super) async fn tidy_up(target: &Target, plan: &Plan, frozen: bool, connections: usize, listener: &Listener) {
     let warn = |error: Error| listener(Progress::Warning(error.to_string()));
     let filled = plan.tables.iter().filter(|t| !t.held && 0 < t.rows);
     let list: Vec<String> = filled.map(|t| format!("{}::regclass", literal(&t.sql_name))).collect();
@@ -85,7 +85,9 @@ pub(super) async fn tidy_up(target: &Target, plan: &Plan, connections: usize, li
     match statements(target, &list.join(", ")).await {
         Ok((refreshes, vacuums)) => {
             let views = run_all(target, refreshes, 1, &warn, || {}).await;
-            unhindered(target, &warn, listener).await;
+            if !frozen {
+                wait_for_older_snapshots(target, &warn, listener).await;
+            }
             let done = AtomicUsize::new(0);
             let total = vacuums.len();
             let tell = || listener(Progress::Vacuumed { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
@@ -98,7 +100,7 @@ pub(super) async fn tidy_up(target: &Target, plan: &Plan, connections: usize, li
 }
 
 /// Waits for sessions that would keep VACUUM from marking pages all-visible, and names those that still do.
-async fn unhindered(target: &Target, warn: &impl Fn(Error), listener: &Listener) {
+async fn wait_for_older_snapshots(target: &Target, warn: &impl Fn(Error), listener: &Listener) {
     let looked = match session(target).await {
         Ok(mut connection) => horizon::wait_for_older_snapshots(&mut connection).await,
         Err(error) => Err(error),

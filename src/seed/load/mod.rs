@@ -3,6 +3,7 @@
 //! Must leave the journal behind whenever something is off.
 
 pub mod append;
+pub mod blocked;
 pub mod check;
 mod copy;
 mod finish;
@@ -183,7 +184,8 @@ pub async fn load(
     }
     finish::end(&mut connection, plan, &secured).await?;
     listener(Progress::Bound);
-    finish::tidy_up(target, plan, order.connections, listener).await;
+    let frozen = order.part.1 == 1 && !plan.tables.iter().any(|table| table.partitioned);
+    finish::tidy_up(target, plan, frozen, order.connections, listener).await;
     Ok(Loaded::Whole)
 }
 

@@ -8,7 +8,7 @@ use crate::postgres::sql_text::{literal, query};
 use crate::postgres::{Error, Target};
 
 /// What sessions of a load are called in `pg_stat_activity`; what is left of a load is found by it.
-const NAME: &str = "weighbridge seed";
+pub(super) const NAME: &str = "weighbridge seed";
 
 /// A session that sees every row or is refused: a policy that hid some would make a full table look empty.
 ///
