@@ -152,7 +152,7 @@ impl Crew {
         self.threads.len()
     }
 
-    /// Connects every thread to a side and prepares every statement of its workload there.
+    /// Connects every thread to a side and prepares every statement of its workload there. Connections that it had there end.
     ///
     /// # Errors
     /// When the server refuses a connection or a statement.
@@ -376,6 +376,7 @@ impl Thread {
     }
 
     async fn connect(&mut self, side: usize, targets: &Targets, workload: Arc<Workload>) -> Result<(), CrewError> {
+        self.sides.remove(&side);
         let number = |index: usize| self.seats.first + index * self.seats.every;
         let mut pool = None;
         if let Some(size) = self.pool {

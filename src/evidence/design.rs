@@ -55,6 +55,9 @@ pub struct Design {
     /// A checkpoint was written before each chunk (in blocks: before each block), so that every side pays for its full pages alike.
     #[serde(default)]
     pub checkpointed: bool,
+    /// Every chunk had new connections to every side; absent before format 9.
+    #[serde(default)]
+    pub reconnected: bool,
     /// What autovacuum could do meanwhile.
     #[serde(default)]
     pub autovacuum: Autovacuum,

@@ -206,6 +206,7 @@ fn design(settings: &Settings, sitting: &Sitting) -> Design {
             Subject::Given(_) | Subject::InPlace(_) => 1,
         },
         checkpointed: false,
+        reconnected: false,
         autovacuum: Autovacuum::default(),
         clones: Vec::new(),
         working_set_bytes: 0,

@@ -56,6 +56,9 @@ const BURST_MOST: f64 = 2_000.0;
 const BURST_SLICES: u64 = 2;
 const BURST_TO_A_CONNECTION: f64 = 20.0;
 
+/// Calls of each statement on each new connection before a chunk: more than the five after which the server may choose a generic plan.
+const WARM_CALLS: f64 = 8.0;
+
 /// Shortest questions that tell how far the server is.
 const TRIPS: usize = 500;
 
@@ -97,6 +100,8 @@ pub struct Course<'t> {
     set: u32,
     /// The server's counters when the first chunk began.
     first: BTreeMap<Side, Snapshot>,
+    /// The chunk that the connections were made for; `None` before the first.
+    connected_for: Option<u32>,
 }
 
 impl<'t> Course<'t> {
@@ -134,6 +139,7 @@ impl<'t> Course<'t> {
             earlier: machine,
             set,
             first: BTreeMap::new(),
+            connected_for: None,
         })
     }
 
@@ -217,6 +223,7 @@ impl<'t> Course<'t> {
     pub async fn chunk(&mut self, evidence: &mut Evidence) -> Result<(), TrialError> {
         let Design { chunks_planned: chunks, rounds_per_chunk: rounds, .. } = evidence.design;
         let (chunk, total) = (evidence.chunks.len() as u32, chunks * rounds * 3);
+        self.reconnect(evidence, chunk).await?;
         self.checkpoint(evidence).await;
         let mut slices: BTreeMap<Side, Vec<SliceFacts>> = BTreeMap::new();
         for round in 0..rounds {
@@ -230,6 +237,37 @@ impl<'t> Course<'t> {
         evidence.machine = self.machine_since();
         add_chunk(evidence, self.set, recordings, slices);
         (self.settings.listener)(Event::Chunk(evidence));
+        Ok(())
+    }
+
+    /// New connections to every side, in random order: on which processor a backend stays and where its memory is located
+    /// is then a constant of a chunk, which its interval contains, and not of the whole trial. Priming connected for the first
+    /// chunk; in place every turn has another schema, and the connections stay.
+    ///
+    /// They are warmed up as the sides were primed: a burst on clones, half a slice of the load on databases that were given.
+    async fn reconnect(&mut self, evidence: &mut Evidence, chunk: u32) -> Result<(), TrialError> {
+        evidence.design.reconnected = self.switch.is_none();
+        if self.connected_for.replace(chunk).is_none() || self.switch.is_some() {
+            return Ok(());
+        }
+        let Design { chunks_planned, rounds_per_chunk, slice_ms, .. } = evidence.design;
+        let nth = u64::from(PRIMING_MOST + BURSTS + chunks_planned * rounds_per_chunk + chunk);
+        let length_ns = slice_ms * 1_000_000;
+        let statements = evidence.actions.len() as f64;
+        for side in self.order(u64::from(chunk)) {
+            let (index, nth) = stretch(evidence, side, nth);
+            self.crew.connect(index, &self.sitting.asks(side).into(), self.sitting.of(side)).await?;
+            let (stream, first) = (BURST_STREAM + nth, nth << SEQUENCE_BITS);
+            let pace = match (&self.settings.subject, &evidence.design.load) {
+                (Subject::Clones(_), LoadFacts::Open { connections, .. }) => {
+                    let operations = (statements * f64::from(*connections) * WARM_CALLS).min(BURST_MOST);
+                    self.crew.burst(index, (stream, first), operations, BURST_SLICES * length_ns).await?
+                }
+                _ => self.crew.slice(index, Ops { stream, first, length_ns: length_ns / 2 }, false).await?,
+            };
+            *self.operations.entry(side).or_default() += pace.answers;
+        }
+        self.look().await?;
         Ok(())
     }
 
