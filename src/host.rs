@@ -1,5 +1,5 @@
-//! What the machine took from a measurement: stolen and throttled processor time, and pressure. Must say that something is not seen
-//! rather than guess: all of it is Linux's.
+//! What the machine took from a measurement: stolen and throttled processor time, and pressure. Must say that something
+//! is not seen rather than guess: all of it is Linux's.
 
 use std::fs::read_to_string;
 

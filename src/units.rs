@@ -111,12 +111,14 @@ pub fn percent_text(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// Whether a character only shows itself: no control character (which may move a terminal's cursor or start a line) and none that is invisible
-/// and turns or hides what stands beside it (Unicode Standard Annex 9, bidirectional controls; zero-width characters; tags).
+/// Whether a character only shows itself: no control character (which may move a terminal's cursor or start a line) and
+/// none that is invisible and turns or hides what stands beside it (Unicode Standard Annex 9, bidirectional controls;
+/// zero-width characters; tags).
 #[must_use]
 pub fn is_printable(c: char) -> bool {
     !c.is_control()
-        && !matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        && !matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+        && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         && !matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 

@@ -59,8 +59,12 @@ struct Embedded {
     /// Folder that holds `postgres`, `initdb` and `pg_ctl` [default: the newest installed]
     #[arg(long, global = true, env = "WEIGHBRIDGE_POSTGRES_BIN", value_name = "DIR", help_heading = "Embedded server")]
     postgres_bin: Option<PathBuf>,
-    /// Huge pages for its shared memory: where the system has them or lets them be reserved while it runs, always, or never
-    #[arg(long, global = true, env = "WEIGHBRIDGE_HUGE_PAGES", value_enum, default_value_t = Pages::Auto, value_name = "WHEN", help_heading = "Embedded server")]
+    /// Huge pages for its shared memory: where the system has them or lets them be reserved while it runs, always, or
+    /// never
+    #[arg(
+        long, global = true, env = "WEIGHBRIDGE_HUGE_PAGES", value_enum, default_value_t = Pages::Auto,
+        value_name = "WHEN", help_heading = "Embedded server",
+    )]
     huge_pages: Pages,
 }
 

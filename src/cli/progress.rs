@@ -154,7 +154,10 @@ impl Progress {
         *counting = (began.or(Some(now)), told || long);
         drop(counting);
         if long && !told {
-            self.line("counting takes more than a minute, for every statement is executed with every set on every side: --sets 4 asks fewer");
+            self.line(
+                "counting takes more than a minute, for every statement is executed with every set on every \
+                       side: --sets 4 asks fewer",
+            );
         }
     }
 
@@ -167,7 +170,8 @@ impl Progress {
             Event::Unmarked(databases) => {
                 let names: Vec<&str> = databases.iter().map(|database| database.name.as_str()).collect();
                 self.line(&format!(
-                    "note: {} without weighbridge's mark, so not dropped: {}\n  = help: `weighbridge server clean` (with the same --url) prints the SQL that drops them",
+                    "note: {} without weighbridge's mark, so not dropped: {}\
+                     \n  = help: `weighbridge server clean` (with the same --url) prints the SQL that drops them",
                     plural(names.len(), "database"),
                     names.join(", ")
                 ));
@@ -250,7 +254,8 @@ fn longest(evidence: &Evidence, needed: &[f64], how: &str) -> Option<String> {
     let most = f64::from(LOOKS[LOOKS.len() - 1]).max(planned);
     if most < *chunks {
         return Some(format!(
-            "plan: {how} {planned} chunks tell {within} of p95 for {}, which needs the most; its margin of {} is beyond what a proof may have",
+            "plan: {how} {planned} chunks tell {within} of p95 for {}, which needs the most; its margin of {} is \
+             beyond what a proof may have",
             action.name,
             percent_text(action.margin)
         ));

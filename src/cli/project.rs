@@ -37,8 +37,8 @@ impl Project {
         self.root.join(self.migrations.as_deref().unwrap_or(Path::new("migrations")))
     }
 
-    /// The migrations of a folder that was named, or of the project. Where the project names none and `migrations` is not there, the places
-    /// are looked at in which other tools keep theirs.
+    /// The migrations of a folder that was named, or of the project. Where the project names none and `migrations` is
+    /// not there, the places are looked at in which other tools keep theirs.
     pub(super) fn directory(&self, named: Option<&Path>) -> Result<Directory, DirectoryError> {
         let folder = named.map_or_else(|| self.migrations_folder(), Path::to_path_buf);
         let found = Directory::read(&folder, self.layout);

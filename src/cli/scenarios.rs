@@ -138,7 +138,8 @@ pub(super) fn at(
 }
 
 /// Statements that write, on a server that nobody has permitted to be written to. The sessions are read-only too, so
-/// that the server refuses what a function does that a query calls; one in which a function turns that off is closed before its next statement.
+/// that the server refuses what a function does that a query calls; one in which a function turns that off is closed
+/// before its next statement.
 ///
 /// # Errors
 /// When a statement may write: with its place.

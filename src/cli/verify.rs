@@ -1,4 +1,5 @@
-//! `weighbridge verify`: whether a saved result still says what its evidence says. Must need no server, and change nothing.
+//! `weighbridge verify`: whether a saved result still says what its evidence says. Must need no server, and change
+//! nothing.
 
 use std::path::PathBuf;
 
@@ -48,7 +49,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         let chunks = plural(evidence.chunks.len(), "chunk");
         match is_older {
             true => say(&format!(
-                "verified: every estimate follows from {chunks} of histograms; the rules for verdicts have changed since, and `report` gives today's\n"
+                "verified: every estimate follows from {chunks} of histograms; the rules for verdicts have changed \
+                 since, and `report` gives today's\n"
             ))?,
             false => {
                 say(&format!(

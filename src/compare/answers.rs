@@ -1,4 +1,5 @@
-//! Whether both sides answer alike, and what they refuse. Must call nothing different that differs without the migration too.
+//! Whether both sides answer alike, and what they refuse. Must call nothing different that differs without the
+//! migration too.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! What a migration does to indexes beside making queries faster or slower. Must tell what the migration changed from what
-//! was so before it.
+//! What a migration does to indexes beside making queries faster or slower. Must tell what the migration changed from
+//! what was so before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,14 +39,15 @@ pub struct Balance {
     pub not_needed: Vec<String>,
     /// Indexes of which that is not known, for an action could not be asked.
     pub not_told: Vec<String>,
-    /// Indexes that no action uses, with the migration or without it, and that enforce nothing: of this mix, on this server.
+    /// Indexes that no action uses, with the migration or without it, and that enforce nothing: of this mix, on this
+    /// server.
     pub unused: Vec<String>,
     /// Indexes another one could stand in for all along, with that one.
     pub redundant: Vec<(String, String)>,
     /// Indexes that are not there and that actions would use, as the planner says.
     pub wanted: Vec<Hypothetical>,
-    /// Indexes that are new, or of another definition, and that no action's plan names; those that enforce something or lead a foreign key that
-    /// had none are left out. What triggers and functions do is in no plan.
+    /// Indexes that are new, or of another definition, and that no action's plan names; those that enforce something or
+    /// lead a foreign key that had none are left out. What triggers and functions do is in no plan.
     pub new_unused: Vec<String>,
     /// Tables whose updates changed between in place and not, under load.
     pub hot_updates: Vec<HotUpdates>,
@@ -96,8 +97,8 @@ pub struct HotUpdates {
     pub share_after: f64,
 }
 
-/// Shares of in-place updates that differ by less than this are the same, as are those that differ by no more than two standard errors or
-/// the sides without the migration do.
+/// Shares of in-place updates that differ by less than this are the same, as are those that differ by no more than two
+/// standard errors or the sides without the migration do.
 const SAME_SHARE: f64 = 0.05;
 
 /// Fewer updates than this say nothing about a share.
@@ -189,7 +190,8 @@ fn no_longer_used(evidence: &Evidence) -> Vec<String> {
 fn unused(evidence: &Evidence) -> Vec<String> {
     let (before, after) = (in_plans(evidence, Side::Before), in_plans(evidence, Side::After));
     let known = evidence.counters.get(&Side::Before);
-    // Scanned on neither side, for the mix may need it where the migration took another away; a new one has no other side.
+    // Scanned on neither side, for the mix may need it where the migration took another away; a new one has no other
+    // side.
     let scanned =
         |name: &&String| known.and_then(|counters| counters.indexes.get(*name)).is_some_and(|index| 0 < index.scans);
     let named = |name: &&String| before.contains(bare(name)) || after.contains(bare(name));
@@ -226,8 +228,9 @@ fn in_plans(evidence: &Evidence, side: Side) -> BTreeSet<&str> {
     plans.flat_map(|plan| &plan.indexes).map(String::as_str).collect()
 }
 
-/// Indexes of `after` that enforce nothing and that the server did not scan during the trial, whatever the sampled plans name, with their
-/// parts: the index of a whole table in partitions is that of all of them, of which the mix may need the newest alone.
+/// Indexes of `after` that enforce nothing and that the server did not scan during the trial, whatever the sampled
+/// plans name, with their parts: the index of a whole table in partitions is that of all of them, of which the mix may
+/// need the newest alone.
 fn idle(evidence: &Evidence) -> BTreeMap<&String, Vec<&String>> {
     // Where nothing was driven, nothing was scanned for keys, triggers or functions either.
     let driven = evidence.design.chunks_planned != 0;

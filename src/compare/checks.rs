@@ -1,4 +1,5 @@
-//! Checks of the harness and the machine: when one fails, a verdict would be a guess. Must find facts, and leave words to reports.
+//! Checks of the harness and the machine: when one fails, a verdict would be a guess. Must find facts, and leave words
+//! to reports.
 
 use super::answers::Answers;
 use super::conditions;
@@ -201,8 +202,8 @@ fn answer_changed(evidence: &Evidence, difference: AnswerDifference) -> Finding 
 
 /// Equal parameters must give equally many rows; a fast wrong answer is no improvement.
 ///
-/// Only in an open loop of which every side answered all: a closed one gets further on the faster side, and what was given up or failed may
-/// be what gives many rows. What control and before differ by is allowed to after too.
+/// Only in an open loop of which every side answered all: a closed one gets further on the faster side, and what was
+/// given up or failed may be what gives many rows. What control and before differ by is allowed to after too.
 fn same_work(evidence: &Evidence, found: &mut Vec<Finding>) {
     let LoadFacts::Open { .. } = evidence.design.load else { return };
     for (position, action) in evidence.actions.iter().enumerate() {

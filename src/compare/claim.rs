@@ -1,5 +1,5 @@
-//! What a trial comes to, part by part, and why an action has no verdict: data for the headline and the remarks beside it. Must hold no
-//! sentence: words are `report::claim`'s.
+//! What a trial comes to, part by part, and why an action has no verdict: data for the headline and the remarks beside
+//! it. Must hold no sentence: words are `report::claim`'s.
 
 use serde::Serialize;
 

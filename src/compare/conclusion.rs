@@ -1,4 +1,5 @@
-//! The verdict of the whole trial, and what it rests on. Must look at nothing but what was found of actions and the harness.
+//! The verdict of the whole trial, and what it rests on. Must look at nothing but what was found of actions and the
+//! harness.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,8 +88,8 @@ pub(super) fn or_by_counts(actions: &[ActionComparison], verdict: Verdict, open:
     }
 }
 
-/// What counts decide where the load does not: a full proof says no less than its counts alone. Nothing where answers or failures differ, or
-/// counts decide nothing.
+/// What counts decide where the load does not: a full proof says no less than its counts alone. Nothing where answers
+/// or failures differ, or counts decide nothing.
 fn by_counts(actions: &[ActionComparison]) -> Option<Conclusion> {
     if actions.iter().any(|action| counted(action) == Some(Verdict::Invalid)) {
         return None;
@@ -194,8 +195,9 @@ fn claimed(actions: &[ActionComparison], verdict: Verdict) -> Vec<Claim> {
     of(word, &other).into_iter().chain(of(with_same_work, &same)).collect()
 }
 
-/// Where something got faster and nothing is proven slower: what is not proven either way is named. What takes more work in the server beside it
-/// is a regression, as it is by counts alone; where something fails, nobody may call the whole a gain.
+/// Where something got faster and nothing is proven slower: what is not proven either way is named. What takes more
+/// work in the server beside it is a regression, as it is by counts alone; where something fails, nobody may call the
+/// whole a gain.
 fn conclude_improved(actions: &[ActionComparison]) -> Conclusion {
     let faster = claimed(actions, Verdict::Improved);
     let of = |kind, verdict: Verdict| of_verdict(actions, kind, |a| is_open(a) && counted(a) == Some(verdict));

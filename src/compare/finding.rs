@@ -1,5 +1,5 @@
-//! What a comparison has to say beside its figures, as data: an id, how much it weighs, what it is about, its values and what to do. Must hold
-//! no sentence: words are `report::finding`'s.
+//! What a comparison has to say beside its figures, as data: an id, how much it weighs, what it is about, its values
+//! and what to do. Must hold no sentence: words are `report::finding`'s.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Gains that the rows cannot show: an action that finds nothing, an index that holds nothing or everything, a predicate on a column with one
-//! value. Must call none of them.
+//! Gains that the rows cannot show: an action that finds nothing, an index that holds nothing or everything, a
+//! predicate on a column with one value. Must call none of them.
 
 use std::collections::BTreeMap;
 

@@ -16,8 +16,8 @@ use crate::sql::{Command, Script};
 pub struct IndexComparison {
     /// Schema-qualified name.
     pub name: String,
-    /// Of the index of a table in partitions: how many of them have a part of it, with the migration if it is there then. Its figures are those
-    /// of all parts together.
+    /// Of the index of a table in partitions: how many of them have a part of it, with the migration if it is there
+    /// then. Its figures are those of all parts together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<u32>,
     /// What the migration did to it.
@@ -36,7 +36,8 @@ pub struct IndexComparison {
     pub build_ms: Option<f64>,
     /// What it does to actions that write to its table, where the migration made, dropped or changed it.
     pub writes: Vec<WriteEffect>,
-    /// Other indexes of its table that the migration made, dropped or changed too: the effect on writes is that of all together.
+    /// Other indexes of its table that the migration made, dropped or changed too: the effect on writes is that of all
+    /// together.
     pub together_with: Vec<String>,
     /// Actions whose plans name it before.
     pub used_by_before: Vec<String>,
@@ -77,8 +78,8 @@ pub enum Fate {
 /// Scans that differ by less than this share of the larger count are the same use.
 const SAME_USE: f64 = 0.02;
 
-/// Every index that is new, lost or changed, and every kept one that is scanned or that an action's plan names, on either side; by
-/// name.
+/// Every index that is new, lost or changed, and every kept one that is scanned or that an action's plan names, on
+/// either side; by name.
 #[must_use]
 pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<IndexComparison> {
     let (Some(before), Some(after)) = (evidence.counters.get(&Side::Before), evidence.counters.get(&Side::After))
@@ -184,8 +185,8 @@ fn operations(evidence: &Evidence, side: Side) -> u64 {
     evidence.counters.get(&side).and_then(|counters| counters.operations).unwrap_or_else(of_chunks)
 }
 
-/// Names of indexes that are there before and after and are made otherwise, as plans write them: without a schema. Where another schema has
-/// one of that name that is not, a plan does not say which it means, and neither is told.
+/// Names of indexes that are there before and after and are made otherwise, as plans write them: without a schema.
+/// Where another schema has one of that name that is not, a plan does not say which it means, and neither is told.
 pub(super) fn redefined(evidence: &Evidence) -> BTreeSet<String> {
     let of = |side: Side| evidence.advice.get(&side).map(|advice| &advice.structures);
     let (Some(before), Some(after)) = (of(Side::Before), of(Side::After)) else { return BTreeSet::new() };

@@ -1,5 +1,5 @@
-//! How near a measurement came to its limits: the clock and the way to the server below, what the server can do above. Must only warn:
-//! what is hidden there is hidden on all sides.
+//! How near a measurement came to its limits: the clock and the way to the server below, what the server can do above.
+//! Must only warn: what is hidden there is hidden on all sides.
 
 use super::finding::{CapacityUse, Fact, Finding, Remedy, Severity, TripShare};
 use super::metric::{pooled, ratios};
@@ -12,8 +12,8 @@ const READINGS: f64 = 50.0;
 /// Where the way takes more of a latency than this, what the server does is a small part of it.
 const WAY: f64 = 0.3;
 
-/// Above this share of what a server can do its latencies are those of a queue. Of a queue with one server that is 3.3 times the service
-/// time (M/M/1: 1 / (1 − ρ)).
+/// Above this share of what a server can do its latencies are those of a queue. Of a queue with one server that is 3.3
+/// times the service time (M/M/1: 1 / (1 − ρ)).
 const QUEUE: f64 = 0.7;
 
 /// Median latencies of an action before and after, in microseconds.
@@ -31,9 +31,9 @@ pub(super) fn clock(evidence: &Evidence) -> Option<Finding> {
         .then(|| Finding::new(Severity::Warning, fact).remedy(Remedy::TscClock))
 }
 
-/// Each statement of an operation has its way (one at least, where their number depends), which is the same on every side and makes every
-/// change look smaller than it is for the server. Where the change of p50 is beside zero, and both sides are on one server, what is left
-/// without the way is known too.
+/// Each statement of an operation has its way (one at least, where their number depends), which is the same on every
+/// side and makes every change look smaller than it is for the server. Where the change of p50 is beside zero, and both
+/// sides are on one server, what is left without the way is known too.
 pub(super) fn way(evidence: &Evidence) -> Option<Finding> {
     let trip_us_p50 = evidence.limits.as_ref()?.trip_us_p50;
     let of_action = |a: usize| {

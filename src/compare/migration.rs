@@ -1,4 +1,5 @@
-//! What a migration did not do though its words ask for it. Must look at nothing but what was seen while it was applied.
+//! What a migration did not do though its words ask for it. Must look at nothing but what was seen while it was
+//! applied.
 
 use super::finding::{Fact, Finding, Remedy, Severity};
 use crate::evidence::{Evidence, SkippedObject};

@@ -1,9 +1,10 @@
-//! The least a change of blocks must come to before it is called, where many actions are compared. Must leave a change that all parameters
-//! show alone.
+//! The least a change of blocks must come to before it is called, where many actions are compared. Must leave a change
+//! that all parameters show alone.
 //!
-//! A plan that another sample of a table turns, or a `LIMIT` whose order says nothing, moves the blocks of a set now and then for no reason of
-//! the migration, and rarely far: the chance that one of many moves by k blocks is about the number of them over k. So what one executed set
-//! must gain grows with the number of actions; each further set of the same action that moves in the same direction halves it.
+//! A plan that another sample of a table turns, or a `LIMIT` whose order says nothing, moves the blocks of a set now
+//! and then for no reason of the migration, and rarely far: the chance that one of many moves by k blocks is about the
+//! number of them over k. So what one executed set must gain grows with the number of actions; each further set of the
+//! same action that moves in the same direction halves it.
 
 use serde::Serialize;
 

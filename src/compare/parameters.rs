@@ -1,5 +1,5 @@
-//! Which sets of parameters an action treats in another way: the heavy ones, and those whose cost or plan moved. Must name no value of
-//! a parameter: only how many rows they give or find.
+//! Which sets of parameters an action treats in another way: the heavy ones, and those whose cost or plan moved. Must
+//! name no value of a parameter: only how many rows they give or find.
 
 use std::collections::BTreeMap;
 
@@ -123,7 +123,8 @@ pub(super) fn executed<'s>([before, after]: [&'s CountedAction; 2]) -> Vec<Pair<
     pairs.filter(|(old, new)| old.failed.is_none() && new.failed.is_none()).collect()
 }
 
-/// The kinds of parameters, apart: by the rows they give, or where that tells fewer kinds (as under a `LIMIT`) by those a scan finds.
+/// The kinds of parameters, apart: by the rows they give, or where that tells fewer kinds (as under a `LIMIT`) by those
+/// a scan finds.
 pub(super) fn classes(pairs: &[Pair<'_>]) -> Vec<ClassCounts> {
     let mut most = Vec::new();
     for measure in Measure::known(pairs) {

@@ -1,4 +1,5 @@
-//! What would decide an action, chosen in one place for the whole report. Must not ask for a higher rate beside a line that asks for a lower.
+//! What would decide an action, chosen in one place for the whole report. Must not ask for a higher rate beside a line
+//! that asks for a lower.
 
 use super::finding::{Fact, Finding, Remedy};
 

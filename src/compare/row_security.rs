@@ -1,5 +1,5 @@
-//! Policies that were not exercised, because they do not apply to the role that asked. Must call no action the same, or better, whose
-//! policies the migration changed and nobody asked through.
+//! Policies that were not exercised, because they do not apply to the role that asked. Must call no action the same, or
+//! better, whose policies the migration changed and nobody asked through.
 
 use std::collections::BTreeSet;
 

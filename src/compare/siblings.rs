@@ -1,21 +1,21 @@
-//! How far sets of clones differ for no reason of the migration, which bounds what one set can call. Must take for witnesses only actions
-//! whose single operations do exactly what they did.
+//! How far sets of clones differ for no reason of the migration, which bounds what one set can call. Must take for
+//! witnesses only actions whose single operations do exactly what they did.
 
 use super::counts::CountComparison;
 use super::metric::{DECIDING, Measured, MetricComparison};
 use crate::evidence::{Evidence, Subject};
 use crate::stats::prediction::prediction_interval;
 
-/// One set of clones tells a change of p50 with a standard deviation of about 5 % from set to set (docs/adr/0003); this is 1.6 of them.
-/// No smaller change is called on one set, unless enough witnesses tell how far sets differ here. How a clone lies moves an action that
-/// changed as much as any other.
+/// One set of clones tells a change of p50 with a standard deviation of about 5 % from set to set (docs/adr/0003); this
+/// is 1.6 of them. No smaller change is called on one set, unless enough witnesses tell how far sets differ here. How a
+/// clone lies moves an action that changed as much as any other.
 const SIBLINGS: f64 = 0.08;
 
 /// So many other actions whose operations do exactly what they did tell how far sets of clones differ here.
 const WITNESSES: usize = 10;
 
-/// Actions whose single operations do exactly what they did: they tell how far one set of clones differs for no reason. Nothing where
-/// several sets tell it, or where the sides are the same files.
+/// Actions whose single operations do exactly what they did: they tell how far one set of clones differs for no reason.
+/// Nothing where several sets tell it, or where the sides are the same files.
 pub(super) fn witnesses(evidence: &Evidence, counts: &[Option<CountComparison>]) -> Option<Vec<usize>> {
     let design = &evidence.design;
     if 1 < design.replicates || design.subject == Subject::InPlace {
@@ -25,9 +25,9 @@ pub(super) fn witnesses(evidence: &Evidence, counts: &[Option<CountComparison>])
     Some((0..counts.len()).filter(|a| is_unchanged(&counts[*a])).collect())
 }
 
-/// The largest change of a metric that another set of clones may make for no reason of the migration: [`SIBLINGS`], or the farther end of
-/// where one more of the witnesses would lie, where these lie closer together. At every look the clones are the same, so that looks need no
-/// correction here.
+/// The largest change of a metric that another set of clones may make for no reason of the migration: [`SIBLINGS`], or
+/// the farther end of where one more of the witnesses would lie, where these lie closer together. At every look the
+/// clones are the same, so that looks need no correction here.
 pub(super) fn sibling_floor(measured: &[Vec<Option<Measured>>], witnesses: &[usize], a: usize, m: usize) -> f64 {
     let effect = |other: &usize| Some(measured[*other][m].as_ref()?.effect?.estimate);
     let others: Vec<f64> = witnesses.iter().filter(|other| **other != a).filter_map(effect).collect();

@@ -1,5 +1,5 @@
-//! Where the sides themselves differ in more than the change: servers, settings, extensions, tables. Must find facts, and
-//! leave words to reports.
+//! Where the sides themselves differ in more than the change: servers, settings, extensions, tables. Must find facts,
+//! and leave words to reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,7 +134,8 @@ pub(super) fn plan_kinds(evidence: &Evidence) -> Option<Finding> {
     is_found.then(|| Finding::new(Severity::Warning, Fact::PlanKindsDiffer { shares }))
 }
 
-/// Tables that a migration puts into partitions without statistics as a whole, which the server does not make by itself.
+/// Tables that a migration puts into partitions without statistics as a whole, which the server does not make by
+/// itself.
 pub(super) fn statistics(evidence: &Evidence) -> Option<Finding> {
     let tables = evidence.migration.unsampled.clone();
     let sql = format!("ANALYZE {}", tables.join(", "));

@@ -78,8 +78,8 @@ pub(super) fn why_undecided(
     Reason::WideInterval.into()
 }
 
-/// Whether more chunks on the same databases can decide at all: they tell nothing of how the databases lie, and nothing up to the bound of
-/// what slices carry over.
+/// Whether more chunks on the same databases can decide at all: they tell nothing of how the databases lie, and nothing
+/// up to the bound of what slices carry over.
 pub(super) fn more_chunks_help(
     metrics: &[Option<MetricComparison>],
     margin: f64,
@@ -98,8 +98,9 @@ pub(super) fn more_sets_help(
     beyond.is_none_or(|(_, bound)| metrics.iter().flatten().any(|m| bound.max(margin) < m.moved()))
 }
 
-/// Chunks that would probably decide an action, or sets of clones where there are `several`: a claim rests on the first metric that moved beyond the margin, equality on all. More
-/// of them help only where every chunk has enough operations.
+/// Chunks that would probably decide an action, or sets of clones where there are `several`: a claim rests on the first
+/// metric that moved beyond the margin, equality on all. More of them help only where every chunk has enough
+/// operations.
 pub(super) fn needed(metrics: &[Option<Measured>], margin: f64, level: f64, several: bool) -> Option<usize> {
     let of = |metric: &Option<Measured>| units_needed(metric.as_ref()?, margin, level, several);
     let moved = |metric: &&Option<Measured>| {
@@ -113,8 +114,8 @@ pub(super) fn needed(metrics: &[Option<Measured>], margin: f64, level: f64, seve
     all?.into_iter().max()
 }
 
-/// Chunks after which chance of sampling alone is no more than the margin, where it is more by now: an estimate that is too large to be the
-/// same and too small to be called may be that chance.
+/// Chunks after which chance of sampling alone is no more than the margin, where it is more by now: an estimate that is
+/// too large to be the same and too small to be called may be that chance.
 pub(super) fn needed_by_sampling(metrics: &[Option<MetricComparison>], margin: f64, chunks: usize) -> Option<usize> {
     let share = sampling_alone(metrics).filter(|share| margin < *share)?;
     let times = share.ln_1p() / margin.ln_1p();

@@ -1,5 +1,5 @@
-//! The verdict of an action from three measurements: counted work, isolated timing, load. Must be one table, of which docs/method.md is the
-//! text; every row has a test.
+//! The verdict of an action from three measurements: counted work, isolated timing, load. Must be one table, of which
+//! docs/method.md is the text; every row has a test.
 
 use serde::Serialize;
 
@@ -13,7 +13,8 @@ pub enum Work {
     Unknown,
     /// Blocks, temporary files and answers are what they were.
     Equal,
-    /// All that differs is what no count sees and processor time does: functions, triggers, checks of keys, a plan that fits any parameters.
+    /// All that differs is what no count sees and processor time does: functions, triggers, checks of keys, a plan that
+    /// fits any parameters.
     Uncounted,
     /// Less, by the margin.
     Less,
@@ -68,7 +69,8 @@ pub struct Decision {
 pub enum Row {
     /// Another answer, or other failures: invalid.
     DifferentAnswer,
-    /// One timing proves faster or slower, and the corrected interval of another is beside zero on the opposite side: inconclusive.
+    /// One timing proves faster or slower, and the corrected interval of another is beside zero on the opposite side:
+    /// inconclusive.
     TimingsContradict,
     /// A timing proves slower, though there is less work: regressed.
     SlowerWithLessWork,

@@ -1,5 +1,5 @@
-//! Work that the server counted under load against what single operations cost on idle sides. Must call no contradiction what chance or the
-//! control shows too.
+//! Work that the server counted under load against what single operations cost on idle sides. Must call no
+//! contradiction what chance or the control shows too.
 
 use serde::Serialize;
 
@@ -23,11 +23,13 @@ pub struct MoreUnderLoad {
 /// Standard errors of the mean that are chance.
 const ERRORS: f64 = 3.0;
 
-/// So many times as many calls are another load: a closed loop goes further on the faster side, and its tables grow with it.
+/// So many times as many calls are another load: a closed loop goes further on the faster side, and its tables grow
+/// with it.
 const SAME_CALLS: f64 = 1.1;
 
-/// Whether an action touches more blocks a call under load than before and the control do, by the margin, by four and beyond what these
-/// differ by and what parameters drawn otherwise could make; nothing where its single operations do so too.
+/// Whether an action touches more blocks a call under load than before and the control do, by the margin, by four and
+/// beyond what these differ by and what parameters drawn otherwise could make; nothing where its single operations do
+/// so too.
 pub(super) fn more_under_load(evidence: &Evidence, position: usize, counts: &CountComparison) -> Option<MoreUnderLoad> {
     let margin = evidence.actions.get(position)?.margin;
     if counts.after.blocks > counts.before.blocks * (1.0 + margin) {

@@ -1,5 +1,5 @@
-//! What the machine says of itself: clock, timer, stolen and throttled time. Must say that something is not seen rather than guess:
-//! all but clock and timer is Linux's.
+//! What the machine says of itself: clock, timer, stolen and throttled time. Must say that something is not seen rather
+//! than guess: all but clock and timer is Linux's.
 
 use super::{Finding, Grade};
 use crate::clock::{Clock, Readings, try_out};

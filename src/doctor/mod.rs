@@ -1,5 +1,5 @@
-//! Whether a machine and a server are fit to measure on, before anybody trusts a figure of theirs. Must change nothing on the server:
-//! what is written for a commit's cost is one message in the WAL that no table holds.
+//! Whether a machine and a server are fit to measure on, before anybody trusts a figure of theirs. Must change nothing
+//! on the server: what is written for a commit's cost is one message in the WAL that no table holds.
 
 mod host;
 mod noise;

@@ -1,5 +1,5 @@
-//! How much this machine's noise hides: the same question asked of two sides that are one, as a proof asks it. Must ask of the server
-//! nothing but processor time.
+//! How much this machine's noise hides: the same question asked of two sides that are one, as a proof asks it. Must ask
+//! of the server nothing but processor time.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
@@ -82,7 +82,8 @@ fn finding(name: &'static str, ratios: &[f64]) -> Option<Finding> {
             duration_text(std::time::Duration::from_secs_f64(seconds))
         ),
         None => format!(
-            "two equal sides differ by up to {} here; 5 % of such a statement is finer than the {most} chunks of a proof can tell",
+            "two equal sides differ by up to {} here; 5 % of such a statement is finer than the {most} chunks of a \
+             proof can tell",
             percent_text(widest)
         ),
     };

@@ -1,4 +1,5 @@
-//! One client's connections: to the primary and its replicas, or a simulated one for tests of timing. Must not time anything.
+//! One client's connections: to the primary and its replicas, or a simulated one for tests of timing. Must not time
+//! anything.
 
 use std::time::Duration;
 
@@ -47,7 +48,8 @@ pub(super) enum Session {
     Simulated { service: Vec<Duration>, next: usize },
 }
 
-/// So often a session plans a statement for its values before it may do otherwise (`choose_custom_plan` of plancache.c).
+/// So often a session plans a statement for its values before it may do otherwise (`choose_custom_plan` of
+/// plancache.c).
 const ALWAYS_CUSTOM: u64 = 5;
 
 /// Values of captured columns, row after row, in the order of the step's captures.
@@ -145,7 +147,8 @@ impl Client {
         result
     }
 
-    /// An operation begins: where it is dropped before it has ended, this client's connections are made again before the next one.
+    /// An operation begins: where it is dropped before it has ended, this client's connections are made again before
+    /// the next one.
     pub(super) fn begin(&mut self) {
         self.busy = true;
     }
@@ -225,8 +228,8 @@ impl Client {
     }
 }
 
-/// The tag of a statement and its plans once the server could choose, from a line of `observe::PLAN_COUNTS`: the first five of every session
-/// are made for their values always.
+/// The tag of a statement and its plans once the server could choose, from a line of `observe::PLAN_COUNTS`: the first
+/// five of every session are made for their values always.
 fn settled(line: &str) -> (&str, PlanCounts) {
     let mut words = line.rsplitn(3, ' ');
     let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);

@@ -174,8 +174,8 @@ impl Crew {
         Ok(sum(self.all(order).await?))
     }
 
-    /// Drives about so many operations on one side that are all due at once, so that every connection is busy, and sends none after `most_ns`.
-    /// None of it is recorded.
+    /// Drives about so many operations on one side that are all due at once, so that every connection is busy, and
+    /// sends none after `most_ns`. None of it is recorded.
     ///
     /// # Errors
     /// When the driver fails; the server's refusals are no answers.
@@ -192,8 +192,8 @@ impl Crew {
         Ok(sum(self.all(order).await?))
     }
 
-    /// Drives one slice on every side at once: each operation on one side after the other, in random order. As many arrivals
-    /// are due as make the server's load the same as in a slice of one side.
+    /// Drives one slice on every side at once: each operation on one side after the other, in random order. As many
+    /// arrivals are due as make the server's load the same as in a slice of one side.
     ///
     /// # Errors
     /// When the driver fails; the server's refusals are counted instead.
@@ -221,8 +221,8 @@ impl Crew {
         }
     }
 
-    /// Drives a run on the only side, on all threads at once; intervals go to `intervals` as they end. Returns the number
-    /// that the first operation after it may have.
+    /// Drives a run on the only side, on all threads at once; intervals go to `intervals` as they end. Returns the
+    /// number that the first operation after it may have.
     ///
     /// # Errors
     /// When the driver fails; the server's refusals are counted instead.

@@ -54,7 +54,8 @@ impl Pool {
         Self { free: RefCell::new(clients), size, turns, patience, in_use, waiting, booked_ns }
     }
 
-    /// Waits for a connection, as long as the pool's patience lasts, at most so many nanoseconds, and until `stop` is set.
+    /// Waits for a connection, as long as the pool's patience lasts, at most so many nanoseconds, and until `stop` is
+    /// set.
     pub(super) async fn lease<'p>(
         &'p self,
         most_ns: u64,

@@ -391,8 +391,8 @@ impl Recording {
         self.elapsed_ns = self.elapsed_ns.max(*elapsed_ns);
     }
 
-    /// Little's law: operations in flight on average, and what throughput times time in service makes them. The first comes
-    /// from a sum kept beside the histograms, the second from the histograms.
+    /// Little's law: operations in flight on average, and what throughput times time in service makes them. The first
+    /// comes from a sum kept beside the histograms, the second from the histograms.
     #[must_use]
     pub fn in_flight(&self) -> (f64, f64) {
         let elapsed = self.elapsed_ns.max(1) as f64;

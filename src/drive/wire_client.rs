@@ -1,4 +1,5 @@
-//! A client that speaks the protocol itself. Must time nothing, and must leave a session that is to read only no way to write.
+//! A client that speaks the protocol itself. Must time nothing, and must leave a session that is to read only no way to
+//! write.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ pub struct WireClient {
     wire: Wire,
     /// Names of statements, or texts of those parsed each time, by action and step.
     statements: Vec<Vec<String>>,
-    /// Whether each transaction is told to read only: a pooler may give the next one a session in which somebody else has turned the default off.
+    /// Whether each transaction is told to read only: a pooler may give the next one a session in which somebody else
+    /// has turned the default off.
     each_read_only: bool,
     /// Whether an action has begun a transaction.
     in_transaction: bool,
@@ -87,7 +89,8 @@ impl WireClient {
         Ok(Self { wire, statements, each_read_only, in_transaction: false })
     }
 
-    /// The number of the server's process at the other end; nothing behind a pooler, which may be another for every transaction.
+    /// The number of the server's process at the other end; nothing behind a pooler, which may be another for every
+    /// transaction.
     pub async fn process(&mut self) -> Option<u32> {
         if self.wire.is_direct().await { Some(self.wire.process()) } else { None }
     }

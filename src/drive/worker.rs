@@ -88,8 +88,9 @@ pub enum DriveError {
     },
     /// A statement would have let the next one write, where nothing may be written.
     #[error(
-        "the action `{0}` turns default_transaction_read_only off, and nothing may be written here: the run was ended before another statement\n  = help: \
-         find the function that does it, or add --allow-writes if it is no production server"
+        "the action `{0}` turns default_transaction_read_only off, and nothing may be written here: the run was ended \
+         before another statement\n  = help: find the function that does it, or add --allow-writes if it is no \
+         production server"
     )]
     MayWrite(String),
 }
@@ -109,8 +110,8 @@ pub(super) const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
 /// A sleeping client looks this often whether it should stop.
 const LONGEST_SLEEP_NS: u64 = 100_000_000;
 
-/// Where arrivals are few, a client wakes this long before its operation is due and waits for the moment awake: waking takes
-/// a processor some fifty microseconds, which would be in every latency. At this many arrivals a second for each
+/// Where arrivals are few, a client wakes this long before its operation is due and waits for the moment awake: waking
+/// takes a processor some fifty microseconds, which would be in every latency. At this many arrivals a second for each
 /// thread that costs 3 % of a processor (ADR 20).
 const LEAD_NS: u64 = 30_000;
 const FEW_PER_S: f64 = 1_000.0;
@@ -118,8 +119,8 @@ const FEW_PER_S: f64 = 1_000.0;
 /// A client that is not wanted now looks again after this long.
 const IDLE_NS: u64 = 50_000_000;
 
-/// Drives one slice and returns when every operation due in it has an outcome; returns how many there were. An operation that is not answered
-/// long after the end has failed.
+/// Drives one slice and returns when every operation due in it has an outcome; returns how many there were. An
+/// operation that is not answered long after the end has failed.
 ///
 /// # Errors
 /// When the driver itself fails; what was recorded so far stays in `recording`.
@@ -175,7 +176,8 @@ struct Round<'r> {
     arrivals: RefCell<Arrivals<'r>>,
     taken: Cell<u64>,
     lead_ns: u64,
-    /// Operations sent and not answered, how long they were so together since the last answer, and until when that is known.
+    /// Operations sent and not answered, how long they were so together since the last answer, and until when that is
+    /// known.
     in_flight: Cell<u64>,
     flown_ns: Cell<u64>,
     booked_ns: Cell<u64>,

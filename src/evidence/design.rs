@@ -1,4 +1,5 @@
-//! How a trial was planned, as its evidence tells it. Must be fixed before the first slice, but for what the clones took.
+//! How a trial was planned, as its evidence tells it. Must be fixed before the first slice, but for what the clones
+//! took.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +22,12 @@ pub struct Design {
     /// The role that asked, where it was named; absent before format 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// Which databases were given or migrated in place, as digests that outlive a restart of the server; none of clones.
+    /// Which databases were given or migrated in place, as digests that outlive a restart of the server; none of
+    /// clones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub databases: Vec<String>,
-    /// A digest of the definitions in each of these; empty for clones, where they could not be read, and before format 7.
+    /// A digest of the definitions in each of these; empty for clones, where they could not be read, and before format
+    /// 7.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<String>,
     /// In place, what of the schema was not as before at the end, after it had been once; absent before format 7.
@@ -34,7 +37,8 @@ pub struct Design {
     pub seed: u64,
     /// Chunks that were planned; none when operations were only counted.
     pub chunks_planned: u32,
-    /// After how many chunks verdicts were planned, the last of them at the end; without any the end is the only one, at 5 %.
+    /// After how many chunks verdicts were planned, the last of them at the end; without any the end is the only one,
+    /// at 5 %.
     #[serde(default)]
     pub looks: Vec<u32>,
     /// Names the text of the scenarios, and of migrations applied to every side.
@@ -52,7 +56,8 @@ pub struct Design {
     /// How many sets of clones were made, each with statistics of its own.
     #[serde(default = "first")]
     pub replicates: u32,
-    /// A checkpoint was written before each chunk (in blocks: before each block), so that every side pays for its full pages alike.
+    /// A checkpoint was written before each chunk (in blocks: before each block), so that every side pays for its full
+    /// pages alike.
     #[serde(default)]
     pub checkpointed: bool,
     /// What autovacuum could do meanwhile.

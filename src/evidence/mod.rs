@@ -88,7 +88,8 @@ pub struct Evidence {
     /// The server of `after`, where its version, a setting or an extension is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_after: Option<ServerFacts>,
-    /// The server of `control`, where that is a database of its own and its version, a setting or an extension is another.
+    /// The server of `control`, where that is a database of its own and its version, a setting or an extension is
+    /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_control: Option<ServerFacts>,
     /// How the tables of given databases lay when it began, by side; clones lie alike.
@@ -279,7 +280,8 @@ pub struct MachineFacts {
     pub stolen_share: Option<f64>,
     /// How often the program's control group was throttled; absent where that is not seen.
     pub throttled: Option<u64>,
-    /// Share of the time in which something waited for a processor, in place also while the migration was applied; absent where that is not seen.
+    /// Share of the time in which something waited for a processor, in place also while the migration was applied;
+    /// absent where that is not seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_share: Option<f64>,
 }
@@ -300,8 +302,8 @@ pub struct ActionFacts {
     pub margin: f64,
     /// Its statements.
     pub sql: Vec<String>,
-    /// How often an operation goes to the server and comes back, with those that begin and end a transaction; absent before format 6, and
-    /// where it depends on chance or on what is found.
+    /// How often an operation goes to the server and comes back, with those that begin and end a transaction; absent
+    /// before format 6, and where it depends on chance or on what is found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trips: Option<u32>,
     /// What is asked instead after the migration; absent where that is the same.
@@ -377,7 +379,8 @@ pub struct SliceFacts {
     pub autovacuum_workers: u64,
     /// Sessions of others that executed something at its end.
     pub others_active: u64,
-    /// Sessions that were there at its end and of which the role may not see whether they executed something; absent before format 7.
+    /// Sessions that were there at its end and of which the role may not see whether they executed something; absent
+    /// before format 7.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub others_unseen: u64,
 }
@@ -422,7 +425,8 @@ pub struct ActionCounts {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SideCounters {
-    /// Operations answered meanwhile, warm-ups included; absent before format 4. Where two sides share a database, those of both.
+    /// Operations answered meanwhile, warm-ups included; absent before format 4. Where two sides share a database,
+    /// those of both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operations: Option<u64>,
     /// By schema-qualified index name.
@@ -432,8 +436,9 @@ pub struct SideCounters {
     /// By position of the action; absent without `pg_stat_statements`. An action whose statement another
     /// action has too is null: the server counts the two as one.
     pub work: Option<Vec<Option<WorkPerCall>>>,
-    /// Plans of each action's prepared statements in the driver's sessions since they connected (before 15: since they last made their
-    /// counters visible), without the first five of each; absent before format 4 and where the server does not say.
+    /// Plans of each action's prepared statements in the driver's sessions since they connected (before 15: since they
+    /// last made their counters visible), without the first five of each; absent before format 4 and where the server
+    /// does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_counts: Option<Vec<PlanCounts>>,
     /// Counters went backwards, so a reset or a crash fell into the window and nothing above can be trusted.
@@ -460,8 +465,8 @@ pub struct IndexAdvice {
     pub redundant: Vec<(String, String)>,
     /// Foreign keys no index leads to, as `table (columns)`.
     pub unindexed: Vec<String>,
-    /// Foreign keys, as `table (columns)`, with the indexes that lead to them; of a table in partitions once for each different list of its
-    /// partitions. Absent before format 8.
+    /// Foreign keys, as `table (columns)`, with the indexes that lead to them; of a table in partitions once for each
+    /// different list of its partitions. Absent before format 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<(String, Vec<String>)>,
     /// Indexes a failed build left behind, and those of tables in partitions that lack a part.
@@ -567,13 +572,15 @@ pub struct IndexUse {
     pub blocks_hit: i64,
     /// Size at the end, in bytes.
     pub size_bytes: i64,
-    /// The index of a whole table in partitions, where it is a part of one and cannot be dropped alone; absent before format 7.
+    /// The index of a whole table in partitions, where it is a part of one and cannot be dropped alone; absent before
+    /// format 7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_of: Option<String>,
     /// Its blocks in shared buffers at the end; absent without `pg_buffercache`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_blocks: Option<i64>,
-    /// How full its leaf pages are at the end, in percent, for a btree: a fresh one has about 90; absent without `pgstattuple`.
+    /// How full its leaf pages are at the end, in percent, for a btree: a fresh one has about 90; absent without
+    /// `pgstattuple`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaf_density: Option<f64>,
 }

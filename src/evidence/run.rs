@@ -101,7 +101,8 @@ pub enum Ended {
     Aborted(String),
     /// Somebody interrupted it.
     Interrupted,
-    /// The program was killed before it could say: figures are those of the intervals it had written. Absent before format 3.
+    /// The program was killed before it could say: figures are those of the intervals it had written. Absent before
+    /// format 3.
     CutOff,
     /// The server could not be reached any more. Absent before format 3.
     ServerLost,

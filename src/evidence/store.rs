@@ -28,7 +28,8 @@ pub enum StoreError {
         help: &'static str,
     },
     /// The file is of a newer format.
-    #[error("{} has format {found}, this build reads up to {known}\n  = help: read it with the version that wrote it, or a later one", path.display())]
+    #[error("{} has format {found}, this build reads up to {known}\
+             \n  = help: read it with the version that wrote it, or a later one", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -38,7 +39,8 @@ pub enum StoreError {
         known: u32,
     },
     /// The file is no result.
-    #[error("{} is not a result: {reason}\n  = help: name a folder under results/, such as the one the report printed", path.display())]
+    #[error("{} is not a result: {reason}\n  = help: name a folder under results/, such as the one the report \
+             printed", path.display())]
     NotAResult {
         /// The file.
         path: PathBuf,
@@ -147,8 +149,8 @@ pub fn read(path: &Path) -> Result<Evidence, StoreError> {
     read_trial(path).map(|saved| saved.evidence)
 }
 
-/// Reads a saved trial: `trial.json` or the folder that holds it. The two files are written one after the other: where the program was
-/// ended in between, or one of them is cut off, the chunks that are whole in both are read.
+/// Reads a saved trial: `trial.json` or the folder that holds it. The two files are written one after the other: where
+/// the program was ended in between, or one of them is cut off, the chunks that are whole in both are read.
 ///
 /// # Errors
 /// When it is missing, damaged, or newer than this build.

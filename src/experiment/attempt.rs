@@ -6,8 +6,8 @@ use std::path::Path;
 use super::earlier;
 use crate::evidence::Evidence;
 
-/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration, by its name or by what it
-/// does, on rows of the same spec, or on the same databases.
+/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration, by its
+/// name or by what it does, on rows of the same spec, or on the same databases.
 #[must_use]
 pub fn attempt(results: &Path, evidence: &Evidence) -> u32 {
     // Another seed or scale is another attempt: who looks for a lucky one must be seen.

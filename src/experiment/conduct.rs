@@ -1,5 +1,5 @@
-//! Conducts an experiment: which measurements, how long, and when it ends. Must measure nothing itself, and decide nothing after data
-//! but the end, at planned looks.
+//! Conducts an experiment: which measurements, how long, and when it ends. Must measure nothing itself, and decide
+//! nothing after data but the end, at planned looks.
 
 use super::attempt::attempt;
 use super::error::ExperimentError;
@@ -75,7 +75,8 @@ fn number(settings: &Settings, trial: &mut Trial<'_>) {
     trial.evidence_mut().design.attempt = attempt;
 }
 
-/// Settles everything but the end: turns, shares of the operations, what an earlier part measured, the number of the attempt.
+/// Settles everything but the end: turns, shares of the operations, what an earlier part measured, the number of the
+/// attempt.
 async fn plan(settings: &Settings, trial: &mut Trial<'_>) -> Result<(), ExperimentError> {
     trial.take_turns().await?;
     if let Some(resumed) = &settings.resumed {

@@ -1,5 +1,5 @@
-//! The search for the highest rate at which an objective holds: run after run, until a rate is confirmed. Must decide nothing that
-//! `search` decides.
+//! The search for the highest rate at which an objective holds: run after run, until a rate is confirmed. Must decide
+//! nothing that `search` decides.
 
 use super::search::{Search, Step};
 use crate::evidence::run::{Ended, ProbeFacts, RunCheck, RunCheckName, RunEvidence, SearchFacts, Unevaluated};

@@ -17,7 +17,8 @@ pub fn enough(evidence: &Evidence, most: u32) -> bool {
         return comparison.is_narrow(precision);
     }
     if comparison.actions.iter().any(|action| action.decision.is_some()) {
-        // Load shows what single operations do not; of what did not change it is no more asked than until its first look.
+        // Load shows what single operations do not; of what did not change it is no more asked than until its first
+        // look.
         return comparison.actions.iter().all(|action| !action.is_changed() || action.verdict != Verdict::Inconclusive);
     }
     // What does what it did needs no more than not to be slower.

@@ -2,8 +2,8 @@
 
 use super::hash::Key;
 
-/// A keyed permutation of 0 … n−1: a four-round Feistel network over the next power of two, its halves a bit apart where
-/// they must be, walked until the value lies inside (cycle walking; Black & Rogaway 2002).
+/// A keyed permutation of 0 … n−1: a four-round Feistel network over the next power of two, its halves a bit apart
+/// where they must be, walked until the value lies inside (cycle walking; Black & Rogaway 2002).
 #[derive(Debug, Clone, Copy)]
 pub struct Permutation {
     keys: [Key; 4],

@@ -1,5 +1,5 @@
-//! What a reader who has a minute needs of a trial: the verdict, what changed, what it costs, what is open, what next. Must hold each fact
-//! once, for the terminal and for a pull request alike.
+//! What a reader who has a minute needs of a trial: the verdict, what changed, what it costs, what is open, what next.
+//! Must hold each fact once, for the terminal and for a pull request alike.
 
 use super::Trial;
 use super::claim;

@@ -82,7 +82,8 @@ fn capacity(limits: &Limits) -> Option<String> {
     let of = |side: Side| limits.capacity_per_s.get(&side).map(|per_s| count_text(*per_s as u64));
     let [before, control, after] = [of(Side::Before)?, of(Side::Control)?, of(Side::After)?];
     Some(format!(
-        "room above the load: with every connection busy {before} operations a second are answered before, {control} on control and {after} after; no verdict"
+        "room above the load: with every connection busy {before} operations a second are answered before, {control} \
+         on control and {after} after; no verdict"
     ))
 }
 
@@ -96,8 +97,8 @@ fn precision(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     Some(format!("{reached} within ±{}, at which this proof was to end{few}", percent_text(precision)))
 }
 
-/// Changes that were found at a look before the last: of one that lies near its margin, the looks that see it larger than it is find it
-/// first.
+/// Changes that were found at a look before the last: of one that lies near its margin, the looks that see it larger
+/// than it is find it first.
 fn early(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     let design = &evidence.design;
     let done = evidence.chunks.len() as u32;
@@ -112,7 +113,8 @@ fn early(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     let near: Vec<&str> = comparison.actions.iter().filter(near).map(|action| action.name.as_str()).collect();
     (!near.is_empty()).then(|| {
         format!(
-            "it ended early, at {done} of {} chunks: by how much {} changed tends to be overstated then; --precision 2% tells it without that",
+            "it ended early, at {done} of {} chunks: by how much {} changed tends to be overstated then; --precision \
+             2% tells it without that",
             design.chunks_planned,
             near.join(", ")
         )
@@ -169,14 +171,15 @@ pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
     )
 }
 
-/// How often this comparison was tried, when it was more than once: who repeats until it fits finds something by chance.
+/// How often this comparison was tried, when it was more than once: who repeats until it fits finds something by
+/// chance.
 fn attempts(evidence: &Evidence) -> Option<String> {
     let attempt = evidence.design.attempt;
     let by_chance = 1.0 - 0.95_f64.powi(attempt as i32);
     (1 < attempt).then(|| {
         format!(
-            "attempt {attempt} of this comparison in this folder of results: by now a migration that changes nothing would have differed once with \
-             a chance of {}",
+            "attempt {attempt} of this comparison in this folder of results: by now a migration that changes nothing \
+             would have differed once with a chance of {}",
             percent_text(by_chance)
         )
     })
@@ -300,9 +303,15 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
         let time = duration_text(evidence.time_of(f64::from(chunks)));
         text.push_str(&match needed {
             ..=MOST_REPLICATES => {
-                format!("; about {needed} sets of clones would decide: --replicates {needed} --chunks {chunks} ({time} of load)")
+                format!(
+                    "; about {needed} sets of clones would decide: --replicates {needed} --chunks {chunks} ({time} \
+                         of load)"
+                )
             }
-            _ => format!("; the {MOST_REPLICATES} sets of clones that a proof may have would not decide: a wider --margin can"),
+            _ => format!(
+                "; the {MOST_REPLICATES} sets of clones that a proof may have would not decide: a wider \
+                          --margin can"
+            ),
         });
     }
     if let (Some(needed), Verdict::Inconclusive) = (action.chunks_needed, action.verdict) {

@@ -313,8 +313,8 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
             on.and_then(|row| row.try_get(0)).map_err(|e| Error::doing("ask whether the session only reads", e))?;
         if on != "on" {
             return Err(RunError::Asked(
-                "the sessions cannot be made read-only here, as behind some poolers\n  = help: add --allow-writes if it is no production \
-                 server"
+                "the sessions cannot be made read-only here, as behind some poolers\
+                 \n  = help: add --allow-writes if it is no production server"
                     .to_owned(),
             ));
         }
@@ -554,8 +554,9 @@ async fn slowest(settings: &Settings, tally: &Tally, workload: &Workload, began:
     found
 }
 
-/// Shapes of the plans of an operation's statements; a statement that takes captured values is left out. In a transaction that is undone:
-/// planning may call functions, and steps that only set something are executed for those that follow.
+/// Shapes of the plans of an operation's statements; a statement that takes captured values is left out. In a
+/// transaction that is undone: planning may call functions, and steps that only set something are executed for those
+/// that follow.
 async fn explain(
     connection: &mut PgConnection,
     workload: &Workload,

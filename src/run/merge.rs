@@ -29,8 +29,8 @@ pub struct Part {
 pub enum MergeError {
     /// They were asked for different things.
     #[error(
-        "the results are not parts of one run: {what} differs ({first} and {other})\n  = help: give every machine the same \
-         scenario, seed and load, and --shard I/N of its own"
+        "the results are not parts of one run: {what} differs ({first} and {other})\
+         \n  = help: give every machine the same scenario, seed and load, and --shard I/N of its own"
     )]
     Different {
         /// What.
@@ -50,7 +50,8 @@ pub enum MergeError {
     },
     /// One of them looked for a rate of its own.
     #[error(
-        "part {part} was looking for a rate, which is not that of the other machines\n  = help: run all of them at one --rate, without --find-rate"
+        "part {part} was looking for a rate, which is not that of the other machines\
+         \n  = help: run all of them at one --rate, without --find-rate"
     )]
     Search {
         /// Which part.
@@ -58,8 +59,8 @@ pub enum MergeError {
     },
     /// They did not run at the same time.
     #[error(
-        "the parts ran side by side for only {percent} % of their time, so their rates do not add up\n  = help: start all \
-         machines at once"
+        "the parts ran side by side for only {percent} % of their time, so their rates do not add up\
+         \n  = help: start all machines at once"
     )]
     Apart {
         /// Of the shortest part, how much.

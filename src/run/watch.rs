@@ -1,4 +1,5 @@
-//! Looks at the server while it is driven, about once an interval. Must not hold up the load, and must say what looking cost.
+//! Looks at the server while it is driven, about once an interval. Must not hold up the load, and must say what looking
+//! cost.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -247,7 +247,8 @@ fn read_rhythms(load: &mut Table<'_, '_>) -> Vec<Rhythm> {
             }
             _ => burst.problem(Diagnostic::at(
                 burst.span.clone(),
-                "a burst needs `factor`, `every` and a shorter `length`, such as factor = 5, every = \"60s\", length = \"5s\"",
+                "a burst needs `factor`, `every` and a shorter `length`, such as factor = 5, every = \"60s\", length = \
+                 \"5s\"",
             )),
         }
         burst.finish();

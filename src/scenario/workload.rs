@@ -135,12 +135,14 @@ impl Stream {
 pub enum MixError {
     /// One is open, another closed.
     #[error(
-        "`{0}` is an open loop and `{1}` a closed one\n  = help: scenarios of one proof must all have `rate`, or all `clients`"
+        "`{0}` is an open loop and `{1}` a closed one\n  = help: scenarios of one proof must all have `rate`, or all \
+         `clients`"
     )]
     OpenAndClosed(String, String),
     /// Two actions share a name.
     #[error(
-        "the action `{action}` is in `{first}` and in `{second}`\n  = help: rename one; reports tell actions apart by name"
+        "the action `{action}` is in `{first}` and in `{second}`\
+         \n  = help: rename one; reports tell actions apart by name"
     )]
     SameAction {
         /// The name.
@@ -388,7 +390,8 @@ fn planned(
 }
 
 impl PlannedAction {
-    /// How often an operation goes to the server and comes back; nothing where that depends on chance or on what is found.
+    /// How often an operation goes to the server and comes back; nothing where that depends on chance or on what is
+    /// found.
     #[must_use]
     pub fn trips(&self) -> Option<u32> {
         let of = |op: &Op| match op {

@@ -1,5 +1,5 @@
-//! The ways a table's rows can be, one for each row. Must be closed form both ways: the way of a row, and its place among
-//! the rows of the same way.
+//! The ways a table's rows can be, one for each row. Must be closed form both ways: the way of a row, and its place
+//! among the rows of the same way.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Texts letter by letter: digits, words, slugs, fields of arrays. Must write into the caller's buffer and make no other.
+//! Texts letter by letter: digits, words, slugs, fields of arrays. Must write into the caller's buffer and make no
+//! other.
 
 use super::pools::Pool;
 use crate::expression::{Key, Value};

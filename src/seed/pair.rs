@@ -1,4 +1,5 @@
-//! Pairs of parents that are unique together, such as a user's enrolments. Must be closed form: any row's pair by itself.
+//! Pairs of parents that are unique together, such as a user's enrolments. Must be closed form: any row's pair by
+//! itself.
 
 use crate::expression::{Key, Permutation, Ranks};
 

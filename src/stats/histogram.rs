@@ -30,7 +30,8 @@ pub fn values_needed(quantile: f64) -> u64 {
     (10.0 / (1.0 - quantile).max(f64::EPSILON) - 1e-6).ceil() as u64
 }
 
-/// Between which latencies, in nanoseconds, the `quantile` lies with 95 %, as far as chance of sampling goes; `None` with too few.
+/// Between which latencies, in nanoseconds, the `quantile` lies with 95 %, as far as chance of sampling goes; `None`
+/// with too few.
 #[must_use]
 pub fn sampling_interval(histogram: &Histogram<u64>, quantile: f64) -> Option<(u64, u64)> {
     let n = histogram.len();

@@ -89,7 +89,8 @@ pub enum Event<'e> {
     Primed {
         /// How it will go.
         evidence: &'e Evidence,
-        /// Chunks that sampling alone needs to decide each action's p95, as latencies spread here; none in a closed loop.
+        /// Chunks that sampling alone needs to decide each action's p95, as latencies spread here; none in a closed
+        /// loop.
         needed: &'e [f64],
     },
     /// A slice was driven.

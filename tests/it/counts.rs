@@ -1,4 +1,5 @@
-//! `weighbridge prove --counts-only`, and what counts say beside a load: nothing here may depend on the machine's speed.
+//! `weighbridge prove --counts-only`, and what counts say beside a load: nothing here may depend on the machine's
+//! speed.
 
 use serde_json::{Value, json};
 
@@ -60,10 +61,16 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
 
     // So is what uses a file in a folder of its own.
     std::fs::create_dir(shop.folder.join("shared")).unwrap();
-    shop.write("shared/reads.toml", "name = 'reads'\n[[action]]\nname = 'of_user'\nsql = 'SELECT id FROM payments WHERE user_id = :user'\nwith = { user = 'pick(users.id)' }\n");
+    shop.write(
+        "shared/reads.toml",
+        "name = 'reads'\n[[action]]\nname = 'of_user'\n\
+                                     sql = 'SELECT id FROM payments WHERE user_id = :user'\n\
+                                     with = { user = 'pick(users.id)' }\n",
+    );
     shop.write(
         "main.toml",
-        "name = 'main'\n[load]\nrate = 100\nconnections = 2\n[[use]]\nfile = 'shared/all.toml'\nactions = ['of_user']\n[[action]]\nname = 'courses'\nsql = 'SELECT count(*) FROM courses'\n",
+        "name = 'main'\n[load]\nrate = 100\nconnections = 2\n[[use]]\nfile = 'shared/all.toml'\n\
+         actions = ['of_user']\n[[action]]\nname = 'courses'\nsql = 'SELECT count(*) FROM courses'\n",
     );
     shop.write("shared/all.toml", "name = 'all'\n[[use]]\nfile = 'reads.toml'\n");
     let path = |name: &str| shop.folder.join(name).display().to_string();
@@ -156,8 +163,10 @@ fn counts_come_again_where_earlier_migrations_lie_between_the_data_and_the_sides
     let shop = Shop::new(&home);
     shop.only(&["payments_of_user"]);
     home.run(&["server", "start"]).ok();
-    // So many rows of payments that ANALYZE takes a sample of them; what an earlier migration touches is whole in its own.
-    let touches = "UPDATE courses SET title = upper(title) WHERE id % 2 = 0;\nALTER TABLE users ADD COLUMN plan text NOT NULL DEFAULT 'free';\n";
+    // So many rows of payments that ANALYZE takes a sample of them; what an earlier migration touches is whole in its
+    // own.
+    let touches = "UPDATE courses SET title = upper(title) WHERE id % 2 = 0;\n\
+                   ALTER TABLE users ADD COLUMN plan text NOT NULL DEFAULT 'free';\n";
     shop.write("migrations/0002_changes_nothing.up.sql", touches);
     let counts = || {
         let ran = counted(&home, &shop, "0003", &["--format", "json", "--scale", "1", "--sets", "8"]).exits(1);
@@ -193,7 +202,8 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
     shop.change("migrations/0001_shop.up.sql", index, &format!("{index}\nALTER TABLE payments SET (fillfactor = 70);"));
     shop.write(
         "migrations/0004_two_indexes.up.sql",
-        "CREATE INDEX payments_user_created_idx ON payments (user_id, created_at DESC);\nCREATE INDEX payments_created_idx ON payments (created_at);\n",
+        "CREATE INDEX payments_user_created_idx ON payments (user_id, created_at DESC);\n\
+         CREATE INDEX payments_created_idx ON payments (created_at);\n",
     );
     shop.write("migrations/0004_two_indexes.down.sql", "DROP INDEX payments_user_created_idx, payments_created_idx;\n");
     for end in ["up", "down"] {
@@ -203,9 +213,14 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
     shop.write(
         "scenario.toml",
         "name = 'shop'\n[load]\nrate = 600\nconnections = 4\n\
-         [[action]]\nname = 'latest'\nweight = 40\nsql = 'SELECT id, amount FROM payments WHERE user_id = :user ORDER BY created_at DESC LIMIT 3'\nwith = { user = 'pick(payers.heavy)' }\n\
-         [[action]]\nname = 'oldest_ids'\nweight = 20\nsql = 'SELECT id, created_at FROM payments WHERE id BETWEEN :low AND :low + 3000 ORDER BY created_at DESC LIMIT 5'\nwith = { low = 'uniform(1, 2000)' }\n\
-         [[action]]\nname = 'touch'\nweight = 40\nmargin = '50%'\nsql = \"UPDATE payments SET created_at = created_at + interval '1 ms' WHERE id = :id\"\nwith = { id = 'uniform(1, 60000)' }\n",
+         [[action]]\nname = 'latest'\nweight = 40\nsql = 'SELECT id, amount FROM payments WHERE user_id = :user \
+         ORDER BY created_at DESC LIMIT 3'\nwith = { user = 'pick(payers.heavy)' }\n\
+         [[action]]\nname = 'oldest_ids'\nweight = 20\n\
+         sql = 'SELECT id, created_at FROM payments WHERE id BETWEEN :low AND :low + 3000 \
+         ORDER BY created_at DESC LIMIT 5'\nwith = { low = 'uniform(1, 2000)' }\n\
+         [[action]]\nname = 'touch'\nweight = 40\nmargin = '50%'\n\
+         sql = \"UPDATE payments SET created_at = created_at + interval '1 ms' WHERE id = :id\"\n\
+         with = { id = 'uniform(1, 60000)' }\n",
     );
     let trial = home.prove(&shop, "0004", &["--format", "json", "--chunks", "8", "--slice", "100ms"]).json();
     let counted = |name: &str| action(&trial, name)["counts"]["verdict"].clone();
@@ -376,9 +391,11 @@ fn what_a_write_takes_away_from_other_tables_is_compared_and_what_it_locks_is_no
     shop.write(
         "scenario.toml",
         "name = 'shop'\n[load]\nrate = 10\n\
-         [[action]]\nname = 'close'\nsql = 'DELETE FROM courses WHERE id = :course'\nwith = { course = 'pick(enrollments.course_id)' }\n\
+         [[action]]\nname = 'close'\nsql = 'DELETE FROM courses WHERE id = :course'\n\
+         with = { course = 'pick(enrollments.course_id)' }\n\
          [[action]]\nname = 'pay'\ntransaction = true\nwith = { user = 'uniform(1, 100)' }\n\
-         [[action.step]]\nsql = \"INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, 5, 'pending', '2026-01-01')\"\n\
+         [[action.step]]\nsql = \"INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, 5, \
+         'pending', '2026-01-01')\"\n\
          [[action.step]]\nsql = \"UPDATE users SET created_at = '2026-01-01' WHERE id = :user + 1\"\n\
          [[action.step]]\nsql = \"UPDATE users SET created_at = '2026-01-02' WHERE id = :user\"\n",
     );
@@ -391,7 +408,8 @@ fn what_a_write_takes_away_from_other_tables_is_compared_and_what_it_locks_is_no
     shop.write("migrations/0002_changes_nothing.up.sql", "SELECT 1;\n");
     let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(0).json();
     assert_eq!(action(&trial, "close")["counts"]["answers"], "same");
-    // A trigger of the migration takes away what nothing took before; one that keeps count in a new column takes nothing.
+    // A trigger of the migration takes away what nothing took before; one that keeps count in a new column takes
+    // nothing.
     let trigger = |does: &str| {
         format!(
             "ALTER TABLE courses ADD COLUMN payments int NOT NULL DEFAULT 0;\n\
@@ -418,7 +436,8 @@ fn what_a_function_writes_and_what_waits_for_the_end_is_compared() {
     let function = |amount: &str, noted: &str| {
         format!(
             "CREATE OR REPLACE FUNCTION pay(bigint, numeric) RETURNS bigint LANGUAGE sql AS
-               'INSERT INTO payments (user_id, amount, status, created_at) VALUES ($1, {amount}, ''pending'', ''2026-01-01'') RETURNING user_id';
+               'INSERT INTO payments (user_id, amount, status, created_at)
+                VALUES ($1, {amount}, ''pending'', ''2026-01-01'') RETURNING user_id';
              CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
                'BEGIN INSERT INTO notes VALUES (NEW.user_id, {noted}); RETURN NULL; END';\n"
         )
@@ -474,7 +493,8 @@ fn keys_that_a_migration_takes_are_no_other_answer_and_a_table_in_partitions_is_
     shop.write("migrations/0002_changes_nothing.up.sql", logs);
     shop.write(
         "migrations/0003_drops_a_needed_index.up.sql",
-        "INSERT INTO payments (user_id, amount, status, created_at) SELECT 1, 1, 'pending', '2026-01-01' FROM generate_series(1, 7);
+        "INSERT INTO payments (user_id, amount, status, created_at) SELECT 1, 1, 'pending', '2026-01-01'
+         FROM generate_series(1, 7);
          ALTER TABLE logs RENAME TO logs_of_old;
          CREATE TABLE logs (owner int, at int) PARTITION BY RANGE (at);
          CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10000);
@@ -484,7 +504,8 @@ fn keys_that_a_migration_takes_are_no_other_answer_and_a_table_in_partitions_is_
     shop.write(
         "scenario.toml",
         "name = 'shop'\n[load]\nrate = 10\n\
-         [[action]]\nname = 'pay'\nsql = \"INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, 5, 'pending', '2026-01-01')\"\n\
+         [[action]]\nname = 'pay'\nsql = \"INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, \
+         5, 'pending', '2026-01-01')\"\n\
          with = { user = 'uniform(2, 100)' }\n\
          [[action]]\nname = 'owners'\nsql = 'SELECT owner, count(*) FROM logs WHERE at < :most GROUP BY owner'\n\
          with = { most = 'uniform(30000, 40000)' }\n",
@@ -507,7 +528,8 @@ fn keys_that_a_migration_takes_are_no_other_answer_and_a_table_in_partitions_is_
     let after = action(&trial, "owners")["counts"]["after"]["planned_rows"].as_f64().unwrap();
     assert!((3_500.0..4_500.0).contains(&after), "{after}");
     assert_eq!(unsampled(&trial), None);
-    // A sequence that a migration leaves behind its table is no key that it took: the application fails, and so is it told.
+    // A sequence that a migration leaves behind its table is no key that it took: the application fails, and so is it
+    // told.
     shop.write(
         file,
         "ALTER TABLE payments ALTER id DROP IDENTITY; CREATE SEQUENCE payments_id_seq OWNED BY payments.id;

@@ -1,4 +1,5 @@
-//! A server, or one of its backends, that dies under load, and a reader of stdout that leaves. Must hold no timing claim.
+//! A server, or one of its backends, that dies under load, and a reader of stdout that leaves. Must hold no timing
+//! claim.
 
 use std::process::{Command, Stdio};
 

@@ -148,8 +148,10 @@ fn an_operation_sees_its_own_rows_only_and_sends_each_of_them_once() {
     let home = Home::new();
     let bank = bank(&home);
     // Half of the operations ask for rows; the others must not find those of an earlier one.
-    let text = "name = 'e'\n[load]\nclients = 2\n[[action]]\nname = 'maybe'\n[[action.step]]\nname = 'rows'\nchance = '50%'\nsql = \"SELECT nextval('history_id_seq') AS entry\"\n\
-                [[action.step]]\neach = 'rows'\nsql = \"INSERT INTO history (id, account, delta, note) VALUES (:entry, 1, 1, 'e')\"\n";
+    let text = "name = 'e'\n[load]\nclients = 2\n[[action]]\nname = 'maybe'\n[[action.step]]\nname = 'rows'\n\
+                chance = '50%'\nsql = \"SELECT nextval('history_id_seq') AS entry\"\n\
+                [[action.step]]\neach = 'rows'\nsql = \"INSERT INTO history (id, account, delta, note) \
+                VALUES (:entry, 1, 1, 'e')\"\n";
     let scenario = file(&home, "e.toml", text);
     let found = run(&home, &[&scenario, "-n", "200"]).measured().json();
     assert_eq!(found["evidence"]["failures"], serde_json::json!({}), "no row is sent twice: ids are unique");
@@ -162,8 +164,11 @@ fn an_operation_sees_its_own_rows_only_and_sends_each_of_them_once() {
                        IF nextval('turns') % 3 = 0 THEN RAISE SQLSTATE '40001'; END IF; RETURN n; END $$;";
         sqlx::Executor::execute(&mut connection, sqlx::raw_sql(sql)).await.unwrap();
     });
-    let text = "name = 'r'\n[load]\nclients = 1\nmax_tries = 9\n[[action]]\nname = 'again'\nwith = { n = \"sequence(1)\" }\n[[action.step]]\nname = 'rows'\nsql = 'SELECT id AS account, :n::int4 AS entry FROM accounts WHERE id <= 4'\n\
-                [[action.step]]\neach = 'rows'\nsql = \"INSERT INTO history (account, delta, note) SELECT sometimes(:account), :entry, 'r'\"\n";
+    let text = "name = 'r'\n[load]\nclients = 1\nmax_tries = 9\n[[action]]\nname = 'again'\n\
+                with = { n = \"sequence(1)\" }\n[[action.step]]\nname = 'rows'\n\
+                sql = 'SELECT id AS account, :n::int4 AS entry FROM accounts WHERE id <= 4'\n\
+                [[action.step]]\neach = 'rows'\nsql = \"INSERT INTO history (account, delta, \
+                note) SELECT sometimes(:account), :entry, 'r'\"\n";
     let scenario = file(&home, "r.toml", text);
     let found = home
         .run(&["run", &scenario, "--database", "bank", "-n", "30", "--warm-up", "300ms", "--format", "json"])
@@ -207,7 +212,8 @@ fn equal_seeds_send_equal_streams() {
     let _machine = sharing();
     let home = Home::new();
     bank(&home);
-    let text = "name = 's'\n[load]\nclients = 3\n[[action]]\nname = 'read'\nsql = 'SELECT balance FROM accounts WHERE id = :id AND owner <> :o'\n\
+    let text = "name = 's'\n[load]\nclients = 3\n[[action]]\nname = 'read'\n\
+                sql = 'SELECT balance FROM accounts WHERE id = :id AND owner <> :o'\n\
                 with = { id = \"pick(accounts.id, zipf 1.1)\", o = \"template('x{id}')\" }\n";
     let scenario = file(&home, "s.toml", text);
     let digest = |seed: &str| {
@@ -287,7 +293,8 @@ fn gates_decide_the_exit_code_and_rules_end_the_run() {
     assert!(ran.stdout.contains("every operation failed: div0"), "{}", ran.stdout);
     run(&home, &["-f", &read, "-n", "1", "--gate", "raed.p50 < 1s"]).exits(2).says(&["did you mean `read`?"]);
 
-    let failing = "name = 'f'\n[load]\nclients = 2\nabort_when = 'errors > 50% for 1s'\n[[action]]\nname = 'divide'\nsql = 'SELECT 1 / (balance - balance) FROM accounts'\n";
+    let failing = "name = 'f'\n[load]\nclients = 2\nabort_when = 'errors > 50% for 1s'\n[[action]]\nname = 'divide'\n\
+                   sql = 'SELECT 1 / (balance - balance) FROM accounts'\n";
     let failing = file(&home, "f.toml", failing);
     let found = run(&home, &[&failing, "-T", "60s", "-P", "250ms"]).exits(1).json();
     assert_eq!(found["evidence"]["ended"]["aborted"], "errors > 50% for 1.0 s");
@@ -487,7 +494,8 @@ fn pgbouncer_is_a_target_in_session_and_in_transaction_mode() {
     let home = Home::new();
     let bank = bank(&home);
     let script = file(&home, "transfer.sql", TRANSFER);
-    let pick = "name = 'p'\n[load]\nclients = 2\n[[action]]\nname = 'read'\nsql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = 'pick(accounts.id)' }\n";
+    let pick = "name = 'p'\n[load]\nclients = 2\n[[action]]\nname = 'read'\n\
+                sql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = 'pick(accounts.id)' }\n";
     let pick = file(&home, "pick.toml", pick);
     let mut expected = 0;
     for (mode, protocol, clients) in
@@ -537,7 +545,8 @@ fn parts_of_a_load_add_up_to_the_whole() {
     let _machine = sharing();
     let home = Home::new();
     bank(&home);
-    let text = "name = 'parts'\n[load]\nrate = 400\n[gates]\n'errors' = '< 1%'\n[[action]]\nname = 'read'\nsql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = \"uniform(1, 100)\" }\n";
+    let text = "name = 'parts'\n[load]\nrate = 400\n[gates]\n'errors' = '< 1%'\n[[action]]\nname = 'read'\n\
+                sql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = \"uniform(1, 100)\" }\n";
     let scenario = file(&home, "parts.toml", text);
     let url = home.run(&["server", "url"]).ok().stdout.trim().replace("/postgres?", "/bank?");
     let part = |part: u32, of: u32, seed: &str| {

@@ -1,4 +1,5 @@
-//! Load on servers as users have them: a primary with a streaming replica, encryption and passwords. Must reach loopback only.
+//! Load on servers as users have them: a primary with a streaming replica, encryption and passwords. Must reach
+//! loopback only.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;

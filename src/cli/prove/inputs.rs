@@ -235,8 +235,8 @@ fn given(
     let steps = scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
     if steps.into_iter().any(|step| !step.since.is_empty()) {
         return Err(Failure::usage(anyhow!(
-            "the scenario asks other statements since a migration, and databases do not say which they are at\n  = help: leave `since` out, or \
-             weigh the migration on clones"
+            "the scenario asks other statements since a migration, and databases do not say which they are at\
+             \n  = help: leave `since` out, or weigh the migration on clones"
         )));
     }
     if !arguments.allow_writes {

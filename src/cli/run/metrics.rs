@@ -1,5 +1,5 @@
-//! `--metrics`: the figures of a run as OpenMetrics, for Prometheus and Grafana. Must listen on this machine only, and must
-//! never hold up a run.
+//! `--metrics`: the figures of a run as OpenMetrics, for Prometheus and Grafana. Must listen on this machine only, and
+//! must never hold up a run.
 
 use std::convert::Infallible;
 use std::fmt::Write;

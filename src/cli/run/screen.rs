@@ -1,4 +1,5 @@
-//! A run as it goes on, for a terminal: a few lines that are drawn anew each interval. Must be a pure function of the interval.
+//! A run as it goes on, for a terminal: a few lines that are drawn anew each interval. Must be a pure function of the
+//! interval.
 
 use crate::evidence::run::{ActionResult, IntervalFacts};
 use crate::units::{count_text, ms_text};

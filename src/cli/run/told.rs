@@ -30,8 +30,8 @@ pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<
         match event {
         Event::Binding => progress.status("reading: statements and values to pick from".to_owned()),
         Event::Unexercised { role, tables } => progress.line(&format!(
-            "warning: row-level security of {} does not apply to `{role}`, so its policies are in no figure\n  = help: name the application's role with \
-             --role",
+            "warning: row-level security of {} does not apply to `{role}`, so its policies are in no figure\
+             \n  = help: name the application's role with --role",
             tables.join(", ")
         )),
         Event::SharedSessions(protocol) => progress.line(&format!(
@@ -67,7 +67,8 @@ pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<
     })
 }
 
-/// What is kept while the run goes on: the document of a run that has begun, and the two logs that grow with it, lines of JSON and histograms.
+/// What is kept while the run goes on: the document of a run that has begun, and the two logs that grow with it, lines
+/// of JSON and histograms.
 pub(super) struct Log {
     folder: ResultFolder,
     paths: [PathBuf; 2],
@@ -169,7 +170,8 @@ impl Log {
     pub(super) fn failed(&self) -> Result<(), Failure> {
         if let Some(error) = self.transactions_error.borrow_mut().take() {
             return Err(Failure::environment(anyhow!(
-                "the log of operations is cut off: {error}\n  = help: free space there; run.json and the intervals are whole"
+                "the log of operations is cut off: {error}\
+                 \n  = help: free space there; run.json and the intervals are whole"
             )));
         }
         match self.error.borrow_mut().take() {

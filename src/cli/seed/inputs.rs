@@ -56,8 +56,8 @@ impl Inputs {
     }
 }
 
-/// What the statements of the project's scenarios look for. A scenario with a mistake says nothing here: whoever runs it
-/// is told.
+/// What the statements of the project's scenarios look for. A scenario with a mistake says nothing here: whoever runs
+/// it is told.
 fn compared(project: &Project, catalog: &Catalog) -> Compared {
     let texts = project.scenarios.iter().filter_map(|path| SourceFile::read(&project.root.join(path)).ok());
     let scenarios: Vec<Scenario> = texts.filter_map(|file| parse_part(&file.text).ok()).collect();

@@ -39,7 +39,8 @@ pub(super) fn text(notes: &[Note], moment: Moment) -> String {
                 let tables: Vec<String> = children.iter().map(|(name, _)| name.clone()).collect();
                 let rows: u64 = children.iter().map(|(_, rows)| rows).sum();
                 out.push_str(&format!(
-                    "note: `{parent}` holds {}, the only parents of {} rows in {}\n  = help: name [table.{parent}] with a row-count in a spec for more of them\n",
+                    "note: `{parent}` holds {}, the only parents of {} rows in {}\
+                     \n  = help: name [table.{parent}] with a row-count in a spec for more of them\n",
                     plural(*held as usize, "row"),
                     count_text(rows),
                     names(&tables, "tables")

@@ -179,7 +179,8 @@ impl Cluster {
         }
     }
 
-    /// The same on a disk that is full: what was kept back is given up for it, until the server is started again with space.
+    /// The same on a disk that is full: what was kept back is given up for it, until the server is started again with
+    /// space.
     ///
     /// # Errors
     /// As [`Cluster::start`].
@@ -204,7 +205,8 @@ impl Cluster {
         self.folder.join("kept-back")
     }
 
-    /// Keeps space back, where there is plenty. Without it a server on a full disk may only be removed as a whole, so a failure is none.
+    /// Keeps space back, where there is plenty. Without it a server on a full disk may only be removed as a whole, so a
+    /// failure is none.
     fn keep_back(&self) {
         let path = self.kept_back();
         let plenty = space::free(&self.folder).is_some_and(|free| free > 4 * KEPT_BACK);

@@ -1,9 +1,10 @@
-//! Huge pages for the embedded server's shared memory, where they may be reserved. Must add to what is reserved and give back no page that it
-//! did not add.
+//! Huge pages for the embedded server's shared memory, where they may be reserved. Must add to what is reserved and
+//! give back no page that it did not add.
 //!
-//! Two clones of one database differ by 1.8 % (rms) in processor time on pages of 4 kB, and by 0.7 % on huge ones (docs/method.md): where a
-//! page is located in memory matters less. The kernel keeps one number of reserved pages for the whole machine (`vm.nr_hugepages`), so what
-//! this program added is written to a ledger beside the cluster before it is added, and every change of the number is made under a lock on it.
+//! Two clones of one database differ by 1.8 % (rms) in processor time on pages of 4 kB, and by 0.7 % on huge ones
+//! (docs/method.md): where a page is located in memory matters less. The kernel keeps one number of reserved pages for
+//! the whole machine (`vm.nr_hugepages`), so what this program added is written to a ledger beside the cluster before
+//! it is added, and every change of the number is made under a lock on it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -104,7 +105,8 @@ impl Pool {
         let page_bytes = self.page_bytes().ok_or(NotReserved::Unknown)?;
         let mut counter = self.open().map_err(|_| NotReserved::Rights)?;
         let available = self.memory("MemAvailable:").unwrap_or_default();
-        // What is reserved is taken from all others, whether the server fills it or not: half of the memory stays available.
+        // What is reserved is taken from all others, whether the server fills it or not: half of the memory stays
+        // available.
         let kept = self.memory("MemTotal:").unwrap_or_default() / 2;
         if available < pages * page_bytes + kept {
             return Err(NotReserved::Memory);

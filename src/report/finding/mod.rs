@@ -1,4 +1,5 @@
-//! The words of findings: one file each, with a short form for a line of its own and a long form with every value. Must decide nothing.
+//! The words of findings: one file each, with a short form for a line of its own and a long form with every value. Must
+//! decide nothing.
 
 mod action_finds_no_rows;
 mod answer_changed;

@@ -16,8 +16,8 @@ pub(super) fn words(trip_us_p50: f64, trips: &[TripShare]) -> Words {
     Words {
         short: format!("the way to the server is a large part of p50 of {}", list_text(&names)),
         long: format!(
-            "SELECT 1 takes {trip_us_p50:.0} µs, there and back, which is a large part of p50 of {}: a change of what the server does may be larger than it \
-             looks",
+            "SELECT 1 takes {trip_us_p50:.0} µs, there and back, which is a large part of p50 of {}: a change of what \
+             the server does may be larger than it looks",
             list_text(&all)
         ),
     }

@@ -11,8 +11,8 @@ pub(super) fn words(own_control: bool) -> Words {
     Words {
         short: "the sides are given databases, not clones: all their differences are part of every change".to_owned(),
         long: format!(
-            "the sides are databases that were given, not clones: rows, bloat, statistics and servers in which they differ are part of every change, and of \
-             two servers only that of `before` is watched; {control}"
+            "the sides are databases that were given, not clones: rows, bloat, statistics and servers in which they \
+             differ are part of every change, and of two servers only that of `before` is watched; {control}"
         ),
     }
 }

@@ -8,8 +8,8 @@ pub(super) fn words(sides: &[Side]) -> Words {
     Words {
         short: format!("tables on {names} could not be looked at"),
         long: format!(
-            "size, dead rows and statistics of the tables on {names} could not be read within a second (a lock, or a missing right): how they differ is not \
-             known"
+            "size, dead rows and statistics of the tables on {names} could not be read within a second (a lock, or a \
+             missing right): how they differ is not known"
         ),
     }
 }

@@ -1,4 +1,5 @@
-//! Expressions that make texts, places, entries of lists and JSON. Must draw each member of an object from a stream of its own.
+//! Expressions that make texts, places, entries of lists and JSON. Must draw each member of an object from a stream of
+//! its own.
 
 use std::sync::Arc;
 

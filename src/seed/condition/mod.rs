@@ -654,7 +654,8 @@ mod tests {
         assert_eq!(found[0].columns["a"].values, Some(vec![Tree::Number(0.0)]));
         assert_eq!(found[1].columns["credit"].values, Some(vec![Tree::Number(0.0)]));
         assert_eq!(solved("((d + c) IS NULL)")[0].columns["d"].null, Some(true));
-        let exclusive = "(((u IS NULL) AND (NULLIF(email, ''::text) IS NOT NULL)) OR ((u IS NOT NULL) AND (NULLIF(email, ''::text) IS NULL)))";
+        let exclusive = "(((u IS NULL) AND (NULLIF(email, ''::text) IS NOT NULL)) OR ((u IS NOT NULL) AND \
+                         (NULLIF(email, ''::text) IS NULL)))";
         let found = solved(exclusive);
         assert_eq!((found[0].columns["email"].length, found[1].columns["email"].null), ((1, None), Some(true)));
     }

@@ -1,5 +1,5 @@
-//! Arithmetic between columns of a row, `total = a + b` or `ends - starts <= '7 days'`, as bounds of a sum of terms. Must
-//! take nothing for such a sum that it does not hold in whole.
+//! Arithmetic between columns of a row, `total = a + b` or `ends - starts <= '7 days'`, as bounds of a sum of terms.
+//! Must take nothing for such a sum that it does not hold in whole.
 
 use super::parse::Tree;
 use super::{above, opposite};

@@ -1,4 +1,5 @@
-//! A domain laid over an expression: the same content, within what a CHECK allows. Must not know where a domain came from.
+//! A domain laid over an expression: the same content, within what a CHECK allows. Must not know where a domain came
+//! from.
 
 use super::content::{Family, content, family, quoted, weighted};
 use super::renamed;

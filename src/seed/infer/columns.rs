@@ -200,7 +200,8 @@ impl Draft<'_> {
         }
     }
 
-    /// The entry of a list that a table of countries, currencies or roles is; of a kind of text with as many as are needed.
+    /// The entry of a list that a table of countries, currencies or roles is; of a kind of text with as many as are
+    /// needed.
     fn listed_text(&self, column: &Column) -> Option<String> {
         let text = content_in(self.table, &column.name, &column.kind, "now")?;
         let has_few = |list: &str| {

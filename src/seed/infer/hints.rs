@@ -98,8 +98,8 @@ impl Hint {
         self.values.iter().map(|(_, weight)| weight).sum::<f64>() + self.rest
     }
 
-    /// Gives the values for which `inside` holds the share that is aimed at, as far as both sides have any. A share that
-    /// is there already stays, within what lets an index of either side hold rows.
+    /// Gives the values for which `inside` holds the share that is aimed at, as far as both sides have any. A share
+    /// that is there already stays, within what lets an index of either side hold rows.
     fn push(&mut self, inside: impl Fn(&Tree) -> bool, aim: Aim) {
         let within: f64 = self.values.iter().filter(|(value, _)| inside(value)).map(|(_, weight)| weight).sum();
         let outside = self.total() - within;
@@ -335,8 +335,8 @@ impl Draft<'_> {
         Some(Hint { rest, ..Hint::of(values, evidence) })
     }
 
-    /// Whether CHECKs leave a column open but for bounds: what it holds does not follow from others, and no list of values
-    /// is given.
+    /// Whether CHECKs leave a column open but for bounds: what it holds does not follow from others, and no list of
+    /// values is given.
     fn is_open(&self, column: &str) -> bool {
         self.cases.iter().all(|case| {
             let parts = case.columns.keys().filter(|name| split(name).0 == column);

@@ -140,7 +140,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A key that is a digit of a combination: where each of its parents has one row, every combination stands once too.
+    /// A key that is a digit of a combination: where each of its parents has one row, every combination stands once
+    /// too.
     fn keep_each(&mut self, key: &Reference) {
         let column = handle(self.table, key).to_owned();
         if let Some(group) = self.slots.get(&column).cloned() {
@@ -221,8 +222,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A place within a parent, such as the position of a lesson in its section: rows of a parent stand side by side and
-    /// are counted.
+    /// A place within a parent, such as the position of a lesson in its section: rows of a parent stand side by side
+    /// and are counted.
     fn count_within(&mut self, unique: &Unique, columns: &[&'a str], keys: &[&Reference]) -> bool {
         let ([key], true) = (keys, unique.expressions.is_empty()) else { return false };
         let others: Vec<&str> = columns.iter().copied().filter(|c| !key.columns.iter().any(|own| own == c)).collect();
@@ -247,8 +248,8 @@ impl<'a> Draft<'a> {
         true
     }
 
-    /// One column that differs in every row is enough, whatever stands beside it: of the index itself, or of an expression
-    /// that makes different values of different ones, which the server is asked about before a load.
+    /// One column that differs in every row is enough, whatever stands beside it: of the index itself, or of an
+    /// expression that makes different values of different ones, which the server is asked about before a load.
     fn differ(&mut self, unique: &Unique, columns: &[&'a str]) -> bool {
         let table = self.table;
         let can = |c: &&Column| {

@@ -1,5 +1,5 @@
-//! The ways a row can be: partitions, alternatives of CHECKs, inside and outside of partial unique indexes. Must give each
-//! the share that is believable, and keep every row inside one.
+//! The ways a row can be: partitions, alternatives of CHECKs, inside and outside of partial unique indexes. Must give
+//! each the share that is believable, and keep every row inside one.
 
 use super::bounds::{joined, plain};
 use super::hints::is_possible;
@@ -140,8 +140,8 @@ impl Draft<'_> {
     pub(super) fn divide(&mut self, unique: &Unique) -> bool {
         let Some(predicate) = &unique.predicate else { return false };
         let tree = parse(predicate);
-        // Only what we choose row by row tells them apart: nothing that a parent, a number or a combination gives, and no
-        // NULL where none may be.
+        // Only what we choose row by row tells them apart: nothing that a parent, a number or a combination gives, and
+        // no NULL where none may be.
         let chosen = |(name, domain): (&String, &Domain)| {
             let Some(column) = self.table.column(name) else { return false };
             let given = self.fixed.contains_key(name) || column.generated || column.counted || self.said.contains(name);

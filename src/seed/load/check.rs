@@ -36,7 +36,8 @@ pub async fn check(connection: &mut PgConnection, plan: &Plan, catalog: &Catalog
         let doing = |e| Error::doing(format!("check `{}`", planned.name), e);
         let from = table.own_rows();
         let row = query(format!(
-            "SELECT count(*), coalesce(to_hex((mod(sum(hashtextextended((t.*)::text, 0)::numeric) + 18446744073709551616::numeric * count(*),
+            "SELECT count(*), coalesce(to_hex((mod(sum(hashtextextended((t.*)::text,
+             0)::numeric) + 18446744073709551616::numeric * count(*),
                     9223372036854775807))::bigint), '0') FROM {from} t"
         ))
         .fetch_one(&mut *connection)
@@ -126,7 +127,8 @@ pub async fn is_filled(
     index: usize,
 ) -> Result<Option<bool>, Error> {
     let table = &plan.tables[index];
-    // What is not unique, a number, a flag or an entry of a list would be found by chance: of a list only the number of rows decides.
+    // What is not unique, a number, a flag or an entry of a list would be found by chance: of a list only the number of
+    // rows decides.
     let found = catalog.table(&table.name);
     let is_unique = |name: &str| found.is_some_and(|t| t.uniques.iter().any(|u| u.columns.as_slice() == [name]));
     if table.columns.iter().any(|c| matches!(c.cell, Cell::Listed(..)) && is_unique(&c.name)) {

@@ -167,7 +167,8 @@ pub async fn undo(target: &Target, guard: &mut Guard, tell: impl Fn(usize, usize
     let mut connection = session(target).await?;
     run(&mut connection, "BEGIN", UNDO).await?;
     let Some(journal) = read(&mut connection).await? else { return Ok(false) };
-    // Foreign keys come back only where every row is seen; a journal of an earlier version has not lifted what hides some.
+    // Foreign keys come back only where every row is seen; a journal of an earlier version has not lifted what hides
+    // some.
     let standing = row_security::secured(&mut connection).await?;
     row_security::lift(&mut connection, &standing).await?;
     let back = standing.iter().filter(|t| t.is_owned).map(Secured::put_back);

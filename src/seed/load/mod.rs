@@ -106,12 +106,14 @@ pub enum LoadError {
     },
     /// A table that was empty when the load began holds rows now.
     #[error(
-        "the table `{0}` got rows from somebody else while it was about to be filled\n  = help: let nothing else write during a load"
+        "the table `{0}` got rows from somebody else while it was about to be filled\
+         \n  = help: let nothing else write during a load"
     )]
     NotEmpty(String),
     /// A trigger of a table that was filled before wrote into it.
     #[error(
-        "triggers of other tables wrote rows into `{0}` before it was filled, and its keys would meet theirs\n  = help: leave it to the triggers: [table.{0}] row-count = \"0\" in a spec"
+        "triggers of other tables wrote rows into `{0}` before it was filled, and its keys would meet theirs\
+         \n  = help: leave it to the triggers: [table.{0}] row-count = \"0\" in a spec"
     )]
     FilledByTrigger(String),
 }

@@ -1,4 +1,5 @@
-//! What can be wrong with a spec before its expressions are read: names, columns nobody fills, loops. Must find all of it.
+//! What can be wrong with a spec before its expressions are read: names, columns nobody fills, loops. Must find all of
+//! it.
 
 use super::{Planner, TablePlan, is_held};
 use crate::diagnostic::{Diagnostic, nearest};

@@ -1,4 +1,5 @@
-//! Measures connection set after connection set until every interval is narrow or the time is used. Must go on where one action is refused.
+//! Measures connection set after connection set until every interval is narrow or the time is used. Must go on where
+//! one action is refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

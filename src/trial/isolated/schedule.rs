@@ -1,10 +1,11 @@
-//! Which action gets the next connection set, and when it is enough. Must look at the width of intervals, and never end where one has just
-//! come to say something.
+//! Which action gets the next connection set, and when it is enough. Must look at the width of intervals, and never end
+//! where one has just come to say something.
 
 use crate::evidence::ConnectionSet;
 use crate::stats::paired::effect;
 
-/// Connection sets of an action before anybody asks how wide its interval is: Wilcoxon's exact p of twelve can reach 0.0005.
+/// Connection sets of an action before anybody asks how wide its interval is: Wilcoxon's exact p of twelve can reach
+/// 0.0005.
 pub(super) const MIN_SETS: usize = 12;
 
 /// Connection sets at most: four times as many halve an interval once more.
@@ -56,8 +57,8 @@ impl Standing {
     }
 }
 
-/// The action that gets the next connection set, if there is one that needs it and has the time: whoever has too few, then whoever has the
-/// widest interval.
+/// The action that gets the next connection set, if there is one that needs it and has the time: whoever has too few,
+/// then whoever has the widest interval.
 pub(super) fn next(standings: &[Standing], seconds_left: f64) -> Option<usize> {
     let fits = |standing: &Standing| standing.is_open() && standing.seconds <= seconds_left;
     let open = || standings.iter().enumerate().filter(|(_, standing)| fits(standing));

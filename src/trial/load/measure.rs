@@ -1,5 +1,5 @@
-//! Drives the sides in turns and keeps what was seen, chunk by chunk. Must treat the sides alike: same arrivals, same parameters,
-//! checkpoints in the same phase.
+//! Drives the sides in turns and keeps what was seen, chunk by chunk. Must treat the sides alike: same arrivals, same
+//! parameters, checkpoints in the same phase.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,18 +30,19 @@ use crate::trial::prepare::Sitting;
 use crate::trial::settings::{Settings, Subject};
 use crate::trial::subject::switch::Switch;
 
-/// Fewest rounds of load before anything is counted: more than five calls of each statement on each connection, so that the
-/// server has settled on generic or custom plans.
+/// Fewest rounds of load before anything is counted: more than five calls of each statement on each connection, so that
+/// the server has settled on generic or custom plans.
 const PRIMING_FEWEST: u32 = 2;
 
 /// After so many rounds answers will not become faster by waiting.
 const PRIMING_MOST: u32 = 10;
 
-/// Answers have stopped becoming faster when a round's mean service time is no shorter than this share of the last one's.
+/// Answers have stopped becoming faster when a round's mean service time is no shorter than this share of the last
+/// one's.
 const STEADY: f64 = 0.9;
 
-/// Each stretch of load counts its operations (`sequence()`) from a multiple of 2^20 on: the same on every side, and within an
-/// int4 for two thousand of them.
+/// Each stretch of load counts its operations (`sequence()`) from a multiple of 2^20 on: the same on every side, and
+/// within an int4 for two thousand of them.
 const SEQUENCE_BITS: u32 = 20;
 
 /// Stream numbers of priming and of warm-ups lie apart from those of the trial.
@@ -49,7 +50,8 @@ const PRIMING_STREAM: u64 = 1 << 40;
 const WARM_STREAM: u64 = 1 << 41;
 const BURST_STREAM: u64 = 1 << 42;
 
-/// Bursts on each side, forth and back; of at least and at most so many operations, of which none is sent after so many slices.
+/// Bursts on each side, forth and back; of at least and at most so many operations, of which none is sent after so many
+/// slices.
 const BURSTS: u32 = 2;
 const BURST_FEWEST: f64 = 200.0;
 const BURST_MOST: f64 = 2_000.0;
@@ -137,8 +139,8 @@ impl<'t> Course<'t> {
         })
     }
 
-    /// Drives until answers no longer become faster, then asks for the limits; says in the evidence how that went. What the server
-    /// counts from here on is that of the chunks.
+    /// Drives until answers no longer become faster, then asks for the limits; says in the evidence how that went. What
+    /// the server counts from here on is that of the chunks.
     ///
     /// # Errors
     /// When the driver fails.
@@ -184,8 +186,9 @@ impl<'t> Course<'t> {
         Ok(Limits { clock_ns: try_out(&self.clock).cost_ns, trip_us_p50: trips[TRIPS / 2], capacity_per_s })
     }
 
-    /// How many operations a second each side answers while every connection is busy: connections over the mean service time of two bursts,
-    /// which are the same on every side. A database that was given is asked for no more than its load.
+    /// How many operations a second each side answers while every connection is busy: connections over the mean service
+    /// time of two bursts, which are the same on every side. A database that was given is asked for no more than its
+    /// load.
     async fn capacity(&mut self, evidence: &Evidence) -> Result<BTreeMap<Side, f64>, TrialError> {
         let LoadFacts::Open { rate_per_s, connections } = evidence.design.load else { return Ok(BTreeMap::new()) };
         if !matches!(self.settings.subject, Subject::Clones(_)) {
@@ -254,7 +257,8 @@ impl<'t> Course<'t> {
                 counters.operations = Some(self.operations_in(*side));
                 let position = Side::ALL.iter().position(|of| of == side);
                 counters.plan_counts = position.and_then(|position| plan_counts[position].take());
-                // In place the state of the last side alone is still there, and given databases are not read whole without need.
+                // In place the state of the last side alone is still there, and given databases are not read whole
+                // without need.
                 if let Subject::Clones(_) = self.settings.subject {
                     add_state(self.sitting.target(*side), counters).await?;
                 }
@@ -346,8 +350,8 @@ impl<'t> Course<'t> {
         Ok(facts)
     }
 
-    /// In place a round holds one migration and its reversal, between the sides without it: what drifts meanwhile, and what a reversal
-    /// leaves cold, shows between those two.
+    /// In place a round holds one migration and its reversal, between the sides without it: what drifts meanwhile, and
+    /// what a reversal leaves cold, shows between those two.
     fn order(&self, round: u64) -> [Side; 3] {
         match (&self.switch, round % 2) {
             (None, _) => order(self.settings.seed.0, round),

@@ -1,5 +1,5 @@
-//! Sides that are clones of a dataset that is made: the strongest, for nothing differs but the migration. Must leave no database behind but
-//! templates.
+//! Sides that are clones of a dataset that is made: the strongest, for nothing differs but the migration. Must leave no
+//! database behind but templates.
 
 use super::images;
 use super::prewarm::prewarm;
@@ -153,7 +153,8 @@ impl<'s> Clones<'s> {
         Ok(())
     }
 
-    /// Ends the session that makes clones. They are the caller's to drop: a failure in that must not cost a finished trial.
+    /// Ends the session that makes clones. They are the caller's to drop: a failure in that must not cost a finished
+    /// trial.
     pub(in crate::trial) async fn end(self) {
         self.admin.close().await;
     }

@@ -1,6 +1,7 @@
 //! Sides that are databases which are there. Must change nothing in them but what the scenarios write, if they may.
 //!
-//! It can claim less than one on clones: rows, bloat, statistics and servers of the two may differ as well as their schemas.
+//! It can claim less than one on clones: rows, bloat, statistics and servers of the two may differ as well as their
+//! schemas.
 
 use std::collections::BTreeMap;
 

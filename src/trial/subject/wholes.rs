@@ -1,5 +1,5 @@
-//! Statistics of whole tables in partitions. Must make none that production would not have: autovacuum makes statistics of partitions alone
-//! (PostgreSQL documentation, "Updating Planner Statistics").
+//! Statistics of whole tables in partitions. Must make none that production would not have: autovacuum makes statistics
+//! of partitions alone (PostgreSQL documentation, "Updating Planner Statistics").
 
 use std::collections::BTreeSet;
 
@@ -26,14 +26,17 @@ impl Wholes {
     pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, Error> {
         let rows = query(
             "SELECT format('%I.%I', n.nspname, c.relname), 0 <= c.reltuples,
-                    EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf AND 0 < l.reltuples)
+                    EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf
+                    AND 0 < l.reltuples)
                       AND (c.reltuples < 0 OR EXISTS (
                              SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                                AND a.attgenerated <> 'v' AND coalesce(a.attstattarget::int, -1) <> 0
-                               AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = c.relname
+                               AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname
+                               AND p.tablename = c.relname
                                                AND p.attname = a.attname))),
                     coalesce(0 < s.analyze_count, false)
-             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_stat_all_tables s
+             ON s.relid = c.oid
              WHERE c.relkind = 'p' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
         )
         .fetch_all(connection)

@@ -1,4 +1,5 @@
-//! Single operations on idle sides, counted and compared answer by answer. Must leave no row changed: every one is rolled back.
+//! Single operations on idle sides, counted and compared answer by answer. Must leave no row changed: every one is
+//! rolled back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,8 +21,8 @@ use crate::sql;
 use crate::trial::error::TrialError;
 use crate::trial::event::{Event, Listener};
 
-/// Asks every action with the same sets of parameters on every side; by side and action. Where nobody else is (`alone`), rows that
-/// writes leave and take away are looked up too.
+/// Asks every action with the same sets of parameters on every side; by side and action. Where nobody else is
+/// (`alone`), rows that writes leave and take away are looked up too.
 ///
 /// # Errors
 /// When a server is lost. What it refuses is part of the evidence.
@@ -85,8 +86,8 @@ struct Counting<'w> {
 }
 
 impl Counting<'_> {
-    /// Asks an action with `sets` sets of parameters, and with more where the planner treats some as it treats none of these; says which
-    /// of how many it begins.
+    /// Asks an action with `sets` sets of parameters, and with more where the planner treats some as it treats none of
+    /// these; says which of how many it begins.
     async fn action(&mut self, action: usize, sets: u32, tell: impl Fn((usize, usize))) -> Result<(), TrialError> {
         let survey = match &mut self.sides[..] {
             [before, .., after] => {
@@ -184,8 +185,8 @@ pub(super) fn warm_up(sets: u32) -> u64 {
 /// Sets in which the sides differ are asked again, so many: what a clock did between them is not there again.
 const AGAIN: usize = 4;
 
-/// Sets of an action whose rows come in another order on `after` of which is asked whether the order says the place of each: every row
-/// costs the statement once more.
+/// Sets of an action whose rows come in another order on `after` of which is asked whether the order says the place of
+/// each: every row costs the statement once more.
 const ORDERED_SETS: u32 = 4;
 
 /// Whether the last side gives the rows of a set in another order than the first, which agrees with the control.
