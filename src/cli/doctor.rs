@@ -11,7 +11,7 @@ use super::{Embedded, Format, project};
 use crate::doctor::{Finding, Grade, Patient, examine};
 use crate::report::detail::table;
 
-/// What `doctor` can be told.
+/// Flags of `doctor`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  weighbridge doctor\n  weighbridge doctor --url postgresql://me@localhost/staging \

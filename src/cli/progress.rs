@@ -32,9 +32,9 @@ pub(super) struct Progress {
     clock: Clock,
     /// When a plain line was printed last, and the kinds of work named so far.
     last_plain: Mutex<(u64, BTreeSet<String>)>,
-    /// When the first rows of a load were told, and how many.
+    /// When the first rows of a load were reported, and how many.
     began: Mutex<Option<(u64, u64)>>,
-    /// When counting began, and whether it was told that it takes long.
+    /// When counting began, and whether it was reported that it takes long.
     counting: Mutex<(Option<u64>, bool)>,
 }
 
@@ -91,7 +91,7 @@ impl Progress {
         }
     }
 
-    /// An interval of a run: a screen that is drawn anew on a terminal, a line of its own elsewhere.
+    /// An interval of a run: a screen that is drawn again on a terminal, a line of its own elsewhere.
     pub(super) fn interval(&self, line: &str, screen: impl FnOnce() -> String) {
         if self.terminal {
             self.bar.set_message(printable_lines(&screen()).into_owned());
@@ -105,7 +105,7 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
-    /// Tells how a load goes on.
+    /// Reports how a load goes on.
     pub(super) fn loading(&self, loading: &Loading) {
         match loading {
             Loading::Rows { table, done, total, .. } => {
@@ -144,7 +144,7 @@ impl Progress {
         format!(", {} rows/s, {} left for the rows", count_text(rate), duration_text(left))
     }
 
-    /// Tells how the counting of single operations goes on, and what shortens it where statements are slow.
+    /// Reports how the counting of single operations goes on, and what shortens it where statements are slow.
     fn counting(&self, done: u32, total: u32, (begun, sets): (usize, usize)) {
         self.status(format!("counting: action {done} of {total}, set {begun} of {sets}"));
         let now = self.clock.now_ns();
@@ -161,7 +161,7 @@ impl Progress {
         }
     }
 
-    /// Tells an event.
+    /// Reports an event.
     pub(super) fn event(&self, event: &Event<'_>) {
         match event {
             Event::CleanedUp(count) => {

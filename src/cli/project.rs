@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
-use crate::compare::finding::Fact;
+use crate::compare::fact::Fact;
 use crate::diagnostic::{Diagnostic, SourceFile, nearest};
 use crate::document::{self, Placed, Table};
 use crate::evidence::{Ignored, Policy};

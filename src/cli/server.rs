@@ -19,7 +19,7 @@ use crate::postgres::liveness::until_silent;
 use crate::postgres::server::{Cluster, HugePages, Lease, ServerError, Status, find_binaries};
 use crate::units::bytes_text;
 
-/// What `server` can be told.
+/// Flags of `server`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  weighbridge server start && psql \"$(weighbridge server url)\"\
                   \n  weighbridge server clean --templates\

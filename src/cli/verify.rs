@@ -12,7 +12,7 @@ use crate::evidence::store::{self, SavedTrial};
 use crate::report::dropped_text;
 use crate::units::plural;
 
-/// What `verify` can be told.
+/// Flags of `verify`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  weighbridge verify results/2026-11-23T09-15-04Z-0002_payment_history\n\n\
                         Exit codes: 0 the saved verdicts follow from the evidence, 1 they do not.")]

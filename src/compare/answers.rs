@@ -1,11 +1,11 @@
-//! Whether both sides answer alike, and what they refuse. Must call nothing different that differs without the
+//! Whether both sides answer the same, and what they refuse. Must call nothing different that differs without the
 //! migration too.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::finding::{AnswerDifference, Refusals};
+use super::fact::{AnswerDifference, Refusals};
 use crate::evidence::CountedAction;
 
 /// Whether answers are the same.

@@ -4,7 +4,8 @@
 use super::answers::Answers;
 use super::conditions;
 use super::counts::CountComparison;
-use super::finding::{AnswerDifference, Fact, Finding, Remedy, Severity};
+use super::fact::{AnswerDifference, Fact};
+use super::finding::{Finding, Remedy, Severity};
 use super::work;
 use crate::evidence::{ActionCounts, ChunkSide, Evidence, LoadFacts, Side, Subject};
 use crate::stats::paired::FEWEST_PAIRS;
@@ -165,7 +166,7 @@ fn timer_lag(evidence: &Evidence) -> Option<Finding> {
 /// Processor time taken by others of the same host, as a share, that is worth a word.
 const STOLEN_MOST: f64 = 0.01;
 
-/// Share of the time in which something waits for a processor that is worth a word.
+/// Share of the time in which a task waits for a CPU that is worth a word.
 const WAITING_MOST: f64 = 0.1;
 
 fn machine(evidence: &Evidence, found: &mut Vec<Finding>) {

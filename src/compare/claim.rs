@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::finding::Fact;
+use super::fact::Fact;
 use super::functions::FunctionChange;
 use super::verdict::Row;
 use crate::evidence::row_security::Exemption;
@@ -203,7 +203,7 @@ pub enum Reason {
     WithinDriverLag,
     /// Sets of clones without the migration differ by as much.
     SetsDiffer,
-    /// The sides without the migration differ too: it may be how one clone, or one database, lies.
+    /// The sides without the migration differ too: it may be the variance of one clone, or of one database.
     MayBeClone {
         /// Whether the sides are clones.
         are_clones: bool,

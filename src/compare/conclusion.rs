@@ -60,7 +60,7 @@ fn conclude_actions(evidence: &Evidence, findings: &[Finding], actions: &[Action
     } else if any(Verdict::Improved) {
         conclude_improved(actions)
     } else if actions.iter().all(|a| a.verdict == Verdict::Same) {
-        // One set tells nothing of how another would lie.
+        // One set shows nothing of how another set would differ.
         let same = Claim::of_all(ClaimKind::AllSame { on_one_set: evidence.design.replicates <= 1 });
         let heavier = of_verdict(actions, ClaimKind::MoreWork, |a| counted(a) == Some(Verdict::Regressed));
         (Verdict::Same, [same].into_iter().chain(heavier).collect())
@@ -392,7 +392,7 @@ mod tests {
         let (verdict, claims) = conclude(&actions);
         assert_eq!((verdict, of_few(&claims)), (Verdict::Regressed, Some(few)));
         assert_eq!(claims.last().unwrap().kind, ClaimKind::FasterWithSameWork);
-        // Of many p95 tells, and what is as fast says that it takes more work.
+        // Of many p95 decides, and what is as fast says that it takes more work.
         actions[1].verdict = Verdict::Same;
         actions[0].counts.as_mut().unwrap().dearer = Some(dearer(27));
         let (verdict, claims) = brief(conclude(&actions));

@@ -1,7 +1,8 @@
 //! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before. Must
 //! find facts, and leave words to reports.
 
-use super::finding::{Fact, Finding, Remedy, Severity, Sides};
+use super::fact::{Fact, Sides};
+use super::finding::{Finding, Remedy, Severity};
 use super::{limits, sides};
 use crate::evidence::{ChunkFacts, ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts, WorkPerCall};
 use crate::stats::paired::effect;
@@ -64,7 +65,7 @@ fn disturbed(slice: &SliceFacts) -> bool {
 }
 
 /// Chunks in which a checkpoint or autovacuum fell into the slices of some sides and not of all: what fell where was
-/// nobody's choice, so the verdicts without them are told beside.
+/// nobody's choice, so the verdicts without them are reported beside.
 #[must_use]
 pub(super) fn uneven_chunks(evidence: &Evidence) -> Vec<usize> {
     let uneven = |chunk: &ChunkFacts| {

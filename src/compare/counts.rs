@@ -1,4 +1,4 @@
-//! What single operations cost on both sides, and whether they answer alike. Must need no statistics: the same counts
+//! What single operations cost on both sides, and whether they answer the same. Must need no statistics: the same counts
 //! come again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Verdict;
 use super::answers::{Answers, answers, refused};
-use super::finding::AnswerDifference;
+use super::fact::AnswerDifference;
 use super::functions::{self, FunctionChange};
 use super::generic::{GenericPlans, generic_plans};
 use super::growth::{Growth, Moves};
@@ -57,7 +57,7 @@ pub struct CountComparison {
     /// Functions of the user's own that run on one side alone, or are defined otherwise: their work in the processor is
     /// in no count.
     pub functions: Vec<FunctionChange>,
-    /// Whether both sides answer alike.
+    /// Whether both sides answer the same.
     pub answers: Answers,
     /// What the migration changes of the answer, such as `gives other rows`, or that the server refuses it; absent
     /// where the answers are not different and as many operations fail.
@@ -178,7 +178,7 @@ impl Counts {
 /// Fewer blocks than this are what one more index costs an operation that writes.
 pub const MIN_BLOCKS: f64 = 4.0;
 
-/// A share of the operations that p95 need not show: half of it may lie below.
+/// A share of the operations that p95 need not show: half of it may be below.
 const FEW: f64 = 0.1;
 
 /// Compares every action that was counted; by position in the mix.

@@ -36,7 +36,7 @@ impl<'s> Moves<'s> {
         Self { sides, pairs, min_far: if writes { MIN_WRITTEN } else { MIN_BLOCKS } }
     }
 
-    /// Of a pair: the set on the control, whatever others write meanwhile tells what is none of the migration's.
+    /// Of a pair: the set on the control, whatever others write meanwhile shows what is none of the migration's.
     fn control(&self, pair: &Pair<'_>) -> Option<&CountedSet> {
         let place = self.sides[0].sets.iter().position(|set| std::ptr::eq(set, pair.0));
         place.and_then(|place| self.sides[1].sets.get(place)).filter(|set| set.failed.is_none())

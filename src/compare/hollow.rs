@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::{Fact, Finding, Remedy, Severity};
+use super::fact::Fact;
+use super::finding::{Finding, Remedy, Severity};
 use crate::evidence::{CountedAction, Evidence, PartialIndex, Side};
 
 /// What keeps a gain of an action from being called.

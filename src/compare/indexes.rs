@@ -186,7 +186,7 @@ fn operations(evidence: &Evidence, side: Side) -> u64 {
 }
 
 /// Names of indexes that are there before and after and are made otherwise, as plans write them: without a schema.
-/// Where another schema has one of that name that is not, a plan does not say which it means, and neither is told.
+/// Where another schema has one of that name that is not, a plan does not say which it means, and neither is reported.
 pub(super) fn redefined(evidence: &Evidence) -> BTreeSet<String> {
     let of = |side: Side| evidence.advice.get(&side).map(|advice| &advice.structures);
     let (Some(before), Some(after)) = (of(Side::Before), of(Side::After)) else { return BTreeSet::new() };

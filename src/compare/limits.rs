@@ -1,7 +1,8 @@
 //! How near a measurement came to its limits: the clock and the way to the server below, what the server can do above.
 //! Must only warn: what is hidden there is hidden on all sides.
 
-use super::finding::{CapacityUse, Fact, Finding, Remedy, Severity, TripShare};
+use super::fact::{CapacityUse, Fact, TripShare};
+use super::finding::{Finding, Remedy, Severity};
 use super::metric::{pooled, ratios};
 use crate::evidence::{ChunkFacts, Evidence, LoadFacts, Side, Subject};
 use crate::stats::histogram::quantile;

@@ -20,7 +20,7 @@ pub struct MetricComparison {
     pub before_us: f64,
     /// After, over all chunks, in microseconds.
     pub after_us: f64,
-    /// Between which latencies it lies before with 95 %, in microseconds, by order statistics: chance of sampling
+    /// Between which latencies it is before with 95 %, in microseconds, by order statistics: chance of sampling
     /// alone, without drift; absent with too few operations.
     pub sampling_us_before: Option<(f64, f64)>,
     /// The same after.
@@ -42,7 +42,7 @@ pub struct MetricComparison {
     pub equal_within: f64,
     /// p of the paired t test, corrected for all actions and metrics (Benjamini-Hochberg), not for the looks.
     pub p_adjusted: Option<f64>,
-    /// The look's one-sided interval lies below what can be called the same, and the control's within the margin.
+    /// The look's one-sided interval is below what can be called the same, and the control's within the margin.
     pub not_slower: bool,
     /// Of this metric alone.
     pub verdict: Verdict,
@@ -54,7 +54,7 @@ impl MetricComparison {
         self.verdict != Verdict::Improved && !self.not_slower
     }
 
-    /// How far its estimate lies from no change, as a share; 0 where there is none.
+    /// How far its estimate is from no change, as a share; 0 where there is none.
     pub(super) fn moved(&self) -> f64 {
         self.change.map_or(0.0, |change| change.change.abs())
     }
@@ -100,7 +100,7 @@ pub(super) fn judge(
     let noise_floor = control.map(|c| c.low.abs().max(c.high.abs()));
     let driver_floor = 2.0 * metric.lag_difference_us / metric.before_us;
     let equal_within = equal_within(metric, margin);
-    // Sides that differ by more without a change cannot be told to be the same.
+    // Sides that differ by more without a change cannot be called the same.
     let equal = if noise_floor.is_some_and(|floor| floor <= margin) { equal_within } else { 0.0 };
     let verdict = match (&metric.effect, &metric.control) {
         _ if scope.invalid.is_some() => Verdict::Invalid,
@@ -181,10 +181,10 @@ fn differs(control: &Effect, margin: f64, p_adjusted: Option<f64>) -> bool {
     (half < change.low || change.high < -half) && p_adjusted.is_none_or(|p| p <= FALSE_DISCOVERY)
 }
 
-/// A change whose whole interval lies beyond this many times the control's worst is no bias between clones.
+/// A change whose whole interval is beyond this many times the control's worst is no bias between clones.
 const DWARFS: f64 = 3.0;
 
-/// Whether a change may be the luck of how one clone lies: clones without the migration differ beyond chance, and the
+/// Whether a change may be clone variance: clones without the migration differ beyond chance, and the
 /// change is not far beyond what they differ by. More chunks on the same clones cannot tell; other clones can.
 fn may_be_luck(effect: &Effect, control: &Effect) -> bool {
     let (low, high) = control.interval95;
@@ -277,7 +277,8 @@ fn at_quantile(histogram: &Histogram<u64>, q: f64) -> Option<f64> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::finding::{Fact, Finding, Severity};
+    use super::super::fact::Fact;
+    use super::super::finding::{Finding, Severity};
     use super::*;
     use crate::stats::paired::effect;
 

@@ -15,6 +15,7 @@ mod conditions;
 pub mod counts;
 mod decide;
 mod effectiveness;
+pub mod fact;
 pub mod finding;
 pub mod functions;
 pub mod generic;
@@ -53,7 +54,8 @@ pub use indexes::IndexComparison;
 pub use metric::MetricComparison;
 
 use claim::ClaimKind;
-use finding::{Fact, OtherVerdict, Remedy, Severity};
+use fact::{Fact, OtherVerdict};
+use finding::{Remedy, Severity};
 
 use crate::evidence::{Dropped, Evidence, Side};
 use crate::stats::paired::{self, Effect};
@@ -114,7 +116,7 @@ pub struct Comparison {
     pub verdict_of_load: Option<Verdict>,
     /// What a reader should know of the harness, the machine, the answers and the schema.
     pub findings: Vec<Finding>,
-    /// The largest difference in p95 between `before` and `control` that cannot be told from none, as a
+    /// The largest difference in p95 between `before` and `control` that cannot be distinguished from none, as a
     /// share: the noisiest action's. Absent below eight chunks.
     pub noise_floor: Option<f64>,
     /// Change of the mean service time over the mix, as a share with a 95 % interval; absent when the trial is invalid,
@@ -177,7 +179,7 @@ impl From<&Effect> for Change {
 fn level(evidence: &Evidence) -> f64 {
     let design = &evidence.design;
     if design.precision.is_some() {
-        // Stopping on precision looks at the width alone, which tells little of the estimate: a little is left for it.
+        // Stopping on precision looks at the width alone, which says little of the estimate: a little is left for it.
         0.04
     } else if design.looks.is_empty() || 1 < design.replicates {
         // Before there were looks, the end was the only one; of replicates it is.

@@ -53,7 +53,7 @@ pub struct Moved {
     pub executed: u32,
     /// The farthest, blocks after over blocks before.
     pub factor: f64,
-    /// What tells them from the others; absent where nothing does, or they are all.
+    /// What distinguishes them from the others; absent where nothing does, or they are all.
     pub apart: Option<Apart>,
     /// The plans of the farthest before.
     pub plan_before: String,
@@ -61,7 +61,7 @@ pub struct Moved {
     pub plan_after: String,
 }
 
-/// What tells executed sets from others: they have at least twice as many rows, or at most half as many.
+/// What distinguishes executed sets from others: they have at least twice as many rows, or at most half as many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -74,7 +74,7 @@ pub struct Apart {
     pub others: (u64, u64),
 }
 
-/// Rows by which sets of parameters can be told apart.
+/// Rows by which sets of parameters can be distinguished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -123,7 +123,7 @@ pub(super) fn executed<'s>([before, after]: [&'s CountedAction; 2]) -> Vec<Pair<
     pairs.filter(|(old, new)| old.failed.is_none() && new.failed.is_none()).collect()
 }
 
-/// The kinds of parameters, apart: by the rows they give, or where that tells fewer kinds (as under a `LIMIT`) by those
+/// The kinds of parameters, apart: by the rows they give, or where that distinguishes fewer kinds (as under a `LIMIT`) by those
 /// a scan finds.
 pub(super) fn classes(pairs: &[Pair<'_>]) -> Vec<ClassCounts> {
     let mut most = Vec::new();

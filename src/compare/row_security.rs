@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::claim::Reason;
-use super::finding::{Fact, Finding, Remedy, Severity};
+use super::fact::Fact;
+use super::finding::{Finding, Remedy, Severity};
 use super::{ActionComparison, Verdict};
 use crate::evidence::row_security::{Denied, Exemption, RowSecurity};
 use crate::evidence::{CountedAction, Evidence, Side};

@@ -6,7 +6,7 @@ use super::metric::{DECIDING, Measured, MetricComparison};
 use crate::evidence::{Evidence, Subject};
 use crate::stats::prediction::prediction_interval;
 
-/// One set of clones tells a change of p50 with a standard deviation of about 5 % from set to set (docs/adr/0003); this
+/// One set of clones shows a change of p50 with a standard deviation of about 5 % from set to set (docs/adr/0003); this
 /// is 1.6 of them. No smaller change is called on one set, unless enough witnesses tell how far sets differ here. How a
 /// clone lies moves an action that changed as much as any other.
 const SIBLINGS: f64 = 0.08;
@@ -26,7 +26,7 @@ pub(super) fn witnesses(evidence: &Evidence, counts: &[Option<CountComparison>])
 }
 
 /// The largest change of a metric that another set of clones may make for no reason of the migration: [`SIBLINGS`], or
-/// the farther end of where one more of the witnesses would lie, where these lie closer together. At every look the
+/// the farther end of where one more of the witnesses would be, where these are closer together. At every look the
 /// clones are the same, so that looks need no correction here.
 pub(super) fn sibling_floor(measured: &[Vec<Option<Measured>>], witnesses: &[usize], a: usize, m: usize) -> f64 {
     let effect = |other: &usize| Some(measured[*other][m].as_ref()?.effect?.estimate);
@@ -58,7 +58,7 @@ mod tests {
         assert!((0.02..0.05).contains(&floor), "{floor}");
         // Among the others it is itself a witness that they differ by more.
         assert!(0.06 < sibling_floor(&with(&quiet), &all, 4, 0));
-        // Nine are too few, and a trial in which they lie far apart has the bound of every trial.
+        // Nine are too few, and a trial in which they are far apart has the bound of every trial.
         assert_eq!(sibling_floor(&with(&quiet), &all[..10], 3, 0), SIBLINGS);
         let loud: Vec<f64> = quiet.iter().map(|c| c * 5.0).collect();
         assert_eq!(sibling_floor(&with(&loud), &all, 3, 0), SIBLINGS);

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::finding::{Difference, Fact, Finding, PlanKindDifference, Remedy, Severity, TableDifference};
+use super::fact::{Difference, Fact, PlanKindDifference, TableDifference};
+use super::finding::{Finding, Remedy, Severity};
 use crate::evidence::{Evidence, ServerFacts, Side, Subject, TableFacts};
 
 /// What sides that are no siblings cannot show.
@@ -21,7 +22,7 @@ pub(super) fn subject(evidence: &Evidence) -> Option<Finding> {
     }
 }
 
-/// Servers that are not set alike, or are not the same.
+/// Servers with other settings, or of another version.
 pub(super) fn settings(evidence: &Evidence) -> Vec<Finding> {
     let before = &evidence.server;
     let others = [(Side::Control, &evidence.server_control), (Side::After, &evidence.server_after)];

@@ -78,7 +78,7 @@ pub(super) fn why_undecided(
     Reason::WideInterval.into()
 }
 
-/// Whether more chunks on the same databases can decide at all: they tell nothing of how the databases lie, and nothing
+/// Whether more chunks on the same databases can decide at all: they show nothing of the variance between databases, and nothing
 /// up to the bound of what slices carry over.
 pub(super) fn more_chunks_help(
     metrics: &[Option<MetricComparison>],
@@ -122,7 +122,7 @@ pub(super) fn needed_by_sampling(metrics: &[Option<MetricComparison>], margin: f
     Some((chunks as f64 * times * times).ceil() as usize)
 }
 
-/// A change beyond the margin beside a control that differs beyond chance: which may be how one clone lies.
+/// A change beyond the margin beside a control that differs beyond chance: which may be clone variance.
 pub(super) fn looks_like_luck(metric: &MetricComparison, margin: f64) -> bool {
     let both = metric.change.zip(metric.control);
     both.is_some_and(|(change, control)| margin < change.change.abs() && 0.0 < control.low * control.high)
@@ -140,7 +140,8 @@ fn sampling_alone(metrics: &[Option<MetricComparison>]) -> Option<f64> {
 mod tests {
     use super::super::conditions::tests::evidence;
     use super::super::effectiveness::Effectiveness;
-    use super::super::finding::{Fact, Severity};
+    use super::super::fact::Fact;
+    use super::super::finding::Severity;
     use super::super::metric::tests::{effect_of, measured};
     use super::super::metric::{Beside, judge};
     use super::*;
@@ -191,7 +192,7 @@ mod tests {
         let (narrow, between) = (Some((&order, 0.028)), of(0.03, 0.0, None));
         assert_eq!(why_undecided(&evidence, &between, 0.05, narrow).found, by_order);
         assert!(!more_chunks_help(&between, 0.05, narrow));
-        // Nor one that may be how a set of clones lies.
+        // Nor one that may be the variance of a set of clones.
         assert!(!more_chunks_help(&of(0.07, 0.0, Some(0.08)), 0.05, None));
         assert!(!more_chunks_help(&of(0.07, 0.02, None), 0.05, None));
     }

@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use super::counts::{CountComparison, MIN_BLOCKS};
-use super::finding::{Fact, Finding, Severity, Sides};
+use super::fact::{Fact, Sides};
+use super::finding::{Finding, Severity};
 use crate::evidence::{CountedAction, CountedSet, Evidence, Side, WorkPerCall};
 
 /// An action that touches more blocks a call under load though its single operations touch no more.

@@ -16,7 +16,7 @@ const TIMER_US_MOST: f64 = 1_000.0;
 /// Time stolen by other guests of the same host.
 const STEAL_MOST: f64 = 0.01;
 
-/// Share of the last ten seconds in which something waited for a processor.
+/// Share of the last ten seconds in which a task waited for a CPU (CPU contention).
 const PRESSURE_MOST: f64 = 0.10;
 
 /// What one reading of the clock costs, its finest step, and whether it ever went back.

@@ -40,7 +40,7 @@ pub enum Grade {
 pub struct Patient {
     /// The server, with a database.
     pub target: Target,
-    /// Where its data lies, when that is on this machine and known.
+    /// Where its data is, when that is on this machine and known.
     pub data: Option<std::path::PathBuf>,
     /// How long the noise is listened to, in seconds.
     pub pilot_s: f64,

@@ -29,7 +29,7 @@ impl From<Target> for Targets {
     }
 }
 
-/// Connections that can send statements, and what it takes to make them anew.
+/// Connections that can send statements, and what it takes to reopen them.
 pub struct Client {
     target: Option<Target>,
     session: Session,
@@ -44,7 +44,7 @@ pub struct Client {
 pub(super) enum Session {
     /// A server's.
     Wire(Box<WireClient>),
-    /// Takes as long as it is told: each statement the next duration, around and around.
+    /// Takes as long as it is given: each statement the next duration, around and around.
     Simulated { service: Vec<Duration>, next: usize },
 }
 
@@ -163,19 +163,19 @@ impl Client {
         !self.broken && !self.busy
     }
 
-    /// Whether the connection was lost; nothing can be sent until it is made anew.
+    /// Whether the connection was lost; nothing can be sent until it is reopened.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// Connections to replicas that were made anew since the last time.
+    /// Connections to replicas that were reopened since the last time.
     #[must_use]
     pub fn take_reconnects(&mut self) -> u64 {
         self.replicas.as_mut().map_or(0, |replicas| replicas.take_reconnects())
     }
 
-    /// Makes the connection to the primary anew.
+    /// Reopens the connection to the primary.
     ///
     /// # Errors
     /// When the server refuses it; the old one is then as it was.

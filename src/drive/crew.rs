@@ -1,4 +1,4 @@
-//! The driver's threads, told what to do slice by slice. Must exchange messages per slice, never per operation.
+//! The driver's threads, with an order for each slice. Must exchange messages per slice, never per operation.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::client::{Client, Targets};
 use super::pool::Pool;
 use super::recorder::{Pace, Recording};
+use super::slice::{DriveError, Rules, Seat, Slice};
 use super::timer::Timer;
 use super::together::{Partner, drive_together};
-use super::worker::{DriveError, Rules, Seat, Slice, drive};
+use super::worker::drive;
 use crate::clock::Clock;
 use crate::evidence::PlanCounts;
 use crate::postgres::Error;
@@ -207,7 +208,7 @@ impl Crew {
         Ok(sums)
     }
 
-    /// What each thread is told of a slice that is about to start.
+    /// The order of each thread for a slice that is about to start.
     fn slices(&self, ops: Ops, level: f64, grace_ns: u64) -> impl Fn(usize) -> Slice {
         let Ops { stream, first, length_ns } = ops;
         let start_ns = self.clock.now_ns() + LEAD_NS;

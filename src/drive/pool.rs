@@ -67,7 +67,7 @@ impl Pool {
             Ok(turn) => turn,
             Err(_) => {
                 self.waiting.set(self.waiting.get() + 1);
-                // Who was just given a connection waits no more, though nobody has told him yet.
+                // Who was just given a connection waits no more, though it is not notified yet.
                 let given = self.size - self.in_use.get();
                 recording.borrow_mut().pool.waiting(self.waiting.get().saturating_sub(given));
                 let turn = self.turn(most_ns, stop, clock).await;

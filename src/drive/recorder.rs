@@ -88,7 +88,7 @@ pub struct Recording {
     pub failures: BTreeMap<String, Seen>,
     /// Sum over all sent operations of a hash of what was sent: equal streams give equal sums, in any order.
     pub digest: u64,
-    /// How often a lost connection was made anew.
+    /// How often a lost connection was reopened.
     pub reconnects: u64,
     /// A lost connection could not be made again within the rules' limit, which ended the slice.
     pub gave_up: bool,

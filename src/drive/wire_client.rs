@@ -18,7 +18,7 @@ pub struct WireClient {
     wire: Wire,
     /// Names of statements, or texts of those parsed each time, by action and step.
     statements: Vec<Vec<String>>,
-    /// Whether each transaction is told to read only: a pooler may give the next one a session in which somebody else
+    /// Whether each transaction is set to read only: a pooler may give the next one a session in which somebody else
     /// has turned the default off.
     each_read_only: bool,
     /// Whether an action has begun a transaction.
@@ -117,7 +117,7 @@ impl WireClient {
         flushed.map(|_| true).map_err(|e| Error::wire("make the counters visible", &e))
     }
 
-    /// What the server tells of this session's plans; see [`PLAN_COUNTS`].
+    /// What the server reports of this session's plans; see [`PLAN_COUNTS`].
     ///
     /// # Errors
     /// When the server refuses or is lost.
@@ -144,7 +144,7 @@ impl WireClient {
     ) -> Result<u64, Failure> {
         let statement = &self.statements[action][index];
         let count = step.arguments.len() as u16;
-        // What an action has begun itself was told when it began.
+        // What an action has begun itself is set when it begins.
         let alone = self.each_read_only && !self.in_transaction;
         let execute = |wire: &mut Wire, sql: &str| {
             wire.parse("", sql);

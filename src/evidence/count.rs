@@ -17,14 +17,14 @@ pub struct CountedAction {
     pub sets: Vec<CountedSet>,
     /// How many of them, the last, were drawn because the planner treats them as none of the others; absent before
     /// format 5.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub rare: u32,
     /// Which draws those are; absent before format 9.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rare_draws: Vec<u64>,
     /// Kinds of sets, as the planner treats them, of which none was executed, because there are too many; the nearest
     /// stand for them.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub kinds_left: u32,
     /// The plan that fits any parameters, of each step that has one.
     pub generic: Vec<u32>,
@@ -33,7 +33,7 @@ pub struct CountedAction {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub generic_asked: bool,
     /// Sets that were not executed so, for others took too long; absent before format 8.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub generic_left: u32,
     /// Whether the server takes the plan that fits any parameters, of each step where it is another than a set's own;
     /// absent before format 8.
@@ -201,7 +201,7 @@ pub struct CountedSet {
     /// Full-page images of the first execution; none on the embedded server, where they are off meanwhile.
     pub wal_full_pages: u64,
     /// Full-page images of the last execution, whose bytes hold them then; absent before format 8.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub wal_full_pages_left: u64,
     /// Bytes of WAL, of the last execution.
     pub wal_bytes: u64,
@@ -293,10 +293,10 @@ pub struct Answer {
     pub total: bool,
     /// Columns that differ between sides without the migration too, such as a clock, and were not compared; absent
     /// before format 4.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub left_out: u32,
     /// Columns that only the side `before` has, and that were not compared; absent before format 5.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub columns_gone: u32,
     /// Where it is what a write did to a table: `left in` it, or `gone from` it; absent for what a step gave, and
     /// before format 7.

@@ -1,4 +1,4 @@
-//! How a trial was planned, as its evidence tells it. Must be fixed before the first slice, but for what the clones
+//! How a trial was planned, as its evidence has it. Must be fixed before the first slice, but for what the clones
 //! took.
 
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ pub struct Design {
     /// Whether answers had stopped becoming faster by then.
     #[serde(default = "yes")]
     pub primed: bool,
-    /// The how many-th attempt at the same comparison this was, by the results that were kept.
+    /// The number of this attempt at the same comparison, from 1; this was, by the results that were kept.
     #[serde(default = "first")]
     pub attempt: u32,
     /// Rounds in a chunk; in each, every side has one slice.

@@ -204,7 +204,7 @@ pub struct ActionResult {
     pub lag: Quantiles,
 }
 
-/// Quantiles in microseconds; absent where fewer than ten values lie beyond.
+/// Quantiles in microseconds; absent where fewer than ten values are beyond.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -283,7 +283,7 @@ pub struct IntervalFacts {
     pub retries: u64,
     /// Latency of the answered ones.
     pub latency: Quantiles,
-    /// Lost connections that were made anew.
+    /// Lost connections that were reopened.
     pub reconnects: u64,
     /// Busiest driver thread as a share of a processor.
     pub driver_cpu_share_max: f64,
@@ -313,7 +313,7 @@ pub struct DriverFacts {
     pub clock_ns: f64,
     /// Sum over all operations of a hash of what was sent: equal for equal streams.
     pub digest: String,
-    /// Lost connections that were made anew.
+    /// Lost connections that were reopened.
     pub reconnects: u64,
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::earlier;
 use crate::evidence::Evidence;
 
-/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration, by its
+/// The number of this attempt at the same comparison, from 1; this is, by the results that are kept: the same migration, by its
 /// name or by what it does, on rows of the same spec, or on the same databases.
 #[must_use]
 pub fn attempt(results: &Path, evidence: &Evidence) -> u32 {

@@ -69,7 +69,7 @@ async fn time(settings: &Settings, trial: &mut Trial<'_>) -> Result<(), Experime
     Ok(trial.time().await?)
 }
 
-/// Writes down the how many-th attempt it is.
+/// Records the number of the attempt.
 fn number(settings: &Settings, trial: &mut Trial<'_>) {
     let attempt = settings.results.as_ref().map_or(1, |results| attempt(results, trial.evidence()));
     trial.evidence_mut().design.attempt = attempt;

@@ -75,7 +75,7 @@ pub(super) async fn held(connection: &mut PgConnection, tables: &[i64]) -> Resul
     Ok(found)
 }
 
-/// Adds what is held now to what was: a stronger mode begins anew.
+/// Adds what is held now to what was: a stronger mode begins again.
 pub(super) fn add(locks: &mut Vec<(String, String, u64)>, now: Vec<(String, String)>, began_ns: u64) {
     for (table, mode) in now {
         match locks.iter_mut().find(|(known, ..)| *known == table) {

@@ -167,7 +167,7 @@ impl Admin {
             .map_err(|e| Error::doing("look for a database", e))
     }
 
-    /// An empty database of a user's, UTF-8 with the C collation, so that text sorts alike everywhere. It carries no
+    /// An empty database of a user's, UTF-8 with the C collation, so that text sorts the same everywhere. It carries no
     /// mark.
     ///
     /// # Errors

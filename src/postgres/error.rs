@@ -1,4 +1,4 @@
-//! What can go wrong with a server, told so that a person knows what to do. Must never hold a password or a URL.
+//! What can go wrong with a server, worded so that a person knows what to do. Must never hold a password or a URL.
 
 use sqlx::postgres::PgDatabaseError;
 

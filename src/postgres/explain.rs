@@ -249,8 +249,10 @@ mod tests {
 
     #[test]
     fn a_partition_goes_by_its_own_name_and_a_union_by_its_aliases() {
-        let scan = |name: &str, alias: &str| serde_json::json!({"Node Type": "Seq Scan", "Relation Name": name,
-                                                                "Alias": alias});
+        let scan = |name: &str, alias: &str| {
+            serde_json::json!({"Node Type": "Seq Scan", "Relation Name": name,
+                                                                "Alias": alias})
+        };
         let scans = [scan("t", "a"), scan("t", "b"), scan("events_2026", "events_12")];
         let union = serde_json::json!({"Node Type": "Append", "Plans": scans});
         let plan = Plan::read(&serde_json::json!([{"Plan": union}]));

@@ -16,9 +16,9 @@ pub struct PartialIndex {
     pub table: String,
     /// Its WHERE, as SQL.
     pub predicate: String,
-    /// Some row lies inside.
+    /// Some row is inside.
     pub holds_some: bool,
-    /// Some row lies outside.
+    /// Some row is outside.
     pub leaves_some: bool,
     /// Columns that the WHERE names.
     pub columns: Vec<String>,

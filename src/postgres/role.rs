@@ -1,4 +1,4 @@
-//! The role that sessions act as (`SET ROLE`). Must create one only when told to.
+//! The role that sessions act as (`SET ROLE`). Must create one only when asked to.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Executor, Row};

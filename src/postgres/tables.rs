@@ -1,4 +1,4 @@
-//! How tables lie: size, dead rows, statistics of the planner. Must only read, and must not wait long for anybody's
+//! How tables are stored: size, dead rows, statistics of the planner. Must only read, and must not wait long for anybody's
 //! lock.
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub struct TableState {
 /// # Errors
 /// When the catalog cannot be read.
 pub async fn read(connection: &mut PgConnection) -> Result<BTreeMap<String, TableState>, Error> {
-    let doing = |e| Error::doing("read how tables lie", e);
+    let doing = |e| Error::doing("read how tables are stored", e);
     let mut transaction = connection.begin().await.map_err(doing)?;
     // Asking for a size waits for whoever rewrites the table. Nothing of it stays in a pooler's session.
     query("SET LOCAL lock_timeout = '1s'").execute(&mut *transaction).await.map_err(doing)?;

@@ -2,7 +2,7 @@
 
 use super::{finding, words};
 use crate::compare::claim::{ClaimKind, ClaimedAction, Reason};
-use crate::compare::finding::{AnswerDifference, Refusals};
+use crate::compare::fact::{AnswerDifference, Refusals};
 use crate::compare::functions::FunctionChange;
 use crate::compare::verdict::Row;
 use crate::compare::{Claim, Comparison, Finding};
@@ -147,7 +147,7 @@ pub(super) fn reason_text(comparison: &Comparison, action: &str, reason: &Reason
             "sets of clones without the migration differ by as much; more sets (--replicates) decide".to_owned()
         }
         Reason::MayBeClone { are_clones: true, replicates_s } => format!(
-            "clones without the migration differ too, so the change may be how one clone lies; {}",
+            "clones without the migration differ too, so the change may be clone variance; {}",
             replicates(*replicates_s)
         ),
         Reason::MayBeClone { are_clones: false, .. } => {

@@ -1,4 +1,4 @@
-//! What single operations cost on both sides, in words. Must hold for text and Markdown alike.
+//! What single operations cost on both sides, in words. Must hold for both text and Markdown.
 
 use super::claim::function_text;
 use super::words;

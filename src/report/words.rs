@@ -97,7 +97,7 @@ fn precision(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     Some(format!("{reached} within ±{}, at which this proof was to end{few}", percent_text(precision)))
 }
 
-/// Changes that were found at a look before the last: of one that lies near its margin, the looks that see it larger
+/// Changes that were found at a look before the last: of one that is near its margin, the looks that see it larger
 /// than it is find it first.
 fn early(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     let design = &evidence.design;
@@ -114,7 +114,7 @@ fn early(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     (!near.is_empty()).then(|| {
         format!(
             "it ended early, at {done} of {} chunks: by how much {} changed tends to be overstated then; --precision \
-             2% tells it without that",
+             2% measures it without that",
             design.chunks_planned,
             near.join(", ")
         )

@@ -131,7 +131,7 @@ async fn look(targets: [crate::postgres::Target; 2], clock: Clock, seen: Arc<Mut
     }
 }
 
-/// Where a server is, on a connection that is made anew when it was lost.
+/// Where a server is, on a connection that is reopened when it is lost.
 async fn position(target: &crate::postgres::Target, connection: &mut Option<PgConnection>) -> Option<u64> {
     let ask = async {
         if connection.is_none() {

@@ -80,7 +80,7 @@ pub enum MergeError {
     },
 }
 
-/// Adds parts up: counts and histograms exactly, gates judged anew over the whole.
+/// Adds parts up: counts and histograms exactly, gates judged again over the whole.
 ///
 /// # Errors
 /// When they do not belong together.

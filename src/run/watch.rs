@@ -246,7 +246,7 @@ fn add_counters(view: &mut ServerView, sample: &ServerSample) {
 }
 
 /// Counters of the statements of each action, added over its steps. The server keeps one text for equal statements, so
-/// the work of actions that share one cannot be told apart.
+/// the work of actions that share one cannot be distinguished.
 fn statements(first: &Snapshot, last: &Snapshot, workload: &Workload) -> Option<BTreeMap<String, StatementWork>> {
     let (first, last) = (first.statements.as_ref()?, last.statements.as_ref()?);
     let of_action = |action: &crate::scenario::workload::PlannedAction| {

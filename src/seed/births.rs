@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::generate::Cell;
+use super::cell::Cell;
 use super::plan::TablePlan;
 use crate::expression::{SqlType, Value};
 

@@ -194,9 +194,8 @@ impl Plan {
     }
 
     fn order(&self, ordered: &Ordered) -> Order {
-        let rises = |(table, column): (usize, usize)| {
-            matches!(self.tables[table].columns[column].cell, super::generate::Cell::Row)
-        };
+        let rises =
+            |(table, column): (usize, usize)| matches!(self.tables[table].columns[column].cell, super::cell::Cell::Row);
         if ordered.is_same() && rises(ordered.places[0]) {
             return Order::Same(None);
         }

@@ -103,7 +103,7 @@ impl Phrase {
         self.texts
     }
 
-    /// Appends a text that a row of a stream draws: forms by their weight, words alike.
+    /// Appends a text that a row of a stream draws: forms by their weight, words with equal chance.
     pub(super) fn append(&self, key: Key, row: u64, out: &mut Vec<u8>) {
         self.forms[self.weights.choose(key.cell(row))].append(key.numbered(row), out);
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::generate::Cell;
+use super::cell::Cell;
 use super::plan::Plan;
 use crate::expression::{Value, power};
 

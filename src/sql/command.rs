@@ -356,7 +356,7 @@ pub enum TypeAction {
     Other(Alteration),
 }
 
-/// What is done to an object, where it is not told apart any further.
+/// What is done to an object, where it is not distinguished any further.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alteration {
     /// `RENAME TO`, or of a column or attribute.

@@ -203,7 +203,7 @@ impl Statement {
 }
 
 /// Why a statement cannot be read. What is wrong inside the quoted body of a function is the function's: the server may
-/// be told not to look at it.
+/// be set not to look at it.
 fn errors(parse: &Parse<SourceFile>, span: &Range<usize>) -> Vec<SyntaxError> {
     let errors = parse.errors();
     if errors.is_empty() {

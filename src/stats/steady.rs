@@ -30,7 +30,7 @@ fn cut(values: &[f64]) -> usize {
     (0..=values.len() / 2).min_by(|a, b| error(*a).total_cmp(&error(*b))).unwrap_or(0)
 }
 
-/// Whether a series has become steady: long enough, and the best cut lies before its half.
+/// Whether a series has become steady: long enough, and the best cut is before its half.
 #[must_use]
 pub fn is_steady(values: &[f64]) -> bool {
     const FEWEST: usize = 8;

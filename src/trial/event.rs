@@ -1,4 +1,4 @@
-//! What a long trial tells while it runs; the progress line and the saved file are its consumers.
+//! What a long trial reports while it runs; the progress line and the saved file are its consumers.
 //!
 //! Must come per slice or seldomer, never per operation.
 

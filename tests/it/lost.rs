@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::run::{Going, bank, file};
+use crate::bank::{Going, bank, file};
 use crate::support::{Home, Shop, sharing};
 
 fn kill_9(pid: &str) {

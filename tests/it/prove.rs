@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::run::Going;
+use crate::bank::Going;
 use crate::support::{Home, Shop, findings, measuring, sharing};
 
 fn verdict_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j str {

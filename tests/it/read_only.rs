@@ -1,7 +1,7 @@
 //! A run that may not write, against what tries to: every row counts. Must hold no timing claim.
 
+use crate::bank::{bank, file, one};
 use crate::bouncer::Bouncer;
-use crate::run::{bank, file, one};
 use crate::support::{Home, execute, sharing};
 
 /// Turns everything off that keeps a session from writing, and writes when it can.

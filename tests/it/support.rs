@@ -356,3 +356,9 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// One action of the comparison of a trial.
+pub fn action_of<'j>(trial: &'j serde_json::Value, name: &str) -> &'j serde_json::Value {
+    let actions = trial["comparison"]["actions"].as_array().unwrap();
+    actions.iter().find(|action| action["name"] == name).unwrap_or_else(|| panic!("{name} is in {actions:?}"))
+}

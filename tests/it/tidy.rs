@@ -254,3 +254,31 @@ fn tests_of_every_version_are_tests() {
         assert!(file.contains(&format!("#[test]\nfn {test}()")), "{name} is no test");
     }
 }
+
+/// Files of Rust that people read.
+fn written() -> Vec<(PathBuf, String)> {
+    let files = ["src", "tests", "benches"].into_iter().flat_map(files);
+    files.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn no_line_of_source_is_wider_than_the_page() {
+    let width = |line: &str| line.chars().count();
+    let mut wide = Vec::new();
+    for (path, text) in written() {
+        let lines = text.lines().enumerate().filter(|(_, line)| width(line) > 120);
+        wide.extend(lines.map(|(number, line)| format!("{}:{}: {} columns", path.display(), number + 1, width(line))));
+    }
+    assert!(wide.is_empty(), "the page is 120 columns wide:\n{}", wide.join("\n"));
+}
+
+#[test]
+fn no_file_of_source_is_longer_than_one_noun_needs() {
+    let long: Vec<String> = written()
+        .iter()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > 600)
+        .map(|(path, lines)| format!("{}: {lines} lines", path.display()))
+        .collect();
+    assert!(long.is_empty(), "a file is about one noun and has 600 lines at most:\n{}", long.join("\n"));
+}

@@ -10,8 +10,8 @@ use serde_json::Value;
 use weighbridge::postgres::Target;
 use weighbridge::postgres::server::find_binaries;
 
+use crate::bank::{Going, action, file, number};
 use crate::read_only::SNEAKY;
-use crate::run::{Going, action, file, number};
 use crate::support::{Home, Ran, block_on, query, sharing};
 
 /// A server of the tests' own, ended with the test.

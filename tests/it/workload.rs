@@ -6,9 +6,9 @@ use std::io::{Read, Write};
 use serde_json::Value;
 use weighbridge::evidence::interval_log;
 
+use crate::bank::{Going, action, bank, file, number, one, run};
 use crate::bouncer::Bouncer;
 use crate::input::Tmpfs;
-use crate::run::{Going, action, bank, file, number, one, run};
 use crate::support::{Home, execute, measuring, query, sharing};
 
 #[test]

@@ -65,9 +65,9 @@ Examples:
                                              on one database, where clones are impossible: applied and reverted \
                                              in turns";
 
-/// What `prove` can be told.
+/// Flags of `prove`.
 #[derive(Debug, clap::Args)]
-// The last of a flag counts, so that a script's flags can be given anew behind them.
+// The last of a flag counts, so that a script's flags can be given again behind them.
 #[command(after_help = EXAMPLES, args_override_self = true)]
 pub(super) struct Arguments {
     /// The migration to weigh: number, name, or FIRST..LAST [default: the last one]
@@ -116,7 +116,7 @@ pub(super) struct Arguments {
     )]
     resume: Option<PathBuf>,
     /// No load: compares what single operations cost and answer on idle clones; the same on every run but for tables
-    /// that are analyzed anew
+    /// that are analyzed again
     #[arg(
         long, conflicts_with_all = ["chunks", "rounds", "slice", "interleave", "precision", "replicates"],
         help_heading = "Experiment",

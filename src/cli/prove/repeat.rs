@@ -24,7 +24,7 @@ const COMMAND: &str = "\
 cd \"$(dirname \"$0\")\" || exit 2
 exec weighbridge ";
 
-/// What the program was told: flags, and the scenarios as they are kept among the inputs.
+/// What the program was given: flags, and the scenarios as they are kept among the inputs.
 #[derive(Clone, Copy)]
 pub(super) struct Told<'t> {
     pub(super) arguments: &'t Arguments,

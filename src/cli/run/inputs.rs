@@ -15,7 +15,7 @@ use crate::clock;
 use crate::diagnostic::SourceFile;
 use crate::drive::Targets;
 use crate::drive::crew::PoolSize;
-use crate::drive::worker::Rules;
+use crate::drive::slice::Rules;
 use crate::expression::Value;
 use crate::migrate::Directory;
 use crate::postgres::Target;

@@ -54,7 +54,7 @@ Examples:
   weighbridge run scenarios/payments.toml --url postgresql://me@primary/shop --replica postgresql://me@standby/shop
   weighbridge run scenarios/payments.toml --metrics 127.0.0.1:9187   for Prometheus";
 
-/// What `run` can be told.
+/// Flags of `run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {

@@ -1,4 +1,4 @@
-//! A run as it goes on, for a terminal: a few lines that are drawn anew each interval. Must be a pure function of the
+//! A run as it goes on, for a terminal: a few lines that are drawn again each interval. Must be a pure function of the
 //! interval.
 
 use crate::evidence::run::{ActionResult, IntervalFacts};

@@ -1,4 +1,4 @@
-//! What is told and kept while a run goes on. Must never stop a run: a log that cannot be written is said at its end.
+//! What is printed and kept while a run goes on. Must never stop a run: a log that cannot be written is said at its end.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -23,7 +23,7 @@ use crate::report::run::json;
 use crate::run::Event;
 use crate::units::plural;
 
-/// What is told while a run goes on.
+/// What is printed while a run goes on.
 pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<Metrics>) -> Box<dyn Fn(Event<'_>)> {
     let (progress, log) = (Arc::clone(progress), Rc::clone(log));
     Box::new(move |event| {
@@ -107,7 +107,7 @@ impl Log {
         }
     }
 
-    /// A write that fails is told at the end; the run and the other log go on.
+    /// A write that fails is reported at the end; the run and the other log go on.
     fn add(&self, facts: &IntervalFacts, actions: &[ActionResult], recording: &Recording, began_ns: u64) {
         let keep = |error: &RefCell<Option<std::io::Error>>, written: &dyn Fn() -> std::io::Result<()>| {
             if error.borrow().is_none()

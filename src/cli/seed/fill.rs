@@ -173,7 +173,7 @@ const CONTACT: Duration = Duration::from_millis(1_100);
 /// Tables that are named.
 const MAX_NAMES: usize = 8;
 
-/// Tells how an undoing goes on.
+/// Reports how an undoing goes on.
 pub(super) fn tell(progress: &Progress) -> impl Fn(usize, usize) {
     |done, total| progress.status(format!("undoing: {done} of {total} statements"))
 }
@@ -231,7 +231,7 @@ async fn undone(
         )),
         // Nothing is off: before the load began, after it had ended, or in one transaction with it.
         Ok(false) => Failure::environment(anyhow!(
-            "{cause}\n  = note: indexes and constraints are in place; `weighbridge seed --check` tells which rows are \
+            "{cause}\n  = note: indexes and constraints are in place; `weighbridge seed --check` prints which rows are \
              in"
         )),
         Err(problem) => {

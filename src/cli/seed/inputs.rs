@@ -125,7 +125,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// When tables hold rows: those of this dataset are told from those of somebody else.
+    /// When tables hold rows: those of this dataset are distinguished from those of somebody else.
     async fn over_rows(&self, connection: &mut PgConnection, mut catalog: Catalog) -> Result<Inputs, Failure> {
         let mut blank = catalog.clone();
         blank.tables.values_mut().for_each(|table| table.has_rows = false);

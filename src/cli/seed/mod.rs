@@ -42,7 +42,7 @@ Examples:
   weighbridge seed init > seed/shop.toml        a spec to go on with, from a live schema
   weighbridge seed explain payments.amount      what a column will hold, and why";
 
-/// What `seed` can be told.
+/// Flags of `seed`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = false)]
 pub(super) struct Arguments {

@@ -4,7 +4,7 @@ use crate::postgres::catalog::FiredBy;
 use crate::seed::notes::{Note, Outcome};
 use crate::units::{count_text, plural};
 
-/// When the notes are read: what they are about lies ahead, or is done.
+/// When the notes are read: what they are about is ahead, or is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     /// Before a load.

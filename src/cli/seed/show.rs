@@ -11,7 +11,7 @@ use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::report::say;
 use crate::postgres::{Target, catalog};
 use crate::report::detail::table;
-use crate::seed::generate::Cell;
+use crate::seed::cell::Cell;
 use crate::seed::load::{check, tried};
 use crate::seed::{Plan, Spec, encode, guesses, notes};
 use crate::units::{bytes_text, count_text, duration_text};

@@ -11,7 +11,7 @@ use crate::postgres::database::{Admin, Named};
 use crate::postgres::server::{Cluster, Lease, Status};
 use crate::postgres::{Error, Target};
 
-/// What `server clean` can be told.
+/// Flags of `server clean`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Drop the seeded templates too

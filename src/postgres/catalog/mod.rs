@@ -109,7 +109,7 @@ pub struct Unique {
     pub predicate: Option<String>,
     /// The primary key.
     pub primary: bool,
-    /// NULLS NOT DISTINCT: two rows with NULL in the same place are alike.
+    /// NULLS NOT DISTINCT: two rows with NULL in the same place are equal.
     #[serde(default)]
     pub nulls_equal: bool,
 }

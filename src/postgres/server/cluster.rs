@@ -151,7 +151,7 @@ impl Cluster {
         }
         let target = self.target();
         // After a crash of the server its children may hold the shared memory a moment longer, and a
-        // server told to stop may still be stopping; both pass by themselves.
+        // server asked to stop may still be stopping; both pass by themselves.
         let mut attempt = 0;
         loop {
             if self.status().await? == Status::Running && with_images(&target).await {
@@ -236,7 +236,7 @@ impl Cluster {
             self.pool().give_back();
             return Ok(());
         }
-        // A server told to stop in the middle of crash recovery may wait for ever.
+        // A server asked to stop in the middle of crash recovery may wait for ever.
         drop(self.target().connect().await);
         let data = self.data();
         let stop = async |mode| {
@@ -253,7 +253,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Tells the server to stop and does not wait: for the way out after Ctrl-C.
+    /// Asks the server to stop and does not wait: for the way out after Ctrl-C.
     pub async fn stop_soon(&self) {
         let data = self.data();
         let _ = self.run("pg_ctl", &["stop", "-D", &data.to_string_lossy(), "-m", "fast", "-W", "-s"]).await;

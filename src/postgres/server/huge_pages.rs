@@ -29,7 +29,7 @@ pub enum NotReserved {
     Unknown,
     /// Only root may.
     Rights,
-    /// Too little memory is free, or it lies in pieces that are too small.
+    /// Too little memory is free, or it is in pieces that are too small.
     Memory,
 }
 
@@ -55,7 +55,7 @@ const FORMAT: &str = "1";
 /// What is added to the pages of this size that the system reserves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
-    /// The boot it belongs to: a reboot reserves anew.
+    /// The boot it belongs to: a reboot reserves again.
     boot: String,
     /// Pages that were reserved before.
     before: u64,

@@ -22,7 +22,7 @@ pub struct Wire {
     stream: Stream,
     /// Messages to be sent.
     out: Vec<u8>,
-    /// What was read and not looked at yet lies between the two places.
+    /// What was read and not looked at yet is between the two places.
     input: Vec<u8>,
     from: usize,
     to: usize,
@@ -309,7 +309,7 @@ impl Wire {
         Ok(self.stream.flush().await?)
     }
 
-    /// The next message: its kind, and where its body lies in the input.
+    /// The next message: its kind, and where its body is in the input.
     async fn message(&mut self) -> Result<(u8, std::ops::Range<usize>), WireError> {
         loop {
             let known = self.to - self.from;

@@ -1,7 +1,7 @@
 //! `background-activity`: something else was at work on the server. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::Sides;
+use crate::compare::fact::Sides;
 use crate::units::list_text;
 
 pub(super) fn words(kinds: [(&str, &Sides<usize>); 3], unseen: usize, slices: usize, is_uneven: bool) -> Words {

@@ -7,7 +7,7 @@ pub(super) fn words(share: f64) -> Words {
     Words {
         short: format!("CPU contention {} of the time", percent_text(share)),
         long: format!(
-            "CPU contention: in {} of the time a process waited for a processor, the server and the load driver \
+            "CPU contention: in {} of the time a process waited for a CPU, the server and the load driver \
              included; latencies are partly those of that queue",
             percent_text(share)
         ),

@@ -1,7 +1,7 @@
 //! `driver-lag`: the load driver woke clients late. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::Sides;
+use crate::compare::fact::Sides;
 
 pub(super) fn words(late_us_p99: &Sides<f64>, is_uneven: bool) -> Words {
     let so = if is_uneven {

@@ -52,7 +52,8 @@ mod work_under_load;
 use super::claim::who;
 use super::remedy;
 use crate::compare::Finding;
-use crate::compare::finding::{Fact, Severity, Sides};
+use crate::compare::fact::{Fact, Sides};
+use crate::compare::finding::Severity;
 
 /// What is said of a finding.
 pub(super) struct Words {
@@ -164,7 +165,7 @@ fn words(finding: &Finding) -> Words {
 mod tests {
     use std::collections::BTreeSet;
 
-    use crate::compare::finding::Fact;
+    use crate::compare::fact::Fact;
 
     #[test]
     fn every_finding_has_a_page() {

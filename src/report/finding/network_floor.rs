@@ -1,7 +1,7 @@
 //! `network-floor`: the way to the server is a large part of latencies. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::TripShare;
+use crate::compare::fact::TripShare;
 use crate::units::{change_text, list_text, percent_text};
 
 pub(super) fn words(trip_us_p50: f64, trips: &[TripShare]) -> Words {

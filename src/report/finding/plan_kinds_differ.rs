@@ -1,7 +1,7 @@
 //! `plan-kinds-differ`: the server used generic plans for another share of executions. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::PlanKindDifference;
+use crate::compare::fact::PlanKindDifference;
 use crate::units::{list_text, percent_text};
 
 pub(super) fn words(shares: &[PlanKindDifference]) -> Words {

@@ -15,7 +15,7 @@ pub(super) fn words(schema_changes: &[String]) -> Words {
     Words {
         short: "the sides are one database in turns, not clones: what the load writes stays".to_owned(),
         long: format!(
-            "the sides are one database, migrated and reverted in turns, not clones: they lie as far apart in time as \
+            "the sides are one database, migrated and reverted in turns, not clones: they are as far apart in time as \
              a migration takes, and what the load writes stays for the next turn{changed}"
         ),
     }

@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::Words;
-use crate::compare::finding::Sides;
+use crate::compare::fact::Sides;
 use crate::units::per_call_text;
 
 pub(super) fn words(action: &str, blocks: &Sides<f64>) -> Words {

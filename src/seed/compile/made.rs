@@ -7,7 +7,7 @@ use super::Place;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expression::distribution::number;
 use crate::expression::{Argument, Expr, Node, Permutation};
-use crate::seed::generate::Cell;
+use crate::seed::cell::Cell;
 use crate::seed::lists::List;
 use crate::seed::phrase::Phrase;
 use crate::seed::place::Field;

@@ -130,7 +130,7 @@ impl Draft<'_> {
         all.filter(|r| r.table == self.name).any(|r| r.targets.iter().any(|target| target == column))
     }
 
-    /// The content under each case; one expression when all are alike.
+    /// The content under each case; one expression when all are equal.
     fn in_cases(&self, column: &Column, content: &str) -> String {
         let each: Vec<String> = (0..self.cases.len()).map(|index| self.in_case(index, column, content)).collect();
         if each.is_empty() { content.to_owned() } else { self.by_way(&each) }

@@ -20,7 +20,7 @@ pub(super) struct Hint {
     pub(super) rest: f64,
     /// The share of rows that are NULL, where something says so.
     pub(super) nulls: Option<f64>,
-    /// What most content lies within, and the share that does, in percent.
+    /// What most content is within, and the share that does, in percent.
     pub(super) split: Option<(Domain, f64)>,
     /// What decided.
     pub(super) evidence: Evidence,
@@ -525,7 +525,7 @@ fn hint_values<'h>(hint: &'h Hint, domain: &Domain) -> Vec<&'h Tree> {
     hint.values.iter().map(|(value, _)| value).filter(|value| domain.allows(value)).collect()
 }
 
-/// A bound in the WHERE of an index that content by name lies on one side of.
+/// A bound in the WHERE of an index that content by name is on one side of.
 fn threshold(column: &Column, clauses: &[Clause]) -> Option<Hint> {
     if !matches!(family(&column.kind), Family::Whole | Family::Fraction) {
         return None;
@@ -550,7 +550,7 @@ fn threshold(column: &Column, clauses: &[Clause]) -> Option<Hint> {
     let share = if clause.unique { LIVE } else { 30.0 };
     let split = match inside < 3 {
         true => (clause.domain.clone(), share),
-        // Nearly everything lies within: a part is put outside.
+        // Nearly everything is within: a part is put outside.
         false => (outside(&clause.domain)?, 100.0 - share.max(70.0)),
     };
     Some(Hint { split: Some(split), ..Hint { rest: 100.0, ..Hint::of(Vec::new(), clause.evidence()) } })

@@ -7,7 +7,7 @@ use crate::expression::{SqlType, Value};
 use crate::postgres::Error;
 use crate::postgres::catalog::{Catalog, Reference, Table};
 use crate::postgres::sql_text::{identifier, query};
-use crate::seed::generate::Cell;
+use crate::seed::cell::Cell;
 use crate::seed::notes::{self, Note};
 use crate::seed::plan::Plan;
 use crate::seed::spec::Assert;

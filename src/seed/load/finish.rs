@@ -77,7 +77,7 @@ pub(super) async fn continue_sequences(connection: &mut PgConnection, plan: &Pla
 }
 
 /// Materialized views that read what was filled, and vacuum: without it an index-only scan fetches the heap and the
-/// planner guesses. The rows are in by now, so that a failure is only told.
+/// planner guesses. The rows are in by now, so that a failure is only reported.
 pub(super) async fn tidy_up(target: &Target, plan: &Plan, connections: usize, listener: &Listener) {
     let warn = |error: Error| listener(Progress::Warning(error.to_string()));
     let filled = plan.tables.iter().filter(|t| !t.held && 0 < t.rows);
@@ -151,7 +151,7 @@ async fn statements(target: &Target, list: &str) -> Result<(Vec<String>, Vec<Str
     Ok((lists.pop().unwrap_or_default(), tables))
 }
 
-/// Runs statements over several connections; one that fails is told, and the others go on.
+/// Runs statements over several connections; one that fails is reported, and the others go on.
 async fn run_all(
     target: &Target,
     statements: Vec<String>,

@@ -4,8 +4,8 @@
 use super::{Planner, TablePlan, is_held};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::postgres::catalog;
+use crate::seed::cell::Cell;
 use crate::seed::fan::FanKind;
-use crate::seed::generate::Cell;
 use crate::seed::spec::TableSpec;
 
 impl Planner<'_> {

@@ -1,4 +1,4 @@
-//! Fan-outs of a spec to closed forms. Must leave no two rows of what is unique together alike.
+//! Fan-outs of a spec to closed forms. Must leave no two equal rows of what is unique together.
 
 use std::sync::Arc;
 

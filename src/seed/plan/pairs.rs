@@ -1,4 +1,4 @@
-//! Two fan-outs that are unique together, made a pair. Must leave no two rows alike, and say so where that cannot be.
+//! Two fan-outs that are unique together, made a pair. Must leave no two equal rows, and say so where that cannot be.
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ const MAX_LOOKS: u32 = 500;
 
 impl Backend {
     /// The process that a server names, where it is seen from here and is one of PostgreSQL's. A number alone says
-    /// little: a container counts its processes anew.
+    /// little: a container numbers its processes from 1.
     pub(super) fn open(process: u32) -> Option<Self> {
         let title = std::fs::read(format!("/proc/{process}/cmdline")).ok()?;
         let title = String::from_utf8_lossy(&title).into_owned();

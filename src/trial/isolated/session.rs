@@ -107,7 +107,7 @@ impl<'w> Session<'w> {
         Ok(())
     }
 
-    /// One operation, undone where it writes; and the processor time of the last one, where only this tells it.
+    /// One operation, undone where it writes; and the processor time of the last one, where only this has it.
     ///
     /// # Errors
     /// When the server refuses it.

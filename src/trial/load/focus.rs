@@ -75,7 +75,7 @@ fn chunks_with(evidence: &Evidence, error: impl Fn(usize) -> f64) -> Option<Vec<
 }
 
 /// Gives actions that changed more of the operations, where the mix gives them too few for their margins: up to half of
-/// all together. The others' shares shrink alike.
+/// all together. The others' shares shrink in proportion.
 pub(in crate::trial) fn focus(evidence: &mut Evidence, workloads: [&mut Workload; 2]) {
     let Some(all) = operations_per_chunk(evidence).map(|ops| ops * f64::from(evidence.design.chunks_planned)) else {
         return;

@@ -1,4 +1,4 @@
-//! Drives the sides in turns and keeps what was seen, chunk by chunk. Must treat the sides alike: same arrivals, same
+//! Drives the sides in turns and keeps what was seen, chunk by chunk. Must treat the sides equally: same arrivals, same
 //! parameters, checkpoints in the same phase.
 
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ const STEADY: f64 = 0.9;
 /// within an int4 for two thousand of them.
 const SEQUENCE_BITS: u32 = 20;
 
-/// Stream numbers of priming and of warm-ups lie apart from those of the trial.
+/// Stream numbers of priming and of warm-ups are apart from those of the trial.
 const PRIMING_STREAM: u64 = 1 << 40;
 const WARM_STREAM: u64 = 1 << 41;
 const BURST_STREAM: u64 = 1 << 42;
@@ -165,7 +165,7 @@ impl<'t> Course<'t> {
         }
         let seen = self.collect().await?;
         let needed = chunks_needed_here(evidence, &seen[&Side::Before]).unwrap_or_default();
-        // Of several sets of clones the first tells.
+        // Of several sets of clones the first one counts.
         if evidence.limits.is_none() {
             evidence.limits = Some(self.limits(evidence).await?);
         }
@@ -244,7 +244,7 @@ impl<'t> Course<'t> {
         // Before the sessions are asked for their counters, for which those of 14 end.
         let mut plan_counts = Vec::new();
         for index in 0..Side::ALL.len() {
-            // Where a session cannot be asked, nothing is told.
+            // Where a session cannot be asked, nothing is reported.
             plan_counts.push(self.crew.plan_counts(index).await.ok());
         }
         let last = snapshots(&self.crew, &self.sitting.targets).await?;
@@ -344,7 +344,7 @@ impl<'t> Course<'t> {
             facts.insert(side, slice_facts(place as u32, pace, since));
         }
         if let Some(switch) = &mut self.switch {
-            // Every round has a migration of its own, with an index that is built anew.
+            // Every round has a migration of its own, with an index that is built again.
             switch.to(Side::Before).await?;
         }
         Ok(facts)
@@ -409,7 +409,7 @@ fn stretch(evidence: &Evidence, side: Side, nth: u64) -> (usize, u64) {
     (index, if evidence.design.interleave == Interleave::Block { nth * 2 } else { nth })
 }
 
-/// A slice as evidence tells it.
+/// A slice as evidence has it.
 pub(in crate::trial) fn slice_facts(place: u32, pace: Pace, since: Background) -> SliceFacts {
     let mean_us = |sum_ns: u64, count: u64| sum_ns as f64 / count.max(1) as f64 / 1e3;
     SliceFacts {

@@ -64,7 +64,7 @@ pub(in crate::trial) async fn begin_given(
     };
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
     for (side, target) in &sitting.targets {
-        // It is only a word of warning, so a table that is locked stops nothing; that it was not looked at is told.
+        // It is only a word of warning, so a table that is locked stops nothing; that it was not read is reported.
         if let Ok(tables) = tables_of(target).await {
             evidence.tables.insert(*side, tables);
         }
@@ -83,7 +83,7 @@ impl GivenSides {
     }
 }
 
-/// How the tables lie.
+/// How the tables are stored.
 async fn tables_of(target: &Target) -> Result<BTreeMap<String, TableFacts>, Error> {
     let mut connection = target.connect().await?;
     let read = tables::read(&mut connection).await?;

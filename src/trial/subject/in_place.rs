@@ -1,7 +1,7 @@
 //! Sides that are one database, migrated and reverted in turns, where clones are impossible. Must bring its schema back
 //! whatever happens, or say what is left.
 //!
-//! It can claim less than one on clones: the sides lie minutes apart, and what the load writes stays.
+//! It can claim less than one on clones: the sides are minutes apart, and what the load writes stays.
 
 use std::time::Duration;
 

@@ -107,7 +107,7 @@ fn harms(command: &Command) -> Option<&'static str> {
         Command::CreateView { query, .. } => query.may_write().then_some("this may change rows while it makes a table"),
         Command::AlterTable(table) if table.foreign => Some(UNCERTAIN),
         Command::AlterTable(table) => table.actions.iter().find_map(|action| match action {
-            TableAction::RestartIdentity(_) => Some("this starts a sequence anew, under keys that are there"),
+            TableAction::RestartIdentity(_) => Some("this restarts a sequence, under keys that are there"),
             TableAction::MovePartitions | TableAction::Other => Some(UNCERTAIN),
             _ => None,
         }),

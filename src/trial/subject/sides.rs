@@ -1,4 +1,4 @@
-//! The three databases of a trial: siblings of one template, one of them migrated. Must treat all alike but for that.
+//! The three databases of a trial: siblings of one template, one of them migrated. Must treat all equally but for that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -104,7 +104,7 @@ async fn apply_all(
     Ok(applied)
 }
 
-/// Applies the migrations to `after`, and the maintenance they imply to all sides alike.
+/// Applies the migrations to `after`, and the maintenance they imply equally to all sides.
 ///
 /// # Errors
 /// When a migration is refused.
@@ -265,7 +265,7 @@ pub(super) async fn touched_tables(
 pub async fn analyze(targets: &[(Side, Target); 3]) -> Result<(), Error> {
     for (_, target) in targets {
         let mut connection = target.connect().await?;
-        let doing = |e| Error::doing("look for tables to sample anew", e);
+        let doing = |e| Error::doing("look for tables to sample again", e);
         let rows = query(
             "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE (c.relkind IN ('r', 'm') OR c.relkind = 'p' AND 0 <= c.reltuples)
@@ -368,7 +368,7 @@ fn rewritten(before: &Files, after: &Files) -> Vec<String> {
     other.map(|(table, _)| table.clone()).collect()
 }
 
-/// Samples these tables anew, those that are there.
+/// Samples these tables again, those that are there.
 ///
 /// # Errors
 /// When the server is lost.

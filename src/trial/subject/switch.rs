@@ -49,7 +49,7 @@ pub(in crate::trial) struct Switch {
     /// Held for the life of the proof, so that there is one in a database at a time.
     lock: PgConnection,
     application: String,
-    /// Tables whose statistics a change of the schema leaves wanting; sampled anew in every state.
+    /// Tables whose statistics a change of the schema leaves wanting; sampled again in every state.
     pub(in crate::trial) unsampled: Vec<String>,
 }
 

@@ -60,7 +60,7 @@ impl Wholes {
         self.unsampled.difference(&before.unsampled).cloned().collect()
     }
 
-    /// Those that had statistics before and were sampled anew: the luck of a sample, which every side is given.
+    /// Those that had statistics before and were sampled again: the luck of a sample, which every side is given.
     pub(super) fn sampled_anew(&self, before: &Self) -> Vec<String> {
         self.analyzed.intersection(&before.sampled).cloned().collect()
     }

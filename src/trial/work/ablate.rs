@@ -41,7 +41,7 @@ pub async fn ablate(
             let asked = known.sampled().min(MOST_SETS);
             let (mut with, mut without) = (Some(0), Some(0));
             for set in 0..asked as u64 {
-                // One after the other: what was rolled back before costs both alike.
+                // One after the other: what was rolled back before costs both the same.
                 let each = blocks(&mut connection, workload, (action, set), (None, &role)).await?;
                 with = with.zip(each).map(|(sum, blocks)| sum + blocks);
                 let each = blocks(&mut connection, workload, (action, set), (Some(index), &role)).await?;

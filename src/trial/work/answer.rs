@@ -64,7 +64,7 @@ pub(super) fn add_answers(
 }
 
 /// Tables that a side did not look into, and those that `before` wrote to and a migration made into something else,
-/// which is told too.
+/// which is reported too.
 pub(super) fn untraced(
     sides: &mut [Vec<CountedAction>],
     action: usize,
@@ -81,7 +81,7 @@ pub(super) fn untraced(
 }
 
 /// Columns of what an action answers and leaves that do not come again without any change: a clock, a random number.
-/// One set that shows it tells of all: in another the sides may agree by luck, or a clock turn between them.
+/// One set that shows it stands for all: in another the sides may agree by luck, or a clock turn between them.
 #[derive(Default)]
 pub(super) struct Unsteady(BTreeMap<String, BTreeSet<String>>);
 
@@ -128,7 +128,7 @@ fn common(of_sides: &[Rows]) -> Vec<String> {
     of_sides[0].columns.iter().filter(|column| of_sides.iter().all(|rows| has(rows, column))).cloned().collect()
 }
 
-/// Gives numbers of columns of floating point that lie as near to each other as adding in another order leaves them one
+/// Gives numbers of columns of floating point that are as near to each other as adding in another order leaves them one
 /// text, on every side. What is no finite number is compared as it is.
 fn even_out(sides: &mut [Rows]) {
     let columns: BTreeMap<String, f64> = sides.iter().flat_map(|rows| rows.inexact.clone()).collect();

@@ -57,7 +57,7 @@ pub async fn count<'w>(
     for (_, target) in targets {
         routines.push(functions::of_side(target).await?);
     }
-    // What is the same on every side runs alike.
+    // What is the same on every side runs the same way.
     if routines.first() == routines.last() {
         routines.clear();
     }
@@ -135,7 +135,7 @@ impl Counting<'_> {
         answers: &[Vec<Vec<Rows>>],
     ) -> Result<(), TrialError> {
         let untraced = untraced(&mut self.counted, action, answers, &self.tables);
-        // What is refused on one side leaves nothing there, which is told as what it is.
+        // What is refused on one side leaves nothing there, which is reported as what it is.
         let failed = |place: usize| self.counted.iter().any(|side| side[action].sets[place].failed.is_some());
         let nowhere = Tables::new();
         let tables = |place: usize| if failed(place) { &nowhere } else { &self.tables };

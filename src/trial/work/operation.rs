@@ -23,7 +23,7 @@ use crate::scenario::{Stream, Workload};
 use crate::sql;
 use crate::trial::error::TrialError;
 
-/// Executions of a statement that writes, of which the last tells its WAL: the first changes of pages after a
+/// Executions of a statement that writes, of which the last shows its WAL: the first changes of pages after a
 /// checkpoint write them whole, and what is rolled back leaves the second another page.
 const WRITE_EXECUTIONS: u32 = 3;
 

@@ -1,4 +1,4 @@
-//! Which sets of parameters the planner treats alike, before and after: many are planned, so that a group too small to
+//! Which sets of parameters the planner plans the same way, before and after: many are planned, so that a group too small to
 //! be among the few that are executed is found all the same. Must execute no statement but `SET`, undone after each
 //! set.
 
@@ -70,7 +70,7 @@ impl Survey {
         (0..u64::from(sampled)).chain(rare).collect()
     }
 
-    /// Tells a side's counts what each of its sets stands for.
+    /// Gives a side's counts what each of its sets stands for.
     pub(super) fn weigh(&self, counted: &mut CountedAction) {
         counted.rare = self.rare.len() as u32;
         counted.kinds_left = self.kinds_left;
