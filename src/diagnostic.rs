@@ -133,7 +133,7 @@ pub enum ReadError {
     Io {
         /// Which file.
         path: PathBuf,
-        /// What the system said.
+        /// The message of the system.
         source: std::io::Error,
         /// What to do.
         hint: Option<String>,

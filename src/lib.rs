@@ -1,4 +1,4 @@
-//! Weighbridge weighs a PostgreSQL schema before and after a migration.
+//! Weighbridge measures a PostgreSQL schema before and after a migration.
 //!
 //! This file is the map of the crate; it must hold no logic. Data moves one way:
 //! `seed` fills a database, `scenario` says what the application asks, `trial` clones, migrates

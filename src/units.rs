@@ -14,7 +14,7 @@ impl fmt::Display for Seed {
     }
 }
 
-/// So many seconds; none where the number is below zero or no number, and the longest duration where it is longer.
+/// This many seconds; none where the number is below zero or no number, and the longest duration where it is longer.
 #[must_use]
 pub fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(if seconds > 0.0 { Duration::MAX } else { Duration::ZERO })

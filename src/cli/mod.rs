@@ -29,12 +29,12 @@ use interrupt::in_time;
 
 use crate::units::printable_lines;
 
-/// Weighs a PostgreSQL schema before and after a migration.
+/// Measures a PostgreSQL schema before and after a migration.
 #[derive(Debug, Parser)]
 #[command(
     name = "weighbridge",
     version,
-    about = "Weighs a PostgreSQL schema before and after a migration",
+    about = "Measures a PostgreSQL schema before and after a migration",
     long_about = "Fills a realistic dataset, clones it, migrates one clone, drives the application's frequent queries\n\
                   against both in alternating slices, and reports what the migration bought and what it costs.",
     after_help = exit::HELP,

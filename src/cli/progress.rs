@@ -118,7 +118,7 @@ impl Progress {
                 ));
             }
             Loading::Restored { done, total } => {
-                self.status(format!("indexing: {done} of {total} indexes and constraints put back"));
+                self.status(format!("indexing: {done} of {total} indexes and constraints restored"));
             }
             Loading::Indexed => self.status("foreign keys: putting them back, which checks every row".to_owned()),
             Loading::Bound => self.status("vacuuming: filled tables".to_owned()),

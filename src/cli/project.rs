@@ -1,4 +1,4 @@
-//! `weighbridge.toml`: where a project keeps what is weighed. Must hold every key as text with its place.
+//! `weighbridge.toml`: where a project keeps what is measured. Must hold every key as text with its place.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl Project {
     }
 
     /// The migrations of a folder that was named, or of the project. Where the project names none and `migrations` is
-    /// not there, the places are looked at in which other tools keep theirs.
+    /// not there, the places are searched in which other tools keep theirs.
     pub(super) fn directory(&self, named: Option<&Path>) -> Result<Directory, DirectoryError> {
         let folder = named.map_or_else(|| self.migrations_folder(), Path::to_path_buf);
         let found = Directory::read(&folder, self.layout);

@@ -120,7 +120,7 @@ pub(super) fn uses(file: &SourceFile) -> Vec<PathBuf> {
     uses.iter().map(|of| folder.join(&of.file.text)).collect()
 }
 
-/// The scenarios as the application asks with so many migrations applied; see [`Scenario::at`].
+/// The scenarios as the application asks with this many migrations applied; see [`Scenario::at`].
 pub(super) fn at(
     scenarios: &[Placed],
     applied: Option<usize>,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Verdict;
 use super::claim::Reason;
+use super::clone_variance::{sibling_floor, unchanged_actions};
 use super::counts::CountComparison;
 use super::effectiveness::{Effectiveness, for_action};
 use super::finding::{Finding, Remedy};
@@ -13,8 +14,9 @@ use super::measurement::isolated::IsolatedComparison;
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
 use super::remedy::{self, Need};
 use super::row_security::Unexercised;
-use super::siblings::{sibling_floor, witnesses};
-use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed, needed_by_sampling, why_undecided};
+use super::undecided::{
+    may_be_clone_variance, more_chunks_help, more_sets_help, needed, needed_by_sampling, why_undecided,
+};
 use super::verdict::Decision;
 use crate::evidence::{Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
@@ -114,11 +116,11 @@ impl ActionComparison {
         [("p50", &self.p50), ("p95", &self.p95)].into_iter().find(|(_, metric)| open(metric)).map(|(name, _)| name)
     }
 
-    /// Whether it moved beyond its margin beside a control that differs beyond chance, so that it may be how one clone
-    /// lies. Where the control differs by chance alone, more chunks show it.
+    /// Whether it moved beyond its margin beside a control that differs beyond chance, so that it may be clone
+    /// variance. Where the control differs by chance alone, more chunks show it.
     #[must_use]
-    pub fn looks_like_luck(&self) -> bool {
-        [&self.p50, &self.p95].into_iter().flatten().any(|metric| looks_like_luck(metric, self.margin))
+    pub fn may_be_clone_variance(&self) -> bool {
+        [&self.p50, &self.p95].into_iter().flatten().any(|metric| may_be_clone_variance(metric, self.margin))
     }
 }
 
@@ -133,10 +135,10 @@ pub fn compare_all(
     let measured: Vec<Vec<Option<Measured>>> =
         (0..count).map(|a| QUANTILES.iter().map(|q| measure(evidence, a, *q)).collect()).collect();
     let adjusted = corrected(&measured, |metric| metric.effect.as_ref());
-    // The control is looked at as often as the effect, and would by chance differ somewhere as often.
+    // The control is examined as often as the effect, and would by chance differ somewhere as often.
     let control_adjusted = corrected(&measured, |metric| metric.control.as_ref());
-    let witnesses = witnesses(evidence, &counts);
-    let floor = |a: usize, m: usize| witnesses.as_ref().map(|of| sibling_floor(&measured, of, a, m));
+    let unchanged_actions = unchanged_actions(evidence, &counts);
+    let floor = |a: usize, m: usize| unchanged_actions.as_ref().map(|of| sibling_floor(&measured, of, a, m));
     let floors: Vec<Vec<Option<f64>>> =
         (0..count).map(|a| (0..QUANTILES.len()).map(|m| floor(a, m)).collect()).collect();
     let (mut actions, needs): (Vec<ActionComparison>, Vec<Option<Need>>) = measured

@@ -43,7 +43,7 @@ pub struct Balance {
     /// Indexes that no action uses, with the migration or without it, and that enforce nothing: of this mix, on this
     /// server.
     pub unused: Vec<String>,
-    /// Indexes another one could stand in for all along, with that one.
+    /// Indexes another one could stand in for before the migration too, with that one.
     pub redundant: Vec<(String, String)>,
     /// Indexes that are not there and that actions would use, as the planner says.
     pub wanted: Vec<Hypothetical>,
@@ -63,7 +63,7 @@ pub struct Balance {
 pub struct InvalidIndex {
     /// The index.
     pub index: String,
-    /// Of the index of a table in partitions: it has no build of its own, its parts have.
+    /// Of the index of a partitioned table: it has no build of its own, its parts have.
     pub partitioned: bool,
     /// The partitions that it lacks a valid part for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -230,7 +230,7 @@ fn in_plans(evidence: &Evidence, side: Side) -> BTreeSet<&str> {
 }
 
 /// Indexes of `after` that enforce nothing and that the server did not scan during the trial, whatever the sampled
-/// plans name, with their parts: the index of a whole table in partitions is that of all of them, of which the mix may
+/// plans name, with their parts: the index of a partitioned table is that of all of them, of which the mix may
 /// need the newest alone.
 fn idle(evidence: &Evidence) -> BTreeMap<&String, Vec<&String>> {
     // Where nothing was driven, nothing was scanned for keys, triggers or functions either.
@@ -253,7 +253,7 @@ fn hot_updates(evidence: &Evidence) -> Vec<HotUpdates> {
     let control = evidence.counters.get(&Side::Control);
     let share =
         |table: &TableUse| (FEWEST_UPDATES <= table.updated).then(|| table.updated_hot as f64 / table.updated as f64);
-    // The variance of a share of so many updates.
+    // The variance of a share of this many updates.
     let variance = |share: f64, table: &TableUse| share * (1.0 - share) / table.updated as f64;
     let tables = before.tables.iter().filter_map(|(name, before)| {
         let after = after.tables.get(name)?;

@@ -51,7 +51,7 @@ pub(super) fn candidates(facts: &Facts<'_>) -> Candidates {
     let pairs = keepers(facts.redundant).into_iter().filter(|(index, _)| !needed.contains(own(index)));
     let is_overlap = |(index, keeper): &(String, String)| idle.contains(own(keeper)) && !idle.contains(own(index));
     let (overlapping, redundant): (Vec<_>, Vec<_>) = pairs.partition(is_overlap);
-    // An index that stands in for another is to be kept, and one that is said to be redundant, broken or an overlap is
+    // An index that stands in for another is to be kept, and one that is reported as redundant, broken or an overlap is
     // spoken of already.
     let mut spoken_of = names(redundant.iter().map(|(index, _)| index));
     let unused_pair = |keeper: &str, index: &str| idle.contains(keeper) && idle.contains(index);
@@ -78,7 +78,7 @@ fn keepers(redundant: &[(String, String)]) -> Vec<(String, String)> {
     let mut all: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
     redundant.iter().for_each(|(index, keeper)| all.entry(index).or_default().push(keeper));
     let mut dropped: BTreeSet<&String> = all.keys().copied().collect();
-    // Whoever is left without a keeper stays, and may be one.
+    // An index left without a keeper stays, and may be one.
     while let Some(stays) =
         dropped.iter().find(|index| all[**index].iter().all(|keeper| dropped.contains(keeper))).copied()
     {

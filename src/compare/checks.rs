@@ -94,7 +94,7 @@ fn same_load(evidence: &Evidence) -> Option<Finding> {
     Some(Finding::new(severity, Fact::UnequalLoad { operations_ratio }).remedy(Remedy::GiveRate))
 }
 
-/// Over the whole mix and for each action: an action that seldom runs must not hide its failures in the mix.
+/// Over the whole mix and for each action: an action that rarely runs must not hide its failures in the mix.
 fn failures(evidence: &Evidence, found: &mut Vec<Finding>) {
     for side in Side::ALL {
         let mut failures: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
@@ -276,7 +276,7 @@ mod tests {
             facts["failures"] = json!({ "23505": 1 });
         });
         assert!(failed.contains(&("operations-failed", Severity::Invalid, None)), "{failed:?}");
-        // An action that is seldom asked fails often, and the mix hardly ever.
+        // An action that is rarely asked fails often, and the mix hardly ever.
         let mut rare = evidence(|_, side, facts| {
             let failed = u64::from(side == "after");
             let often = json!({ "due": 9_990, "skipped": 0, "ok": 9_990, "failed": 0, "rows": 9_990 });

@@ -229,7 +229,7 @@ pub enum Reason {
         /// How far it can move p95, as a share.
         share: f64,
     },
-    /// Not certain enough for one of so many comparisons and looks.
+    /// Not certain enough for one of this many comparisons and looks.
     NotCertain,
     /// The noise floor is above the margin.
     NoiseFloor {

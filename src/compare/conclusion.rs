@@ -170,7 +170,7 @@ fn of_sets(action: &ActionComparison, counts: &CountComparison, few: &Moved) -> 
     ClaimedAction { action: action.name.clone(), sets: Some(sets), ..ClaimedAction::default() }
 }
 
-/// The actions that became faster or slower; those apart that do in the server what they did: the others may leave
+/// The actions that became faster or slower; those apart that have unchanged work: the others may leave
 /// them more of it or less.
 fn claimed(actions: &[ActionComparison], verdict: Verdict) -> Vec<Claim> {
     let (same, other): (Vec<&ActionComparison>, Vec<&ActionComparison>) =
@@ -319,7 +319,7 @@ mod tests {
         actions[1].counts.as_mut().unwrap().verdict = Verdict::Regressed;
         actions[1].verdict = Verdict::Same;
         assert_eq!(conclude(&actions), (Verdict::Improved, vec![faster.clone(), heavier]));
-        // What does what it did is faster by what others leave it.
+        // An action with unchanged work can be faster because others use less.
         let unchanged = actions[1].counts.as_mut().unwrap();
         (unchanged.verdict, unchanged.after) = (Verdict::Same, unchanged.before);
         (unchanged.plan_changes, unchanged.generic_changes) = (Vec::new(), Vec::new());

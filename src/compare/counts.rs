@@ -1,5 +1,5 @@
-//! What single operations cost on both sides, and whether they answer the same. Must need no statistics: the same counts
-//! come again.
+//! What single operations cost on both sides, and whether they answer the same. Must need no statistics: the same
+//! counts come again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,10 +49,10 @@ pub struct CountComparison {
     pub dearer: Option<Moved>,
     /// Sets that touch at most half as many blocks after.
     pub cheaper: Option<Moved>,
-    /// Sets whose plans changed, where those of others did not; absent where they are just those that became dearer or
-    /// cheaper.
+    /// Sets whose plans changed, where those of others did not; absent where they are just those that became more
+    /// expensive or cheaper.
     pub flipped: Option<Moved>,
-    /// A change that is not called, for it is too little among so many actions.
+    /// A change that is not called, for it is too little among this many actions.
     pub too_little: Option<TooLittle>,
     /// Functions of the user's own that run on one side alone, or are defined otherwise: their work in the processor is
     /// in no count.
@@ -89,8 +89,8 @@ pub struct CountComparison {
 }
 
 impl CountComparison {
-    /// Sets that make the verdict where the mean does not move by the margin, a share: a few that became dearer, or
-    /// cheaper.
+    /// Sets that make the verdict where the mean does not move by the margin, a share: a few that became more
+    /// expensive, or cheaper.
     #[must_use]
     pub fn only_some(&self, margin: f64) -> Option<&Moved> {
         match self.verdict {
@@ -104,7 +104,7 @@ impl CountComparison {
         }
     }
 
-    /// Sets that became dearer and are so few that neither p50 nor p95 need show it.
+    /// Sets that became more expensive and are so few that neither p50 nor p95 need show it.
     #[must_use]
     pub fn few_dearer(&self) -> Option<&Moved> {
         let few = |dearer: &&Moved| f64::from(dearer.sets) <= FEW * f64::from(self.sets);

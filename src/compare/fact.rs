@@ -197,7 +197,7 @@ pub enum Fact {
         /// Extensions: name, version before, version there.
         extensions: Vec<Difference>,
     },
-    /// Tables of the sides could not be looked at.
+    /// Tables of the sides could not be read.
     TablesUnread {
         /// The sides.
         sides: Vec<Side>,
@@ -212,7 +212,7 @@ pub enum Fact {
         /// By action and side.
         shares: Vec<PlanKindDifference>,
     },
-    /// A table in partitions has no statistics as a whole.
+    /// A partitioned table has no statistics as a whole.
     PartitionedWithoutStatistics {
         /// The tables.
         tables: Vec<String>,
@@ -224,7 +224,7 @@ pub enum Fact {
         /// Shortest median latency, in microseconds.
         latency_us_p50: f64,
     },
-    /// The way to the server is a large part of latencies.
+    /// The round trip is a large part of latencies.
     NetworkFloor {
         /// Microseconds that `SELECT 1` takes.
         trip_us_p50: f64,
@@ -300,7 +300,7 @@ pub enum Fact {
     InvalidIndex {
         /// The index.
         index: String,
-        /// Whether it is that of a table in partitions.
+        /// Whether it is that of a partitioned table.
         partitioned: bool,
         /// Partitions that lack a valid part of it.
         missing: Vec<MissingPart>,
@@ -471,7 +471,7 @@ pub struct PlanKindDifference {
     pub other: f64,
 }
 
-/// The way to the server as a part of an action's latency.
+/// The round trip as a part of an action's latency.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TripShare {

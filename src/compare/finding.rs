@@ -1,4 +1,4 @@
-//! What a comparison has to say beside its figures, as data: an id, how much it weighs, what it is about, its values
+//! What a comparison has to say beside its figures, as data: an id, how severe it is, what it is about, its values
 //! and what to do. Must hold no sentence: words are `report::finding`'s.
 
 use serde::Serialize;

@@ -14,7 +14,7 @@ use crate::evidence::{CountedAction, CountedSet};
 /// parameters.
 const MIN_WRITTEN: f64 = 32.0;
 
-/// A search for a page with room for one row touches at most so many more blocks: three levels of the free space map
+/// A search for a page with room for one row touches at most this many more blocks: three levels of the free space map
 /// twice, and a page that had less room than the map says.
 const MAX_SEARCH_BLOCKS: f64 = 8.0;
 

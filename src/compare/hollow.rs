@@ -27,7 +27,7 @@ pub(super) fn of_action(evidence: &Evidence, position: usize) -> Vec<Finding> {
     found.into_iter().map(|finding| finding.of(&action.name)).collect()
 }
 
-/// Findings of every action, and of weighed indexes that no action uses.
+/// Findings of every action, and of judged indexes that no action uses.
 pub(super) fn checks(evidence: &Evidence, found: &mut Vec<Finding>) {
     let of_actions: Vec<Finding> =
         (0..evidence.actions.len()).flat_map(|position| of_action(evidence, position)).collect();

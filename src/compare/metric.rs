@@ -113,7 +113,9 @@ pub(super) fn judge(
             let bounds = [noise_floor, Some(driver_floor), beside.sibling_floor, scope.beyond.map(|(_, bound)| bound)];
             let floor = bounds.into_iter().flatten().fold(0.0, f64::max);
             match verdict(effect, (margin, equal), p_adjusted, floor, scope) {
-                Verdict::Improved | Verdict::Regressed if may_be_luck(effect, control) => Verdict::Inconclusive,
+                Verdict::Improved | Verdict::Regressed if may_be_clone_variance(effect, control) => {
+                    Verdict::Inconclusive
+                }
                 other => other,
             }
         }
@@ -139,7 +141,7 @@ pub(super) fn judge(
     }
 }
 
-/// The rule, in one place. A claim needs all of: the look's interval of a difference beside zero, an estimate of at
+/// The rule, in one place. A claim needs all of: the look's interval of a difference excludes zero, an estimate of at
 /// least the margin, more than the control's noise and the driver's lateness, and to survive the correction over all
 /// comparisons. Equality needs the look's interval of equivalence inside the margins (two one-sided tests), as far as
 /// they are the server's.
@@ -186,7 +188,7 @@ const DWARFS: f64 = 3.0;
 
 /// Whether a change may be clone variance: clones without the migration differ beyond chance, and the
 /// change is not far beyond what they differ by. More chunks on the same clones cannot tell; other clones can.
-fn may_be_luck(effect: &Effect, control: &Effect) -> bool {
+fn may_be_clone_variance(effect: &Effect, control: &Effect) -> bool {
     let (low, high) = control.interval95;
     (0.0 < low || high < 0.0) && !dwarfs(effect, control)
 }
@@ -320,7 +322,7 @@ pub(super) mod tests {
         assert_eq!(judged(0.50, 0.02, 0.15), Verdict::Regressed);
         assert_eq!(judged(0.46, 0.02, 0.15), Verdict::Invalid);
         // The control differs by less than half the margin, but certainly: a change of that order may be a clone's
-        // luck.
+        // chance.
         assert_eq!(judged(0.08, 0.005, 0.02), Verdict::Inconclusive);
         assert_eq!(judged(0.20, 0.005, 0.02), Verdict::Regressed);
     }
@@ -341,7 +343,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn operations_that_do_what_they_did_must_move_by_more_than_siblings_differ() {
+    fn unchanged_operations_must_move_by_more_than_clones_differ() {
         assert_eq!(judged(0.06, 0.01, 0.0), Verdict::Regressed);
         assert_eq!(judged_from(Some(0.08), 0.06, 0.01, 0.0), Verdict::Inconclusive);
         assert_eq!(judged_from(Some(0.08), 0.10, 0.01, 0.0), Verdict::Regressed);

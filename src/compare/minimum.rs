@@ -23,7 +23,7 @@ pub struct TooLittle {
     pub minimum: f64,
 }
 
-/// Blocks that so many executed sets of one of so many actions must move by, together.
+/// Blocks that this many executed sets of one of this many actions must move by, together.
 pub(super) fn minimum(actions: usize, sets: u32) -> f64 {
     let halved = actions as f64 / 2.0_f64.powi(sets.saturating_sub(1).min(60) as i32);
     MIN_BLOCKS * halved.max(1.0)

@@ -10,6 +10,7 @@ pub mod bill;
 mod candidates;
 pub mod checks;
 pub mod claim;
+mod clone_variance;
 mod conclusion;
 mod conditions;
 pub mod counts;
@@ -32,7 +33,6 @@ pub mod plan_change;
 mod remedy;
 pub mod row_security;
 pub mod run;
-mod siblings;
 mod sides;
 #[cfg(test)]
 mod simulation;
@@ -62,7 +62,7 @@ use crate::stats::paired::{self, Effect};
 
 /// The version of the rules by which verdicts follow from evidence; results of another version are verified by their
 /// estimates alone. 1: up to format 7. 2: a gain beside more work per call under load is none, generic plans are
-/// weighed, functions leave counts open.
+/// measured, functions leave counts open.
 pub const RULES: u32 = 3;
 
 /// What a trial says of one metric, one action, or all of it.
@@ -78,7 +78,7 @@ pub enum Verdict {
     Same,
     /// Nothing was proven; more chunks may.
     Inconclusive,
-    /// A check of the harness failed, so nothing is said.
+    /// A check of the harness failed, so there is no verdict.
     Invalid,
 }
 

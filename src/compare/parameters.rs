@@ -87,10 +87,10 @@ pub enum Measure {
     FoundAfter(String),
 }
 
-/// Sets with so many times the median of rows are heavy.
+/// Sets with this many times the median of rows are heavy.
 pub const HEAVY: f64 = 4.0;
 
-/// So many times as many rows tell sets from others.
+/// This many times as many rows tell sets from others.
 const APART: u64 = 2;
 
 /// One set before and after.
@@ -123,8 +123,8 @@ pub(super) fn executed<'s>([before, after]: [&'s CountedAction; 2]) -> Vec<Pair<
     pairs.filter(|(old, new)| old.failed.is_none() && new.failed.is_none()).collect()
 }
 
-/// The kinds of parameters, apart: by the rows they give, or where that distinguishes fewer kinds (as under a `LIMIT`) by those
-/// a scan finds.
+/// The kinds of parameters, apart: by the rows they give, or where that distinguishes fewer kinds (as under a `LIMIT`)
+/// by those a scan finds.
 pub(super) fn classes(pairs: &[Pair<'_>]) -> Vec<ClassCounts> {
     let mut most = Vec::new();
     for measure in Measure::known(pairs) {
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!((found.sets, found.executed, dearer.sets, dearer.executed), (256, 4, 8, 2));
         let means = (found.before.blocks, found.after.blocks);
         assert_eq!(means, ((248.0 * 10.0 + 800.0) / 256.0, (248.0 * 10.0 + 6400.0) / 256.0));
-        // Half of the executed sets are heavy; what is usual is said by those for which the others stand.
+        // Half of the executed sets are heavy; what is usual is shown by those for which the others stand.
         let classes: Vec<_> = found.classes.iter().map(|c| (c.class, c.sets, c.executed)).collect();
         assert_eq!(classes, [(ParameterClass::Normal, 248, 2), (ParameterClass::Heavy, 8, 2)]);
     }

@@ -7,7 +7,7 @@ use super::fact::{Difference, Fact, PlanKindDifference, TableDifference};
 use super::finding::{Finding, Remedy, Severity};
 use crate::evidence::{Evidence, ServerFacts, Side, Subject, TableFacts};
 
-/// What sides that are no siblings cannot show.
+/// What sides that are not clones of one template cannot show.
 pub(super) fn subject(evidence: &Evidence) -> Option<Finding> {
     match evidence.design.subject {
         Subject::Clones => None,
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(difference(&TABLE, &TableFacts { analyzed: false, ..TABLE }), never);
         let changed = |rows: f64| TableDifference { modified_share: Some((0.0, rows)), ..none.clone() };
         assert_eq!(difference(&TABLE, &TableFacts { modified_rows: 2_000, ..TABLE }), changed(0.2));
-        // Restored and never looked at: nobody knows its rows, and more may have changed than there were.
+        // Restored and never examined: nobody knows its rows, and more may have changed than there were.
         let restored = TableFacts { rows: None, analyzed: false, modified_rows: 10_000, ..TABLE };
         assert_eq!(difference(&TABLE, &restored), never);
         assert_eq!(difference(&TABLE, &TableFacts { modified_rows: 900_000, ..TABLE }), changed(1.0));

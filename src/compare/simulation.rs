@@ -55,7 +55,7 @@ fn ratios(trial: u64, shift: f64, chunks: u32) -> Vec<f64> {
     (0..chunks).map(|_| chunk(&mut draws, &mut drift, shift)).collect()
 }
 
-/// At a look of so many chunks.
+/// At a look of this many chunks.
 fn at(ratios: &[f64], look: u32) -> Effect {
     effect_in_time(&ratios[..look as usize], level(LOOKS.len())).expect("eight pairs at least")
 }
@@ -78,7 +78,7 @@ struct Ends {
     covered: f64,
 }
 
-/// Shares of `trials` simulated trials of one action, looked at as a proof is.
+/// Shares of `trials` simulated trials of one action, examined as a proof is.
 fn simulate(trials: u64, shift: f64) -> Ends {
     let mut ends = Ends::default();
     let share = 1.0 / trials as f64;

@@ -1,10 +1,10 @@
 //! Why an action is not decided, and what would decide it. Must promise nothing that more chunks cannot do.
 
 use super::claim::Reason;
+use super::clone_variance::is_within_clone_variance;
 use super::finding::Finding;
 use super::metric::{Measured, MetricComparison, units_needed};
 use super::remedy::Need;
-use super::siblings::may_be_siblings;
 use crate::evidence::{Evidence, Subject};
 
 /// Why an action is not decided.
@@ -48,16 +48,16 @@ pub(super) fn why_undecided(
     if all().any(|m| moved(m) > margin && moved(m) > m.noise_floor.unwrap_or(0.0) && moved(m) <= m.driver_floor) {
         return Reason::WithinDriverLag.into();
     }
-    if evidence.design.replicates > 1 && all().any(|m| looks_like_luck(m, margin)) {
+    if evidence.design.replicates > 1 && all().any(|m| may_be_clone_variance(m, margin)) {
         return Reason::SetsDiffer.into();
     }
     let are_clones = evidence.design.subject == Subject::Clones;
     // Four sets of clones, with four chunks each.
     let replicates_s = evidence.time_of(16.0).as_secs_f64();
-    if all().any(|m| looks_like_luck(m, margin)) {
+    if all().any(|m| may_be_clone_variance(m, margin)) {
         return Reason::MayBeClone { are_clones, replicates_s }.into();
     }
-    if all().any(|m| may_be_siblings(m, margin)) {
+    if all().any(|m| is_within_clone_variance(m, margin)) {
         return Reason::MayBeSet { are_clones, replicates_s }.into();
     }
     let inside = |m: &MetricComparison, most: f64| m.change.is_some_and(|c| -most < c.low && c.high < most);
@@ -78,15 +78,16 @@ pub(super) fn why_undecided(
     Reason::WideInterval.into()
 }
 
-/// Whether more chunks on the same databases can decide at all: they show nothing of the variance between databases, and nothing
-/// up to the bound of what slices carry over.
+/// Whether more chunks on the same databases can decide at all: they show nothing of the variance between databases,
+/// and nothing up to the bound of what slices carry over.
 pub(super) fn more_chunks_help(
     metrics: &[Option<MetricComparison>],
     margin: f64,
     beyond: Option<(&Finding, f64)>,
 ) -> bool {
     let all = || metrics.iter().flatten();
-    more_sets_help(metrics, margin, beyond) && !all().any(|m| looks_like_luck(m, margin) || may_be_siblings(m, margin))
+    more_sets_help(metrics, margin, beyond)
+        && !all().any(|m| may_be_clone_variance(m, margin) || is_within_clone_variance(m, margin))
 }
 
 /// Whether other databases can: nothing up to the bound of what slices carry over.
@@ -123,7 +124,7 @@ pub(super) fn needed_by_sampling(metrics: &[Option<MetricComparison>], margin: f
 }
 
 /// A change beyond the margin beside a control that differs beyond chance: which may be clone variance.
-pub(super) fn looks_like_luck(metric: &MetricComparison, margin: f64) -> bool {
+pub(super) fn may_be_clone_variance(metric: &MetricComparison, margin: f64) -> bool {
     let both = metric.change.zip(metric.control);
     both.is_some_and(|(change, control)| margin < change.change.abs() && 0.0 < control.low * control.high)
 }

@@ -1,9 +1,9 @@
-//! Sets of parameters as they are weighed: with the plans the server takes once it may choose, and without what is not
+//! Sets of parameters as they are measured: with the plans the server takes once it may choose, and without what is not
 //! the same on every side. Must leave the evidence as it is.
 
 use crate::evidence::{CountedAction, CountedSet, PlanChoice, StepWork};
 
-/// What was counted, as it is weighed.
+/// What was counted, as it is measured.
 pub(super) struct Weighed {
     /// Before, control and after.
     pub(super) sides: [CountedAction; 3],

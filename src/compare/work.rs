@@ -24,7 +24,7 @@ pub struct MoreUnderLoad {
 /// Standard errors of the mean that are chance.
 const ERRORS: f64 = 3.0;
 
-/// So many times as many calls are another load: a closed loop goes further on the faster side, and its tables grow
+/// This many times as many calls are another load: a closed loop goes further on the faster side, and its tables grow
 /// with it.
 const SAME_CALLS: f64 = 1.1;
 
@@ -52,7 +52,7 @@ pub(super) fn more_under_load(evidence: &Evidence, position: usize, counts: &Cou
     is_more.then_some(MoreUnderLoad { before: before.blocks, control: control.blocks, after: after.blocks })
 }
 
-/// The standard error of the mean over so many calls, by how blocks differ from set to set.
+/// The standard error of the mean over this many calls, by how blocks differ from set to set.
 fn error(evidence: &Evidence, side: Side, position: usize, work: WorkPerCall) -> f64 {
     let Some(counted) = evidence.counts.get(&side).and_then(|side| side.get(position)) else { return 0.0 };
     (variance(counted) / work.calls.max(1) as f64).sqrt()

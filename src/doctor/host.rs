@@ -7,7 +7,7 @@ use crate::drive::timer::Timer;
 use crate::host::{Counters, pressure};
 use crate::units::percent_text;
 
-/// A reading of the clock dearer than this shows in latencies.
+/// A reading of the clock that takes longer than this shows in latencies.
 const CLOCK_NS_MOST: f64 = 100.0;
 
 /// The timer may wake this late, in microseconds at p99.
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(grades(&graded_machine(2, Some(0.01), Some(0), Some(0.10))), [Good; 4]);
         let busy = graded_machine(1, Some(0.02), Some(3), Some(0.11));
         assert_eq!(grades(&busy), [Warning, Warning, Unfit, Warning]);
-        // What is not seen is said, and no fault.
+        // What is not seen is reported, and no fault.
         let unseen = graded_machine(2, None, None, None);
         assert_eq!((grades(&unseen), &*unseen[1].found), (vec![Good; 3], "not seen"));
     }

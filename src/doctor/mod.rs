@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::postgres::{Error, Target};
 
-/// Something that was looked at.
+/// Something that was examined.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
     /// What.
@@ -63,7 +63,7 @@ impl Finding {
     }
 }
 
-/// Looks at everything, in the order it is printed; `tell` hears what is looked at.
+/// Looks at everything, in the order it is printed; `tell` hears what is examined.
 ///
 /// # Errors
 /// When the server cannot be reached.

@@ -110,7 +110,7 @@ mod tests {
     fn a_quiet_machine_is_fit_and_a_noisy_one_says_what_to_do() {
         let quiet = finding("noise of p50", &noise(0.01)).unwrap();
         assert_eq!((quiet.grade, quiet.advice), (Grade::Good, None));
-        // The fewest chunks that are looked at.
+        // The fewest chunks that are examined.
         assert!(quiet.found.ends_with("would be decided in about 2 min 24 s"), "{}", quiet.found);
         let noisy = finding("noise of p50", &noise(0.60)).unwrap();
         assert_eq!(noisy.grade, Grade::Warning);

@@ -175,7 +175,7 @@ impl Crew {
         Ok(sum(self.all(order).await?))
     }
 
-    /// Drives about so many operations on one side that are all due at once, so that every connection is busy, and
+    /// Drives about this many operations on one side that are all due at once, so that every connection is busy, and
     /// sends none after `most_ns`. None of it is recorded.
     ///
     /// # Errors
@@ -320,7 +320,7 @@ struct Thread {
     sides: BTreeMap<usize, Station>,
 }
 
-/// Which clients a thread has: every so many from its first one on.
+/// Which clients a thread has: every this many from its first one on.
 struct Seats {
     share: usize,
     first: usize,

@@ -1,6 +1,6 @@
 //! A pool of connections in front of more clients, as applications have it. Must time what waiting for it costs.
 //!
-//! The clients of one thread share its part of the pool; whoever waits longest is next.
+//! The clients of one thread share its part of the pool; the client that waits longest is next.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,7 +54,7 @@ impl Pool {
         Self { free: RefCell::new(clients), size, turns, patience, in_use, waiting, booked_ns }
     }
 
-    /// Waits for a connection, as long as the pool's patience lasts, at most so many nanoseconds, and until `stop` is
+    /// Waits for a connection, as long as the pool's patience lasts, at most this many nanoseconds, and until `stop` is
     /// set.
     pub(super) async fn lease<'p>(
         &'p self,

@@ -154,7 +154,7 @@ pub struct PoolRecording {
 }
 
 impl PoolRecording {
-    /// So many clients wait now.
+    /// This many clients wait now.
     pub fn waiting(&mut self, clients: u64) {
         self.waiting_max = self.waiting_max.max(clients);
     }
@@ -249,7 +249,7 @@ pub struct Moments {
 }
 
 impl Recording {
-    /// An empty recording for so many actions.
+    /// An empty recording for this many actions.
     #[must_use]
     pub fn new(actions: usize) -> Self {
         let action = || ActionRecording { latency: empty(), service: empty(), lag: empty(), counts: Counts::default() };

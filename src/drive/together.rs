@@ -1,5 +1,5 @@
-//! A slice in which every operation is performed on every side, one after the other. Must treat the sides equally: their
-//! order is drawn again for each operation.
+//! A slice in which every operation is performed on every side, one after the other. Must treat the sides equally:
+//! their order is drawn again for each operation.
 //!
 //! The most precise pairing, for what differs between two moments is hardly ever a millisecond old; but no side is ever
 //! alone, so nothing is learned of saturation.

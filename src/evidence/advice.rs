@@ -13,13 +13,13 @@ pub struct IndexAdvice {
     pub redundant: Vec<(String, String)>,
     /// Foreign keys no index leads to, as `table (columns)`.
     pub unindexed: Vec<String>,
-    /// Foreign keys, as `table (columns)`, with the indexes that lead to them; of a table in partitions once for each
+    /// Foreign keys, as `table (columns)`, with the indexes that lead to them; of a partitioned table once for each
     /// different list of its partitions. Absent before format 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<(String, Vec<String>)>,
-    /// Indexes a failed build left behind, and those of tables in partitions that lack a part.
+    /// Indexes a failed build left behind, and those of partitioned tables that lack a part.
     pub invalid: Vec<String>,
-    /// Indexes of tables in partitions, by schema-qualified name; absent before format 8.
+    /// Indexes of partitioned tables, by schema-qualified name; absent before format 8.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub partitioned: BTreeMap<String, PartitionedIndex>,
     /// Partial indexes of tables that have rows, by schema-qualified name; absent before format 8.
@@ -50,7 +50,7 @@ pub struct PartialIndex {
     pub constant: Vec<String>,
 }
 
-/// The index of a table in partitions.
+/// The index of a partitioned table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -1,4 +1,4 @@
-//! What the server counted on one side. Must hold what the server said, and no judgement.
+//! What the server counted on one side. Must hold what the server reported, and no judgement.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ pub struct IndexUse {
     pub blocks_hit: i64,
     /// Size at the end, in bytes.
     pub size_bytes: i64,
-    /// The index of a whole table in partitions, where it is a part of one and cannot be dropped alone; absent before
+    /// The index of a partitioned table, where it is a part of one and cannot be dropped alone; absent before
     /// format 7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_of: Option<String>,

@@ -57,7 +57,7 @@ pub struct Design {
     #[serde(default = "first")]
     pub replicates: u32,
     /// A checkpoint was written before each chunk (in blocks: before each block), so that every side pays for its full
-    /// pages alike.
+    /// pages the same way.
     #[serde(default)]
     pub checkpointed: bool,
     /// What autovacuum could do meanwhile.
@@ -123,7 +123,7 @@ pub enum Subject {
     /// Clones of one template: nothing differs but the migration.
     #[default]
     Clones,
-    /// Databases that were given: everything they differ in is weighed.
+    /// Databases that were given: everything they differ in is measured.
     Given {
         /// Whether `control` is a database of its own, and not `before` once more.
         own_control: bool,

@@ -14,7 +14,7 @@ use super::Side;
 pub struct Limits {
     /// What a reading of the clock costs, in nanoseconds.
     pub clock_ns: f64,
-    /// What the shortest question took, in microseconds: the way to the server of `before` and back, at the median.
+    /// What the shortest question took, in microseconds: the round trip of `before`, at the median.
     pub trip_us_p50: f64,
     /// Operations of the mix answered a second while all connections were busy, by their number and the mean service
     /// time; empty in a closed loop, which says it itself, and where databases were given.

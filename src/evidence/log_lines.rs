@@ -57,7 +57,7 @@ const HEADER_BYTES: usize = 40;
 /// Bytes of the largest histogram of ours: nine for each of its counts.
 const MAX_PLAIN_BYTES: u64 = 1 << 19;
 
-/// The histogram of a line. Its length and bounds are looked at before anything is allocated for them.
+/// The histogram of a line. Its length and bounds are checked before anything is allocated for them.
 fn decode(text: &str, deserializer: &mut Deserializer) -> Option<Histogram<u64>> {
     let raw = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
     let (cookie, rest) = number32(&raw)?;

@@ -1,4 +1,4 @@
-//! What a migration took to apply, by statement, and what it did not make. Must hold no judgement.
+//! What a migration took to apply, by statement, and what it skipped. Must hold no judgement.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct MigrationFacts {
     pub size_bytes_before: i64,
     /// Size of the database after it, in bytes.
     pub size_bytes_after: i64,
-    /// Tables in partitions that have no statistics as a whole after it and were not so before; absent before format 7.
+    /// Partitioned tables that have no statistics as a whole after it and were not so before; absent before format 7.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsampled: Vec<String>,
     /// What its `IF NOT EXISTS` did not make; absent before format 8.
@@ -66,7 +66,7 @@ pub struct SkippedObject {
     pub name: String,
     /// It is an index that is invalid: no query uses it.
     pub invalid: bool,
-    /// Of an index that is made otherwise: how it is made.
+    /// Of an index that has another definition: how it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
     /// How the statement would have made it.

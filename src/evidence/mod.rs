@@ -61,12 +61,12 @@ pub struct Evidence {
     pub started_at: String,
     /// Whether every planned chunk was measured.
     pub complete: bool,
-    /// The change that was weighed.
+    /// The change that was measured.
     pub migration: MigrationFacts,
-    /// The rows it was weighed on, where they were made for it.
+    /// The rows it was measured on, where they were made for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset: Option<DatasetFacts>,
-    /// The server it was weighed on.
+    /// The server it was measured on.
     pub server: ServerFacts,
     /// The server of `after`, where its version, a setting or an extension is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,7 +84,7 @@ pub struct Evidence {
     /// Between which limits it was measured; absent before format 6, and where nothing was timed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// How it was weighed.
+    /// How it was measured.
     pub design: Design,
     /// The mix that was driven, in the order of the scenario files.
     pub actions: Vec<ActionFacts>,
@@ -210,8 +210,8 @@ pub struct MachineFacts {
     pub stolen_share: Option<f64>,
     /// How often the program's control group was throttled; absent where that is not seen.
     pub throttled: Option<u64>,
-    /// Share of the time in which a task waited for a CPU (CPU contention), in place also while the migration was applied;
-    /// absent where that is not seen.
+    /// Share of the time in which a task waited for a CPU (CPU contention), in place also while the migration was
+    /// applied; absent where that is not seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_share: Option<f64>,
 }

@@ -43,7 +43,7 @@ pub struct RunEvidence {
     pub gates: Vec<GateResult>,
     /// Checks of the driver and the machine that found something.
     pub checks: Vec<RunCheck>,
-    /// The server while it was driven, when it could be looked at.
+    /// The server while it was driven, when it could be examined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<ServerView>,
     /// The pool in front of the server, where there was one.

@@ -22,7 +22,7 @@ pub enum StoreError {
         doing: &'static str,
         /// To which file.
         path: PathBuf,
-        /// What the system said.
+        /// The message of the system.
         source: io::Error,
         /// What to do.
         help: &'static str,
@@ -135,7 +135,7 @@ impl ResultFolder {
 pub struct SavedTrial {
     /// What was seen, as far as both of its files hold it.
     pub evidence: Evidence,
-    /// What its own version said of it.
+    /// What its own version wrote.
     pub comparison: Value,
     /// The number of its format.
     pub format: u64,
@@ -177,7 +177,7 @@ fn take_chunks(evidence: &mut Evidence, log: ChunkLog) {
     let (kept, in_facts) = (chunks.len(), evidence.chunks.len());
     evidence.histograms = chunks;
     evidence.chunks.truncate(kept);
-    // Whoever stops before the end judges as at the last look that was planned.
+    // A proof that stops before the end judges as at the last look that was planned.
     evidence.complete &= kept == in_facts;
     let absent = if kept < in_facts { Flaw::NotInLog } else { Flaw::NotInFacts };
     let flaw = flaw.or((kept < in_facts.max(in_log)).then_some(absent));

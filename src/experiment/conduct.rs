@@ -97,7 +97,7 @@ async fn plan(settings: &Settings, trial: &mut Trial<'_>) -> Result<(), Experime
     Ok(())
 }
 
-/// Measures until there are so many chunks, or those that are there at a look are enough.
+/// Measures until there are this many chunks, or those that are there at a look are enough.
 async fn measure(settings: &Settings, trial: &mut Trial<'_>, until: u32) -> Result<(), ExperimentError> {
     if until == 0 {
         return Ok(());

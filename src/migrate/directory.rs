@@ -20,7 +20,7 @@ pub struct Directory {
     pub migrations: Vec<Migration>,
     /// Whose files they are: how they are sent.
     pub layout: Layout,
-    /// Whether a file names the table in which the tool keeps its books, and none makes it.
+    /// Whether a file names the table in which the tool keeps its history, and none makes it.
     pub names_books: bool,
 }
 
@@ -48,7 +48,7 @@ pub enum DirectoryError {
     Io {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The message of the system.
         source: std::io::Error,
     },
     /// There is no folder.

@@ -16,7 +16,7 @@ pub struct Skipped {
     pub name: String,
     /// It is an index that is invalid: no query uses it.
     pub invalid: bool,
-    /// Of an index that is made otherwise: how it is made, and how the statement would have made it.
+    /// Of an index that has another definition: how it is made, and how the statement would have made it.
     pub otherwise: Option<(String, String)>,
 }
 

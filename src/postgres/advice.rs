@@ -14,19 +14,19 @@ use super::sql_text::query;
 pub struct Advice {
     /// Indexes that another one could stand in for, with that one.
     pub redundant: Vec<(String, String)>,
-    /// Foreign keys as `table (columns)` with the indexes that lead to them. Of a table in partitions every partition's
+    /// Foreign keys as `table (columns)` with the indexes that lead to them. Of a partitioned table every partition's
     /// copy of the key stands for itself; without an index a DELETE of the parent reads the whole child.
     pub keys: Vec<(String, Vec<String>)>,
-    /// Indexes a failed build left behind, and those of tables in partitions that lack a part: they cost every write
+    /// Indexes a failed build left behind, and those of partitioned tables that lack a part: they cost every write
     /// and serve no query.
     pub invalid: Vec<String>,
-    /// Indexes of tables in partitions.
+    /// Indexes of partitioned tables.
     pub partitioned: BTreeMap<String, Partitioned>,
     /// What each index is made of, by schema-qualified name: whatever its columns are called.
     pub structures: BTreeMap<String, String>,
 }
 
-/// The index of a table in partitions. It has no pages of its own: those of its parts hold the entries.
+/// The index of a partitioned table. It has no pages of its own: those of its parts hold the entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Partitioned {
     /// Its table, by schema-qualified name.

@@ -263,7 +263,7 @@ impl Admin {
         }
     }
 
-    /// Makes sure that there is room for so many clones, where the disk can be seen from here.
+    /// Makes sure that there is room for this many clones, where the disk can be seen from here.
     ///
     /// # Errors
     /// When there is not, with the figures, or the server refuses.

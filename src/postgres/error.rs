@@ -160,7 +160,7 @@ pub enum Error {
     Statement {
         /// What was being done, to follow "failed to".
         doing: String,
-        /// What the driver said.
+        /// The message of the driver.
         source: sqlx::Error,
     },
 }

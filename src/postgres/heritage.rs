@@ -1,6 +1,6 @@
 //! What a server keeps of a database outside of it, and `CREATE DATABASE … TEMPLATE` does not copy: settings and
-//! privileges (PostgreSQL manual, CREATE DATABASE, notes). Must be given to every clone equally, before anybody connects
-//! to it.
+//! privileges (PostgreSQL manual, CREATE DATABASE, notes). Must be given to every clone equally, before anybody
+//! connects to it.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor, Row};

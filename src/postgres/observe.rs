@@ -34,7 +34,7 @@ pub struct IndexCounters {
     pub blocks_hit: i64,
     /// Size now, in bytes.
     pub bytes: i64,
-    /// The index of a whole table in partitions, where it is a part of one.
+    /// The index of a partitioned table, where it is a part of one.
     pub part_of: Option<String>,
 }
 

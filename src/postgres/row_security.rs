@@ -54,7 +54,7 @@ pub async fn secured(connection: &mut PgConnection) -> Result<Vec<Secured>, Erro
     rows.iter().map(secured).collect::<Result<_, sqlx::Error>>().map_err(doing)
 }
 
-/// Lifts FORCE from the tables that this role owns, in a transaction that has begun; it is put back when that is rolled
+/// Lifts FORCE from the tables that this role owns, in a transaction that has begun; it is restored when that is rolled
 /// back.
 ///
 /// # Errors

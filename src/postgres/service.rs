@@ -121,7 +121,7 @@ pub(super) fn resolve(given: &str, around: &Surroundings) -> Result<Url, String>
     Ok(without(url, &["service", "servicefile"]))
 }
 
-/// Whether a password stands in what was given, where whoever lists processes may read it.
+/// Whether a password stands in what was given, where every user who lists processes may read it.
 #[must_use]
 pub fn holds_password(given: &str) -> bool {
     match Url::parse(given) {
@@ -171,7 +171,7 @@ fn without(mut url: Url, keywords: &[&str]) -> Url {
     url
 }
 
-/// Several hosts would need somebody to choose, and an address beside a name whose certificate is looked at would check
+/// Several hosts would need somebody to choose, and an address beside a name whose certificate is checked would check
 /// the wrong name.
 fn check_hosts(all: &Pairs) -> Result<(), String> {
     let value = |keyword: &str| all.iter().find(|(name, _)| name == keyword).map(|(_, value)| value.as_str());

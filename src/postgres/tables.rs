@@ -1,5 +1,5 @@
-//! How tables are stored: size, dead rows, statistics of the planner. Must only read, and must not wait long for anybody's
-//! lock.
+//! How tables are stored: size, dead rows, statistics of the planner. Must only read, and must not wait long for
+//! anybody's lock.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub struct TableState {
 pub async fn read(connection: &mut PgConnection) -> Result<BTreeMap<String, TableState>, Error> {
     let doing = |e| Error::doing("read how tables are stored", e);
     let mut transaction = connection.begin().await.map_err(doing)?;
-    // Asking for a size waits for whoever rewrites the table. Nothing of it stays in a pooler's session.
+    // Asking for a size waits for the session that rewrites the table. Nothing of it stays in a pooler's session.
     query("SET LOCAL lock_timeout = '1s'").execute(&mut *transaction).await.map_err(doing)?;
     let rows = query(
         "SELECT format('%s.%s', n.nspname, c.relname), coalesce(pg_table_size(c.oid), 0), nullif(c.reltuples,

@@ -146,14 +146,11 @@ pub(super) fn reason_text(comparison: &Comparison, action: &str, reason: &Reason
         Reason::SetsDiffer => {
             "sets of clones without the migration differ by as much; more sets (--replicates) decide".to_owned()
         }
-        Reason::MayBeClone { are_clones: true, replicates_s } => format!(
-            "clones without the migration differ too, so the change may be clone variance; {}",
-            replicates(*replicates_s)
-        ),
+        Reason::MayBeClone { are_clones: true, replicates_s } => {
+            format!("identical clones differ too (clone variance); {}", replicates(*replicates_s))
+        }
         Reason::MayBeClone { are_clones: false, .. } => {
-            "the sides without the change differ too, so this may be how one of them lies, or its time; clones (--url) \
-             decide"
-                .to_owned()
+            "the sides without the change differ too; clones (--url) decide".to_owned()
         }
         Reason::MayBeSet { are_clones: true, replicates_s } => {
             format!("another set of clones may differ by as much without the migration; {}", replicates(*replicates_s))
@@ -170,7 +167,9 @@ pub(super) fn reason_text(comparison: &Comparison, action: &str, reason: &Reason
         Reason::Sampling { share } => {
             format!("so few operations leave ±{:.1} % of p95 to chance of sampling alone", share * 100.0)
         }
-        Reason::NotCertain => "the change is not certain enough for one of so many comparisons and looks".to_owned(),
+        Reason::NotCertain => "the change is not certain enough after the correction for all comparisons and \
+                               looks"
+            .to_owned(),
         Reason::NoiseFloor { floor, margin } => {
             format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0)
         }

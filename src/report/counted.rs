@@ -138,7 +138,7 @@ fn price(comparison: &Comparison, index: &IndexComparison) -> Option<String> {
         parts.extend(
             used.cached_blocks.map(|blocks| format!("{} of its blocks are cached", count_text(blocks.max(0) as u64))),
         );
-        parts.extend(used.leaf_density.map(|density| format!("its leaves are {density:.0} % full")));
+        parts.extend(used.leaf_density.map(|density| format!("leaf density {density:.0} %")));
     }
     let together = match index.together_with.as_slice() {
         [] => String::new(),
@@ -173,7 +173,7 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
     lines.extend(counts.generic.as_ref().map(|generic| generic_plans(name, generic)));
     if let Some(TooLittle { sets, blocks, minimum }) = counts.too_little {
         lines.push(format!(
-            "{name} · not called: {} moved by {} blocks together, and among so many actions at least {} are needed",
+            "{name} · not called: {} moved by {} blocks together, and among this many actions at least {} are needed",
             plural(sets as usize, "executed set"),
             count_text(blocks.round() as u64),
             count_text(minimum.ceil() as u64)

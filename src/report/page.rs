@@ -93,7 +93,7 @@ impl Page {
     }
 }
 
-/// A text in lines of at most so many columns that end between words; a longer word is cut.
+/// A text in lines of at most this many columns that end between words; a longer word is cut.
 fn broken(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ').map(|word| cut(word, room)) {
@@ -113,7 +113,7 @@ pub(super) fn columns(text: &str) -> usize {
     text.chars().count()
 }
 
-/// A text, cut to so many columns.
+/// A text, cut to this many columns.
 pub(super) fn cut(text: &str, room: usize) -> String {
     if columns(text) <= room {
         return text.to_owned();

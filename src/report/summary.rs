@@ -322,7 +322,7 @@ pub(super) fn work(action: &ActionComparison) -> String {
     if before == after { format!("{after} blocks") } else { format!("{before} → {after} blocks") }
 }
 
-/// What is said of the actions with unchanged work, in one line.
+/// The line about the actions with unchanged work, in one line.
 pub(super) fn unchanged_text(summary: &Summary<'_>) -> Option<String> {
     let count = summary.unchanged.len();
     let word = open_word(summary.unchanged.iter().copied());

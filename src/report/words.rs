@@ -13,7 +13,7 @@ use crate::units::{
 };
 use std::time::Duration;
 
-/// What is to be said beside the tables, line by line.
+/// The remarks beside the tables, line by line.
 pub(super) fn notes(evidence: &Evidence, comparison: &Comparison) -> Vec<String> {
     asks_differently(evidence)
         .chain(design(evidence))
@@ -42,7 +42,7 @@ fn design(evidence: &Evidence) -> Vec<String> {
     match design.interleave {
         Interleave::Slice => {}
         Interleave::Op => lines.push(format!(
-            "the sides took turns operation by operation{why}: nothing is said of how much load they bear"
+            "the sides took turns operation by operation{why}: nothing is known of the load that they can take"
         )),
         Interleave::Block => lines.push(format!("the sides took turns in blocks, each after a warm-up{why}")),
     }
@@ -81,10 +81,7 @@ fn design(evidence: &Evidence) -> Vec<String> {
 fn capacity(limits: &Limits) -> Option<String> {
     let of = |side: Side| limits.capacity_per_s.get(&side).map(|per_s| count_text(*per_s as u64));
     let [before, control, after] = [of(Side::Before)?, of(Side::Control)?, of(Side::After)?];
-    Some(format!(
-        "room above the load: with every connection busy {before} operations a second are answered before, {control} \
-         on control and {after} after; no verdict"
-    ))
+    Some(format!("max throughput (informational): before {before}/s, control {control}/s, after {after}/s"))
 }
 
 /// Whether a proof to a precision came to it.
@@ -121,7 +118,7 @@ fn early(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     })
 }
 
-/// Changes below so many margins are near theirs: of larger ones the first look sees nearly all.
+/// Changes below this many margins are near theirs: of larger ones the first look sees nearly all.
 const NEAR: f64 = 3.0;
 
 /// More chunks than its last look no experiment can have: then a better machine or a wider margin is advised.
@@ -332,7 +329,7 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
     Some(text)
 }
 
-/// Whether an experiment may have so many chunks: the looks it has had are paid for, and those on the way there.
+/// Whether an experiment may have this many chunks: the looks it has had are paid for, and those on the way there.
 pub(super) fn may_go_on(evidence: &Evidence, chunks: u32) -> bool {
     let done = evidence.chunks.len() as u32;
     let had = evidence.design.looks.iter().filter(|look| **look <= done).count();
@@ -459,18 +456,15 @@ mod tests {
     }
 
     #[test]
-    fn the_room_above_the_load_and_what_a_role_may_not_give_are_told() {
+    fn max_throughput_and_what_a_role_may_not_give_are_reported() {
         let mut evidence = saved();
-        let told = |evidence: &Evidence, start: &str| design(evidence).into_iter().find(|line| line.starts_with(start));
-        assert_eq!(told(&evidence, "room above the load"), None, "not asked before format 6");
+        let line = |evidence: &Evidence, start: &str| design(evidence).into_iter().find(|line| line.starts_with(start));
+        assert_eq!(line(&evidence, "max throughput"), None, "not asked before format 6");
         let per_s = [(Side::Before, 2_310.4), (Side::Control, 2_290.0), (Side::After, 4_100.0)];
         evidence.limits = Some(Limits { capacity_per_s: per_s.into(), ..Limits::default() });
-        let room = told(&evidence, "room above the load").unwrap();
-        assert!(
-            room.contains("2,310 operations a second are answered before, 2,290 on control and 4,100 after"),
-            "{room}"
-        );
-        assert_eq!(told(&evidence, "no side has"), None);
+        let room = line(&evidence, "max throughput").unwrap();
+        assert_eq!(room, "max throughput (informational): before 2,310/s, control 2,290/s, after 4,100/s");
+        assert_eq!(line(&evidence, "no side has"), None);
         let refused = vec!["log_statement".to_owned()];
         evidence.design.clones = vec![crate::evidence::CloneFacts {
             side: "after".to_owned(),
@@ -479,7 +473,7 @@ mod tests {
             duration_ms: 1.0,
             refused,
         }];
-        assert!(told(&evidence, "no side has").unwrap().ends_with(": log_statement"));
+        assert!(line(&evidence, "no side has").unwrap().ends_with(": log_statement"));
     }
 
     #[test]

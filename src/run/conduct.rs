@@ -29,7 +29,7 @@ use crate::stats::steady::is_steady;
 /// Streams of the warm-up are apart from those of the measurement.
 const WARM_UP_PART: u64 = 1 << 20;
 
-/// The warm-up is looked at this often, in seconds.
+/// The warm-up is checked this often, in seconds.
 const WARM_UP_INTERVAL_S: f64 = 0.1;
 
 /// How long the last looks at the server may take each, and after somebody interrupted the run.

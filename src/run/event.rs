@@ -1,4 +1,4 @@
-//! What happens in a run, for whoever shows or keeps it. Must not print.
+//! What happens in a run, for those who show or keep it. Must not print.
 
 use crate::drive::Recording;
 use crate::evidence::run::{ActionResult, IntervalFacts, RunEvidence, WarmUpEnd};
@@ -19,7 +19,7 @@ pub enum Event<'e> {
     },
     /// Clients connect.
     Connecting(usize),
-    /// The warm-up goes on, for so many seconds now.
+    /// The warm-up goes on, for this many seconds now.
     WarmingUp(f64),
     /// The warm-up has ended.
     WarmedUp(f64, WarmUpEnd),

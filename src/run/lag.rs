@@ -109,7 +109,7 @@ async fn look(targets: [crate::postgres::Target; 2], clock: Clock, seen: Arc<Mut
         let now = clock.now_ns();
         {
             let mut seen = seen.lock().expect("no holder panics");
-            // Where the primary is must be known, or nothing can be said of the replica.
+            // Where the primary is must be known, or nothing is known of the replica.
             match replica.filter(|_| primary.is_some() && !positions.is_empty()) {
                 Some(replayed) => {
                     let lag = lag_ns(&mut positions, replayed, now);

@@ -132,7 +132,7 @@ pub fn merge(parts: &[Part]) -> Result<RunEvidence, MergeError> {
     merged.slowest = parts.iter().flat_map(|part| part.run.slowest.clone()).collect();
     merged.slowest.sort_by(|a, b| b.service_ms.total_cmp(&a.service_ms));
     merged.slowest.truncate(MOST_SLOW);
-    // Each part looked at the same server: adding up what they saw would count it several times.
+    // Each part watched the same server: adding up what they saw would count it several times.
     merged.view = None;
     (merged.measured_s, merged.actions, merged.all) = (measured_s, actions, all);
     Ok(merged)
@@ -154,7 +154,7 @@ fn pool(parts: &[Part]) -> Option<PoolFacts> {
     Some(sum)
 }
 
-/// Every machine looked at the same replicas: of each the one that saw it furthest behind.
+/// Every machine watched the same replicas: of each the one that saw it furthest behind.
 fn replicas(parts: &[Part]) -> Vec<ReplicaFacts> {
     let count = parts.iter().map(|part| part.run.replicas.len()).min().unwrap_or(0);
     let of = |replica: usize| {

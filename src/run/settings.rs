@@ -76,8 +76,8 @@ pub struct Settings {
 /// What happens before anything is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WarmUp {
-    /// Until latency is steady, so many seconds at most.
+    /// Until latency is steady, this many seconds at most.
     Steady(f64),
-    /// So many seconds.
+    /// This many seconds.
     Fixed(f64),
 }

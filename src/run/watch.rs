@@ -65,7 +65,7 @@ impl Watch {
         watch
     }
 
-    /// What the server did since the last time, if it was looked at since.
+    /// What the server did since the last time, if it was examined since.
     pub(super) fn sample(&mut self) -> Option<ServerSample> {
         if !self.looks.has_changed().unwrap_or(false) {
             return None;

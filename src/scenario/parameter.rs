@@ -30,9 +30,9 @@ pub enum Draw {
     Zipf(Zipf),
     /// A whole number that no other operation of the same run is given.
     Sequence(i64),
-    /// Letters and digits, so many at least and at most.
+    /// Letters and digits, this many at least and at most.
     Letters(u64, u64),
-    /// Words, so many at least and at most.
+    /// Words, this many at least and at most.
     Words(u64, u64),
     /// An object of JSON.
     Json(Vec<(String, Draw)>),

@@ -22,7 +22,7 @@ pub struct Scenario {
     pub uses: Vec<Use>,
     /// Its part of the mix, against the levels of the others.
     pub level: f64,
-    /// It is here because another one uses its actions: its load, gates and name are not looked at.
+    /// It is here because another one uses its actions: its load, gates and name are not examined.
     pub used: bool,
 }
 

@@ -205,7 +205,7 @@ pub fn check_names(scenarios: &[Scenario]) -> Result<(), MixError> {
 pub struct Setting<'s> {
     /// How actions arrive.
     pub load: Load,
-    /// What the server said of every step.
+    /// What the server reports of every step.
     pub bound: &'s Bound,
     /// Rows for every pick, in the order of [`picks`].
     pub pools: Vec<Pool>,
@@ -245,7 +245,7 @@ impl<'s> Setting<'s> {
 }
 
 impl Workload {
-    /// Joins scenarios with what the server said.
+    /// Joins scenarios with what the server reports.
     #[must_use]
     pub fn new(scenarios: &[Scenario], setting: Setting<'_>) -> Self {
         let key = Key::new(setting.seed.0).named("workload");

@@ -64,7 +64,7 @@ pub enum Cell {
     Local(Key, Pool, Box<Cell>),
     /// Rounded to a multiple of a step.
     Step(Box<Cell>, f64),
-    /// So many words from the list of words.
+    /// This many words from the list of words.
     Words(Key, u64, u64),
     /// Texts one after the other; what is NULL counts as none.
     Join(Vec<Cell>),
@@ -89,7 +89,7 @@ pub enum Cell {
     Cases(Cases, Vec<Cell>),
     /// A text that matches a pattern: any, or each row its own.
     Pattern(Key, Arc<Pattern>, bool),
-    /// A text of at least and at most so many characters.
+    /// A text of at least and at most this many characters.
     Fit(Box<Cell>, usize, usize),
     /// A number or a moment within bounds; a bound that is NULL does not bind.
     Clamp(Box<Cell>, Box<Cell>, Box<Cell>),
@@ -101,7 +101,7 @@ pub enum Cell {
     Slot(Slots, usize, i64),
     /// One of several by the digit of a combination that stands once.
     SlotOf(Slots, usize, Vec<Value<'static>>),
-    /// `{a,b}`: so many of the elements, at least.
+    /// `{a,b}`: this many of the elements, at least.
     Array(Key, usize, Vec<Cell>),
     /// `[a,b)`
     Range(Box<Cell>, Box<Cell>),
@@ -115,7 +115,7 @@ pub enum Cell {
     Phrase(Key, &'static Phrase),
     /// A text of a kind that no other row has.
     OwnPhrase(Arc<Permutation>, &'static Phrase),
-    /// So many sentences of a kind.
+    /// This many sentences of a kind.
     Prose(Key, &'static Phrase, u64, u64),
     /// A column of the entry of a list with the row's number.
     Listed(&'static List, usize),
@@ -125,11 +125,11 @@ pub enum Cell {
     Ip(Key),
     /// An object of JSON; members that are NULL are left out.
     Object(Vec<(String, Cell)>),
-    /// An array of JSON: so many of the elements, at least.
+    /// An array of JSON: this many of the elements, at least.
     List(Key, usize, Vec<Cell>),
-    /// So many random bytes, in hexadecimal digits.
+    /// This many random bytes, in hexadecimal digits.
     Hex(Key, u64),
-    /// So many random digits of a base up to 10.
+    /// This many random digits of a base up to 10.
     Digits(Key, u64, u64),
     /// A whole number in base 36.
     Base36(Box<Cell>),

@@ -52,7 +52,7 @@ impl Plan {
         self.column(column, &Row { table, row, known, parents })
     }
 
-    /// A column's value as the server will hold it, so that whoever reads it reads the same.
+    /// A column's value as the server will hold it, so that every reader reads the same.
     fn column<'p>(&'p self, column: usize, at: &Row<'_, 'p>) -> Value<'p> {
         let column = &self.tables[at.table].columns[column];
         self.eval(&column.cell, at).stored_as(column.kind)

@@ -140,7 +140,7 @@ pub(super) fn upper(out: &mut Vec<u8>, from: usize, first: bool) {
     out.extend_from_slice(made.as_bytes());
 }
 
-/// Cuts what stands after `from` to so many characters, or fills it up.
+/// Cuts what stands after `from` to this many characters, or fills it up.
 pub(super) fn fit(out: &mut Vec<u8>, from: usize, low: usize, high: usize) {
     let text = String::from_utf8_lossy(&out[from..]);
     let (count, end) = match text.char_indices().nth(high) {

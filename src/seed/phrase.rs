@@ -108,7 +108,7 @@ impl Phrase {
         self.forms[self.weights.choose(key.cell(row))].append(key.numbered(row), out);
     }
 
-    /// Appends so many sentences, of which no two that follow each other have the same form.
+    /// Appends this many sentences, of which no two that follow each other have the same form.
     pub(super) fn append_prose(&self, key: Key, (low, high): (u64, u64), row: u64, out: &mut Vec<u8>) {
         let stream = key.numbered(row);
         let count = low + stream.below(u64::MAX, high - low + 1);

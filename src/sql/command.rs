@@ -350,7 +350,7 @@ pub enum TypeAction {
         /// The new one.
         to: String,
     },
-    /// Attributes of a composite type are added, dropped or altered; columns of the type are looked at or rewritten.
+    /// Attributes of a composite type are added, dropped or altered; columns of the type are examined or rewritten.
     Attributes,
     /// Any other.
     Other(Alteration),

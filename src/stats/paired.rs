@@ -17,7 +17,7 @@ pub struct Effect {
     /// Interval of at least 95 %, on the same scale: Wilcoxon's exact one of pairs, Student's of groups; so are the
     /// others.
     pub interval95: (f64, f64),
-    /// Interval of at least 1 − alpha: beside zero it claims a difference at this look.
+    /// Interval of at least 1 − alpha: where it excludes zero it claims a difference at this look.
     pub of_difference: (f64, f64),
     /// Interval of at least 1 − 2 alpha: inside the margins it proves equivalence at this look (two one-sided
     /// tests at alpha; Schuirmann 1987).
@@ -26,10 +26,10 @@ pub struct Effect {
     pub p_value: f64,
 }
 
-/// Numbers of pairs after which a trial is looked at; it may end at each.
+/// Numbers of pairs after which a trial is examined; it may end at each.
 pub const LOOKS: [u32; 4] = [8, 16, 32, 64];
 
-/// The looks of a trial of at most so many pairs, its end included.
+/// The looks of a trial of at most this many pairs, its end included.
 #[must_use]
 pub fn looks(most: u32) -> Vec<u32> {
     let mut looks: Vec<u32> = LOOKS.into_iter().filter(|look| *look < most).collect();
@@ -37,7 +37,7 @@ pub fn looks(most: u32) -> Vec<u32> {
     looks
 }
 
-/// The level of each of so many looks, so that all together err with 5 % at most (Bonferroni). The four of [`LOOKS`]
+/// The level of each of this many looks, so that all together err with 5 % at most (Bonferroni). The four of [`LOOKS`]
 /// are always paid for: a trial that ended early can go on.
 #[must_use]
 pub fn level(looks: usize) -> f64 {
@@ -61,7 +61,7 @@ pub fn effect(log_ratios: &[f64], alpha: f64) -> Option<Effect> {
     })
 }
 
-/// From so many values on their correlation is known well enough to be reckoned with, and less than this of it is
+/// From this many values on their correlation is known well enough to be reckoned with, and less than this of it is
 /// chance's.
 const FEWEST_OF_A_SERIES: usize = 16;
 const CORRELATED: f64 = 0.2;

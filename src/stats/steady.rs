@@ -8,7 +8,7 @@
 const BATCH: usize = 5;
 
 /// How many values at the beginning to leave out so that the mean of the rest has the least standard error: a multiple
-/// of five. Values after the last full batch of five are not looked at.
+/// of five. Values after the last full batch of five are not examined.
 ///
 /// Looks at cuts up to half of the batches, as the rule asks: a cut at the half says that the series is too short.
 #[must_use]

@@ -54,7 +54,7 @@ pub enum Event<'e> {
         /// Sets begun, and of how many.
         sets: (usize, usize),
     },
-    /// Single operations are timed: this action has so many connection sets.
+    /// Single operations are timed: this action has this many connection sets.
     Timing {
         /// Its name.
         action: &'e str,

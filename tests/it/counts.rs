@@ -34,13 +34,13 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     assert_eq!(balance["unindexed_before"], json!(["enrollments (course_id)"]));
     // So its line says who used it; nothing was driven, so nothing is said of scans.
     let indexes = first["comparison"]["indexes"].as_array().unwrap();
-    let (alike, others): (Vec<&Value>, Vec<&Value>) = indexes.iter().partition(|index| index["alike"] == true);
+    let (unchanged, others): (Vec<&Value>, Vec<&Value>) = indexes.iter().partition(|index| index["unchanged"] == true);
     let [index] = &others[..] else { panic!("one index: {others:#?}") };
     assert_eq!((&index["name"], &index["fate"]), (&json!("public.payments_user_id_idx"), &json!("lost")));
     assert_eq!((&index["used_by_before"], &index["used_by_after"]), (&json!(["payments_of_user"]), &json!([])));
 
     // The sheet holds the others that actions use too; those that none uses are no part of it.
-    let kept: Vec<&str> = alike.iter().map(|index| index["name"].as_str().unwrap()).collect();
+    let kept: Vec<&str> = unchanged.iter().map(|index| index["name"].as_str().unwrap()).collect();
     assert!(kept.contains(&"public.enrollments_once") && !kept.contains(&"public.users_email_key"), "{kept:?}");
 
     // What a result keeps is enough to do it again, and it comes again as it was.
@@ -99,7 +99,8 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     shop.only(&["courses_of_user"]);
     let idle = home.counted(&shop, "0004", &["--format", "json"]).json();
     let indexes = idle["comparison"]["indexes"].as_array().unwrap();
-    let new: Vec<&Value> = indexes.iter().filter(|index| index["alike"] == false).map(|index| &index["name"]).collect();
+    let new: Vec<&Value> =
+        indexes.iter().filter(|index| index["unchanged"] == false).map(|index| &index["name"]).collect();
     assert_eq!(new, ["public.payments_amount_idx"]);
     assert_eq!(idle["comparison"]["balance"]["unused"], json!([]));
 }

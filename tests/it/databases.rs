@@ -214,7 +214,7 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     assert_eq!(trial["evidence"]["design"]["subject"], serde_json::json!({ "given": { "own_control": true } }));
     assert_eq!(findings(&trial, "sides-given").len(), 1);
     assert!(trial["evidence"].get("dataset").is_none(), "nobody made their rows");
-    assert!(findings(&trial, "tables-differ").is_empty(), "they lie alike");
+    assert!(findings(&trial, "tables-differ").is_empty(), "they have the same layout");
     assert!(!trial.to_string().contains("postgresql://"), "no URL is kept");
 
     // What differs beside the schema is named.

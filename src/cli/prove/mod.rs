@@ -53,7 +53,7 @@ Examples:
   weighbridge prove --counts-only            no load: blocks, rows, WAL, plans and answers of single operations
   weighbridge prove --chunks 64              more chunks, to decide finer differences
   weighbridge prove --precision 2%           goes on until every interval is that narrow
-  weighbridge prove --replicates 4           on four sets of clones: claims finer than one clone's luck
+  weighbridge prove --replicates 4           on four sets of clones: claims finer than one clone's variance
   weighbridge prove --resume results/…       goes on where a proof ended undecided
   weighbridge prove --url postgresql://me@localhost:5432/postgres
                                              on a server of yours: clones are made there and dropped again
@@ -70,7 +70,7 @@ Examples:
 // The last of a flag counts, so that a script's flags can be given again behind them.
 #[command(after_help = EXAMPLES, args_override_self = true)]
 pub(super) struct Arguments {
-    /// The migration to weigh: number, name, or FIRST..LAST [default: the last one]
+    /// The migration to prove: number, name, or FIRST..LAST [default: the last one]
     migration: Option<String>,
     /// The project file
     #[arg(long, value_name = "FILE", help_heading = "Project")]
@@ -313,7 +313,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
 fn check_flags(arguments: &Arguments, length: &Length) -> Result<(), Failure> {
     if 2 < arguments.before.len() {
         return Err(Failure::usage(anyhow::anyhow!(
-            "there are {} databases without the change, and two are weighed\
+            "there are {} databases without the change, and two are measured\
              \n  = help: give --before once, or twice for a control",
             arguments.before.len()
         )));

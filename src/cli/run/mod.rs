@@ -2,8 +2,8 @@
 
 mod inputs;
 mod metrics;
+mod output;
 mod screen;
-mod told;
 mod transactions;
 
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use self::metrics::Metrics;
-use self::told::{Log, listener};
+use self::output::{Log, listener};
 use self::transactions::Transactions;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
@@ -87,7 +87,7 @@ pub(super) struct Arguments {
     /// How long to measure, such as 30s [default: that of the scenario, or 30s]
     #[arg(short = 'T', long, value_name = "TIME", value_parser = seconds, help_heading = "Load")]
     duration: Option<f64>,
-    /// Ends after so many operations of all clients together
+    /// Ends after this many operations of all clients together
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration", help_heading = "Load")]
     operations: Option<u64>,
     /// Load before anything is measured, such as 10s or 0s [default: until steady, 30s at most]

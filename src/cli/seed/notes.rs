@@ -80,7 +80,7 @@ fn unfired(notes: &[Note], moment: Moment) -> String {
     if lines.is_empty() {
         return lines;
     }
-    let said = match moment {
+    let sentence = match moment {
         Moment::DryRun => "triggers do not fire during the load: what they enforce, fill or write will be missing",
         Moment::Load => "triggers did not fire during the load: what they enforce, fill or write may be missing",
         Moment::Check => "not checked, because it is written in triggers: what these enforce, fill or write",
@@ -95,7 +95,7 @@ fn unfired(notes: &[Note], moment: Moment) -> String {
         }
         _ => "",
     };
-    format!("note: {said}\n{lines}{help}")
+    format!("note: {sentence}\n{lines}{help}")
 }
 
 fn outcome<'n>(notes: &'n [Note], table: &str, trigger: &str) -> Option<&'n Outcome> {

@@ -74,7 +74,7 @@ pub struct TimeComparison {
     pub p_adjusted: f64,
     /// What it proves.
     pub claim: Claim,
-    /// Where its corrected interval is, if that is beside zero.
+    /// Where its corrected interval is, if that excludes zero.
     pub direction: Option<Direction>,
 }
 

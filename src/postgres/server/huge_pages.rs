@@ -227,7 +227,7 @@ fn write_number(file: &mut File, number: u64) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A machine with so many pages reserved and so many MiB available.
+    /// A machine with this many pages reserved and this many MiB available.
     fn machine(reserved: u64, available_mib: u64) -> tempfile::TempDir {
         let proc = tempfile::tempdir().unwrap();
         for folder in ["sys/vm", "sys/kernel/random"] {

@@ -1,7 +1,7 @@
 //! The embedded server: a private PostgreSQL made from installed binaries. Must never touch a cluster it did not make.
 //!
 //! Everything lives under one home folder: a lock file, and per major version a data directory, a
-//! socket directory and the server's log. Whoever holds the lock is the only program that uses the
+//! socket directory and the server's log. The holder of the lock is the only program that uses the
 //! server; the kernel frees the lock when its owner dies, so a stale one cannot exist.
 
 mod binaries;
@@ -51,7 +51,7 @@ pub enum ServerError {
         doing: &'static str,
         /// To which path.
         path: PathBuf,
-        /// What the system said.
+        /// The message of the system.
         source: std::io::Error,
     },
     /// Run as root, the server needs a place its own user can reach.

@@ -22,7 +22,7 @@ pub struct Wire {
     stream: Stream,
     /// Messages to be sent.
     out: Vec<u8>,
-    /// What was read and not looked at yet is between the two places.
+    /// What was read and not parsed yet is between the two places.
     input: Vec<u8>,
     from: usize,
     to: usize,
@@ -154,7 +154,7 @@ impl Wire {
             answered?;
         }
         wire.out.extend_from_slice(&[b'X', 0, 0, 0, 4]);
-        // A server that has gone by now is missed by whoever asks it next.
+        // A server that has gone by now is missed by the next statement.
         drop(wire.send().await);
         Ok(())
     }

@@ -27,10 +27,10 @@ pub(super) fn words(kinds: [(&str, &Sides<usize>); 3], unseen: usize, slices: us
     let unseen = match (unseen, busy.is_empty()) {
         (0, _) => String::new(),
         (_, true) => format!(
-            "other sessions were connected at {unseen} of {slices} slices, and this role may not see what they did"
+            "other sessions were connected at {unseen} of {slices} slices, and this role may not see their work"
         ),
         (_, false) => format!(
-            ". Other sessions were connected at {unseen} of {slices} slices, and this role may not see what they did"
+            ". Other sessions were connected at {unseen} of {slices} slices, and this role may not see their work"
         ),
     };
     Words { short, long: format!("{}{so}{unseen}", list_text(&seen)) }

@@ -55,7 +55,7 @@ use crate::compare::Finding;
 use crate::compare::fact::{Fact, Sides};
 use crate::compare::finding::Severity;
 
-/// What is said of a finding.
+/// The words of a finding.
 pub(super) struct Words {
     /// At most one line of a terminal.
     pub(super) short: String,

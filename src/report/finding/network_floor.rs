@@ -1,4 +1,4 @@
-//! `network-floor`: the way to the server is a large part of latencies. Must decide nothing.
+//! `network-floor`: the round trip is a large part of latencies. Must decide nothing.
 
 use super::Words;
 use crate::compare::fact::TripShare;
@@ -14,7 +14,7 @@ pub(super) fn words(trip_us_p50: f64, trips: &[TripShare]) -> Words {
     };
     let all: Vec<String> = trips.iter().map(one).collect();
     Words {
-        short: format!("the way to the server is a large part of p50 of {}", list_text(&names)),
+        short: format!("the round trip is a large part of p50 of {}", list_text(&names)),
         long: format!(
             "SELECT 1 takes {trip_us_p50:.0} µs, there and back, which is a large part of p50 of {}: a change of what \
              the server does may be larger than it looks",

@@ -62,7 +62,7 @@ impl Domain {
     /// Whether a value is within it.
     #[must_use]
     pub fn allows(&self, value: &Tree) -> bool {
-        let alike = |other: &Tree| match (other, value) {
+        let is_equal = |other: &Tree| match (other, value) {
             (Tree::Number(n), Tree::Text(text)) | (Tree::Text(text), Tree::Number(n)) => text.parse() == Ok(*n),
             _ => other == value,
         };
@@ -88,8 +88,8 @@ impl Domain {
             _ => (true, true, true),
         };
         self.null != Some(true)
-            && self.values.as_ref().is_none_or(|values| values.iter().any(alike))
-            && !self.excluded.iter().any(alike)
+            && self.values.as_ref().is_none_or(|values| values.iter().any(is_equal))
+            && !self.excluded.iter().any(is_equal)
             && self.low.as_ref().is_none_or(|(low, strict)| above(value, low, *strict))
             && self.high.as_ref().is_none_or(|(high, strict)| above(high, value, *strict))
             && long

@@ -17,7 +17,7 @@ pub use sums::{Factor, Sum, Term};
 use case::{join, of, unknown};
 use operator::{mirrored, opposite};
 
-/// More cases than this are not looked at; the first ones are as good.
+/// More cases than this are not examined; the first ones are as good.
 const MOST: usize = 64;
 
 /// The ways to make a condition true. None when nothing fulfils it.

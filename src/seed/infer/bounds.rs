@@ -251,7 +251,7 @@ fn text_within(content: &str, domain: &Domain, kind: &Type) -> String {
     }
     let exact = domain.length.1.is_some_and(|most| most == domain.length.0);
     match domain.letters {
-        // A code of so many letters: content that is cut to a length reads like none.
+        // A code of this many letters: content that is cut to a length reads like none.
         Some(Letters::Upper) if exact => format!("pattern('[A-Z]{{{}}}')", domain.length.0),
         Some(Letters::Upper) => format!("upper({made})"),
         Some(Letters::Lower) => format!("lower({made})"),

@@ -263,7 +263,7 @@ impl Draft<'_> {
                 if bounded.starts_with("spread(") { bounded } else { "spread('2023-01-01T00:00:00Z', now)".to_owned() }
             }
             "interval" | "time" => "row() * 1s".to_owned(),
-            // Its bounds ask for so many bytes; fewer than eight would not do to make rows differ.
+            // Its bounds ask for this many bytes; fewer than eight would not do to make rows differ.
             "bytea" if domain.length != (0, None) => within("", &domain, kind),
             "bytea" => "'\\x' + hex(16)".to_owned(),
             "inet" => "unique_pattern('10[.]1[0-9][.]1[0-9][.]1[0-9][0-9]')".to_owned(),

@@ -509,7 +509,7 @@ fn weigh(hint: &mut Hint, column: &Column, clauses: &[Clause], checked: Option<E
         };
         pushes.push((clause, aim));
     }
-    // What a unique index says counts most, so it is said last.
+    // What a unique index says counts most, so it comes last.
     pushes.sort_by_key(|(clause, _)| clause.unique);
     for (clause, aim) in &pushes {
         hint.push(|value| clause.domain.allows(value), *aim);

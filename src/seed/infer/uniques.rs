@@ -265,7 +265,7 @@ impl<'a> Draft<'a> {
         let named = table.columns.iter().filter(|c| unique.columns.contains(&c.name)).filter(can);
         let shown: Vec<String> = unique.expressions.iter().flat_map(|e| shown(&parse(e))).collect();
         let inside = table.columns.iter().filter(|c| shown.contains(&c.name)).filter(can);
-        // Where rows could differ by their keys they need not by a moment of which only a part is looked at.
+        // Where rows could differ by their keys they need not by a moment of which only a part is read.
         let preference = |c: &&Column| (self.names_few(c), preference(c));
         let best = named.min_by_key(preference).or_else(|| inside.min_by_key(preference));
         let Some(best) = best else { return self.differ_by_part(unique) };

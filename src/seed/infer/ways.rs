@@ -140,8 +140,8 @@ impl Draft<'_> {
     pub(super) fn divide(&mut self, unique: &Unique) -> bool {
         let Some(predicate) = &unique.predicate else { return false };
         let tree = parse(predicate);
-        // Only what we choose row by row distinguishes them: nothing that a parent, a number or a combination gives, and
-        // no NULL where none may be.
+        // Only what we choose row by row distinguishes them: nothing that a parent, a number or a combination gives,
+        // and no NULL where none may be.
         let chosen = |(name, domain): (&String, &Domain)| {
             let Some(column) = self.table.column(name) else { return false };
             let given = self.fixed.contains_key(name) || column.generated || column.counted || self.said.contains(name);

@@ -18,7 +18,7 @@ use crate::seed::plan::{Plan, TablePlan};
 /// Whether triggers of the user's fire for the rows that are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Triggers {
-    /// They are taken off, as in a load of empty tables.
+    /// They are dropped, as in a load of empty tables.
     Off,
     /// They are left on.
     Fire,

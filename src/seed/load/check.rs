@@ -138,7 +138,7 @@ pub async fn is_filled(
     let telling = table.columns.iter().position(|c| tells(&c) && is_unique(&c.name));
     let Some(column) = telling.filter(|_| 0 < table.rows) else { return Ok(None) };
     let (first, last) = (plan.value(index, column, 0), plan.value(index, column, table.rows - 1));
-    // A table of one row may hold the only value its CHECK allows, whoever put it there.
+    // A table of one row may hold the only value its CHECK allows, no matter who put it there.
     if first == Value::Null || last == Value::Null || first == last {
         return Ok(None);
     }

@@ -51,7 +51,7 @@ pub enum Progress {
         /// What it does now; nothing when it waits or is done.
         to: Option<Doing>,
     },
-    /// Indexes and constraints put back so far.
+    /// Indexes and constraints restored so far.
     Restored {
         /// How many.
         done: usize,
@@ -134,7 +134,7 @@ pub struct Order {
 pub enum Loaded {
     /// All of it.
     Whole,
-    /// This part; so many rows of tables are still missing from others.
+    /// This part; this many rows of tables are still missing from others.
     Part {
         /// Parts that are not in yet.
         missing: u32,

@@ -1,7 +1,7 @@
-//! What slows COPY: off before the load, back exactly after it, and written down in between.
+//! What slows COPY: off before the load, back exactly after it, and recorded in between.
 //!
 //! The journal stands in the database itself, made in the transaction that drops, so that nothing can be
-//! off without being written down. Must never drop what it could not make again.
+//! off without being recorded. Must never drop what it could not make again.
 
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -38,12 +38,12 @@ pub(super) async fn take_off(
     let tables: Vec<&TablePlan> = plan.tables.iter().filter(|t| !t.held && 0 < t.rows).collect();
     let list = tables.iter().map(|t| format!("{}::regclass", literal(&t.sql_name))).collect::<Vec<_>>().join(", ");
     run(connection, "BEGIN", OFF).await?;
-    // Every name the server writes then has its schema, and means the same to whoever undoes the load.
+    // Every name the server writes then has its schema, and means the same to the process that undoes the load.
     run(connection, "SET LOCAL search_path = ''", OFF).await?;
     let secured = row_security::secured(connection).await?;
     row_security::refuse_others(connection, &secured).await?;
     row_security::lift(connection, &secured).await?;
-    // Whoever was writing has ended by now, and what was written is seen.
+    // Every writer has ended by now, and what was written is seen.
     for table in &tables {
         run(connection, &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table.own_rows), OFF).await?;
         if super::copy::holds_rows(connection, &table.own_rows).await.map_err(doing)? {

@@ -55,7 +55,7 @@ impl Planner<'_> {
         Permutation::new(key, radices.iter().product::<u64>().max(1))
     }
 
-    /// The combinations divided into so many epochs; nothing when there are too few for that, or nobody is born.
+    /// The combinations divided into this many epochs; nothing when there are too few for that, or nobody is born.
     fn in_epochs(
         &self,
         mut slots: Slots,

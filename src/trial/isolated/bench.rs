@@ -41,7 +41,7 @@ pub(super) struct Bench {
 
 /// What the thread says.
 pub(super) enum Message {
-    /// This action has so many connection sets.
+    /// This action has this many connection sets.
     Sets {
         /// By position; beyond the last for the harness.
         action: usize,

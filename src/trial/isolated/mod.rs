@@ -3,7 +3,7 @@
 //!
 //! The unit of analysis is a connection set: one new connection to every side, all kept on one processor, measured for
 //! a fraction of a second and closed. Where a backend runs and how its memory is located is a constant of its
-//! connection, so many short connections turn what would be a bias into noise that the interval holds (docs/method.md).
+//! connection: many short connections turn what would be a bias into noise that the interval holds (docs/method.md).
 
 mod affinity;
 mod backend;

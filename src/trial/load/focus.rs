@@ -57,7 +57,7 @@ pub(in crate::trial) fn chunks_needed(evidence: &Evidence) -> Option<Vec<f64>> {
 }
 
 /// The same by what was seen while nothing counted: how latencies spread here, on this machine. An action that was
-/// asked too seldom keeps the estimate of [`chunks_needed`].
+/// asked too rarely keeps the estimate of [`chunks_needed`].
 #[must_use]
 pub(super) fn chunks_needed_here(evidence: &Evidence, seen: &Recording) -> Option<Vec<f64>> {
     chunks_with(evidence, |action| {

@@ -34,7 +34,7 @@ use crate::trial::subject::switch::Switch;
 /// the server has settled on generic or custom plans.
 const PRIMING_FEWEST: u32 = 2;
 
-/// After so many rounds answers will not become faster by waiting.
+/// After this many rounds answers will not become faster by waiting.
 const PRIMING_MOST: u32 = 10;
 
 /// Answers have stopped becoming faster when a round's mean service time is no shorter than this share of the last
@@ -50,8 +50,8 @@ const PRIMING_STREAM: u64 = 1 << 40;
 const WARM_STREAM: u64 = 1 << 41;
 const BURST_STREAM: u64 = 1 << 42;
 
-/// Bursts on each side, forth and back; of at least and at most so many operations, of which none is sent after so many
-/// slices.
+/// Bursts on each side, forth and back; of at least and at most this many operations, of which none is sent after this
+/// many slices.
 const BURSTS: u32 = 2;
 const BURST_FEWEST: f64 = 200.0;
 const BURST_MOST: f64 = 2_000.0;
@@ -195,7 +195,7 @@ impl<'t> Course<'t> {
             return Ok(BTreeMap::new());
         }
         let of_a_slice = rate_per_s * evidence.design.slice_ms as f64 / 1e3;
-        // So many to a connection that its last one, beside which others idle, hardly counts.
+        // This many to a connection that its last one, beside which others idle, hardly counts.
         let operations = of_a_slice.clamp(BURST_FEWEST, BURST_MOST).max(BURST_TO_A_CONNECTION * f64::from(connections));
         let most_ns = BURST_SLICES * evidence.design.slice_ms * 1_000_000;
         let mut seen: BTreeMap<Side, Pace> = BTreeMap::new();

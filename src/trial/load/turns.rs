@@ -88,7 +88,7 @@ fn refuse_twofold_growth(settings: &Settings, evidence: &Evidence) -> Result<(),
     let changes_rows = || evidence.counts.values().flatten().any(CountedAction::changes_rows);
     if evidence.design.sequences_apart && matches!(settings.subject, Subject::Given(_)) && changes_rows() {
         return Err(TrialError::Asked(
-            "the load writes, and a --before that is its own control bears it twice: its tables would grow twice as \
+            "the load writes, and a --before that is its own control gets it twice: its tables would grow twice as \
              fast as those of --after\n  = help: give a second --before, or leave the actions that write out"
                 .to_owned(),
         ));

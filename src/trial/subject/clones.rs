@@ -195,7 +195,7 @@ impl Source<'_> {
         clones.iter_mut().for_each(|clone| clone.replicate = set);
         let migration = migrate_after(settings, &targets, weighed, &clock).await?;
         if 1 < dataset.replicates {
-            // After it: what the migration itself looked at is known by how often each table was.
+            // After it: what the migration itself read is known by how often each table was.
             analyze(&targets).await?;
         }
         let autovacuum = quiet_autovacuum(&targets).await?;

@@ -193,7 +193,7 @@ async fn look(
 /// Differences that are listed.
 const MOST: usize = 5;
 
-/// A migration whose reversal leaves something or takes too much cannot be weighed against what was there.
+/// A migration whose reversal leaves something or takes too much cannot be proven against what was there.
 fn refuse_other(found: &[String], reverted: &[String], label: &str) -> Result<(), TrialError> {
     let all = differences(found, reverted);
     if all.is_empty() {

@@ -46,8 +46,8 @@ fn refuse_in(file: &SourceFile, wrong: impl Fn(&Command) -> Option<&'static str>
     let problems: Vec<Diagnostic> = found
         .map(|(what, span)| {
             let line = file.text[span.clone()].lines().next().map_or(0, str::len);
-            Diagnostic::at(span.start..span.start + line, format!("{what}, so this cannot be weighed in place"))
-                .help("weigh it on clones (--url), or on two databases of your own (--before, --after)")
+            Diagnostic::at(span.start..span.start + line, format!("{what}, so this cannot be proven in place"))
+                .help("prove it on clones (--url), or on two databases of your own (--before, --after)")
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(TrialError::File(Box::new(file.clone().problems(problems)))) }

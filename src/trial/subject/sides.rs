@@ -1,4 +1,4 @@
-//! The three databases of a trial: siblings of one template, one of them migrated. Must treat all equally but for that.
+//! The three databases of a trial: clones of one template, one of them migrated. Must treat all equally but for that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::trial::event::Event;
 use crate::trial::prepare::refuse_empty_picks;
 use crate::trial::settings::Settings;
 
-/// Clones the sides from a template; migrations `between` its schema and the one to weigh are applied
+/// Clones the sides from a template; migrations `between` its schema and the one to prove are applied
 /// once, before the sides are cloned from the result.
 ///
 /// # Errors
@@ -141,7 +141,7 @@ pub async fn migrate_after(
     Ok(MigrationFacts { unsampled: now.left_unsampled(&wholes), rewritten, ..facts })
 }
 
-/// What applying migrations took, and what it did to the size of the database.
+/// What applying migrations took, and how it changed the size of the database.
 pub(super) fn migration_facts(
     label: String,
     applied: Vec<Applied>,
@@ -210,7 +210,7 @@ pub(super) async fn sampling(connection: &mut sqlx::postgres::PgConnection) -> R
 
 /// Tables that need ANALYZE after the migration: changed rows or maintenance of its own (if asked), new tables,
 /// columns, expressions or `CREATE STATISTICS` without data, and columns to be sampled otherwise than they were.
-/// Untouched tables keep the template's statistics, so that the luck of a new sample is not taken for an effect.
+/// Untouched tables keep the template's statistics, so that the chance of a new sample is not taken for an effect.
 ///
 /// # Errors
 /// When the catalog cannot be read.
@@ -258,7 +258,7 @@ pub(super) async fn touched_tables(
 }
 
 /// New statistics for every table of every side that has any or would get some, each from a sample of its own: what an
-/// `ANALYZE` may find by luck.
+/// `ANALYZE` may find by chance.
 ///
 /// # Errors
 /// When the server is lost.
@@ -336,7 +336,7 @@ pub async fn working_set(target: &Target, names: Vec<String>) -> Result<(u64, u6
 }
 
 /// What the migration implies is done to every side, so that fresh statistics are no effect of it, nor is a map of free
-/// space that a rewrite leaves: every page is looked at, for of those that are all visible VACUUM records none
+/// space that a rewrite leaves: every page is examined, for of those that are all visible VACUUM records none
 /// otherwise.
 async fn maintain(targets: &[(Side, Target); 3], touched: &[String], rewritten: &[String]) -> Result<(), Error> {
     let alone: Vec<String> = rewritten.iter().filter(|table| !touched.contains(table)).cloned().collect();

@@ -1,8 +1,8 @@
 //! The schema of one database, migrated and reverted in turns. Must leave it as it was found, or say exactly what is
 //! left.
 //!
-//! What is applied is written down in the database itself (`weighbridge.in_place`), in the transaction that applies it:
-//! so whoever finds the database after a crash knows.
+//! What is applied is recorded in the database itself (`weighbridge.in_place`), in the transaction that applies it:
+//! so the process that finds the database after a crash knows.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -140,7 +140,7 @@ impl Switch {
 const APPLYING: &str = "applying";
 const REVERTING: &str = "reverting";
 
-/// One file, with what is written down about it.
+/// One file, with what is recorded about it.
 struct Step<'s> {
     file: &'s SourceFile,
     layout: Layout,
@@ -195,7 +195,7 @@ async fn refuse_half(connection: &mut PgConnection, files: &[Files]) -> Result<(
         let refused = |found: String| {
             TrialError::Asked(format!(
                 "{label} has no transaction, and {found}: half of such a file cannot be reverted safely\
-                 \n  = help: name a migration that is not applied yet, or weigh it on clones"
+                 \n  = help: name a migration that is not applied yet, or prove it on clones"
             ))
         };
         for name in makes.iter().filter(|name| alone && !gone.contains(*name)) {
@@ -322,8 +322,8 @@ fn read(place: &InPlace) -> Result<Vec<Files>, TrialError> {
     let of = |migration: &crate::migrate::Migration| {
         let Some(down) = &migration.down else {
             return Err(TrialError::Asked(format!(
-                "{} has no file that reverts it, so it cannot be weighed in place\
-                 \n  = help: write {}.down.sql, or weigh two databases with --before and --after",
+                "{} has no file that reverts it, so it cannot be proven in place\
+                 \n  = help: write {}.down.sql, or prove two databases with --before and --after",
                 migration.label, migration.label
             )));
         };
@@ -389,10 +389,10 @@ impl Marker {
         // The schema goes too, unless somebody else keeps something there.
         let sql = "DROP TABLE IF EXISTS weighbridge.in_place;
                    DO $$ BEGIN DROP SCHEMA weighbridge; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $$";
-        run(connection, sql, "remove what was written down").await
+        run(connection, sql, "remove what was recorded").await
     }
 
-    /// Said in the transaction of a migration, or right behind its last statement.
+    /// Written in the transaction of a migration, or right behind its last statement.
     fn now(applied: usize, application: &str) -> String {
         let application = literal(application);
         format!("UPDATE weighbridge.in_place SET applied = {applied}, running = NULL WHERE application = {application}")

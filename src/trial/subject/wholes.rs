@@ -1,4 +1,4 @@
-//! Statistics of whole tables in partitions. Must make none that production would not have: autovacuum makes statistics
+//! Statistics of partitioned tables. Must make none that production would not have: autovacuum makes statistics
 //! of partitions alone (PostgreSQL documentation, "Updating Planner Statistics").
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use crate::postgres::Error;
 use crate::postgres::sql_text::query;
 
-/// What is known of whole tables in partitions, by name as the server writes it.
+/// What is known of partitioned tables, by name as the server writes it.
 #[derive(Default)]
 pub(super) struct Wholes {
     /// With statistics.
@@ -41,7 +41,7 @@ impl Wholes {
         )
         .fetch_all(connection)
         .await
-        .map_err(|e| Error::doing("read the statistics of tables in partitions", e))?;
+        .map_err(|e| Error::doing("read the statistics of partitioned tables", e))?;
         let mut wholes = Self::default();
         for row in rows {
             let Ok(name) = row.try_get::<String, _>(0) else { continue };
@@ -60,7 +60,7 @@ impl Wholes {
         self.unsampled.difference(&before.unsampled).cloned().collect()
     }
 
-    /// Those that had statistics before and were sampled again: the luck of a sample, which every side is given.
+    /// Those that had statistics before and were sampled again: the chance of a sample, which every side is given.
     pub(super) fn sampled_anew(&self, before: &Self) -> Vec<String> {
         self.analyzed.intersection(&before.sampled).cloned().collect()
     }

@@ -84,7 +84,7 @@ async fn blocks(
 ) -> Result<Option<u64>, TrialError> {
     run(connection, "BEGIN").await?;
     if let Some(index) = without {
-        // As the user, who owns it: whoever asks may not drop anything.
+        // As the user, who owns it: the role that asks may not drop anything.
         let dropped =
             fetch(connection, &format!("SET LOCAL ROLE NONE; DROP INDEX {index}; SET LOCAL ROLE {role}")).await?;
         if let Err(code) = dropped {

@@ -81,7 +81,7 @@ pub(super) fn untraced(
 }
 
 /// Columns of what an action answers and leaves that do not come again without any change: a clock, a random number.
-/// One set that shows it stands for all: in another the sides may agree by luck, or a clock turn between them.
+/// One set that shows it stands for all: in another the sides may agree by chance, or a clock turn between them.
 #[derive(Default)]
 pub(super) struct Unsteady(BTreeMap<String, BTreeSet<String>>);
 

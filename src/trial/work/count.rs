@@ -182,7 +182,7 @@ pub(super) fn warm_up(sets: u32) -> u64 {
     u64::from(sets.max(PLANNED))
 }
 
-/// Sets in which the sides differ are asked again, so many: what a clock did between them is not there again.
+/// Sets in which the sides differ are asked again, this many: what a clock did between them is not there again.
 const AGAIN: usize = 4;
 
 /// Sets of an action whose rows come in another order on `after` of which is asked whether the order says the place of

@@ -26,12 +26,12 @@ const PLANNED: u64 = 51;
 /// A session chooses with its sixth execution (PostgreSQL source, `choose_custom_plan`).
 const BEFORE_CHOICE: u64 = 6;
 
-/// A plan that fits any parameters is stopped after so long, or after so many times the longest operation by plans of
+/// A plan that fits any parameters is stopped after so long, or after this many times the longest operation by plans of
 /// its own.
 const MIN_LIMIT: Duration = Duration::from_secs(5);
 const MAX_TIMES: u32 = 2;
 
-/// So many executions of an action are stopped; the sets behind them are left out.
+/// This many executions of an action are stopped; the sets behind them are left out.
 const MAX_STOPPED: usize = 2;
 
 /// All such executions of an action, on every side; the sets behind them are left out.

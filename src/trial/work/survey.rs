@@ -1,6 +1,6 @@
-//! Which sets of parameters the planner plans the same way, before and after: many are planned, so that a group too small to
-//! be among the few that are executed is found all the same. Must execute no statement but `SET`, undone after each
-//! set.
+//! Which sets of parameters the planner plans the same way, before and after: many are planned, so that a group too
+//! small to be among the few that are executed is found all the same. Must execute no statement but `SET`, undone after
+//! each set.
 
 use std::cmp::Reverse;
 use std::ops::Range;

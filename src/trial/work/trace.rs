@@ -50,7 +50,7 @@ impl Tracer {
         Ok(())
     }
 
-    /// Rows written to each table so far, by the names that the witness knows them by.
+    /// Rows written to each table so far, by the names that the tracing session knows them by.
     async fn written_now(&self, connection: &mut PgConnection) -> Result<Vec<(String, i64, bool)>, TrialError> {
         self.as_user(connection).await?;
         let found = written(connection).await?;
@@ -137,9 +137,9 @@ impl Tracer {
         Ok(fetch(&mut self.witness, &format!("SELECT * FROM ONLY {table} WHERE {}", at(&places))).await?.ok())
     }
 
-    /// The places of the rows of a table that the transaction deletes or replaces: the witness still sees them, marked.
-    /// Rows that it only locks are marked too, as are some from earlier transactions, but they are still there for it.
-    /// Nothing where the table cannot be read, or is too large to be.
+    /// The places of the rows of a table that the transaction deletes or replaces: the tracing session still sees them,
+    /// marked. Rows that it only locks are marked too, as are some from earlier transactions, but they are still there
+    /// for it. Nothing where the table cannot be read, or is too large to be.
     ///
     /// # Errors
     /// When the server is lost.

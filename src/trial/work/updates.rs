@@ -13,10 +13,10 @@ use crate::evidence::{CountedAction, RoomyCost, RoomyUpdates};
 use crate::postgres::sql_text::{identifier, literal};
 use crate::trial::error::TrialError;
 
-/// Sets of an action whose updates are looked at: what an index forbids it forbids for every parameter.
+/// Sets of an action whose updates are examined: what an index forbids it forbids for every parameter.
 const MAX_SETS: usize = 4;
 
-/// Operations that update more rows are not looked at.
+/// Operations that update more rows are not examined.
 const MAX_ROWS: usize = 1_000;
 
 /// Moves the rows that an action updates to pages with room, on every side, and asks it there. What cannot be moved on

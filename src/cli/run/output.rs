@@ -1,4 +1,5 @@
-//! What is printed and kept while a run goes on. Must never stop a run: a log that cannot be written is said at its end.
+//! What is printed and kept while a run goes on. Must never stop a run: a log that cannot be written is reported at its
+//! end.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
