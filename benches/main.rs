@@ -95,7 +95,8 @@ fn rows(c: &mut Criterion) {
 }
 
 fn workload() -> Workload {
-    let text = "name = 'b'\n[load]\nrate = 10000\n[[action]]\nname = 'x'\nsql = 'SELECT :n::int'\nwith = { n = \"uniform(1, 9)\" }\n";
+    let text = "name = 'b'\n[load]\nrate = 10000\n[[action]]\nname = 'x'\nsql = 'SELECT :n::int'\n\
+                with = { n = \"uniform(1, 9)\" }\n";
     let scenario = parse_scenario(text).expect("the scenario above");
     let step = BoundStep { arguments: vec![weighbridge::expression::SqlType::Int4], captures: Vec::new() };
     let bound = vec![vec![vec![step]]];

@@ -128,17 +128,19 @@ impl FileProblems {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file is missing or unreadable.
-    #[error("cannot read {}: {source}{}", path.display(), hint.as_deref().map(|h| format!("\n  = help: {h}")).unwrap_or_default())]
+    #[error("cannot read {}: {source}{}", path.display(),
+            hint.as_deref().map(|h| format!("\n  = help: {h}")).unwrap_or_default())]
     Io {
         /// Which file.
         path: PathBuf,
-        /// What the system said.
+        /// The message of the system.
         source: std::io::Error,
         /// What to do.
         hint: Option<String>,
     },
     /// The file is not UTF-8.
-    #[error("{} is not UTF-8: the byte at offset {offset} (line {line}) starts no character\n  = help: save the file as UTF-8", path.display())]
+    #[error("{} is not UTF-8: the byte at offset {offset} (line {line}) starts no character\
+             \n  = help: save the file as UTF-8", path.display())]
     NotUtf8 {
         /// Which file.
         path: PathBuf,

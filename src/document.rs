@@ -156,7 +156,7 @@ impl<'a, 't> Table<'a, 't> {
         self.expect(key, "two numbers such as [0.02, 0.04]", value, parsed)
     }
 
-    /// So many numbers.
+    /// This many numbers.
     pub fn numbers(&mut self, key: &'static str, count: usize) -> Option<Placed<Vec<f64>>> {
         let value = self.get(key)?;
         let numbers: Option<Vec<f64>> =

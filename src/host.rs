@@ -1,5 +1,5 @@
-//! What the machine took from a measurement: stolen and throttled processor time, and pressure. Must say that something is not seen
-//! rather than guess: all of it is Linux's.
+//! What the machine took from a measurement: stolen and throttled processor time, and pressure. Must say that something
+//! is not seen rather than guess: all of it is Linux's.
 
 use std::fs::read_to_string;
 
@@ -10,7 +10,7 @@ pub struct Counters {
     ticks: Option<(u64, u64)>,
     /// How often this control group was throttled.
     throttled: Option<u64>,
-    /// Microseconds in which something waited for a processor, and for how many seconds the machine has run.
+    /// Microseconds in which a task waited for a CPU (CPU contention), and for how many seconds the machine has run.
     waiting: Option<(u64, f64)>,
 }
 
@@ -42,7 +42,7 @@ impl Counters {
         Some(stolen_now.saturating_sub(stolen) as f64 / all_now.saturating_sub(all).max(1) as f64)
     }
 
-    /// Share of the time since these were read in which something waited for a processor.
+    /// Share of the time since these were read in which a task waited for a CPU (CPU contention).
     #[must_use]
     pub fn waiting_since(&self, now: &Self) -> Option<f64> {
         let ((total, uptime_s), (total_now, uptime_s_now)) = (self.waiting?, now.waiting?);
@@ -57,7 +57,7 @@ impl Counters {
     }
 }
 
-/// Share of the last ten seconds in which something waited for a processor. "PSI - Pressure Stall Information".
+/// Share of the last ten seconds in which a task waited for a CPU (CPU contention). "PSI - Pressure Stall Information".
 #[must_use]
 pub fn pressure() -> Option<f64> {
     let some = cpu_pressure()?;
@@ -65,7 +65,7 @@ pub fn pressure() -> Option<f64> {
     value.parse::<f64>().ok().map(|percent| percent / 100.0)
 }
 
-/// The line about tasks that wait for a processor.
+/// The line about tasks that wait for a CPU.
 fn cpu_pressure() -> Option<String> {
     let text = read_to_string("/proc/pressure/cpu").ok()?;
     text.lines().find(|line| line.starts_with("some")).map(str::to_owned)

@@ -1,6 +1,6 @@
-//! Weighbridge weighs a PostgreSQL schema before and after a migration.
+//! Weighbridge measures a PostgreSQL schema before and after a migration.
 //!
-//! This file is the map of the house; it must hold no logic. Data moves one way:
+//! This file is the map of the crate; it must hold no logic. Data moves one way:
 //! `seed` fills a database, `scenario` says what the application asks, `trial` clones, migrates
 //! (`migrate`) and drives (`drive`) the sides in alternating slices, what it saw is `evidence`,
 //! `compare` turns evidence into verdicts and `report` prints them. `ARCHITECTURE.md` says who

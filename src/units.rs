@@ -14,7 +14,7 @@ impl fmt::Display for Seed {
     }
 }
 
-/// So many seconds; none where the number is below zero or no number, and the longest duration where it is longer.
+/// This many seconds; none where the number is below zero or no number, and the longest duration where it is longer.
 #[must_use]
 pub fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(if seconds > 0.0 { Duration::MAX } else { Duration::ZERO })
@@ -111,12 +111,14 @@ pub fn percent_text(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// Whether a character only shows itself: no control character (which may move a terminal's cursor or start a line) and none that is invisible
-/// and turns or hides what stands beside it (Unicode Standard Annex 9, bidirectional controls; zero-width characters; tags).
+/// Whether a character only shows itself: no control character (which may move a terminal's cursor or start a line) and
+/// none that is invisible and turns or hides what stands beside it (Unicode Standard Annex 9, bidirectional controls;
+/// zero-width characters; tags).
 #[must_use]
 pub fn is_printable(c: char) -> bool {
     !c.is_control()
-        && !matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        && !matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+        && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         && !matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 

@@ -18,7 +18,7 @@ use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
 use weighbridge::drive::Crew;
 use weighbridge::drive::crew::RunOrder;
-use weighbridge::drive::worker::Rules;
+use weighbridge::drive::slice::Rules;
 use weighbridge::scenario::shape::Shape;
 use weighbridge::scenario::spec::parse_scenario;
 use weighbridge::scenario::workload::Setting;

@@ -88,7 +88,8 @@ async fn nothing_to_pick(connection: &mut PgConnection, pick: &Pick, sets: &[Key
         let message = format!("no key of `{}` is in the class `{column}` of `{table}`", set.by.text);
         return Diagnostic::whole(message).help(match set.classes.get(column) {
             Some(Class::Zero) => format!(
-                "in the dataset spec, under [table.{child}], write fan-out.{key} = \"zipf(s 0.8, none 10%)\": `none` leaves keys without rows"
+                "in the dataset spec, under [table.{child}], write fan-out.{key} = \"zipf(s 0.8, none 10%)\": `none` \
+                 leaves keys without rows"
             ),
             _ => format!("raise --scale, or widen the class in the dataset spec, under [params.{table}]"),
         });
@@ -99,7 +100,8 @@ async fn nothing_to_pick(connection: &mut PgConnection, pick: &Pick, sets: &[Key
             .help(format!("in the dataset spec, under [table.{table}], write row-count = \"1_000 * scale\""));
     }
     let is_key = query(
-        "SELECT EXISTS (SELECT FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+        "SELECT EXISTS (SELECT FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid
+         AND a.attnum = ANY (k.conkey)
                         WHERE k.contype = 'f' AND k.conrelid = to_regclass($1) AND a.attname = $2)",
     )
     .bind(quoted(table))
@@ -222,7 +224,8 @@ async fn of_set(connection: &mut PgConnection, set: &KeySet, class: &str) -> Res
     match found {
         Class::Between(low, high) => Ok(format!(
             "SELECT v AS v0 FROM (SELECT {key} AS v, percent_rank() OVER (ORDER BY count(*), {key}) AS place
-                            FROM {child} WHERE {key} IS NOT NULL GROUP BY {key}) r WHERE {low} <= place AND place <= {high}"
+                            FROM {child} WHERE {key} IS NOT NULL GROUP BY {key}) r WHERE {low} <= place
+                            AND place <= {high}"
         )),
         Class::Zero => {
             let row = query(
@@ -235,10 +238,17 @@ async fn of_set(connection: &mut PgConnection, set: &KeySet, class: &str) -> Res
             .bind(column.to_owned())
             .fetch_optional(connection)
             .await?
-            .ok_or_else(|| unknown(format!("`{}` is no foreign key, so nobody knows whose keys have no rows", set.by.text)))?;
+            .ok_or_else(|| {
+                unknown(format!(
+                    "`{}` is no foreign key, so nobody knows whose keys have no \
+                                            rows",
+                    set.by.text
+                ))
+            })?;
             let (parent, target): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             Ok(format!(
-                "SELECT p.{target} AS v0 FROM {parent} p WHERE NOT EXISTS (SELECT FROM {child} c WHERE c.{key} = p.{target})"
+                "SELECT p.{target} AS v0 FROM {parent} p WHERE NOT EXISTS (SELECT FROM {child} c \
+                 WHERE c.{key} = p.{target})"
             ))
         }
     }

@@ -8,8 +8,9 @@ pub(super) fn warn_of_passwords<'g>(progress: &Progress, given: impl IntoIterato
     for (flag, value) in given {
         if holds_password(value) {
             progress.line(&format!(
-                "warning: every user of this machine can read the password in {flag} from the list of processes (ps)\n  = help: keep it in \
-                 ~/.pgpass, in PGPASSWORD, in a service file (service=NAME), or write url = \"${{DATABASE_URL}}\" in weighbridge.toml"
+                "warning: every user of this machine can read the password in {flag} from the list of processes (ps)\
+                 \n  = help: keep it in ~/.pgpass, in PGPASSWORD, in a service file (service=NAME), or write url = \
+                 \"${{DATABASE_URL}}\" in weighbridge.toml"
             ));
         }
     }

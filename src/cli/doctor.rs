@@ -11,10 +11,11 @@ use super::{Embedded, Format, project};
 use crate::doctor::{Finding, Grade, Patient, examine};
 use crate::report::detail::table;
 
-/// What `doctor` can be told.
+/// Flags of `doctor`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  weighbridge doctor\n  weighbridge doctor --url postgresql://me@localhost/staging --pilot 2m\n\n\
+    after_help = "Examples:\n  weighbridge doctor\n  weighbridge doctor --url postgresql://me@localhost/staging \
+                  --pilot 2m\n\n\
                         Exit codes: 0 fit, or with warnings; 3 unfit for verdicts."
 )]
 pub(super) struct Arguments {
@@ -41,8 +42,9 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         };
         let patient = Patient { target, data, pilot_s: arguments.pilot };
         let tell = |what: &str| progress.status(format!("looking at: {what}"));
+        let examined = async { examine(&patient, tell).await.map_err(Failure::environment) };
         let findings = tokio::select! {
-            findings = while_alive(&patient.target, async { examine(&patient, tell).await.map_err(Failure::environment) }) => findings?,
+            findings = while_alive(&patient.target, examined) => findings?,
             () = super::interrupt::interrupted() => return Ok(ExitStatus::Interrupted),
         };
         progress.finish();

@@ -27,7 +27,8 @@ Exit codes:
   0    proven or passed
   1    a regression was proven, or a gate failed
   2    wrong use, or an invalid file
-  3    inconclusive (a gate cannot be evaluated, an action is not decided), or invalid because the harness or the machine was the limit
+  3    inconclusive (a gate cannot be evaluated, an action is not decided), or invalid because the harness or the \
+  machine was the limit
   4    the environment: cannot connect, missing privilege, no space
   70   a bug of this program
   130  interrupted";

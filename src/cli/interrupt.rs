@@ -1,7 +1,8 @@
-//! Ctrl-C, SIGTERM and a closed terminal: what a task can wait for, and the end of a program whose tasks do not end by themselves. Must name
-//! what is left before it ends one.
+//! Ctrl-C, SIGTERM and a closed terminal: what a task can wait for, and the end of a program whose tasks do not end by
+//! themselves. Must name what is left before it ends one.
 //!
-//! The first signal asks the verb to end, which takes two seconds at most unless something must be undone; the second ends the program.
+//! The first signal asks the verb to end, which takes two seconds at most unless something must be undone; the second
+//! ends the program.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -111,7 +112,8 @@ async fn more_than(signals: u32) {
     drop(state().signals.subscribe().wait_for(|seen| *seen > signals).await);
 }
 
-/// Work that is dropped where it is soon after the program is asked to end, unless it ends by itself or undoes something; nothing then.
+/// Work that is dropped where it is soon after the program is asked to end, unless it ends by itself or undoes
+/// something; nothing then.
 pub(super) async fn with_grace<T>(work: impl Future<Output = T>) -> Option<T> {
     within(GRACE, work).await
 }

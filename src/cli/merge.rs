@@ -11,7 +11,7 @@ use crate::evidence::store::{self, ResultFolder};
 use crate::report::run::json;
 use crate::run::merge::{Part, merge};
 
-/// What `merge` can be told.
+/// Flags of `merge`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  weighbridge merge results/*run-payments\n  \
                         weighbridge merge part1 part2 part3 --format json > run.json")]

@@ -29,12 +29,12 @@ use interrupt::in_time;
 
 use crate::units::printable_lines;
 
-/// Weighs a PostgreSQL schema before and after a migration.
+/// Measures a PostgreSQL schema before and after a migration.
 #[derive(Debug, Parser)]
 #[command(
     name = "weighbridge",
     version,
-    about = "Weighs a PostgreSQL schema before and after a migration",
+    about = "Measures a PostgreSQL schema before and after a migration",
     long_about = "Fills a realistic dataset, clones it, migrates one clone, drives the application's frequent queries\n\
                   against both in alternating slices, and reports what the migration bought and what it costs.",
     after_help = exit::HELP,
@@ -59,8 +59,12 @@ struct Embedded {
     /// Folder that holds `postgres`, `initdb` and `pg_ctl` [default: the newest installed]
     #[arg(long, global = true, env = "WEIGHBRIDGE_POSTGRES_BIN", value_name = "DIR", help_heading = "Embedded server")]
     postgres_bin: Option<PathBuf>,
-    /// Huge pages for its shared memory: where the system has them or lets them be reserved while it runs, always, or never
-    #[arg(long, global = true, env = "WEIGHBRIDGE_HUGE_PAGES", value_enum, default_value_t = Pages::Auto, value_name = "WHEN", help_heading = "Embedded server")]
+    /// Huge pages for its shared memory: where the system has them or lets them be reserved while it runs, always, or
+    /// never
+    #[arg(
+        long, global = true, env = "WEIGHBRIDGE_HUGE_PAGES", value_enum, default_value_t = Pages::Auto,
+        value_name = "WHEN", help_heading = "Embedded server",
+    )]
     huge_pages: Pages,
 }
 

@@ -32,9 +32,9 @@ pub(super) struct Progress {
     clock: Clock,
     /// When a plain line was printed last, and the kinds of work named so far.
     last_plain: Mutex<(u64, BTreeSet<String>)>,
-    /// When the first rows of a load were told, and how many.
+    /// When the first rows of a load were reported, and how many.
     began: Mutex<Option<(u64, u64)>>,
-    /// When counting began, and whether it was told that it takes long.
+    /// When counting began, and whether it was reported that it takes long.
     counting: Mutex<(Option<u64>, bool)>,
 }
 
@@ -91,7 +91,7 @@ impl Progress {
         }
     }
 
-    /// An interval of a run: a screen that is drawn anew on a terminal, a line of its own elsewhere.
+    /// An interval of a run: a screen that is drawn again on a terminal, a line of its own elsewhere.
     pub(super) fn interval(&self, line: &str, screen: impl FnOnce() -> String) {
         if self.terminal {
             self.bar.set_message(printable_lines(&screen()).into_owned());
@@ -105,7 +105,7 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
-    /// Tells how a load goes on.
+    /// Reports how a load goes on.
     pub(super) fn loading(&self, loading: &Loading) {
         match loading {
             Loading::Rows { table, done, total, .. } => {
@@ -118,7 +118,7 @@ impl Progress {
                 ));
             }
             Loading::Restored { done, total } => {
-                self.status(format!("indexing: {done} of {total} indexes and constraints put back"));
+                self.status(format!("indexing: {done} of {total} indexes and constraints restored"));
             }
             Loading::Indexed => self.status("foreign keys: putting them back, which checks every row".to_owned()),
             Loading::Bound => self.status("vacuuming: filled tables".to_owned()),
@@ -144,7 +144,7 @@ impl Progress {
         format!(", {} rows/s, {} left for the rows", count_text(rate), duration_text(left))
     }
 
-    /// Tells how the counting of single operations goes on, and what shortens it where statements are slow.
+    /// Reports how the counting of single operations goes on, and what shortens it where statements are slow.
     fn counting(&self, done: u32, total: u32, (begun, sets): (usize, usize)) {
         self.status(format!("counting: action {done} of {total}, set {begun} of {sets}"));
         let now = self.clock.now_ns();
@@ -154,11 +154,14 @@ impl Progress {
         *counting = (began.or(Some(now)), told || long);
         drop(counting);
         if long && !told {
-            self.line("counting takes more than a minute, for every statement is executed with every set on every side: --sets 4 asks fewer");
+            self.line(
+                "counting takes more than a minute, for every statement is executed with every set on every \
+                       side: --sets 4 asks fewer",
+            );
         }
     }
 
-    /// Tells an event.
+    /// Reports an event.
     pub(super) fn event(&self, event: &Event<'_>) {
         match event {
             Event::CleanedUp(count) => {
@@ -167,7 +170,8 @@ impl Progress {
             Event::Unmarked(databases) => {
                 let names: Vec<&str> = databases.iter().map(|database| database.name.as_str()).collect();
                 self.line(&format!(
-                    "note: {} without weighbridge's mark, so not dropped: {}\n  = help: `weighbridge server clean` (with the same --url) prints the SQL that drops them",
+                    "note: {} without weighbridge's mark, so not dropped: {}\
+                     \n  = help: `weighbridge server clean` (with the same --url) prints the SQL that drops them",
                     plural(names.len(), "database"),
                     names.join(", ")
                 ));
@@ -250,7 +254,8 @@ fn longest(evidence: &Evidence, needed: &[f64], how: &str) -> Option<String> {
     let most = f64::from(LOOKS[LOOKS.len() - 1]).max(planned);
     if most < *chunks {
         return Some(format!(
-            "plan: {how} {planned} chunks tell {within} of p95 for {}, which needs the most; its margin of {} is beyond what a proof may have",
+            "plan: {how} {planned} chunks tell {within} of p95 for {}, which needs the most; its margin of {} is \
+             beyond what a proof may have",
             action.name,
             percent_text(action.margin)
         ));

@@ -1,10 +1,10 @@
-//! `weighbridge.toml`: where a project keeps what is weighed. Must hold every key as text with its place.
+//! `weighbridge.toml`: where a project keeps what is measured. Must hold every key as text with its place.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
-use crate::compare::finding::Fact;
+use crate::compare::fact::Fact;
 use crate::diagnostic::{Diagnostic, SourceFile, nearest};
 use crate::document::{self, Placed, Table};
 use crate::evidence::{Ignored, Policy};
@@ -37,8 +37,8 @@ impl Project {
         self.root.join(self.migrations.as_deref().unwrap_or(Path::new("migrations")))
     }
 
-    /// The migrations of a folder that was named, or of the project. Where the project names none and `migrations` is not there, the places
-    /// are looked at in which other tools keep theirs.
+    /// The migrations of a folder that was named, or of the project. Where the project names none and `migrations` is
+    /// not there, the places are searched in which other tools keep theirs.
     pub(super) fn directory(&self, named: Option<&Path>) -> Result<Directory, DirectoryError> {
         let folder = named.map_or_else(|| self.migrations_folder(), Path::to_path_buf);
         let found = Directory::read(&folder, self.layout);

@@ -13,7 +13,7 @@ use crate::report::page::{Page, WIDTH};
 use crate::report::{Trial, detail, full, json, markdown, terminal};
 use crate::units::printable_lines;
 
-/// What `report` can be told.
+/// Flags of `report`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  weighbridge report results/2026-11-23T09-15-04Z-0002_payment_history\n  \
                         weighbridge report results/… --detail\n  \

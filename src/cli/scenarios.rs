@@ -120,7 +120,7 @@ pub(super) fn uses(file: &SourceFile) -> Vec<PathBuf> {
     uses.iter().map(|of| folder.join(&of.file.text)).collect()
 }
 
-/// The scenarios as the application asks with so many migrations applied; see [`Scenario::at`].
+/// The scenarios as the application asks with this many migrations applied; see [`Scenario::at`].
 pub(super) fn at(
     scenarios: &[Placed],
     applied: Option<usize>,
@@ -138,7 +138,8 @@ pub(super) fn at(
 }
 
 /// Statements that write, on a server that nobody has permitted to be written to. The sessions are read-only too, so
-/// that the server refuses what a function does that a query calls; one in which a function turns that off is closed before its next statement.
+/// that the server refuses what a function does that a query calls; one in which a function turns that off is closed
+/// before its next statement.
 ///
 /// # Errors
 /// When a statement may write: with its place.

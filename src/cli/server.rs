@@ -1,4 +1,5 @@
-//! `weighbridge server`: the embedded PostgreSQL by hand, and its use by other verbs. Must never stop one that `server start` left running for others.
+//! `weighbridge server`: the embedded PostgreSQL by hand, and its use by other verbs. Must never stop one that
+//! `server start` left running for others.
 
 mod clean;
 
@@ -18,11 +19,12 @@ use crate::postgres::liveness::until_silent;
 use crate::postgres::server::{Cluster, HugePages, Lease, ServerError, Status, find_binaries};
 use crate::units::bytes_text;
 
-/// What `server` can be told.
+/// Flags of `server`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  weighbridge server start && psql \"$(weighbridge server url)\"\n  weighbridge server clean --templates\n  weighbridge server clean --url postgresql://me@localhost/postgres   clones and templates on a server of yours"
-)]
+#[command(after_help = "Examples:\n  weighbridge server start && psql \"$(weighbridge server url)\"\
+                  \n  weighbridge server clean --templates\
+                  \n  weighbridge server clean --url postgresql://me@localhost/postgres   clones and templates on a \
+                  server of yours")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,

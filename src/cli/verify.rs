@@ -1,4 +1,5 @@
-//! `weighbridge verify`: whether a saved result still says what its evidence says. Must need no server, and change nothing.
+//! `weighbridge verify`: whether a saved result still says what its evidence says. Must need no server, and change
+//! nothing.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use crate::evidence::store::{self, SavedTrial};
 use crate::report::dropped_text;
 use crate::units::plural;
 
-/// What `verify` can be told.
+/// Flags of `verify`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  weighbridge verify results/2026-11-23T09-15-04Z-0002_payment_history\n\n\
                         Exit codes: 0 the saved verdicts follow from the evidence, 1 they do not.")]
@@ -48,7 +49,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         let chunks = plural(evidence.chunks.len(), "chunk");
         match is_older {
             true => say(&format!(
-                "verified: every estimate follows from {chunks} of histograms; the rules for verdicts have changed since, and `report` gives today's\n"
+                "verified: every estimate follows from {chunks} of histograms; the rules for verdicts have changed \
+                 since, and `report` gives today's\n"
             ))?,
             false => {
                 say(&format!(

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Verdict;
 use super::claim::Reason;
+use super::clone_variance::{sibling_floor, unchanged_actions};
 use super::counts::CountComparison;
 use super::effectiveness::{Effectiveness, for_action};
 use super::finding::{Finding, Remedy};
@@ -13,8 +14,9 @@ use super::measurement::isolated::IsolatedComparison;
 use super::metric::{Beside, DECIDING, Measured, MetricComparison, QUANTILES, judge, measure};
 use super::remedy::{self, Need};
 use super::row_security::Unexercised;
-use super::siblings::{sibling_floor, witnesses};
-use super::undecided::{looks_like_luck, more_chunks_help, more_sets_help, needed, needed_by_sampling, why_undecided};
+use super::undecided::{
+    may_be_clone_variance, more_chunks_help, more_sets_help, needed, needed_by_sampling, why_undecided,
+};
 use super::verdict::Decision;
 use crate::evidence::{Evidence, Side, WorkPerCall};
 use crate::stats::discovery::benjamini_hochberg;
@@ -31,10 +33,11 @@ pub struct ActionComparison {
     pub share: f64,
     /// Changes smaller than this count as the same, as a share.
     pub margin: f64,
-    /// From p50 and p95: regressed if either is, else improved if either is and the other does not seem to be slower, else same if both are.
+    /// From p50 and p95: regressed if either is, else improved if either is and the other does not seem to be slower,
+    /// else same if both are.
     pub verdict: Verdict,
-    /// Proven not to be slower by its margin or more, in p50 and p95 (non-inferiority; an intersection-union test, so that it
-    /// needs no correction over actions: Berger 1982).
+    /// Proven not to be slower by its margin or more, in p50 and p95 (non-inferiority; an intersection-union test, so
+    /// that it needs no correction over actions: Berger 1982).
     pub not_slower: bool,
     /// Why, when it is inconclusive or invalid.
     pub reason: Option<Reason>,
@@ -56,8 +59,8 @@ pub struct ActionComparison {
     pub work_before: Option<WorkPerCall>,
     /// Work of the server per call after.
     pub work_after: Option<WorkPerCall>,
-    /// Share of the mix's time in the server that this action wins (negative) or loses, weighted by how often it is asked; absent
-    /// without `pg_stat_statements`.
+    /// Share of the mix's time in the server that this action wins (negative) or loses, weighted by how often it is
+    /// asked; absent without `pg_stat_statements`.
     pub impact: Option<f64>,
     /// Indexes its plans name before.
     pub indexes_before: Vec<String>,
@@ -79,7 +82,8 @@ pub struct ActionComparison {
 }
 
 impl ActionComparison {
-    /// Whether policies differ between the sides and nobody asked through them, so that nothing is known of what they cost.
+    /// Whether policies differ between the sides and nobody asked through them, so that nothing is known of what they
+    /// cost.
     #[must_use]
     pub fn is_withheld(&self) -> bool {
         self.unexercised.iter().any(|table| table.changed)
@@ -112,11 +116,11 @@ impl ActionComparison {
         [("p50", &self.p50), ("p95", &self.p95)].into_iter().find(|(_, metric)| open(metric)).map(|(name, _)| name)
     }
 
-    /// Whether it moved beyond its margin beside a control that differs beyond chance, so that it may be how one clone lies. Where
-    /// the control differs by chance alone, more chunks show it.
+    /// Whether it moved beyond its margin beside a control that differs beyond chance, so that it may be clone
+    /// variance. Where the control differs by chance alone, more chunks show it.
     #[must_use]
-    pub fn looks_like_luck(&self) -> bool {
-        [&self.p50, &self.p95].into_iter().flatten().any(|metric| looks_like_luck(metric, self.margin))
+    pub fn may_be_clone_variance(&self) -> bool {
+        [&self.p50, &self.p95].into_iter().flatten().any(|metric| may_be_clone_variance(metric, self.margin))
     }
 }
 
@@ -131,10 +135,10 @@ pub fn compare_all(
     let measured: Vec<Vec<Option<Measured>>> =
         (0..count).map(|a| QUANTILES.iter().map(|q| measure(evidence, a, *q)).collect()).collect();
     let adjusted = corrected(&measured, |metric| metric.effect.as_ref());
-    // The control is looked at as often as the effect, and would by chance differ somewhere as often.
+    // The control is examined as often as the effect, and would by chance differ somewhere as often.
     let control_adjusted = corrected(&measured, |metric| metric.control.as_ref());
-    let witnesses = witnesses(evidence, &counts);
-    let floor = |a: usize, m: usize| witnesses.as_ref().map(|of| sibling_floor(&measured, of, a, m));
+    let unchanged_actions = unchanged_actions(evidence, &counts);
+    let floor = |a: usize, m: usize| unchanged_actions.as_ref().map(|of| sibling_floor(&measured, of, a, m));
     let floors: Vec<Vec<Option<f64>>> =
         (0..count).map(|a| (0..QUANTILES.len()).map(|m| floor(a, m)).collect()).collect();
     let (mut actions, needs): (Vec<ActionComparison>, Vec<Option<Need>>) = measured
@@ -165,8 +169,8 @@ pub fn compare_all(
     actions
 }
 
-/// What each action wins or loses of the mix's time in the server: Oracle's SQL Performance Analyzer calls it the impact on the
-/// workload.
+/// What each action wins or loses of the mix's time in the server: Oracle's SQL Performance Analyzer calls it the
+/// impact on the workload.
 pub fn weigh(actions: &mut [ActionComparison]) {
     let time = |action: &ActionComparison, work: Option<WorkPerCall>| work.map(|work| action.share * work.exec_ms);
     let total: Option<f64> = actions.iter().map(|action| time(action, action.work_before)).sum();

@@ -1,10 +1,11 @@
-//! Whether both sides answer alike, and what they refuse. Must call nothing different that differs without the migration too.
+//! Whether both sides answer the same, and what they refuse. Must call nothing different that differs without the
+//! migration too.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::finding::{AnswerDifference, Refusals};
+use super::fact::{AnswerDifference, Refusals};
 use crate::evidence::CountedAction;
 
 /// Whether answers are the same.
@@ -20,9 +21,9 @@ pub enum Answers {
     OtherPart,
     /// Other rows: a faster wrong answer is no gain.
     Different,
-    /// The sides without the migration differ too, as with a clock or a random number: nothing can be said.
+    /// The sides without the migration differ too, as with a clock or a random number: nothing is known.
     Unrepeatable,
-    /// No column is common to both states: nothing can be said.
+    /// No column is common to both states: nothing is known.
     NothingCommon,
 }
 
@@ -41,7 +42,7 @@ pub(super) fn refused(before: &CountedAction, after: &CountedAction) -> AnswerDi
 
 /// The worst of all sets, and what is different where it is that.
 pub(super) fn answers([before, control, after]: [&CountedAction; 3]) -> (Answers, Option<AnswerDifference>) {
-    // An order by a random number says the place of each row too, and agrees now and then by luck.
+    // An order by a random number says the place of each row too, and agrees now and then by chance.
     let unsteady: BTreeSet<usize> = (before.sets.iter().zip(&control.sets))
         .flat_map(|(before, control)| before.answers.iter().zip(&control.answers).enumerate())
         .filter(|(_, (before, control))| before.ordered != control.ordered)

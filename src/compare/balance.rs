@@ -1,5 +1,5 @@
-//! What a migration does to indexes beside making queries faster or slower. Must tell what the migration changed from what
-//! was so before it.
+//! What a migration does to indexes beside making queries faster or slower. Must tell what the migration changed from
+//! what was so before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,8 @@ use super::ActionComparison;
 use super::bare;
 use super::candidates::{Facts, candidates};
 use super::counts::MIN_BLOCKS;
-use super::finding::{Fact, Finding, Remedy, Severity, UnusedSince};
+use super::fact::{Fact, UnusedSince};
+use super::finding::{Finding, Remedy, Severity};
 use super::parameters::Moved;
 use super::updates::{HotChange, hot_changes};
 use crate::evidence::{Evidence, Hypothetical, IndexAdvice, MissingPart, Side, TableUse};
@@ -39,14 +40,15 @@ pub struct Balance {
     pub not_needed: Vec<String>,
     /// Indexes of which that is not known, for an action could not be asked.
     pub not_told: Vec<String>,
-    /// Indexes that no action uses, with the migration or without it, and that enforce nothing: of this mix, on this server.
+    /// Indexes that no action uses, with the migration or without it, and that enforce nothing: of this mix, on this
+    /// server.
     pub unused: Vec<String>,
-    /// Indexes another one could stand in for all along, with that one.
+    /// Indexes another one could stand in for before the migration too, with that one.
     pub redundant: Vec<(String, String)>,
     /// Indexes that are not there and that actions would use, as the planner says.
     pub wanted: Vec<Hypothetical>,
-    /// Indexes that are new, or of another definition, and that no action's plan names; those that enforce something or lead a foreign key that
-    /// had none are left out. What triggers and functions do is in no plan.
+    /// Indexes that are new, or of another definition, and that no action's plan names; those that enforce something or
+    /// lead a foreign key that had none are left out. What triggers and functions do is in no plan.
     pub new_unused: Vec<String>,
     /// Tables whose updates changed between in place and not, under load.
     pub hot_updates: Vec<HotUpdates>,
@@ -61,7 +63,7 @@ pub struct Balance {
 pub struct InvalidIndex {
     /// The index.
     pub index: String,
-    /// Of the index of a table in partitions: it has no build of its own, its parts have.
+    /// Of the index of a partitioned table: it has no build of its own, its parts have.
     pub partitioned: bool,
     /// The partitions that it lacks a valid part for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -96,8 +98,8 @@ pub struct HotUpdates {
     pub share_after: f64,
 }
 
-/// Shares of in-place updates that differ by less than this are the same, as are those that differ by no more than two standard errors or
-/// the sides without the migration do.
+/// Shares of in-place updates that differ by less than this are the same, as are those that differ by no more than two
+/// standard errors or the sides without the migration do.
 const SAME_SHARE: f64 = 0.05;
 
 /// Fewer updates than this say nothing about a share.
@@ -189,7 +191,8 @@ fn no_longer_used(evidence: &Evidence) -> Vec<String> {
 fn unused(evidence: &Evidence) -> Vec<String> {
     let (before, after) = (in_plans(evidence, Side::Before), in_plans(evidence, Side::After));
     let known = evidence.counters.get(&Side::Before);
-    // Scanned on neither side, for the mix may need it where the migration took another away; a new one has no other side.
+    // Scanned on neither side, for the mix may need it where the migration took another away; a new one has no other
+    // side.
     let scanned =
         |name: &&String| known.and_then(|counters| counters.indexes.get(*name)).is_some_and(|index| 0 < index.scans);
     let named = |name: &&String| before.contains(bare(name)) || after.contains(bare(name));
@@ -226,8 +229,9 @@ fn in_plans(evidence: &Evidence, side: Side) -> BTreeSet<&str> {
     plans.flat_map(|plan| &plan.indexes).map(String::as_str).collect()
 }
 
-/// Indexes of `after` that enforce nothing and that the server did not scan during the trial, whatever the sampled plans name, with their
-/// parts: the index of a whole table in partitions is that of all of them, of which the mix may need the newest alone.
+/// Indexes of `after` that enforce nothing and that the server did not scan during the trial, whatever the sampled
+/// plans name, with their parts: the index of a partitioned table is that of all of them, of which the mix may
+/// need the newest alone.
 fn idle(evidence: &Evidence) -> BTreeMap<&String, Vec<&String>> {
     // Where nothing was driven, nothing was scanned for keys, triggers or functions either.
     let driven = evidence.design.chunks_planned != 0;
@@ -249,7 +253,7 @@ fn hot_updates(evidence: &Evidence) -> Vec<HotUpdates> {
     let control = evidence.counters.get(&Side::Control);
     let share =
         |table: &TableUse| (FEWEST_UPDATES <= table.updated).then(|| table.updated_hot as f64 / table.updated as f64);
-    // The variance of a share of so many updates.
+    // The variance of a share of this many updates.
     let variance = |share: f64, table: &TableUse| share * (1.0 - share) / table.updated as f64;
     let tables = before.tables.iter().filter_map(|(name, before)| {
         let after = after.tables.get(name)?;

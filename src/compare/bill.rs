@@ -1,5 +1,5 @@
-//! What the migration does to the bill: processor time of one operation of the whole mix on each side, and processors at the scenario's rate.
-//! Must be a sum over measured actions alone, or nothing.
+//! What the migration does to the bill: processor time of one operation of the whole mix on each side, and processors
+//! at the scenario's rate. Must be a sum over measured actions alone, or nothing.
 
 use serde::Serialize;
 

@@ -1,5 +1,5 @@
-//! Which indexes may be dropped, from facts that are found apart. Must say one thing about an index, and nothing that another line of the
-//! report denies.
+//! Which indexes may be dropped, from facts that are found apart. Must say one thing about an index, and nothing that
+//! another line of the report denies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +51,8 @@ pub(super) fn candidates(facts: &Facts<'_>) -> Candidates {
     let pairs = keepers(facts.redundant).into_iter().filter(|(index, _)| !needed.contains(own(index)));
     let is_overlap = |(index, keeper): &(String, String)| idle.contains(own(keeper)) && !idle.contains(own(index));
     let (overlapping, redundant): (Vec<_>, Vec<_>) = pairs.partition(is_overlap);
-    // An index that stands in for another is to be kept, and one that is said to be redundant, broken or an overlap is spoken of already.
+    // An index that stands in for another is to be kept, and one that is reported as redundant, broken or an overlap is
+    // spoken of already.
     let mut spoken_of = names(redundant.iter().map(|(index, _)| index));
     let unused_pair = |keeper: &str, index: &str| idle.contains(keeper) && idle.contains(index);
     spoken_of.extend(redundant.iter().filter(|(i, k)| !unused_pair(own(k), own(i))).map(|(_, keeper)| own(keeper)));
@@ -71,12 +72,13 @@ pub(super) fn candidates(facts: &Facts<'_>) -> Candidates {
     }
 }
 
-/// Each redundant index with one keeper that is not itself redundant: chains end at their end, and of a circle one stays.
+/// Each redundant index with one keeper that is not itself redundant: chains end at their end, and of a circle one
+/// stays.
 fn keepers(redundant: &[(String, String)]) -> Vec<(String, String)> {
     let mut all: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
     redundant.iter().for_each(|(index, keeper)| all.entry(index).or_default().push(keeper));
     let mut dropped: BTreeSet<&String> = all.keys().copied().collect();
-    // Whoever is left without a keeper stays, and may be one.
+    // An index left without a keeper stays, and may be one.
     while let Some(stays) =
         dropped.iter().find(|index| all[**index].iter().all(|keeper| dropped.contains(keeper))).copied()
     {
@@ -86,7 +88,8 @@ fn keepers(redundant: &[(String, String)]) -> Vec<(String, String)> {
     dropped.iter().filter_map(|index| Some(((*index).clone(), keeper(index)?))).collect()
 }
 
-/// Of the candidates that lead to a foreign key to which nothing else leads, one that stays: a DELETE of the parent needs it.
+/// Of the candidates that lead to a foreign key to which nothing else leads, one that stays: a DELETE of the parent
+/// needs it.
 fn kept_for_keys<'f>(
     facts: &'f Facts<'_>,
     spoken_of: &BTreeSet<&str>,

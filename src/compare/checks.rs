@@ -1,9 +1,11 @@
-//! Checks of the harness and the machine: when one fails, a verdict would be a guess. Must find facts, and leave words to reports.
+//! Checks of the harness and the machine: when one fails, a verdict would be a guess. Must find facts, and leave words
+//! to reports.
 
 use super::answers::Answers;
 use super::conditions;
 use super::counts::CountComparison;
-use super::finding::{AnswerDifference, Fact, Finding, Remedy, Severity};
+use super::fact::{AnswerDifference, Fact};
+use super::finding::{Finding, Remedy, Severity};
 use super::work;
 use crate::evidence::{ActionCounts, ChunkSide, Evidence, LoadFacts, Side, Subject};
 use crate::stats::paired::FEWEST_PAIRS;
@@ -92,7 +94,7 @@ fn same_load(evidence: &Evidence) -> Option<Finding> {
     Some(Finding::new(severity, Fact::UnequalLoad { operations_ratio }).remedy(Remedy::GiveRate))
 }
 
-/// Over the whole mix and for each action: an action that seldom runs must not hide its failures in the mix.
+/// Over the whole mix and for each action: an action that rarely runs must not hide its failures in the mix.
 fn failures(evidence: &Evidence, found: &mut Vec<Finding>) {
     for side in Side::ALL {
         let mut failures: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
@@ -164,7 +166,7 @@ fn timer_lag(evidence: &Evidence) -> Option<Finding> {
 /// Processor time taken by others of the same host, as a share, that is worth a word.
 const STOLEN_MOST: f64 = 0.01;
 
-/// Share of the time in which something waits for a processor that is worth a word.
+/// Share of the time in which a task waits for a CPU that is worth a word.
 const WAITING_MOST: f64 = 0.1;
 
 fn machine(evidence: &Evidence, found: &mut Vec<Finding>) {
@@ -201,8 +203,8 @@ fn answer_changed(evidence: &Evidence, difference: AnswerDifference) -> Finding 
 
 /// Equal parameters must give equally many rows; a fast wrong answer is no improvement.
 ///
-/// Only in an open loop of which every side answered all: a closed one gets further on the faster side, and what was given up or failed may
-/// be what gives many rows. What control and before differ by is allowed to after too.
+/// Only in an open loop of which every side answered all: a closed one gets further on the faster side, and what was
+/// given up or failed may be what gives many rows. What control and before differ by is allowed to after too.
 fn same_work(evidence: &Evidence, found: &mut Vec<Finding>) {
     let LoadFacts::Open { .. } = evidence.design.load else { return };
     for (position, action) in evidence.actions.iter().enumerate() {
@@ -274,7 +276,7 @@ mod tests {
             facts["failures"] = json!({ "23505": 1 });
         });
         assert!(failed.contains(&("operations-failed", Severity::Invalid, None)), "{failed:?}");
-        // An action that is seldom asked fails often, and the mix hardly ever.
+        // An action that is rarely asked fails often, and the mix hardly ever.
         let mut rare = evidence(|_, side, facts| {
             let failed = u64::from(side == "after");
             let often = json!({ "due": 9_990, "skipped": 0, "ok": 9_990, "failed": 0, "rows": 9_990 });

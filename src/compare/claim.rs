@@ -1,9 +1,9 @@
-//! What a trial comes to, part by part, and why an action has no verdict: data for the headline and the remarks beside it. Must hold no
-//! sentence: words are `report::claim`'s.
+//! What a trial comes to, part by part, and why an action has no verdict: data for the headline and the remarks beside
+//! it. Must hold no sentence: words are `report::claim`'s.
 
 use serde::Serialize;
 
-use super::finding::Fact;
+use super::fact::Fact;
 use super::functions::FunctionChange;
 use super::verdict::Row;
 use crate::evidence::row_security::Exemption;
@@ -203,7 +203,7 @@ pub enum Reason {
     WithinDriverLag,
     /// Sets of clones without the migration differ by as much.
     SetsDiffer,
-    /// The sides without the migration differ too: it may be how one clone, or one database, lies.
+    /// The sides without the migration differ too: it may be the variance of one clone, or of one database.
     MayBeClone {
         /// Whether the sides are clones.
         are_clones: bool,
@@ -229,7 +229,7 @@ pub enum Reason {
         /// How far it can move p95, as a share.
         share: f64,
     },
-    /// Not certain enough for one of so many comparisons and looks.
+    /// Not certain enough for one of this many comparisons and looks.
     NotCertain,
     /// The noise floor is above the margin.
     NoiseFloor {

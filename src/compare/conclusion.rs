@@ -1,4 +1,5 @@
-//! The verdict of the whole trial, and what it rests on. Must look at nothing but what was found of actions and the harness.
+//! The verdict of the whole trial, and what it rests on. Must look at nothing but what was found of actions and the
+//! harness.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +60,7 @@ fn conclude_actions(evidence: &Evidence, findings: &[Finding], actions: &[Action
     } else if any(Verdict::Improved) {
         conclude_improved(actions)
     } else if actions.iter().all(|a| a.verdict == Verdict::Same) {
-        // One set tells nothing of how another would lie.
+        // One set shows nothing of how another set would differ.
         let same = Claim::of_all(ClaimKind::AllSame { on_one_set: evidence.design.replicates <= 1 });
         let heavier = of_verdict(actions, ClaimKind::MoreWork, |a| counted(a) == Some(Verdict::Regressed));
         (Verdict::Same, [same].into_iter().chain(heavier).collect())
@@ -87,8 +88,8 @@ pub(super) fn or_by_counts(actions: &[ActionComparison], verdict: Verdict, open:
     }
 }
 
-/// What counts decide where the load does not: a full proof says no less than its counts alone. Nothing where answers or failures differ, or
-/// counts decide nothing.
+/// What counts decide where the load does not: a full proof says no less than its counts alone. Nothing where answers
+/// or failures differ, or counts decide nothing.
 fn by_counts(actions: &[ActionComparison]) -> Option<Conclusion> {
     if actions.iter().any(|action| counted(action) == Some(Verdict::Invalid)) {
         return None;
@@ -169,7 +170,7 @@ fn of_sets(action: &ActionComparison, counts: &CountComparison, few: &Moved) -> 
     ClaimedAction { action: action.name.clone(), sets: Some(sets), ..ClaimedAction::default() }
 }
 
-/// The actions that became faster or slower; those apart that do in the server what they did: the others may leave
+/// The actions that became faster or slower; those apart that have unchanged work: the others may leave
 /// them more of it or less.
 fn claimed(actions: &[ActionComparison], verdict: Verdict) -> Vec<Claim> {
     let (same, other): (Vec<&ActionComparison>, Vec<&ActionComparison>) =
@@ -194,8 +195,9 @@ fn claimed(actions: &[ActionComparison], verdict: Verdict) -> Vec<Claim> {
     of(word, &other).into_iter().chain(of(with_same_work, &same)).collect()
 }
 
-/// Where something got faster and nothing is proven slower: what is not proven either way is named. What takes more work in the server beside it
-/// is a regression, as it is by counts alone; where something fails, nobody may call the whole a gain.
+/// Where something got faster and nothing is proven slower: what is not proven either way is named. What takes more
+/// work in the server beside it is a regression, as it is by counts alone; where something fails, nobody may call the
+/// whole a gain.
 fn conclude_improved(actions: &[ActionComparison]) -> Conclusion {
     let faster = claimed(actions, Verdict::Improved);
     let of = |kind, verdict: Verdict| of_verdict(actions, kind, |a| is_open(a) && counted(a) == Some(verdict));
@@ -317,7 +319,7 @@ mod tests {
         actions[1].counts.as_mut().unwrap().verdict = Verdict::Regressed;
         actions[1].verdict = Verdict::Same;
         assert_eq!(conclude(&actions), (Verdict::Improved, vec![faster.clone(), heavier]));
-        // What does what it did is faster by what others leave it.
+        // An action with unchanged work can be faster because others use less.
         let unchanged = actions[1].counts.as_mut().unwrap();
         (unchanged.verdict, unchanged.after) = (Verdict::Same, unchanged.before);
         (unchanged.plan_changes, unchanged.generic_changes) = (Vec::new(), Vec::new());
@@ -390,7 +392,7 @@ mod tests {
         let (verdict, claims) = conclude(&actions);
         assert_eq!((verdict, of_few(&claims)), (Verdict::Regressed, Some(few)));
         assert_eq!(claims.last().unwrap().kind, ClaimKind::FasterWithSameWork);
-        // Of many p95 tells, and what is as fast says that it takes more work.
+        // Of many p95 decides, and what is as fast says that it takes more work.
         actions[1].verdict = Verdict::Same;
         actions[0].counts.as_mut().unwrap().dearer = Some(dearer(27));
         let (verdict, claims) = brief(conclude(&actions));

@@ -1,7 +1,8 @@
 //! Whether the sides were measured under the same conditions: what was sent, what else ran, what came before. Must
 //! find facts, and leave words to reports.
 
-use super::finding::{Fact, Finding, Remedy, Severity, Sides};
+use super::fact::{Fact, Sides};
+use super::finding::{Finding, Remedy, Severity};
 use super::{limits, sides};
 use crate::evidence::{ChunkFacts, ChunkSide, Evidence, Interleave, LoadFacts, Side, SliceFacts, WorkPerCall};
 use crate::stats::paired::effect;
@@ -24,8 +25,8 @@ pub(super) fn run(evidence: &Evidence, found: &mut Vec<Finding>) {
     found.extend(priming(evidence));
 }
 
-/// In an open loop all sides are sent the same, so the sums over what was sent are equal wherever nothing was given up or failed
-/// on the way.
+/// In an open loop all sides are sent the same, so the sums over what was sent are equal wherever nothing was given up
+/// or failed on the way.
 fn same_parameters(evidence: &Evidence) -> Option<Finding> {
     let LoadFacts::Open { .. } = evidence.design.load else { return None };
     if evidence.design.sequences_apart {
@@ -63,8 +64,8 @@ fn disturbed(slice: &SliceFacts) -> bool {
     0 < slice.checkpoints || 0 < slice.autovacuum_workers
 }
 
-/// Chunks in which a checkpoint or autovacuum fell into the slices of some sides and not of all: what fell where was nobody's choice,
-/// so the verdicts without them are told beside.
+/// Chunks in which a checkpoint or autovacuum fell into the slices of some sides and not of all: what fell where was
+/// nobody's choice, so the verdicts without them are reported beside.
 #[must_use]
 pub(super) fn uneven_chunks(evidence: &Evidence) -> Vec<usize> {
     let uneven = |chunk: &ChunkFacts| {
@@ -107,8 +108,8 @@ fn background(evidence: &Evidence) -> Option<Finding> {
     Some(Finding::new(Severity::Warning, fact).remedy(remedy))
 }
 
-/// The first tenth of a slice must not be slower than the slice: else a side is still warming up after the others' turn. Of the
-/// worst side, by the mean over all actions.
+/// The first tenth of a slice must not be slower than the slice: else a side is still warming up after the others'
+/// turn. Of the worst side, by the mean over all actions.
 fn carry_over(evidence: &Evidence) -> Option<Finding> {
     if evidence.design.interleave == Interleave::Op {
         return None;
@@ -144,8 +145,8 @@ fn bounded(evidence: &Evidence, fact: Fact, share: f64) -> Finding {
     Finding { bound: Some(share), ..finding }
 }
 
-/// A side's advantage of coming first in a round must be small: of `after` over `before` where it came first, against where it came
-/// last.
+/// A side's advantage of coming first in a round must be small: of `after` over `before` where it came first, against
+/// where it came last.
 fn place(evidence: &Evidence) -> Option<Finding> {
     if evidence.design.interleave == Interleave::Op {
         return None;
@@ -187,7 +188,8 @@ fn cache(evidence: &Evidence) -> Option<Finding> {
         .then(|| Finding::new(Severity::Warning, fact).remedy(Remedy::MoreSharedBuffers { in_blocks }))
 }
 
-/// Share of the blocks that a side's statements touched which were in shared buffers; nothing without `pg_stat_statements`.
+/// Share of the blocks that a side's statements touched which were in shared buffers; nothing without
+/// `pg_stat_statements`.
 #[must_use]
 pub(super) fn hit_share(evidence: &Evidence, side: Side) -> Option<f64> {
     let work = evidence.counters.get(&side).filter(|counters| !counters.reset)?.work.as_ref()?;
@@ -216,11 +218,13 @@ pub(super) mod tests {
         let chunk = |number: usize, change: &mut dyn FnMut(usize, &str, &mut Value)| {
             let mut sides = serde_json::Map::new();
             for side in ["before", "control", "after"] {
-                let slice = json!({ "place": 0, "answers": 50, "service_us_mean": 100.0, "early_us_mean": 100.5 + number as f64 / 10.0,
-                                    "checkpoints": 0, "autovacuum_workers": 0, "others_active": 0 });
+                let slice = json!({ "place": 0, "answers": 50, "service_us_mean": 100.0,
+                                    "early_us_mean": 100.5 + number as f64 / 10.0, "checkpoints": 0,
+                                    "autovacuum_workers": 0, "others_active": 0 });
                 let mut facts = json!({
                     "actions": [{ "due": 100, "skipped": 0, "ok": 100, "failed": 0, "rows": 100 }], "failures": {},
-                    "timer_lag": { "us_p50": 1.0, "us_p95": 1.0, "us_p99": 1.0 }, "driver_cpu_share_max": 0.1, "elapsed_s": 1.0,
+                    "timer_lag": { "us_p50": 1.0, "us_p95": 1.0, "us_p99": 1.0 },
+                    "driver_cpu_share_max": 0.1, "elapsed_s": 1.0,
                     "digest": format!("{number:016x}"), "in_flight_mean": 0.5, "in_flight_expected": 0.502,
                     "slices": [slice, slice],
                 });
@@ -232,7 +236,8 @@ pub(super) mod tests {
         let chunks: Vec<Value> = (0..chunks).map(|number| chunk(number, &mut change)).collect();
         serde_json::from_value(json!({
             "started_at": "", "complete": true, "counters": {}, "plans": {}, "chunks": chunks,
-            "migration": { "label": "", "statements": [], "duration_ms": 0.0, "size_bytes_before": 0, "size_bytes_after": 0 },
+            "migration": { "label": "", "statements": [], "duration_ms": 0.0,
+                           "size_bytes_before": 0, "size_bytes_after": 0 },
             "dataset": { "spec": "", "digest": "", "scale": 1.0, "seed": 1, "at": "", "reused": false },
             "server": { "version": "15.18", "embedded": true, "settings": { "work_mem": "4MB" } },
             "design": { "seed": 1, "chunks_planned": 8, "rounds_per_chunk": 2, "slice_ms": 500, "margin": 0.05,

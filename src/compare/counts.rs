@@ -1,4 +1,5 @@
-//! What single operations cost on both sides, and whether they answer alike. Must need no statistics: the same counts come again.
+//! What single operations cost on both sides, and whether they answer the same. Must need no statistics: the same
+//! counts come again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +7,7 @@ use serde::Serialize;
 
 use super::Verdict;
 use super::answers::{Answers, answers, refused};
-use super::finding::AnswerDifference;
+use super::fact::AnswerDifference;
 use super::functions::{self, FunctionChange};
 use super::generic::{GenericPlans, generic_plans};
 use super::growth::{Growth, Moves};
@@ -48,41 +49,48 @@ pub struct CountComparison {
     pub dearer: Option<Moved>,
     /// Sets that touch at most half as many blocks after.
     pub cheaper: Option<Moved>,
-    /// Sets whose plans changed, where those of others did not; absent where they are just those that became dearer or cheaper.
+    /// Sets whose plans changed, where those of others did not; absent where they are just those that became more
+    /// expensive or cheaper.
     pub flipped: Option<Moved>,
-    /// A change that is not called, for it is too little among so many actions.
+    /// A change that is not called, for it is too little among this many actions.
     pub too_little: Option<TooLittle>,
-    /// Functions of the user's own that run on one side alone, or are defined otherwise: their work in the processor is in no count.
+    /// Functions of the user's own that run on one side alone, or are defined otherwise: their work in the processor is
+    /// in no count.
     pub functions: Vec<FunctionChange>,
-    /// Whether both sides answer alike.
+    /// Whether both sides answer the same.
     pub answers: Answers,
-    /// What the migration changes of the answer, such as `gives other rows`, or that the server refuses it; absent where the answers are not
-    /// different and as many operations fail.
+    /// What the migration changes of the answer, such as `gives other rows`, or that the server refuses it; absent
+    /// where the answers are not different and as many operations fail.
     pub different: Option<AnswerDifference>,
-    /// The mean of blocks moves by as much as a search for free space takes, with the plans and the records of WAL of before: a freshly written
-    /// table has its free space elsewhere, which is no lasting cost and no lasting gain.
+    /// The mean of blocks moves by as much as a search for free space takes, with the plans and the records of WAL of
+    /// before: a freshly written table has its free space elsewhere, which is no lasting cost and no lasting gain.
     pub searches_free_space: bool,
     /// It touches more blocks a call under load though its single operations do not: then these prove no gain.
     pub more_under_load: Option<MoreUnderLoad>,
-    /// It takes less work, and its rows cannot show a gain: it finds none, or an index it uses holds nothing or everything.
+    /// It takes less work, and its rows cannot show a gain: it finds none, or an index it uses holds nothing or
+    /// everything.
     pub is_hollow: bool,
     /// No execution of a set was free of full-page images on every side: the bytes of WAL hold them.
     pub wal_holds_images: bool,
-    /// Columns of an answer that differ between the sides without the migration too, such as a clock, and were not compared.
+    /// Columns of an answer that differ between the sides without the migration too, such as a clock, and were not
+    /// compared.
     pub columns_left_out: u32,
     /// Columns of an answer that the migration takes away: they were not compared.
     pub columns_gone: u32,
     /// Tables that its writes touch and that were not compared: too large, not to be read, or no tables on both sides.
     pub untraced: BTreeSet<String>,
-    /// Of the counts alone: regressed when blocks or temporary files grow in the mean, by the margin and at least [`MIN_BLOCKS`] an
-    /// operation, or those of any executed set to twice as many (for one that writes, by 32 at least), against both sides without the migration; improved when they shrink so; invalid when the answers differ;
-    /// inconclusive when no operation could be counted, more triggers fire or keys are checked than before, a function of the user's own runs
-    /// on one side alone or is defined otherwise, or only the plan that fits any parameters changed.
+    /// Of the counts alone: regressed when blocks or temporary files grow in the mean, by the margin and at least
+    /// [`MIN_BLOCKS`] an operation, or those of any executed set to twice as many (for one that writes, by 32 at
+    /// least), against both sides without the migration; improved when they shrink so; invalid when the answers differ;
+    /// inconclusive when no operation could be counted, more triggers fire or keys are checked than before, a function
+    /// of the user's own runs on one side alone or is defined otherwise, or only the plan that fits any parameters
+    /// changed.
     pub verdict: Verdict,
 }
 
 impl CountComparison {
-    /// Sets that make the verdict where the mean does not move by the margin, a share: a few that became dearer, or cheaper.
+    /// Sets that make the verdict where the mean does not move by the margin, a share: a few that became more
+    /// expensive, or cheaper.
     #[must_use]
     pub fn only_some(&self, margin: f64) -> Option<&Moved> {
         match self.verdict {
@@ -96,14 +104,15 @@ impl CountComparison {
         }
     }
 
-    /// Sets that became dearer and are so few that neither p50 nor p95 need show it.
+    /// Sets that became more expensive and are so few that neither p50 nor p95 need show it.
     #[must_use]
     pub fn few_dearer(&self) -> Option<&Moved> {
         let few = |dearer: &&Moved| f64::from(dearer.sets) <= FEW * f64::from(self.sets);
         self.dearer.as_ref().filter(few).filter(|_| self.verdict == Verdict::Regressed)
     }
 
-    /// All that is not known is what a plan that fits any parameters costs, which changed otherwise than those of the sets.
+    /// All that is not known is what a plan that fits any parameters costs, which changed otherwise than those of the
+    /// sets.
     #[must_use]
     pub fn is_open_by_generic_plans(&self) -> bool {
         self.verdict == Verdict::Inconclusive
@@ -169,7 +178,7 @@ impl Counts {
 /// Fewer blocks than this are what one more index costs an operation that writes.
 pub const MIN_BLOCKS: f64 = 4.0;
 
-/// A share of the operations that p95 need not show: half of it may lie below.
+/// A share of the operations that p95 need not show: half of it may be below.
 const FEW: f64 = 0.1;
 
 /// Compares every action that was counted; by position in the mix.

@@ -1,4 +1,4 @@
-//! What findings leave of the verdicts that an action may have. Must weigh a finding by its severity alone.
+//! What findings leave of the verdicts that an action may have. Must judge a finding by its severity alone.
 
 use super::finding::{Finding, Severity};
 

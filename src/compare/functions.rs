@@ -1,5 +1,5 @@
-//! Functions that run for an action on one side alone, or are defined otherwise after. Must hold for what no count sees: the work of the
-//! processor.
+//! Functions that run for an action on one side alone, or are defined otherwise after. Must hold for what no count
+//! sees: the work of the processor.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! What the plans that fit any parameters cost beside the sets' own, and how often the server takes them. Must weigh neither: that is done with
-//! all counts.
+//! What the plans that fit any parameters cost beside the sets' own, and how often the server takes them. Must weigh
+//! neither: that is done with all counts.
 
 use serde::Serialize;
 
@@ -64,7 +64,8 @@ impl GenericPlans {
         self.after.share > 0.0 && (self.after.stopped > 0 || self.after.generic >= 2.0 * self.after.own.max(1.0))
     }
 
-    /// The server takes a generic plan on one side, and sets were left out or stopped, so that it is not known what they cost.
+    /// The server takes a generic plan on one side, and sets were left out or stopped, so that it is not known what
+    /// they cost.
     #[must_use]
     pub fn is_open(&self) -> bool {
         let taken = self.before.share.max(self.after.share) > 0.0;

@@ -1,5 +1,5 @@
-//! Whether the blocks of an action grew or shrank: by all its sets, by a few, beyond what the sides without the migration differ by. Must call
-//! nothing that searching for free space explains.
+//! Whether the blocks of an action grew or shrank: by all its sets, by a few, beyond what the sides without the
+//! migration differ by. Must call nothing that searching for free space explains.
 
 use super::Verdict;
 use super::counts::{Among, CountComparison, Counts, MIN_BLOCKS};
@@ -10,11 +10,12 @@ use super::parameters::{Moved, Pair, factor, moved, plan_text};
 use super::plan_change::PlanChange;
 use crate::evidence::{CountedAction, CountedSet};
 
-/// The same for one set of an action that writes: where a page of an index is full it touches some more, whatever its parameters.
+/// The same for one set of an action that writes: where a page of an index is full it touches some more, whatever its
+/// parameters.
 const MIN_WRITTEN: f64 = 32.0;
 
-/// A search for a page with room for one row touches at most so many more blocks: three levels of the free space map twice, and a page that
-/// had less room than the map says.
+/// A search for a page with room for one row touches at most this many more blocks: three levels of the free space map
+/// twice, and a page that had less room than the map says.
 const MAX_SEARCH_BLOCKS: f64 = 8.0;
 
 /// Records of WAL of one operation that differ by less are as many: a page splits now and then.
@@ -35,7 +36,7 @@ impl<'s> Moves<'s> {
         Self { sides, pairs, min_far: if writes { MIN_WRITTEN } else { MIN_BLOCKS } }
     }
 
-    /// Of a pair: the set on the control, whatever others write meanwhile tells what is none of the migration's.
+    /// Of a pair: the set on the control, whatever others write meanwhile shows what is none of the migration's.
     fn control(&self, pair: &Pair<'_>) -> Option<&CountedSet> {
         let place = self.sides[0].sets.iter().position(|set| std::ptr::eq(set, pair.0));
         place.and_then(|place| self.sides[1].sets.get(place)).filter(|set| set.failed.is_none())

@@ -1,9 +1,10 @@
-//! Gains that the rows cannot show: an action that finds nothing, an index that holds nothing or everything, a predicate on a column with one
-//! value. Must call none of them.
+//! Gains that the rows cannot show: an action that finds nothing, an index that holds nothing or everything, a
+//! predicate on a column with one value. Must call none of them.
 
 use std::collections::BTreeMap;
 
-use super::finding::{Fact, Finding, Remedy, Severity};
+use super::fact::Fact;
+use super::finding::{Finding, Remedy, Severity};
 use crate::evidence::{CountedAction, Evidence, PartialIndex, Side};
 
 /// What keeps a gain of an action from being called.
@@ -26,7 +27,7 @@ pub(super) fn of_action(evidence: &Evidence, position: usize) -> Vec<Finding> {
     found.into_iter().map(|finding| finding.of(&action.name)).collect()
 }
 
-/// Findings of every action, and of weighed indexes that no action uses.
+/// Findings of every action, and of judged indexes that no action uses.
 pub(super) fn checks(evidence: &Evidence, found: &mut Vec<Finding>) {
     let of_actions: Vec<Finding> =
         (0..evidence.actions.len()).flat_map(|position| of_action(evidence, position)).collect();

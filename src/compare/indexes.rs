@@ -16,14 +16,14 @@ use crate::sql::{Command, Script};
 pub struct IndexComparison {
     /// Schema-qualified name.
     pub name: String,
-    /// Of the index of a table in partitions: how many of them have a part of it, with the migration if it is there then. Its figures are those
-    /// of all parts together.
+    /// Of the index of a partitioned table: how many of them have a part of it, with the migration if it is there
+    /// then. Its figures are those of all parts together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<u32>,
     /// What the migration did to it.
     pub fate: Fate,
     /// It is kept, by as many scans and the same actions.
-    pub alike: bool,
+    pub unchanged: bool,
     /// Use before; absent when it is new.
     pub before: Option<IndexUse>,
     /// Use after; absent when it is lost.
@@ -36,7 +36,8 @@ pub struct IndexComparison {
     pub build_ms: Option<f64>,
     /// What it does to actions that write to its table, where the migration made, dropped or changed it.
     pub writes: Vec<WriteEffect>,
-    /// Other indexes of its table that the migration made, dropped or changed too: the effect on writes is that of all together.
+    /// Other indexes of its table that the migration made, dropped or changed too: the effect on writes is that of all
+    /// together.
     pub together_with: Vec<String>,
     /// Actions whose plans name it before.
     pub used_by_before: Vec<String>,
@@ -77,8 +78,8 @@ pub enum Fate {
 /// Scans that differ by less than this share of the larger count are the same use.
 const SAME_USE: f64 = 0.02;
 
-/// Every index that is new, lost or changed, and every kept one that is scanned or that an action's plan names, on either side; by
-/// name.
+/// Every index that is new, lost or changed, and every kept one that is scanned or that an action's plan names, on
+/// either side; by name.
 #[must_use]
 pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<IndexComparison> {
     let (Some(before), Some(after)) = (evidence.counters.get(&Side::Before), evidence.counters.get(&Side::After))
@@ -104,13 +105,13 @@ pub fn compare_all(evidence: &Evidence, actions: &[ActionComparison]) -> Vec<Ind
             if fate == Fate::Kept && !scanned && users.iter().all(Vec::is_empty) {
                 return None;
             }
-            let same_use = users[0] == users[1] && (!loaded || scanned_alike(old, new, operations));
+            let same_use = users[0] == users[1] && (!loaded || scanned_equally(old, new, operations));
             let [used_by_before, used_by_after] = users;
             Some(IndexComparison {
                 name: name.clone(),
                 parts,
                 fate,
-                alike: fate == Fate::Kept && same_use,
+                unchanged: fate == Fate::Kept && same_use,
                 before: old.cloned(),
                 after: new.cloned(),
                 operations_before: operations[0],
@@ -184,17 +185,17 @@ fn operations(evidence: &Evidence, side: Side) -> u64 {
     evidence.counters.get(&side).and_then(|counters| counters.operations).unwrap_or_else(of_chunks)
 }
 
-/// Names of indexes that are there before and after and are made otherwise, as plans write them: without a schema. Where another schema has
-/// one of that name that is not, a plan does not say which it means, and neither is told.
+/// Names of indexes that are there before and after and have another definition, as plans write them: without a schema.
+/// Where another schema has one of that name that is not, a plan does not say which it means, and neither is reported.
 pub(super) fn redefined(evidence: &Evidence) -> BTreeSet<String> {
     let of = |side: Side| evidence.advice.get(&side).map(|advice| &advice.structures);
     let (Some(before), Some(after)) = (of(Side::Before), of(Side::After)) else { return BTreeSet::new() };
     // The name of an index may hold a dot; that of its schema hardly ever does.
     let own = |name: &str| name.split_once('.').map_or(name, |(_, own)| own).to_owned();
     let kept = before.iter().filter_map(|(name, old)| Some((own(name), after.get(name)? != old)));
-    let (changed, alike): (Vec<_>, Vec<_>) = kept.partition(|(_, changed)| *changed);
-    let alike: BTreeSet<String> = alike.into_iter().map(|(name, _)| name).collect();
-    changed.into_iter().map(|(name, _)| name).filter(|name| !alike.contains(name)).collect()
+    let (changed, unchanged): (Vec<_>, Vec<_>) = kept.partition(|(_, changed)| *changed);
+    let unchanged: BTreeSet<String> = unchanged.into_iter().map(|(name, _)| name).collect();
+    changed.into_iter().map(|(name, _)| name).filter(|name| !unchanged.contains(name)).collect()
 }
 
 fn fate(old: Option<&IndexUse>, new: Option<&IndexUse>) -> Option<Fate> {
@@ -208,7 +209,7 @@ fn fate(old: Option<&IndexUse>, new: Option<&IndexUse>) -> Option<Fate> {
 }
 
 /// Whether as many operations scan an index as often.
-fn scanned_alike(old: Option<&IndexUse>, new: Option<&IndexUse>, [before, after]: [u64; 2]) -> bool {
+fn scanned_equally(old: Option<&IndexUse>, new: Option<&IndexUse>, [before, after]: [u64; 2]) -> bool {
     let scans = |index: Option<&IndexUse>| index.map_or(0, |index| index.scans) as f64;
     let (old, new) = (scans(old) * after as f64 / before.max(1) as f64, scans(new));
     (old - new).abs() <= (old.max(new) * SAME_USE).max(10.0)
@@ -223,7 +224,7 @@ struct Listed {
     parts: Option<Vec<String>>,
 }
 
-/// The indexes of a side. The parts of the index of a table in partitions are added up under its name.
+/// The indexes of a side. The parts of the index of a partitioned table are added up under its name.
 fn listed(evidence: &Evidence, side: Side, counters: &SideCounters) -> BTreeMap<String, Listed> {
     let advice = evidence.advice.get(&side);
     let wholes = advice.into_iter().flat_map(|advice| &advice.partitioned);

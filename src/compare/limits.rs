@@ -1,19 +1,20 @@
-//! How near a measurement came to its limits: the clock and the way to the server below, what the server can do above. Must only warn:
-//! what is hidden there is hidden on all sides.
+//! How near a measurement came to its limits: the clock and the round trip below, what the server can do above.
+//! Must only warn: what is hidden there is hidden on all sides.
 
-use super::finding::{CapacityUse, Fact, Finding, Remedy, Severity, TripShare};
+use super::fact::{CapacityUse, Fact, TripShare};
+use super::finding::{Finding, Remedy, Severity};
 use super::metric::{pooled, ratios};
 use crate::evidence::{ChunkFacts, Evidence, LoadFacts, Side, Subject};
 use crate::stats::histogram::quantile;
 
-/// A latency shorter than so many readings of the clock is partly theirs.
+/// A latency shorter than this many readings of the clock is partly theirs.
 const READINGS: f64 = 50.0;
 
 /// Where the way takes more of a latency than this, what the server does is a small part of it.
 const WAY: f64 = 0.3;
 
-/// Above this share of what a server can do its latencies are those of a queue. Of a queue with one server that is 3.3 times the service
-/// time (M/M/1: 1 / (1 − ρ)).
+/// Above this share of what a server can do its latencies are those of a queue. Of a queue with one server that is 3.3
+/// times the service time (M/M/1: 1 / (1 − ρ)).
 const QUEUE: f64 = 0.7;
 
 /// Median latencies of an action before and after, in microseconds.
@@ -31,9 +32,9 @@ pub(super) fn clock(evidence: &Evidence) -> Option<Finding> {
         .then(|| Finding::new(Severity::Warning, fact).remedy(Remedy::TscClock))
 }
 
-/// Each statement of an operation has its way (one at least, where their number depends), which is the same on every side and makes every
-/// change look smaller than it is for the server. Where the change of p50 is beside zero, and both sides are on one server, what is left
-/// without the way is known too.
+/// Each statement of an operation has its way (one at least, where their number depends), which is the same on every
+/// side and makes every change look smaller than it is for the server. Where the change of p50 excludes zero, and both
+/// sides are on one server, what is left without the way is known too.
 pub(super) fn way(evidence: &Evidence) -> Option<Finding> {
     let trip_us_p50 = evidence.limits.as_ref()?.trip_us_p50;
     let of_action = |a: usize| {

@@ -1,4 +1,5 @@
-//! One quantile of one action on both sides: the effect, what it must exceed, a verdict. Must claim nothing within the noise.
+//! One quantile of one action on both sides: the effect, what it must exceed, a verdict. Must claim nothing within the
+//! noise.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -19,8 +20,8 @@ pub struct MetricComparison {
     pub before_us: f64,
     /// After, over all chunks, in microseconds.
     pub after_us: f64,
-    /// Between which latencies it lies before with 95 %, in microseconds, by order statistics: chance of sampling alone, without drift;
-    /// absent with too few operations.
+    /// Between which latencies it is before with 95 %, in microseconds, by order statistics: chance of sampling
+    /// alone, without drift; absent with too few operations.
     pub sampling_us_before: Option<(f64, f64)>,
     /// The same after.
     pub sampling_us_after: Option<(f64, f64)>,
@@ -33,15 +34,15 @@ pub struct MetricComparison {
     /// How much of the change the load driver's own lateness could make, as a share of `before`: twice
     /// the difference of its lag between the sides at this quantile, once for sending, once for receiving.
     pub driver_floor: f64,
-    /// The largest change that another set of clones, or other databases, may make for no reason of the migration, as a share; absent where
-    /// several sets tell it, or the sides are one database.
+    /// The largest change that another set of clones, or other databases, may make for no reason of the migration, as a
+    /// share; absent where several sets tell it, or the sides are one database.
     pub sibling_floor: Option<f64>,
-    /// Changes within this can be called the same, as a share: the part of the margin that is the server's, for the driver's lateness is in
-    /// every latency of every side and hides as much of a change.
+    /// Changes within this can be called the same, as a share: the part of the margin that is the server's, for the
+    /// driver's lateness is in every latency of every side and hides as much of a change.
     pub equal_within: f64,
     /// p of the paired t test, corrected for all actions and metrics (Benjamini-Hochberg), not for the looks.
     pub p_adjusted: Option<f64>,
-    /// The look's one-sided interval lies below what can be called the same, and the control's within the margin.
+    /// The look's one-sided interval is below what can be called the same, and the control's within the margin.
     pub not_slower: bool,
     /// Of this metric alone.
     pub verdict: Verdict,
@@ -53,7 +54,7 @@ impl MetricComparison {
         self.verdict != Verdict::Improved && !self.not_slower
     }
 
-    /// How far its estimate lies from no change, as a share; 0 where there is none.
+    /// How far its estimate is from no change, as a share; 0 where there is none.
     pub(super) fn moved(&self) -> f64 {
         self.change.map_or(0.0, |change| change.change.abs())
     }
@@ -99,7 +100,7 @@ pub(super) fn judge(
     let noise_floor = control.map(|c| c.low.abs().max(c.high.abs()));
     let driver_floor = 2.0 * metric.lag_difference_us / metric.before_us;
     let equal_within = equal_within(metric, margin);
-    // Sides that differ by more without a change cannot be told to be the same.
+    // Sides that differ by more without a change cannot be called the same.
     let equal = if noise_floor.is_some_and(|floor| floor <= margin) { equal_within } else { 0.0 };
     let verdict = match (&metric.effect, &metric.control) {
         _ if scope.invalid.is_some() => Verdict::Invalid,
@@ -112,7 +113,9 @@ pub(super) fn judge(
             let bounds = [noise_floor, Some(driver_floor), beside.sibling_floor, scope.beyond.map(|(_, bound)| bound)];
             let floor = bounds.into_iter().flatten().fold(0.0, f64::max);
             match verdict(effect, (margin, equal), p_adjusted, floor, scope) {
-                Verdict::Improved | Verdict::Regressed if may_be_luck(effect, control) => Verdict::Inconclusive,
+                Verdict::Improved | Verdict::Regressed if may_be_clone_variance(effect, control) => {
+                    Verdict::Inconclusive
+                }
                 other => other,
             }
         }
@@ -138,9 +141,10 @@ pub(super) fn judge(
     }
 }
 
-/// The rule, in one place. A claim needs all of: the look's interval of a difference beside zero, an estimate of at least
-/// the margin, more than the control's noise and the driver's lateness, and to survive the correction over all comparisons.
-/// Equality needs the look's interval of equivalence inside the margins (two one-sided tests), as far as they are the server's.
+/// The rule, in one place. A claim needs all of: the look's interval of a difference excludes zero, an estimate of at
+/// least the margin, more than the control's noise and the driver's lateness, and to survive the correction over all
+/// comparisons. Equality needs the look's interval of equivalence inside the margins (two one-sided tests), as far as
+/// they are the server's.
 pub(super) fn verdict(
     effect: &Effect,
     (margin, equal): (f64, f64),
@@ -179,17 +183,18 @@ fn differs(control: &Effect, margin: f64, p_adjusted: Option<f64>) -> bool {
     (half < change.low || change.high < -half) && p_adjusted.is_none_or(|p| p <= FALSE_DISCOVERY)
 }
 
-/// A change whose whole interval lies beyond this many times the control's worst is no bias between clones.
+/// A change whose whole interval is beyond this many times the control's worst is no bias between clones.
 const DWARFS: f64 = 3.0;
 
-/// Whether a change may be the luck of how one clone lies: clones without the migration differ beyond chance, and the change is not
-/// far beyond what they differ by. More chunks on the same clones cannot tell; other clones can.
-fn may_be_luck(effect: &Effect, control: &Effect) -> bool {
+/// Whether a change may be clone variance: clones without the migration differ beyond chance, and the
+/// change is not far beyond what they differ by. More chunks on the same clones cannot tell; other clones can.
+fn may_be_clone_variance(effect: &Effect, control: &Effect) -> bool {
     let (low, high) = control.interval95;
     (0.0 < low || high < 0.0) && !dwarfs(effect, control)
 }
 
-/// An eightfold change is not made by clones that differ by a fifth: such a control bounds what is called, and voids nothing.
+/// An eightfold change is not made by clones that differ by a fifth: such a control bounds what is called, and voids
+/// nothing.
 fn dwarfs(effect: &Effect, control: &Effect) -> bool {
     let (low, high) = effect.interval95;
     let nearest = if low <= 0.0 && 0.0 <= high { 0.0 } else { low.abs().min(high.abs()) };
@@ -202,9 +207,9 @@ fn equal_within(metric: &Measured, margin: f64) -> f64 {
     margin * (1.0 - metric.lag_us / metric.before_us).max(0.0)
 }
 
-/// Chunks until the interval is narrow enough and the control quiet enough, or sets of clones where there are `several`; both narrow with
-/// √n. Nothing where no number helps: the estimate is too large to be the same and too small to be called, or the control is off by more
-/// than there is room.
+/// Chunks until the interval is narrow enough and the control quiet enough, or sets of clones where there are
+/// `several`; both narrow with √n. Nothing where no number helps: the estimate is too large to be the same and too
+/// small to be called, or the control is off by more than there is room.
 pub(super) fn units_needed(metric: &Measured, margin: f64, level: f64, several: bool) -> Option<usize> {
     let effect = metric.effect.as_ref()?;
     let control = Change::from(metric.control.as_ref()?);
@@ -252,7 +257,8 @@ pub(super) fn measure(evidence: &Evidence, action: usize, q: f64) -> Option<Meas
     })
 }
 
-/// ln of the ratios of an action's quantile between a side and `before`, chunk by chunk; nothing where one has too few operations.
+/// ln of the ratios of an action's quantile between a side and `before`, chunk by chunk; nothing where one has too few
+/// operations.
 pub(super) fn ratios(evidence: &Evidence, side: Side, action: usize, q: f64) -> Option<Vec<f64>> {
     let of_chunk = |chunk: &Histograms| {
         let base = at_quantile(latency(chunk.get(&Side::Before)?, action)?, q)?;
@@ -273,7 +279,8 @@ fn at_quantile(histogram: &Histogram<u64>, q: f64) -> Option<f64> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::finding::{Fact, Finding, Severity};
+    use super::super::fact::Fact;
+    use super::super::finding::{Finding, Severity};
     use super::*;
     use crate::stats::paired::effect;
 
@@ -314,7 +321,8 @@ pub(super) mod tests {
         assert_eq!(judged(-1.80, 0.20, -0.15), Verdict::Improved);
         assert_eq!(judged(0.50, 0.02, 0.15), Verdict::Regressed);
         assert_eq!(judged(0.46, 0.02, 0.15), Verdict::Invalid);
-        // The control differs by less than half the margin, but certainly: a change of that order may be a clone's luck.
+        // The control differs by less than half the margin, but certainly: a change of that order may be a clone's
+        // chance.
         assert_eq!(judged(0.08, 0.005, 0.02), Verdict::Inconclusive);
         assert_eq!(judged(0.20, 0.005, 0.02), Verdict::Regressed);
     }
@@ -335,7 +343,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn operations_that_do_what_they_did_must_move_by_more_than_siblings_differ() {
+    fn unchanged_operations_must_move_by_more_than_clones_differ() {
         assert_eq!(judged(0.06, 0.01, 0.0), Verdict::Regressed);
         assert_eq!(judged_from(Some(0.08), 0.06, 0.01, 0.0), Verdict::Inconclusive);
         assert_eq!(judged_from(Some(0.08), 0.10, 0.01, 0.0), Verdict::Regressed);

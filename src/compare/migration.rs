@@ -1,6 +1,8 @@
-//! What a migration did not do though its words ask for it. Must look at nothing but what was seen while it was applied.
+//! What a migration did not do though its words ask for it. Must look at nothing but what was seen while it was
+//! applied.
 
-use super::finding::{Fact, Finding, Remedy, Severity};
+use super::fact::Fact;
+use super::finding::{Finding, Remedy, Severity};
 use crate::evidence::{Evidence, SkippedObject};
 
 /// A warning for each thing that `IF NOT EXISTS` left as it was.

@@ -1,9 +1,10 @@
-//! The least a change of blocks must come to before it is called, where many actions are compared. Must leave a change that all parameters
-//! show alone.
+//! The least a change of blocks must come to before it is called, where many actions are compared. Must leave a change
+//! that all parameters show alone.
 //!
-//! A plan that another sample of a table turns, or a `LIMIT` whose order says nothing, moves the blocks of a set now and then for no reason of
-//! the migration, and rarely far: the chance that one of many moves by k blocks is about the number of them over k. So what one executed set
-//! must gain grows with the number of actions; each further set of the same action that moves in the same direction halves it.
+//! A plan that another sample of a table turns, or a `LIMIT` whose order says nothing, moves the blocks of a set now
+//! and then for no reason of the migration, and rarely far: the chance that one of many moves by k blocks is about the
+//! number of them over k. So what one executed set must gain grows with the number of actions; each further set of the
+//! same action that moves in the same direction halves it.
 
 use serde::Serialize;
 
@@ -22,7 +23,7 @@ pub struct TooLittle {
     pub minimum: f64,
 }
 
-/// Blocks that so many executed sets of one of so many actions must move by, together.
+/// Blocks that this many executed sets of one of this many actions must move by, together.
 pub(super) fn minimum(actions: usize, sets: u32) -> f64 {
     let halved = actions as f64 / 2.0_f64.powi(sets.saturating_sub(1).min(60) as i32);
     MIN_BLOCKS * halved.max(1.0)

@@ -10,11 +10,13 @@ pub mod bill;
 mod candidates;
 pub mod checks;
 pub mod claim;
+mod clone_variance;
 mod conclusion;
 mod conditions;
 pub mod counts;
 mod decide;
 mod effectiveness;
+pub mod fact;
 pub mod finding;
 pub mod functions;
 pub mod generic;
@@ -31,7 +33,6 @@ pub mod plan_change;
 mod remedy;
 pub mod row_security;
 pub mod run;
-mod siblings;
 mod sides;
 #[cfg(test)]
 mod simulation;
@@ -53,13 +54,15 @@ pub use indexes::IndexComparison;
 pub use metric::MetricComparison;
 
 use claim::ClaimKind;
-use finding::{Fact, OtherVerdict, Remedy, Severity};
+use fact::{Fact, OtherVerdict};
+use finding::{Remedy, Severity};
 
 use crate::evidence::{Dropped, Evidence, Side};
 use crate::stats::paired::{self, Effect};
 
-/// The version of the rules by which verdicts follow from evidence; results of another version are verified by their estimates alone.
-/// 1: up to format 7. 2: a gain beside more work per call under load is none, generic plans are weighed, functions leave counts open.
+/// The version of the rules by which verdicts follow from evidence; results of another version are verified by their
+/// estimates alone. 1: up to format 7. 2: a gain beside more work per call under load is none, generic plans are
+/// measured, functions leave counts open.
 pub const RULES: u32 = 3;
 
 /// What a trial says of one metric, one action, or all of it.
@@ -75,7 +78,7 @@ pub enum Verdict {
     Same,
     /// Nothing was proven; more chunks may.
     Inconclusive,
-    /// A check of the harness failed, so nothing is said.
+    /// A check of the harness failed, so there is no verdict.
     Invalid,
 }
 
@@ -101,8 +104,9 @@ pub struct Comparison {
     /// The version of the rules that verdicts follow from; absent before format 8.
     pub rules: u32,
     /// Of the whole trial: invalid if the harness was the limit, else regressed if any action is, or touches twice the
-    /// blocks or more for a few parameters, else invalid if one fails or answers otherwise, else improved if any is (inconclusive if another that is not decided takes more work
-    /// in the server or fails), else same if all are, else inconclusive.
+    /// blocks or more for a few parameters, else invalid if one fails or answers otherwise, else improved if any is
+    /// (inconclusive if another that is not decided takes more work in the server or fails), else same if all are, else
+    /// inconclusive.
     pub verdict: Verdict,
     /// What it rests on, the most important first.
     pub claims: Vec<Claim>,
@@ -112,11 +116,11 @@ pub struct Comparison {
     pub verdict_of_load: Option<Verdict>,
     /// What a reader should know of the harness, the machine, the answers and the schema.
     pub findings: Vec<Finding>,
-    /// The largest difference in p95 between `before` and `control` that cannot be told from none, as a
+    /// The largest difference in p95 between `before` and `control` that cannot be distinguished from none, as a
     /// share: the noisiest action's. Absent below eight chunks.
     pub noise_floor: Option<f64>,
-    /// Change of the mean service time over the mix, as a share with a 95 % interval; absent when the trial is invalid, an
-    /// action was never answered on a side, or a side could not keep up.
+    /// Change of the mean service time over the mix, as a share with a 95 % interval; absent when the trial is invalid,
+    /// an action was never answered on a side, or a side could not keep up.
     pub workload: Option<Change>,
     /// The same of `control`: what noise did to it.
     pub workload_control: Option<Change>,
@@ -140,8 +144,8 @@ impl Comparison {
         self.findings.iter().filter(|finding| finding.fails)
     }
 
-    /// Whether there are intervals that decide something, and all are as narrow, on both sides of their estimates. Where too few
-    /// operations give none, more chunks give none either, so that is no reason to go on.
+    /// Whether there are intervals that decide something, and all are as narrow, on both sides of their estimates.
+    /// Where too few operations give none, more chunks give none either, so that is no reason to go on.
     #[must_use]
     pub fn is_narrow(&self, precision: f64) -> bool {
         let half = |change: Change| (change.high - change.low) / 2.0 / (1.0 + change.change);
@@ -175,7 +179,7 @@ impl From<&Effect> for Change {
 fn level(evidence: &Evidence) -> f64 {
     let design = &evidence.design;
     if design.precision.is_some() {
-        // Stopping on precision looks at the width alone, which tells little of the estimate: a little is left for it.
+        // Stopping on precision looks at the width alone, which says little of the estimate: a little is left for it.
         0.04
     } else if design.looks.is_empty() || 1 < design.replicates {
         // Before there were looks, the end was the only one; of replicates it is.
@@ -233,8 +237,8 @@ pub fn compare(evidence: &Evidence) -> Comparison {
     comparison
 }
 
-/// A proof to a precision that has not come to its end: who stops it when it suits has one more chance to err. Its estimates stand, its
-/// verdicts do not.
+/// A proof to a precision that has not come to its end: who stops it when it suits has one more chance to err. Its
+/// estimates stand, its verdicts do not.
 fn unfinished(mut comparison: Comparison, chunks: usize) -> Comparison {
     if comparison.findings.iter().any(Finding::stops_everything) {
         return comparison;
@@ -257,8 +261,8 @@ fn unfinished(mut comparison: Comparison, chunks: usize) -> Comparison {
     Comparison { verdict, claims, verdict_of_load: Some(Verdict::Inconclusive), ..comparison }
 }
 
-/// A proof that was cut off between two planned looks, as it was at the last of them: a look when it suits would be one more chance
-/// to err, which nobody paid for. Nothing where all of it counts.
+/// A proof that was cut off between two planned looks, as it was at the last of them: a look when it suits would be one
+/// more chance to err, which nobody paid for. Nothing where all of it counts.
 fn until_paid(evidence: &Evidence) -> Option<Evidence> {
     let done = evidence.chunks.len();
     let looks = evidence.design.looks.iter().map(|look| *look as usize);
@@ -323,8 +327,8 @@ fn compare_all(evidence: &Evidence) -> Comparison {
     }
 }
 
-/// Whether the ratios of chunks follow each other beyond chance: their correlation at lag 1, of the action that shows it most, beyond three
-/// standard errors (1/√n; Box & Jenkins 2.1). Intervals are wider for it already.
+/// Whether the ratios of chunks follow each other beyond chance: their correlation at lag 1, of the action that shows
+/// it most, beyond three standard errors (1/√n; Box & Jenkins 2.1). Intervals are wider for it already.
 fn independence(evidence: &Evidence) -> Option<Finding> {
     const ERRORS: f64 = 3.0;
     // Chunks of one set of clones share what it brings, and intervals rest on the sets.
@@ -342,7 +346,8 @@ fn independence(evidence: &Evidence) -> Option<Finding> {
     Some(Finding::new(Severity::Warning, fact).of(&action.name).remedy(Remedy::MoreChunks))
 }
 
-/// The verdicts without the chunks in which a checkpoint or autovacuum fell on some sides alone, beside those with them.
+/// The verdicts without the chunks in which a checkpoint or autovacuum fell on some sides alone, beside those with
+/// them.
 fn without_disturbed(
     evidence: &Evidence,
     findings: &[Finding],
@@ -374,7 +379,8 @@ fn bare(name: &str) -> &str {
     name.strip_prefix("public.").unwrap_or(name)
 }
 
-/// Mean service time over the mix as planned, of a side against `before`, chunk by chunk: each action by its share, however often it ran.
+/// Mean service time over the mix as planned, of a side against `before`, chunk by chunk: each action by its share,
+/// however often it ran.
 fn workload_change(evidence: &Evidence, side: Side) -> Option<Change> {
     let total = |chunk: &crate::evidence::Histograms, side: Side| -> Option<f64> {
         let recorded = chunk.get(&side)?.iter().zip(&evidence.actions);

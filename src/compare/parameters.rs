@@ -1,5 +1,5 @@
-//! Which sets of parameters an action treats in another way: the heavy ones, and those whose cost or plan moved. Must name no value of
-//! a parameter: only how many rows they give or find.
+//! Which sets of parameters an action treats in another way: the heavy ones, and those whose cost or plan moved. Must
+//! name no value of a parameter: only how many rows they give or find.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ pub struct Moved {
     pub executed: u32,
     /// The farthest, blocks after over blocks before.
     pub factor: f64,
-    /// What tells them from the others; absent where nothing does, or they are all.
+    /// What distinguishes them from the others; absent where nothing does, or they are all.
     pub apart: Option<Apart>,
     /// The plans of the farthest before.
     pub plan_before: String,
@@ -61,7 +61,7 @@ pub struct Moved {
     pub plan_after: String,
 }
 
-/// What tells executed sets from others: they have at least twice as many rows, or at most half as many.
+/// What distinguishes executed sets from others: they have at least twice as many rows, or at most half as many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -74,7 +74,7 @@ pub struct Apart {
     pub others: (u64, u64),
 }
 
-/// Rows by which sets of parameters can be told apart.
+/// Rows by which sets of parameters can be distinguished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -87,10 +87,10 @@ pub enum Measure {
     FoundAfter(String),
 }
 
-/// Sets with so many times the median of rows are heavy.
+/// Sets with this many times the median of rows are heavy.
 pub const HEAVY: f64 = 4.0;
 
-/// So many times as many rows tell sets from others.
+/// This many times as many rows tell sets from others.
 const APART: u64 = 2;
 
 /// One set before and after.
@@ -123,7 +123,8 @@ pub(super) fn executed<'s>([before, after]: [&'s CountedAction; 2]) -> Vec<Pair<
     pairs.filter(|(old, new)| old.failed.is_none() && new.failed.is_none()).collect()
 }
 
-/// The kinds of parameters, apart: by the rows they give, or where that tells fewer kinds (as under a `LIMIT`) by those a scan finds.
+/// The kinds of parameters, apart: by the rows they give, or where that distinguishes fewer kinds (as under a `LIMIT`)
+/// by those a scan finds.
 pub(super) fn classes(pairs: &[Pair<'_>]) -> Vec<ClassCounts> {
     let mut most = Vec::new();
     for measure in Measure::known(pairs) {
@@ -322,7 +323,7 @@ mod tests {
         assert_eq!((found.sets, found.executed, dearer.sets, dearer.executed), (256, 4, 8, 2));
         let means = (found.before.blocks, found.after.blocks);
         assert_eq!(means, ((248.0 * 10.0 + 800.0) / 256.0, (248.0 * 10.0 + 6400.0) / 256.0));
-        // Half of the executed sets are heavy; what is usual is said by those for which the others stand.
+        // Half of the executed sets are heavy; what is usual is shown by those for which the others stand.
         let classes: Vec<_> = found.classes.iter().map(|c| (c.class, c.sets, c.executed)).collect();
         assert_eq!(classes, [(ParameterClass::Normal, 248, 2), (ParameterClass::Heavy, 8, 2)]);
     }

@@ -132,7 +132,8 @@ fn or_none(text: &str) -> &str {
     if text.is_empty() { "none" } else { text }
 }
 
-/// Every difference; none for equal plans through equal indexes. `redefined` are names of indexes whose definitions differ.
+/// Every difference; none for equal plans through equal indexes. `redefined` are names of indexes whose definitions
+/// differ.
 #[must_use]
 pub fn changes(before: &PlanShape, after: &PlanShape, redefined: &BTreeSet<String>) -> Vec<PlanChange> {
     let mut found = through_redefined(before, after, redefined);

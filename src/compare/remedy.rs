@@ -1,6 +1,8 @@
-//! What would decide an action, chosen in one place for the whole report. Must not ask for a higher rate beside a line that asks for a lower.
+//! What would decide an action, chosen in one place for the whole report. Must not ask for a higher rate beside a line
+//! that asks for a lower.
 
-use super::finding::{Fact, Finding, Remedy};
+use super::fact::Fact;
+use super::finding::{Finding, Remedy};
 
 /// What an undecided action needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,13 @@
-//! Policies that were not exercised, because they do not apply to the role that asked. Must call no action the same, or better, whose
-//! policies the migration changed and nobody asked through.
+//! Policies that were not exercised, because they do not apply to the role that asked. Must call no action the same, or
+//! better, whose policies the migration changed and nobody asked through.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::claim::Reason;
-use super::finding::{Fact, Finding, Remedy, Severity};
+use super::fact::Fact;
+use super::finding::{Finding, Remedy, Severity};
 use super::{ActionComparison, Verdict};
 use crate::evidence::row_security::{Denied, Exemption, RowSecurity};
 use crate::evidence::{CountedAction, Evidence, Side};

@@ -1,12 +1,13 @@
-//! Where the sides themselves differ in more than the change: servers, settings, extensions, tables. Must find facts, and
-//! leave words to reports.
+//! Where the sides themselves differ in more than the change: servers, settings, extensions, tables. Must find facts,
+//! and leave words to reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::finding::{Difference, Fact, Finding, PlanKindDifference, Remedy, Severity, TableDifference};
+use super::fact::{Difference, Fact, PlanKindDifference, TableDifference};
+use super::finding::{Finding, Remedy, Severity};
 use crate::evidence::{Evidence, ServerFacts, Side, Subject, TableFacts};
 
-/// What sides that are no siblings cannot show.
+/// What sides that are not clones of one template cannot show.
 pub(super) fn subject(evidence: &Evidence) -> Option<Finding> {
     match evidence.design.subject {
         Subject::Clones => None,
@@ -21,7 +22,7 @@ pub(super) fn subject(evidence: &Evidence) -> Option<Finding> {
     }
 }
 
-/// Servers that are not set alike, or are not the same.
+/// Servers with other settings, or of another version.
 pub(super) fn settings(evidence: &Evidence) -> Vec<Finding> {
     let before = &evidence.server;
     let others = [(Side::Control, &evidence.server_control), (Side::After, &evidence.server_after)];
@@ -134,7 +135,8 @@ pub(super) fn plan_kinds(evidence: &Evidence) -> Option<Finding> {
     is_found.then(|| Finding::new(Severity::Warning, Fact::PlanKindsDiffer { shares }))
 }
 
-/// Tables that a migration puts into partitions without statistics as a whole, which the server does not make by itself.
+/// Tables that a migration puts into partitions without statistics as a whole, which the server does not make by
+/// itself.
 pub(super) fn statistics(evidence: &Evidence) -> Option<Finding> {
     let tables = evidence.migration.unsampled.clone();
     let sql = format!("ANALYZE {}", tables.join(", "));
@@ -203,7 +205,7 @@ mod tests {
         assert_eq!(difference(&TABLE, &TableFacts { analyzed: false, ..TABLE }), never);
         let changed = |rows: f64| TableDifference { modified_share: Some((0.0, rows)), ..none.clone() };
         assert_eq!(difference(&TABLE, &TableFacts { modified_rows: 2_000, ..TABLE }), changed(0.2));
-        // Restored and never looked at: nobody knows its rows, and more may have changed than there were.
+        // Restored and never examined: nobody knows its rows, and more may have changed than there were.
         let restored = TableFacts { rows: None, analyzed: false, modified_rows: 10_000, ..TABLE };
         assert_eq!(difference(&TABLE, &restored), never);
         assert_eq!(difference(&TABLE, &TableFacts { modified_rows: 900_000, ..TABLE }), changed(1.0));

@@ -27,8 +27,8 @@ impl Draws {
 const SLICES: usize = 6;
 const OPERATIONS: usize = 25;
 
-/// ln of the ratio of the 95th percentiles of one chunk: lognormal latencies on a machine that drifts (an AR(1) walk of 8 % with a
-/// time constant of 40 slices) and has a burst now and then, in slices ABBA; `after` is slower by `shift`.
+/// ln of the ratio of the 95th percentiles of one chunk: lognormal latencies on a machine that drifts (an AR(1) walk of
+/// 8 % with a time constant of 40 slices) and has a burst now and then, in slices ABBA; `after` is slower by `shift`.
 fn chunk(draws: &mut Draws, drift: &mut f64, shift: f64) -> f64 {
     let (keep, spread) = ((-1.0_f64 / 40.0).exp(), 0.08);
     let mut sides = [Vec::new(), Vec::new()];
@@ -55,7 +55,7 @@ fn ratios(trial: u64, shift: f64, chunks: u32) -> Vec<f64> {
     (0..chunks).map(|_| chunk(&mut draws, &mut drift, shift)).collect()
 }
 
-/// At a look of so many chunks.
+/// At a look of this many chunks.
 fn at(ratios: &[f64], look: u32) -> Effect {
     effect_in_time(&ratios[..look as usize], level(LOOKS.len())).expect("eight pairs at least")
 }
@@ -78,7 +78,7 @@ struct Ends {
     covered: f64,
 }
 
-/// Shares of `trials` simulated trials of one action, looked at as a proof is.
+/// Shares of `trials` simulated trials of one action, examined as a proof is.
 fn simulate(trials: u64, shift: f64) -> Ends {
     let mut ends = Ends::default();
     let share = 1.0 / trials as f64;
@@ -99,8 +99,8 @@ fn simulate(trials: u64, shift: f64) -> Ends {
 
 #[test]
 fn on_a_machine_that_drifts_verdicts_err_as_seldom_as_they_promise() {
-    // Bounds of the method: intervals cover in 93 to 98 % of trials, here with the error of 400 of them; a null is hardly ever
-    // called, a change of twice the margin nearly always.
+    // Bounds of the method: intervals cover in 93 to 98 % of trials, here with the error of 400 of them; a null is
+    // hardly ever called, a change of twice the margin nearly always.
     let null = simulate(400, 0.0);
     assert!(null.slower + null.faster <= 0.02 && 0.9 <= null.same, "{null:?}");
     let slower = simulate(400, 1.2_f64.ln());

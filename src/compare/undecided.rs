@@ -1,10 +1,10 @@
 //! Why an action is not decided, and what would decide it. Must promise nothing that more chunks cannot do.
 
 use super::claim::Reason;
+use super::clone_variance::is_within_clone_variance;
 use super::finding::Finding;
 use super::metric::{Measured, MetricComparison, units_needed};
 use super::remedy::Need;
-use super::siblings::may_be_siblings;
 use crate::evidence::{Evidence, Subject};
 
 /// Why an action is not decided.
@@ -48,16 +48,16 @@ pub(super) fn why_undecided(
     if all().any(|m| moved(m) > margin && moved(m) > m.noise_floor.unwrap_or(0.0) && moved(m) <= m.driver_floor) {
         return Reason::WithinDriverLag.into();
     }
-    if evidence.design.replicates > 1 && all().any(|m| looks_like_luck(m, margin)) {
+    if evidence.design.replicates > 1 && all().any(|m| may_be_clone_variance(m, margin)) {
         return Reason::SetsDiffer.into();
     }
     let are_clones = evidence.design.subject == Subject::Clones;
     // Four sets of clones, with four chunks each.
     let replicates_s = evidence.time_of(16.0).as_secs_f64();
-    if all().any(|m| looks_like_luck(m, margin)) {
+    if all().any(|m| may_be_clone_variance(m, margin)) {
         return Reason::MayBeClone { are_clones, replicates_s }.into();
     }
-    if all().any(|m| may_be_siblings(m, margin)) {
+    if all().any(|m| is_within_clone_variance(m, margin)) {
         return Reason::MayBeSet { are_clones, replicates_s }.into();
     }
     let inside = |m: &MetricComparison, most: f64| m.change.is_some_and(|c| -most < c.low && c.high < most);
@@ -78,15 +78,16 @@ pub(super) fn why_undecided(
     Reason::WideInterval.into()
 }
 
-/// Whether more chunks on the same databases can decide at all: they tell nothing of how the databases lie, and nothing up to the bound of
-/// what slices carry over.
+/// Whether more chunks on the same databases can decide at all: they show nothing of the variance between databases,
+/// and nothing up to the bound of what slices carry over.
 pub(super) fn more_chunks_help(
     metrics: &[Option<MetricComparison>],
     margin: f64,
     beyond: Option<(&Finding, f64)>,
 ) -> bool {
     let all = || metrics.iter().flatten();
-    more_sets_help(metrics, margin, beyond) && !all().any(|m| looks_like_luck(m, margin) || may_be_siblings(m, margin))
+    more_sets_help(metrics, margin, beyond)
+        && !all().any(|m| may_be_clone_variance(m, margin) || is_within_clone_variance(m, margin))
 }
 
 /// Whether other databases can: nothing up to the bound of what slices carry over.
@@ -98,8 +99,9 @@ pub(super) fn more_sets_help(
     beyond.is_none_or(|(_, bound)| metrics.iter().flatten().any(|m| bound.max(margin) < m.moved()))
 }
 
-/// Chunks that would probably decide an action, or sets of clones where there are `several`: a claim rests on the first metric that moved beyond the margin, equality on all. More
-/// of them help only where every chunk has enough operations.
+/// Chunks that would probably decide an action, or sets of clones where there are `several`: a claim rests on the first
+/// metric that moved beyond the margin, equality on all. More of them help only where every chunk has enough
+/// operations.
 pub(super) fn needed(metrics: &[Option<Measured>], margin: f64, level: f64, several: bool) -> Option<usize> {
     let of = |metric: &Option<Measured>| units_needed(metric.as_ref()?, margin, level, several);
     let moved = |metric: &&Option<Measured>| {
@@ -113,16 +115,16 @@ pub(super) fn needed(metrics: &[Option<Measured>], margin: f64, level: f64, seve
     all?.into_iter().max()
 }
 
-/// Chunks after which chance of sampling alone is no more than the margin, where it is more by now: an estimate that is too large to be the
-/// same and too small to be called may be that chance.
+/// Chunks after which chance of sampling alone is no more than the margin, where it is more by now: an estimate that is
+/// too large to be the same and too small to be called may be that chance.
 pub(super) fn needed_by_sampling(metrics: &[Option<MetricComparison>], margin: f64, chunks: usize) -> Option<usize> {
     let share = sampling_alone(metrics).filter(|share| margin < *share)?;
     let times = share.ln_1p() / margin.ln_1p();
     Some((chunks as f64 * times * times).ceil() as usize)
 }
 
-/// A change beyond the margin beside a control that differs beyond chance: which may be how one clone lies.
-pub(super) fn looks_like_luck(metric: &MetricComparison, margin: f64) -> bool {
+/// A change beyond the margin beside a control that differs beyond chance: which may be clone variance.
+pub(super) fn may_be_clone_variance(metric: &MetricComparison, margin: f64) -> bool {
     let both = metric.change.zip(metric.control);
     both.is_some_and(|(change, control)| margin < change.change.abs() && 0.0 < control.low * control.high)
 }
@@ -139,7 +141,8 @@ fn sampling_alone(metrics: &[Option<MetricComparison>]) -> Option<f64> {
 mod tests {
     use super::super::conditions::tests::evidence;
     use super::super::effectiveness::Effectiveness;
-    use super::super::finding::{Fact, Severity};
+    use super::super::fact::Fact;
+    use super::super::finding::Severity;
     use super::super::metric::tests::{effect_of, measured};
     use super::super::metric::{Beside, judge};
     use super::*;
@@ -190,7 +193,7 @@ mod tests {
         let (narrow, between) = (Some((&order, 0.028)), of(0.03, 0.0, None));
         assert_eq!(why_undecided(&evidence, &between, 0.05, narrow).found, by_order);
         assert!(!more_chunks_help(&between, 0.05, narrow));
-        // Nor one that may be how a set of clones lies.
+        // Nor one that may be the variance of a set of clones.
         assert!(!more_chunks_help(&of(0.07, 0.0, Some(0.08)), 0.05, None));
         assert!(!more_chunks_help(&of(0.07, 0.02, None), 0.05, None));
     }

@@ -1,4 +1,5 @@
-//! Updates that an index takes out of place: HOT before and not after, or the reverse. Must rest on what was counted, not on a load.
+//! Updates that an index takes out of place: HOT before and not after, or the reverse. Must rest on what was counted,
+//! not on a load.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +7,8 @@ use serde::Serialize;
 
 use crate::evidence::{CountedAction, Evidence, RoomyCost, Side};
 
-/// An action whose updates of a table are heap-only (HOT) in another share than before, in pages with room for another version.
+/// An action whose updates of a table are heap-only (HOT) in another share than before, in pages with room for another
+/// version.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -1,5 +1,5 @@
-//! The verdict of an action from three measurements: counted work, isolated timing, load. Must be one table, of which docs/method.md is the
-//! text; every row has a test.
+//! The verdict of an action from three measurements: counted work, isolated timing, load. Must be one table, of which
+//! docs/method.md is the text; every row has a test.
 
 use serde::Serialize;
 
@@ -13,7 +13,8 @@ pub enum Work {
     Unknown,
     /// Blocks, temporary files and answers are what they were.
     Equal,
-    /// All that differs is what no count sees and processor time does: functions, triggers, checks of keys, a plan that fits any parameters.
+    /// All that differs is what no count sees and processor time does: functions, triggers, checks of keys, a plan that
+    /// fits any parameters.
     Uncounted,
     /// Less, by the margin.
     Less,
@@ -28,7 +29,7 @@ pub enum Work {
 pub struct Timing {
     /// What it proves.
     pub claim: Claim,
-    /// Where its corrected interval is, if that is beside zero.
+    /// Where its corrected interval is, if that excludes zero.
     pub direction: Option<Direction>,
 }
 
@@ -68,7 +69,8 @@ pub struct Decision {
 pub enum Row {
     /// Another answer, or other failures: invalid.
     DifferentAnswer,
-    /// One timing proves faster or slower, and the corrected interval of another is beside zero on the opposite side: inconclusive.
+    /// One timing proves faster or slower, and the corrected interval of another excludes zero on the opposite side:
+    /// inconclusive.
     TimingsContradict,
     /// A timing proves slower, though there is less work: regressed.
     SlowerWithLessWork,
@@ -80,13 +82,13 @@ pub enum Row {
     FasterWithMoreWork,
     /// A timing proves faster: improved.
     Faster,
-    /// There is more work, and no timing is beside zero on the opposite side: regressed.
+    /// There is more work, and no timing excludes zero on the opposite side: regressed.
     MoreWork,
-    /// There is more work, and a timing is beside zero on the opposite side: inconclusive.
+    /// There is more work, and a timing excludes zero on the opposite side: inconclusive.
     MoreWorkContradicted,
-    /// There is less work, and no timing is beside zero on the opposite side: improved.
+    /// There is less work, and no timing excludes zero on the opposite side: improved.
     LessWork,
-    /// There is less work, and a timing is beside zero on the opposite side: inconclusive.
+    /// There is less work, and a timing excludes zero on the opposite side: inconclusive.
     LessWorkContradicted,
     /// Equal work, or work that only processor time sees; processor time and clock are proven the same: same.
     Same,
@@ -175,7 +177,7 @@ mod tests {
     const SAME: Timing = timing(Claim::Same, None);
     const FASTER: Timing = timing(Claim::Faster, Some(Direction::Faster));
     const SLOWER: Timing = timing(Claim::Slower, Some(Direction::Slower));
-    /// Beside zero, by less than the margin.
+    /// Excludes zero, by less than the margin.
     const A_LITTLE_FASTER: Timing = timing(Claim::Same, Some(Direction::Faster));
     const A_LITTLE_SLOWER: Timing = timing(Claim::Open, Some(Direction::Slower));
 

@@ -1,9 +1,9 @@
-//! Sets of parameters as they are weighed: with the plans the server takes once it may choose, and without what is not the same on every side.
-//! Must leave the evidence as it is.
+//! Sets of parameters as they are measured: with the plans the server takes once it may choose, and without what is not
+//! the same on every side. Must leave the evidence as it is.
 
 use crate::evidence::{CountedAction, CountedSet, PlanChoice, StepWork};
 
-/// What was counted, as it is weighed.
+/// What was counted, as it is measured.
 pub(super) struct Weighed {
     /// Before, control and after.
     pub(super) sides: [CountedAction; 3],
@@ -12,8 +12,8 @@ pub(super) struct Weighed {
 }
 
 impl Weighed {
-    /// Copies of what was counted in which a set does the work of the plans the server takes, and whose WAL is marked on every side where it
-    /// holds full-page images on one.
+    /// Copies of what was counted in which a set does the work of the plans the server takes, and whose WAL is marked
+    /// on every side where it holds full-page images on one.
     pub(super) fn new(sides: [&CountedAction; 3]) -> Self {
         let images =
             |set: usize| sides.iter().filter_map(|side| side.sets.get(set)).map(|set| set.wal_full_pages_left).max();

@@ -1,10 +1,11 @@
-//! Work that the server counted under load against what single operations cost on idle sides. Must call no contradiction what chance or the
-//! control shows too.
+//! Work that the server counted under load against what single operations cost on idle sides. Must call no
+//! contradiction what chance or the control shows too.
 
 use serde::Serialize;
 
 use super::counts::{CountComparison, MIN_BLOCKS};
-use super::finding::{Fact, Finding, Severity, Sides};
+use super::fact::{Fact, Sides};
+use super::finding::{Finding, Severity};
 use crate::evidence::{CountedAction, CountedSet, Evidence, Side, WorkPerCall};
 
 /// An action that touches more blocks a call under load though its single operations touch no more.
@@ -23,11 +24,13 @@ pub struct MoreUnderLoad {
 /// Standard errors of the mean that are chance.
 const ERRORS: f64 = 3.0;
 
-/// So many times as many calls are another load: a closed loop goes further on the faster side, and its tables grow with it.
+/// This many times as many calls are another load: a closed loop goes further on the faster side, and its tables grow
+/// with it.
 const SAME_CALLS: f64 = 1.1;
 
-/// Whether an action touches more blocks a call under load than before and the control do, by the margin, by four and beyond what these
-/// differ by and what parameters drawn otherwise could make; nothing where its single operations do so too.
+/// Whether an action touches more blocks a call under load than before and the control do, by the margin, by four and
+/// beyond what these differ by and what parameters drawn otherwise could make; nothing where its single operations do
+/// so too.
 pub(super) fn more_under_load(evidence: &Evidence, position: usize, counts: &CountComparison) -> Option<MoreUnderLoad> {
     let margin = evidence.actions.get(position)?.margin;
     if counts.after.blocks > counts.before.blocks * (1.0 + margin) {
@@ -49,7 +52,7 @@ pub(super) fn more_under_load(evidence: &Evidence, position: usize, counts: &Cou
     is_more.then_some(MoreUnderLoad { before: before.blocks, control: control.blocks, after: after.blocks })
 }
 
-/// The standard error of the mean over so many calls, by how blocks differ from set to set.
+/// The standard error of the mean over this many calls, by how blocks differ from set to set.
 fn error(evidence: &Evidence, side: Side, position: usize, work: WorkPerCall) -> f64 {
     let Some(counted) = evidence.counts.get(&side).and_then(|side| side.get(position)) else { return 0.0 };
     (variance(counted) / work.calls.max(1) as f64).sqrt()

@@ -1,5 +1,5 @@
-//! What the machine says of itself: clock, timer, stolen and throttled time. Must say that something is not seen rather than guess:
-//! all but clock and timer is Linux's.
+//! What the machine says of itself: clock, timer, stolen and throttled time. Must say that something is not seen rather
+//! than guess: all but clock and timer is Linux's.
 
 use super::{Finding, Grade};
 use crate::clock::{Clock, Readings, try_out};
@@ -7,7 +7,7 @@ use crate::drive::timer::Timer;
 use crate::host::{Counters, pressure};
 use crate::units::percent_text;
 
-/// A reading of the clock dearer than this shows in latencies.
+/// A reading of the clock that takes longer than this shows in latencies.
 const CLOCK_NS_MOST: f64 = 100.0;
 
 /// The timer may wake this late, in microseconds at p99.
@@ -16,7 +16,7 @@ const TIMER_US_MOST: f64 = 1_000.0;
 /// Time stolen by other guests of the same host.
 const STEAL_MOST: f64 = 0.01;
 
-/// Share of the last ten seconds in which something waited for a processor.
+/// Share of the last ten seconds in which a task waited for a CPU (CPU contention).
 const PRESSURE_MOST: f64 = 0.10;
 
 /// What one reading of the clock costs, its finest step, and whether it ever went back.
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(grades(&graded_machine(2, Some(0.01), Some(0), Some(0.10))), [Good; 4]);
         let busy = graded_machine(1, Some(0.02), Some(3), Some(0.11));
         assert_eq!(grades(&busy), [Warning, Warning, Unfit, Warning]);
-        // What is not seen is said, and no fault.
+        // What is not seen is reported, and no fault.
         let unseen = graded_machine(2, None, None, None);
         assert_eq!((grades(&unseen), &*unseen[1].found), (vec![Good; 3], "not seen"));
     }

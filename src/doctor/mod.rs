@@ -1,5 +1,5 @@
-//! Whether a machine and a server are fit to measure on, before anybody trusts a figure of theirs. Must change nothing on the server:
-//! what is written for a commit's cost is one message in the WAL that no table holds.
+//! Whether a machine and a server are fit to measure on, before anybody trusts a figure of theirs. Must change nothing
+//! on the server: what is written for a commit's cost is one message in the WAL that no table holds.
 
 mod host;
 mod noise;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::postgres::{Error, Target};
 
-/// Something that was looked at.
+/// Something that was examined.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
     /// What.
@@ -40,7 +40,7 @@ pub enum Grade {
 pub struct Patient {
     /// The server, with a database.
     pub target: Target,
-    /// Where its data lies, when that is on this machine and known.
+    /// Where its data is, when that is on this machine and known.
     pub data: Option<std::path::PathBuf>,
     /// How long the noise is listened to, in seconds.
     pub pilot_s: f64,
@@ -63,7 +63,7 @@ impl Finding {
     }
 }
 
-/// Looks at everything, in the order it is printed; `tell` hears what is looked at.
+/// Looks at everything, in the order it is printed; `tell` hears what is examined.
 ///
 /// # Errors
 /// When the server cannot be reached.

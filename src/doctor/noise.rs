@@ -1,5 +1,5 @@
-//! How much this machine's noise hides: the same question asked of two sides that are one, as a proof asks it. Must ask of the server
-//! nothing but processor time.
+//! How much this machine's noise hides: the same question asked of two sides that are one, as a proof asks it. Must ask
+//! of the server nothing but processor time.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
@@ -82,7 +82,8 @@ fn finding(name: &'static str, ratios: &[f64]) -> Option<Finding> {
             duration_text(std::time::Duration::from_secs_f64(seconds))
         ),
         None => format!(
-            "two equal sides differ by up to {} here; 5 % of such a statement is finer than the {most} chunks of a proof can tell",
+            "two equal sides differ by up to {} here; 5 % of such a statement is finer than the {most} chunks of a \
+             proof can tell",
             percent_text(widest)
         ),
     };
@@ -109,7 +110,7 @@ mod tests {
     fn a_quiet_machine_is_fit_and_a_noisy_one_says_what_to_do() {
         let quiet = finding("noise of p50", &noise(0.01)).unwrap();
         assert_eq!((quiet.grade, quiet.advice), (Grade::Good, None));
-        // The fewest chunks that are looked at.
+        // The fewest chunks that are examined.
         assert!(quiet.found.ends_with("would be decided in about 2 min 24 s"), "{}", quiet.found);
         let noisy = finding("noise of p50", &noise(0.60)).unwrap();
         assert_eq!(noisy.grade, Grade::Warning);

@@ -1,5 +1,5 @@
-//! What a server says of itself: distance, the cost of a commit, settings, rights, extensions, room for clones. Must only read, but for
-//! one message in the WAL for each commit it times.
+//! What a server says of itself: distance, the cost of a commit, settings, rights, extensions, room for clones. Must
+//! only read, but for one message in the WAL for each commit it times.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor, Row};
@@ -101,7 +101,8 @@ async fn settings(connection: &mut PgConnection) -> Result<Vec<Finding>, Error> 
     if findings.is_empty() {
         findings.push(Finding::new("settings", "none of those that spoil a measurement"));
     }
-    let sql = "SELECT setting::int8 * 8192, pg_database_size(current_database()) FROM pg_settings WHERE name = 'shared_buffers'";
+    let sql = "SELECT setting::int8 * 8192, pg_database_size(current_database()) FROM pg_settings \
+               WHERE name = 'shared_buffers'";
     let row = query(sql).fetch_one(&mut *connection).await.map_err(doing)?;
     let (buffers, size): (i64, i64) = (row.try_get(0).map_err(doing)?, row.try_get(1).map_err(doing)?);
     findings.push(graded_cache(buffers as u64, size as u64));
@@ -128,7 +129,8 @@ async fn huge_pages(connection: &mut PgConnection) -> Result<Option<Finding>, Er
 fn graded_pages(huge: bool, wanted: Option<u64>) -> Finding {
     let wanted = wanted.map_or_else(|| "N".to_owned(), |pages| pages.to_string());
     let advice = format!(
-        "identical clones differ by twice as much without huge pages: sudo sysctl -w vm.nr_hugepages={wanted}, and start the server again"
+        "identical clones differ by twice as much without huge pages: sudo sysctl -w vm.nr_hugepages={wanted}, and \
+         start the server again"
     );
     let found = if huge { "shared memory in huge pages" } else { "shared memory in small pages" };
     Finding::new("huge pages", found).when(!huge, Grade::Warning, &advice)
@@ -203,7 +205,8 @@ async fn extensions(connection: &mut PgConnection) -> Result<Vec<Finding>, Error
 /// Room for the clones of this database, or of the largest dataset that was made here.
 async fn room(connection: &mut PgConnection, patient: &Patient) -> Result<Finding, Error> {
     let largest = "SELECT max(pg_database_size(oid)) FROM pg_database
-                   WHERE datname = current_database() OR datname ~ '^weighbridge_template_' AND has_database_privilege(oid, 'CONNECT')";
+                   WHERE datname = current_database() OR datname ~ '^weighbridge_template_'
+                   AND has_database_privilege(oid, 'CONNECT')";
     let size: i64 = query(largest)
         .fetch_one(&mut *connection)
         .await

@@ -1,4 +1,5 @@
-//! One client's connections: to the primary and its replicas, or a simulated one for tests of timing. Must not time anything.
+//! One client's connections: to the primary and its replicas, or a simulated one for tests of timing. Must not time
+//! anything.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ impl From<Target> for Targets {
     }
 }
 
-/// Connections that can send statements, and what it takes to make them anew.
+/// Connections that can send statements, and what it takes to reopen them.
 pub struct Client {
     target: Option<Target>,
     session: Session,
@@ -43,11 +44,12 @@ pub struct Client {
 pub(super) enum Session {
     /// A server's.
     Wire(Box<WireClient>),
-    /// Takes as long as it is told: each statement the next duration, around and around.
+    /// Takes as long as it is given: each statement the next duration, around and around.
     Simulated { service: Vec<Duration>, next: usize },
 }
 
-/// So often a session plans a statement for its values before it may do otherwise (`choose_custom_plan` of plancache.c).
+/// So often a session plans a statement for its values before it may do otherwise (`choose_custom_plan` of
+/// plancache.c).
 const ALWAYS_CUSTOM: u64 = 5;
 
 /// Values of captured columns, row after row, in the order of the step's captures.
@@ -145,7 +147,8 @@ impl Client {
         result
     }
 
-    /// An operation begins: where it is dropped before it has ended, this client's connections are made again before the next one.
+    /// An operation begins: where it is dropped before it has ended, this client's connections are made again before
+    /// the next one.
     pub(super) fn begin(&mut self) {
         self.busy = true;
     }
@@ -160,19 +163,19 @@ impl Client {
         !self.broken && !self.busy
     }
 
-    /// Whether the connection was lost; nothing can be sent until it is made anew.
+    /// Whether the connection was lost; nothing can be sent until it is reopened.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// Connections to replicas that were made anew since the last time.
+    /// Connections to replicas that were reopened since the last time.
     #[must_use]
     pub fn take_reconnects(&mut self) -> u64 {
         self.replicas.as_mut().map_or(0, |replicas| replicas.take_reconnects())
     }
 
-    /// Makes the connection to the primary anew.
+    /// Reopens the connection to the primary.
     ///
     /// # Errors
     /// When the server refuses it; the old one is then as it was.
@@ -225,8 +228,8 @@ impl Client {
     }
 }
 
-/// The tag of a statement and its plans once the server could choose, from a line of `observe::PLAN_COUNTS`: the first five of every session
-/// are made for their values always.
+/// The tag of a statement and its plans once the server could choose, from a line of `observe::PLAN_COUNTS`: the first
+/// five of every session are made for their values always.
 fn settled(line: &str) -> (&str, PlanCounts) {
     let mut words = line.rsplitn(3, ' ');
     let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The driver's threads, told what to do slice by slice. Must exchange messages per slice, never per operation.
+//! The driver's threads, with an order for each slice. Must exchange messages per slice, never per operation.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::client::{Client, Targets};
 use super::pool::Pool;
 use super::recorder::{Pace, Recording};
+use super::slice::{DriveError, Rules, Seat, Slice};
 use super::timer::Timer;
 use super::together::{Partner, drive_together};
-use super::worker::{DriveError, Rules, Seat, Slice, drive};
+use super::worker::drive;
 use crate::clock::Clock;
 use crate::evidence::PlanCounts;
 use crate::postgres::Error;
@@ -152,7 +153,8 @@ impl Crew {
         self.threads.len()
     }
 
-    /// Connects every thread to a side and prepares every statement of its workload there. Connections that it had there end.
+    /// Connects every thread to a side and prepares every statement of its workload there. Connections that it had
+    /// there end.
     ///
     /// # Errors
     /// When the server refuses a connection or a statement.
@@ -174,8 +176,8 @@ impl Crew {
         Ok(sum(self.all(order).await?))
     }
 
-    /// Drives about so many operations on one side that are all due at once, so that every connection is busy, and sends none after `most_ns`.
-    /// None of it is recorded.
+    /// Drives about this many operations on one side that are all due at once, so that every connection is busy, and
+    /// sends none after `most_ns`. None of it is recorded.
     ///
     /// # Errors
     /// When the driver fails; the server's refusals are no answers.
@@ -192,8 +194,8 @@ impl Crew {
         Ok(sum(self.all(order).await?))
     }
 
-    /// Drives one slice on every side at once: each operation on one side after the other, in random order. As many arrivals
-    /// are due as make the server's load the same as in a slice of one side.
+    /// Drives one slice on every side at once: each operation on one side after the other, in random order. As many
+    /// arrivals are due as make the server's load the same as in a slice of one side.
     ///
     /// # Errors
     /// When the driver fails; the server's refusals are counted instead.
@@ -207,7 +209,7 @@ impl Crew {
         Ok(sums)
     }
 
-    /// What each thread is told of a slice that is about to start.
+    /// The order of each thread for a slice that is about to start.
     fn slices(&self, ops: Ops, level: f64, grace_ns: u64) -> impl Fn(usize) -> Slice {
         let Ops { stream, first, length_ns } = ops;
         let start_ns = self.clock.now_ns() + LEAD_NS;
@@ -221,8 +223,8 @@ impl Crew {
         }
     }
 
-    /// Drives a run on the only side, on all threads at once; intervals go to `intervals` as they end. Returns the number
-    /// that the first operation after it may have.
+    /// Drives a run on the only side, on all threads at once; intervals go to `intervals` as they end. Returns the
+    /// number that the first operation after it may have.
     ///
     /// # Errors
     /// When the driver fails; the server's refusals are counted instead.
@@ -319,7 +321,7 @@ struct Thread {
     sides: BTreeMap<usize, Station>,
 }
 
-/// Which clients a thread has: every so many from its first one on.
+/// Which clients a thread has: every this many from its first one on.
 struct Seats {
     share: usize,
     first: usize,

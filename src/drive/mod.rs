@@ -14,10 +14,11 @@ pub mod pool;
 pub mod prepared;
 pub mod recorder;
 mod replicas;
+pub mod slice;
 pub mod timer;
 mod together;
 pub mod wire_client;
-pub mod worker;
+mod worker;
 
 pub use client::{Client, Targets};
 pub use crew::Crew;

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::worker::Slice;
+use super::slice::Slice;
 use crate::clock::Clock;
 
 /// How long an answer is waited for after the last operation could be sent, in nanoseconds.

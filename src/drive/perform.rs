@@ -134,7 +134,8 @@ pub async fn perform<'w>(
             return Outcome { result: Err(failure), retries, misses };
         }
         retries += 1;
-        // A transaction begins anew; outside of one, what was committed stays, and the statement that failed is sent again.
+        // A transaction begins again; outside of one, what was committed stays, and the statement that failed is sent
+        // again.
         state = match state.begun {
             Some((at, rows)) => State { at, rows, begun: None, each: 0, misses },
             None => state,

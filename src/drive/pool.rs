@@ -1,6 +1,6 @@
 //! A pool of connections in front of more clients, as applications have it. Must time what waiting for it costs.
 //!
-//! The clients of one thread share its part of the pool; whoever waits longest is next.
+//! The clients of one thread share its part of the pool; the client that waits longest is next.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,7 +54,8 @@ impl Pool {
         Self { free: RefCell::new(clients), size, turns, patience, in_use, waiting, booked_ns }
     }
 
-    /// Waits for a connection, as long as the pool's patience lasts, at most so many nanoseconds, and until `stop` is set.
+    /// Waits for a connection, as long as the pool's patience lasts, at most this many nanoseconds, and until `stop` is
+    /// set.
     pub(super) async fn lease<'p>(
         &'p self,
         most_ns: u64,
@@ -66,7 +67,7 @@ impl Pool {
             Ok(turn) => turn,
             Err(_) => {
                 self.waiting.set(self.waiting.get() + 1);
-                // Who was just given a connection waits no more, though nobody has told him yet.
+                // Who was just given a connection waits no more, though it is not notified yet.
                 let given = self.size - self.in_use.get();
                 recording.borrow_mut().pool.waiting(self.waiting.get().saturating_sub(given));
                 let turn = self.turn(most_ns, stop, clock).await;

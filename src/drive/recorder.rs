@@ -88,7 +88,7 @@ pub struct Recording {
     pub failures: BTreeMap<String, Seen>,
     /// Sum over all sent operations of a hash of what was sent: equal streams give equal sums, in any order.
     pub digest: u64,
-    /// How often a lost connection was made anew.
+    /// How often a lost connection was reopened.
     pub reconnects: u64,
     /// A lost connection could not be made again within the rules' limit, which ended the slice.
     pub gave_up: bool,
@@ -154,7 +154,7 @@ pub struct PoolRecording {
 }
 
 impl PoolRecording {
-    /// So many clients wait now.
+    /// This many clients wait now.
     pub fn waiting(&mut self, clients: u64) {
         self.waiting_max = self.waiting_max.max(clients);
     }
@@ -249,7 +249,7 @@ pub struct Moments {
 }
 
 impl Recording {
-    /// An empty recording for so many actions.
+    /// An empty recording for this many actions.
     #[must_use]
     pub fn new(actions: usize) -> Self {
         let action = || ActionRecording { latency: empty(), service: empty(), lag: empty(), counts: Counts::default() };
@@ -391,8 +391,8 @@ impl Recording {
         self.elapsed_ns = self.elapsed_ns.max(*elapsed_ns);
     }
 
-    /// Little's law: operations in flight on average, and what throughput times time in service makes them. The first comes
-    /// from a sum kept beside the histograms, the second from the histograms.
+    /// Little's law: operations in flight on average, and what throughput times time in service makes them. The first
+    /// comes from a sum kept beside the histograms, the second from the histograms.
     #[must_use]
     pub fn in_flight(&self) -> (f64, f64) {
         let elapsed = self.elapsed_ns.max(1) as f64;

@@ -20,7 +20,7 @@ pub(super) struct Replicas {
     /// Who is asked next.
     turn: usize,
     clock: Clock,
-    /// Connections made anew since they were asked for last.
+    /// Connections reopened since they were asked for last.
     reconnects: u64,
 }
 
@@ -59,7 +59,7 @@ impl Replicas {
         }
     }
 
-    /// How many connections were made anew since the last time.
+    /// How many connections were reopened since the last time.
     pub(super) fn take_reconnects(&mut self) -> u64 {
         std::mem::take(&mut self.reconnects)
     }

@@ -1,6 +1,7 @@
 //! Waits until a moment with the kernel's precision, not that of tokio's millisecond wheel.
 //!
-//! Must never spin: on a small machine the server needs the processor. Who can afford a moment awake is the worker's to say.
+//! Must never spin: on a small machine the server needs the processor. Who can afford a moment awake is the worker's to
+//! say.
 
 use std::io;
 

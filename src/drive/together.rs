@@ -1,8 +1,8 @@
-//! A slice in which every operation is performed on every side, one after the other. Must treat the sides alike: their order is
-//! drawn anew for each operation.
+//! A slice in which every operation is performed on every side, one after the other. Must treat the sides equally:
+//! their order is drawn again for each operation.
 //!
-//! The most precise pairing, for what differs between two moments is hardly ever a millisecond old; but no side is ever alone, so
-//! nothing is learned of saturation.
+//! The most precise pairing, for what differs between two moments is hardly ever a millisecond old; but no side is ever
+//! alone, so nothing is learned of saturation.
 
 use std::cell::{Cell, RefCell};
 
@@ -13,7 +13,7 @@ use super::failure::{Failure, MAY_WRITE};
 use super::patience::until_over;
 use super::perform::{Frame, Operation, perform};
 use super::recorder::{Moments, Recording};
-use super::worker::{DriveError, Seat, Slice};
+use super::slice::{DriveError, Seat, Slice};
 use crate::clock::Clock;
 use crate::expression::Key;
 use crate::scenario::{Load, Workload};
@@ -124,8 +124,8 @@ impl<'s> Together<'s> {
         Some(next)
     }
 
-    /// Waits for an operation's time and performs it on one side after the other. How late the client came to it counts on
-    /// every side alike; how long the other sides took counts on none.
+    /// Waits for an operation's time and performs it on one side after the other. How late the client came to it counts
+    /// equally on every side; how long the other sides took counts on none.
     async fn operation(&self, desk: &mut Desk<'s>, n: u64, due: Option<u64>) -> Result<(), DriveError> {
         let stream = self.slice.stream;
         let operation = Operation { action: self.sides[0].0.action(stream, n), stream, n };
@@ -222,8 +222,8 @@ mod tests {
 
     use super::*;
     use crate::drive::client::Client;
+    use crate::drive::slice::Rules;
     use crate::drive::timer::Timer;
-    use crate::drive::worker::Rules;
     use crate::scenario::Stream;
     use crate::scenario::shape::Shape;
     use crate::scenario::spec::parse_scenario;

@@ -1,4 +1,5 @@
-//! A client that speaks the protocol itself. Must time nothing, and must leave a session that is to read only no way to write.
+//! A client that speaks the protocol itself. Must time nothing, and must leave a session that is to read only no way to
+//! write.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ pub struct WireClient {
     wire: Wire,
     /// Names of statements, or texts of those parsed each time, by action and step.
     statements: Vec<Vec<String>>,
-    /// Whether each transaction is told to read only: a pooler may give the next one a session in which somebody else has turned the default off.
+    /// Whether each transaction is set to read only: a pooler may give the next one a session in which somebody else
+    /// has turned the default off.
     each_read_only: bool,
     /// Whether an action has begun a transaction.
     in_transaction: bool,
@@ -87,7 +89,8 @@ impl WireClient {
         Ok(Self { wire, statements, each_read_only, in_transaction: false })
     }
 
-    /// The number of the server's process at the other end; nothing behind a pooler, which may be another for every transaction.
+    /// The number of the server's process at the other end; nothing behind a pooler, which may be another for every
+    /// transaction.
     pub async fn process(&mut self) -> Option<u32> {
         if self.wire.is_direct().await { Some(self.wire.process()) } else { None }
     }
@@ -114,7 +117,7 @@ impl WireClient {
         flushed.map(|_| true).map_err(|e| Error::wire("make the counters visible", &e))
     }
 
-    /// What the server tells of this session's plans; see [`PLAN_COUNTS`].
+    /// What the server reports of this session's plans; see [`PLAN_COUNTS`].
     ///
     /// # Errors
     /// When the server refuses or is lost.
@@ -141,7 +144,7 @@ impl WireClient {
     ) -> Result<u64, Failure> {
         let statement = &self.statements[action][index];
         let count = step.arguments.len() as u16;
-        // What an action has begun itself was told when it began.
+        // What an action has begun itself is set when it begins.
         let alone = self.each_read_only && !self.in_transaction;
         let execute = |wire: &mut Wire, sql: &str| {
             wire.parse("", sql);

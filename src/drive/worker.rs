@@ -1,12 +1,11 @@
 //! One slice of load on one side, by the clients of one thread. Must behave the same on a simulated clock.
 //!
-//! Clients take the next due operation from a shared cursor, wait for it if it lies ahead, and run it.
+//! Clients take the next due operation from a shared cursor, wait for it if it is ahead, and run it.
 //! While a client is free no operation waits, and while none is free operations wait in order: the
 //! same as one queue in front of all connections, without a queue.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
@@ -17,100 +16,20 @@ use super::patience::until_over;
 use super::perform::{Frame, Operation, perform};
 use super::pool::{Pool, Unserved};
 use super::recorder::{LogEntry, LogOutcome, Moments, Recording, Slow};
+use super::slice::{DriveError, Seat, Slice};
 use super::timer::Timer;
 use crate::clock::Clock;
-use crate::scenario::shape::Shape;
-use crate::scenario::{Load, Stream, Workload};
+use crate::scenario::{Load, Workload};
 
-/// A client and its timer.
-pub struct Seat {
-    /// Its connections; none where a pool has them.
-    pub client: Option<Client>,
-    /// Its timer.
-    pub timer: Timer,
-    /// Its number among the clients of all threads.
-    pub number: usize,
-}
-
-/// What one thread has to do in a stretch of time: a slice of a trial, or a run.
-#[derive(Debug, Clone)]
-pub struct Slice {
-    /// Names the arrivals and parameters; the same stream on every side gives the same ones.
-    pub stream: Stream,
-    /// When it starts, on the threads' common clock.
-    pub start_ns: u64,
-    /// How long operations become due.
-    pub length_ns: u64,
-    /// How long after its end a due operation may still be sent.
-    pub grace_ns: u64,
-    /// The level over time, of all threads together.
-    pub shape: Arc<Shape>,
-    /// Most operations of this thread.
-    pub most: Option<u64>,
-    /// Rules of the load.
-    pub rules: Rules,
-    /// Set from outside when it should end early: nothing becomes due any more.
-    pub stop: Arc<AtomicBool>,
-}
-
-/// How a load treats operations that do not go as they should.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Rules {
-    /// Tries beyond the first when the server asks to try again.
-    pub more_tries: u32,
-    /// Gives operations up that could not be sent for so long.
-    pub skip_after_ns: Option<u64>,
-    /// Ends the slice when a lost connection could not be made again for so long; without it, at the slice's own end.
-    pub reconnect_within_ns: Option<u64>,
-    /// Counts answers that took longer as late.
-    pub late_after_ns: Option<u64>,
-    /// Keeps the slowest of the answers that were served slower than this.
-    pub slow_after_ns: Option<u64>,
-    /// Keeps every operation.
-    pub log: bool,
-    /// Waits for the last moment before an arrival awake, where arrivals are few.
-    pub awake: bool,
-}
-
-/// Why a slice could not be driven to its end; the server's refusals are counted, not raised.
-#[derive(Debug, thiserror::Error)]
-pub enum DriveError {
-    /// The kernel's timer failed.
-    #[error("the timer of the load driver failed: {0}")]
-    Timer(#[from] std::io::Error),
-    /// A parameter's value does not fit the type the server inferred.
-    #[error("action `{action}`: {misfit}")]
-    Misfit {
-        /// The action.
-        action: String,
-        /// The value and the type.
-        misfit: crate::expression::value::Misfit,
-    },
-    /// A statement would have let the next one write, where nothing may be written.
-    #[error(
-        "the action `{0}` turns default_transaction_read_only off, and nothing may be written here: the run was ended before another statement\n  = help: \
-         find the function that does it, or add --allow-writes if it is no production server"
-    )]
-    MayWrite(String),
-}
-
-impl DriveError {
-    /// Whether the user's files or words are at fault, and not the machine.
-    #[must_use]
-    pub fn is_input(&self) -> bool {
-        !matches!(self, Self::Timer(_))
-    }
-}
-
-/// A lost connection is made anew after this long, then twice as long, and so on to the second.
+/// A lost connection is reopened after this long, then twice as long, and so on to the second.
 pub(super) const FIRST_BACKOFF_NS: u64 = 10_000_000;
 pub(super) const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
 
 /// A sleeping client looks this often whether it should stop.
 const LONGEST_SLEEP_NS: u64 = 100_000_000;
 
-/// Where arrivals are few, a client wakes this long before its operation is due and waits for the moment awake: waking takes
-/// a processor some fifty microseconds, which would be in every latency. At this many arrivals a second for each
+/// Where arrivals are few, a client wakes this long before its operation is due and waits for the moment awake: waking
+/// takes a processor some fifty microseconds, which would be in every latency. At this many arrivals a second for each
 /// thread that costs 3 % of a processor (ADR 20).
 const LEAD_NS: u64 = 30_000;
 const FEW_PER_S: f64 = 1_000.0;
@@ -118,8 +37,8 @@ const FEW_PER_S: f64 = 1_000.0;
 /// A client that is not wanted now looks again after this long.
 const IDLE_NS: u64 = 50_000_000;
 
-/// Drives one slice and returns when every operation due in it has an outcome; returns how many there were. An operation that is not answered
-/// long after the end has failed.
+/// Drives one slice and returns when every operation due in it has an outcome; returns how many there were. An
+/// operation that is not answered long after the end has failed.
 ///
 /// # Errors
 /// When the driver itself fails; what was recorded so far stays in `recording`.
@@ -175,7 +94,8 @@ struct Round<'r> {
     arrivals: RefCell<Arrivals<'r>>,
     taken: Cell<u64>,
     lead_ns: u64,
-    /// Operations sent and not answered, how long they were so together since the last answer, and until when that is known.
+    /// Operations sent and not answered, how long they were so together since the last answer, and until when that is
+    /// known.
     in_flight: Cell<u64>,
     flown_ns: Cell<u64>,
     booked_ns: Cell<u64>,
@@ -461,7 +381,7 @@ impl<'r> Round<'r> {
         }
     }
 
-    /// Makes a lost connection anew, waiting longer after each refusal; false when the slice has ended.
+    /// Reopens a lost connection, waiting longer after each refusal; false when the slice has ended.
     async fn reconnect(&self, client: &mut Client, timer: &Timer) -> Result<bool, DriveError> {
         let mut backoff = FIRST_BACKOFF_NS;
         let began = self.clock.now_ns();
@@ -523,9 +443,14 @@ impl<'r> Round<'r> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
     use std::time::Duration;
 
     use super::*;
+    use crate::drive::slice::Rules;
+    use crate::scenario::Stream;
+    use crate::scenario::shape::Shape;
     use crate::scenario::spec::parse_scenario;
     use crate::scenario::workload::{BoundStep, Setting};
 

@@ -15,39 +15,43 @@ pub struct CountedAction {
     pub plans: Vec<PlanShape>,
     /// One for each set of parameters, the same sets on every side.
     pub sets: Vec<CountedSet>,
-    /// How many of them, the last, were drawn because the planner treats them as none of the others; absent before format 5.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    /// How many of them, the last, were drawn because the planner treats them as none of the others; absent before
+    /// format 5.
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub rare: u32,
     /// Which draws those are; absent before format 9.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rare_draws: Vec<u64>,
-    /// Kinds of sets, as the planner treats them, of which none was executed, because there are too many; the nearest stand for them.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    /// Kinds of sets, as the planner treats them, of which none was executed, because there are too many; the nearest
+    /// stand for them.
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub kinds_left: u32,
     /// The plan that fits any parameters, of each step that has one.
     pub generic: Vec<u32>,
-    /// Every set was planned by the plans that fit any parameters too, and executed by those that are others than its own on one side; absent
-    /// before format 8, and where a statement could not be prepared.
+    /// Every set was planned by the plans that fit any parameters too, and executed by those that are others than its
+    /// own on one side; absent before format 8, and where a statement could not be prepared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub generic_asked: bool,
     /// Sets that were not executed so, for others took too long; absent before format 8.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub generic_left: u32,
-    /// Whether the server takes the plan that fits any parameters, of each step where it is another than a set's own; absent before format 8.
+    /// Whether the server takes the plan that fits any parameters, of each step where it is another than a set's own;
+    /// absent before format 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<PlanChoice>,
-    /// Tables that its writes touched and that were not looked into: too large, not to be read, or no tables on both sides.
+    /// Tables that its writes touched and that were not looked into: too large, not to be read, or no tables on both
+    /// sides.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub untraced: BTreeSet<String>,
-    /// What it does to the rows of each table that it updates, where their pages have room for another version of a row; absent before format 8,
-    /// and where the sides are no clones.
+    /// What it does to the rows of each table that it updates, where their pages have room for another version of a
+    /// row; absent before format 8, and where the sides are no clones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub updates: BTreeMap<String, RoomyUpdates>,
     /// What operations cost in such pages; absent where `updates` are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roomy: Option<RoomyCost>,
-    /// Functions of the user's own, neither built in nor in C, that run when it is asked, by name; read only where the migration changes any of the
-    /// schema's, and absent before format 8.
+    /// Functions of the user's own, neither built in nor in C, that run when it is asked, by name; read only where the
+    /// migration changes any of the schema's, and absent before format 8.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub functions: BTreeMap<String, FunctionUse>,
     /// An operation wrote or locked something, which a query that calls a function may do too; absent before format 7.
@@ -149,7 +153,8 @@ pub struct PlanShape {
     /// Tables it reads or writes; absent before format 3.
     #[serde(default)]
     pub relations: Vec<String>,
-    /// Triggers that fired, as `table.trigger`, those that check keys by the names of their constraints; absent before format 4.
+    /// Triggers that fired, as `table.trigger`, those that check keys by the names of their constraints; absent before
+    /// format 4.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub triggers: BTreeSet<String>,
     /// Settings of the planner that were not the server's defaults when it was made; absent before format 4.
@@ -175,14 +180,14 @@ pub struct AccessPath {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CountedSet {
-    /// How many sets the planner treats as it, and how many of these were executed: it stands for its share of them. Absent where sets
-    /// were not planned beside those that were executed, and before format 5.
+    /// How many sets the planner treats as it, and how many of these were executed: it stands for its share of them.
+    /// Absent where sets were not planned beside those that were executed, and before format 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stands_for: Option<(u32, u32)>,
     /// Rows returned or changed.
     pub rows: u64,
-    /// Rows that scans gave which ran once and to their end, by alias (of partitions, without their numbers): what the parameters find,
-    /// though the statement returns fewer, or a sum. Absent before format 5.
+    /// Rows that scans gave which ran once and to their end, by alias (of partitions, without their numbers): what the
+    /// parameters find, though the statement returns fewer, or a sum. Absent before format 5.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rows_found: BTreeMap<String, u64>,
     /// Blocks found in shared buffers.
@@ -196,7 +201,7 @@ pub struct CountedSet {
     /// Full-page images of the first execution; none on the embedded server, where they are off meanwhile.
     pub wal_full_pages: u64,
     /// Full-page images of the last execution, whose bytes hold them then; absent before format 8.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub wal_full_pages_left: u64,
     /// Bytes of WAL, of the last execution.
     pub wal_bytes: u64,
@@ -209,7 +214,8 @@ pub struct CountedSet {
     /// Work by step, where there are several; absent before format 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepWork>,
-    /// Steps by the plan that fits any parameters, where that is another than the set's own on one side; absent before format 8.
+    /// Steps by the plan that fits any parameters, where that is another than the set's own on one side; absent before
+    /// format 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub generic: Vec<GenericStep>,
     /// The answer of each step, and of some sets that write the rows they leave in each table they touch and those they
@@ -247,7 +253,8 @@ pub struct GenericStep {
     pub blocks: u64,
     /// Blocks of temporary files.
     pub temp_blocks: u64,
-    /// SQLSTATE of what the server refused: 57014 where it was stopped after five seconds, or twice the longest operation of the action.
+    /// SQLSTATE of what the server refused: 57014 where it was stopped after five seconds, or twice the longest
+    /// operation of the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
@@ -265,7 +272,8 @@ pub struct PlanChoice {
     pub generic: u32,
 }
 
-/// An answer, as far as it must be the same on every side. For a statement that writes without saying what: the rows it leaves.
+/// An answer, as far as it must be the same on every side. For a statement that writes without saying what: the rows it
+/// leaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -276,18 +284,22 @@ pub struct Answer {
     pub checksum: String,
     /// Of the same in the order they came.
     pub ordered: String,
-    /// A new plan alone may change it: the statement takes a part of what it finds, gathers rows in the order they come, or numbers ties.
+    /// A new plan alone may change it: the statement takes a part of what it finds, gathers rows in the order they
+    /// come, or numbers ties.
     pub partial: bool,
-    /// The statement's order says the place of each row; asked of a few sets whose rows come in another order on `after`.
+    /// The statement's order says the place of each row; asked of a few sets whose rows come in another order on
+    /// `after`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub total: bool,
-    /// Columns that differ between sides without the migration too, such as a clock, and were not compared; absent before format 4.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    /// Columns that differ between sides without the migration too, such as a clock, and were not compared; absent
+    /// before format 4.
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub left_out: u32,
     /// Columns that only the side `before` has, and that were not compared; absent before format 5.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub columns_gone: u32,
-    /// Where it is what a write did to a table: `left in` it, or `gone from` it; absent for what a step gave, and before format 7.
+    /// Where it is what a write did to a table: `left in` it, or `gone from` it; absent for what a step gave, and
+    /// before format 7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<String>,
 }

@@ -20,7 +20,8 @@ struct Line {
 /// Two moments of a log that are nearer than this are the same: its times have milliseconds.
 const SAME_MOMENT_S: f64 = 0.002;
 
-/// Gives a run that was begun what its intervals add up to: `lines` is `intervals.jsonl`, `log` what `intervals.hlog` holds.
+/// Gives a run that was begun what its intervals add up to: `lines` is `intervals.jsonl`, `log` what `intervals.hlog`
+/// holds.
 pub(super) fn fill(run: &mut RunEvidence, lines: &[u8], log: Vec<Interval>) {
     let log = of_last_measurement(log);
     let mut known: Vec<Line> = Vec::new();

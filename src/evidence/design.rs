@@ -1,4 +1,5 @@
-//! How a trial was planned, as its evidence tells it. Must be fixed before the first slice, but for what the clones took.
+//! How a trial was planned, as its evidence has it. Must be fixed before the first slice, but for what the clones
+//! took.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +22,12 @@ pub struct Design {
     /// The role that asked, where it was named; absent before format 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// Which databases were given or migrated in place, as digests that outlive a restart of the server; none of clones.
+    /// Which databases were given or migrated in place, as digests that outlive a restart of the server; none of
+    /// clones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub databases: Vec<String>,
-    /// A digest of the definitions in each of these; empty for clones, where they could not be read, and before format 7.
+    /// A digest of the definitions in each of these; empty for clones, where they could not be read, and before format
+    /// 7.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<String>,
     /// In place, what of the schema was not as before at the end, after it had been once; absent before format 7.
@@ -34,7 +37,8 @@ pub struct Design {
     pub seed: u64,
     /// Chunks that were planned; none when operations were only counted.
     pub chunks_planned: u32,
-    /// After how many chunks verdicts were planned, the last of them at the end; without any the end is the only one, at 5 %.
+    /// After how many chunks verdicts were planned, the last of them at the end; without any the end is the only one,
+    /// at 5 %.
     #[serde(default)]
     pub looks: Vec<u32>,
     /// Names the text of the scenarios, and of migrations applied to every side.
@@ -52,7 +56,8 @@ pub struct Design {
     /// How many sets of clones were made, each with statistics of its own.
     #[serde(default = "first")]
     pub replicates: u32,
-    /// A checkpoint was written before each chunk (in blocks: before each block), so that every side pays for its full pages alike.
+    /// A checkpoint was written before each chunk (in blocks: before each block), so that every side pays for its full
+    /// pages the same way.
     #[serde(default)]
     pub checkpointed: bool,
     /// Every chunk had new connections to every side; absent before format 9.
@@ -76,7 +81,7 @@ pub struct Design {
     /// Whether answers had stopped becoming faster by then.
     #[serde(default = "yes")]
     pub primed: bool,
-    /// The how many-th attempt at the same comparison this was, by the results that were kept.
+    /// The number of this attempt at the same comparison, from 1; this was, by the results that were kept.
     #[serde(default = "first")]
     pub attempt: u32,
     /// Rounds in a chunk; in each, every side has one slice.
@@ -121,7 +126,7 @@ pub enum Subject {
     /// Clones of one template: nothing differs but the migration.
     #[default]
     Clones,
-    /// Databases that were given: everything they differ in is weighed.
+    /// Databases that were given: everything they differ in is measured.
     Given {
         /// Whether `control` is a database of its own, and not `before` once more.
         own_control: bool,

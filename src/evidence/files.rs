@@ -1,4 +1,5 @@
-//! Files of results: how they are opened, and how they are replaced. Must open nothing but regular files, and must leave no half file.
+//! Files of results: how they are opened, and how they are replaced. Must open nothing but regular files, and must
+//! leave no half file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,8 +11,8 @@ pub const MAX_DOCUMENT_BYTES: u64 = 1 << 30;
 /// Largest log of histograms or intervals that is read, in bytes.
 pub const MAX_LOG_BYTES: u64 = 4 << 30;
 
-/// Reads a regular file of at most `max_bytes`. A named pipe, a device or a folder is refused at once: none of them is a result, and the
-/// first two can keep a reader waiting for ever.
+/// Reads a regular file of at most `max_bytes`. A named pipe, a device or a folder is refused at once: none of them is
+/// a result, and the first two can keep a reader waiting for ever.
 ///
 /// # Errors
 /// When it is no regular file, is larger, or cannot be read.
@@ -40,8 +41,8 @@ pub fn read_regular(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > max_bytes { too_large() } else { Ok(bytes) }
 }
 
-/// Writes beside the place, flushes to the disk, and renames: a reader sees the old file or the new one. What an earlier attempt left
-/// beside the place is replaced.
+/// Writes beside the place, flushes to the disk, and renames: a reader sees the old file or the new one. What an
+/// earlier attempt left beside the place is replaced.
 ///
 /// # Errors
 /// When any of the three fails; the old file is then as it was.

@@ -139,8 +139,8 @@ pub enum Flaw {
     NotInFacts,
 }
 
-/// Reads a log back as far as its chunks are whole: every side, action and kind once, with as many operations as the facts of the chunk say.
-/// `counted` is false for formats of which that is not known.
+/// Reads a log back as far as its chunks are whole: every side, action and kind once, with as many operations as the
+/// facts of the chunk say. `counted` is false for formats of which that is not known.
 pub(super) fn read(bytes: &[u8], actions: &[String], facts: &[ChunkFacts], counted: bool) -> ChunkLog {
     let mut reader = Reader { actions, facts, counted, chunks: Vec::new(), open: OpenChunk::default() };
     let mut begun = 0;

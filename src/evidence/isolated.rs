@@ -1,5 +1,5 @@
-//! Isolated timing: one operation at a time on idle sides, with the same parameters, over many short connections. Must hold ratios and
-//! times, no value of a parameter.
+//! Isolated timing: one operation at a time on idle sides, with the same parameters, over many short connections. Must
+//! hold ratios and times, no value of a parameter.
 
 use std::collections::BTreeMap;
 
@@ -131,7 +131,8 @@ pub struct ConnectionSet {
 pub struct Times {
     /// Mean of an operation, in microseconds; each set of parameters counts as often as it stands for others.
     pub mean_us: BTreeMap<Side, f64>,
-    /// Half the sum of the means over the rounds of ln after − ln before and of ln after − ln control, without the outer tenths (quarters on the clock).
+    /// Half the sum of the means over the rounds of ln after − ln before and of ln after − ln control, without the
+    /// outer tenths (quarters on the clock).
     pub after: f64,
     /// The same of ln control − ln before.
     pub control: f64,
@@ -142,7 +143,8 @@ pub struct Times {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ParameterTimes {
-    /// Mean over its rounds of ln after − ½ (ln before + ln control) in processor time, by connection set; absent where it had no round.
+    /// Mean over its rounds of ln after − ½ (ln before + ln control) in processor time, by connection set; absent where
+    /// it had no round.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cpu: Vec<Option<f64>>,
     /// The same on the clock.

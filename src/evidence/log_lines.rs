@@ -1,4 +1,5 @@
-//! An HdrHistogram interval log as lines. Must allocate no more for a line than a histogram of ours takes, whatever the line says.
+//! An HdrHistogram interval log as lines. Must allocate no more for a line than a histogram of ours takes, whatever the
+//! line says.
 
 use std::io::Read;
 use std::time::Duration;
@@ -25,7 +26,8 @@ pub(super) struct LogLine<'l> {
     pub(super) histogram: Histogram<u64>,
 }
 
-/// The intervals of a log in the order of the file; for a line that is none, its number. Comments and the legend are passed over.
+/// The intervals of a log in the order of the file; for a line that is none, its number. Comments and the legend are
+/// passed over.
 pub(super) fn log_lines(bytes: &[u8]) -> impl Iterator<Item = Result<LogLine<'_>, usize>> {
     let mut deserializer = Deserializer::new();
     let lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
@@ -55,7 +57,7 @@ const HEADER_BYTES: usize = 40;
 /// Bytes of the largest histogram of ours: nine for each of its counts.
 const MAX_PLAIN_BYTES: u64 = 1 << 19;
 
-/// The histogram of a line. Its length and bounds are looked at before anything is allocated for them.
+/// The histogram of a line. Its length and bounds are checked before anything is allocated for them.
 fn decode(text: &str, deserializer: &mut Deserializer) -> Option<Histogram<u64>> {
     let raw = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
     let (cookie, rest) = number32(&raw)?;

@@ -1,4 +1,5 @@
-//! What a project makes of findings: which fail a proof, and which it has accepted, and why. Must hold ids and names, never words of a report.
+//! What a project makes of findings: which fail a proof, and which it has accepted, and why. Must hold ids and names,
+//! never words of a report.
 
 use serde::{Deserialize, Serialize};
 

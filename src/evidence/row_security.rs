@@ -1,4 +1,5 @@
-//! Row-level security as it applied to the role that asked, and what that role was refused. Must hold schema, and no row.
+//! Row-level security as it applied to the role that asked, and what that role was refused. Must hold schema, and no
+//! row.
 
 use std::collections::{BTreeMap, BTreeSet};
 

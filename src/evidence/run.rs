@@ -43,7 +43,7 @@ pub struct RunEvidence {
     pub gates: Vec<GateResult>,
     /// Checks of the driver and the machine that found something.
     pub checks: Vec<RunCheck>,
-    /// The server while it was driven, when it could be looked at.
+    /// The server while it was driven, when it could be examined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<ServerView>,
     /// The pool in front of the server, where there was one.
@@ -101,7 +101,8 @@ pub enum Ended {
     Aborted(String),
     /// Somebody interrupted it.
     Interrupted,
-    /// The program was killed before it could say: figures are those of the intervals it had written. Absent before format 3.
+    /// The program was killed before it could say: figures are those of the intervals it had written. Absent before
+    /// format 3.
     CutOff,
     /// The server could not be reached any more. Absent before format 3.
     ServerLost,
@@ -203,7 +204,7 @@ pub struct ActionResult {
     pub lag: Quantiles,
 }
 
-/// Quantiles in microseconds; absent where fewer than ten values lie beyond.
+/// Quantiles in microseconds; absent where fewer than ten values are beyond.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -282,7 +283,7 @@ pub struct IntervalFacts {
     pub retries: u64,
     /// Latency of the answered ones.
     pub latency: Quantiles,
-    /// Lost connections that were made anew.
+    /// Lost connections that were reopened.
     pub reconnects: u64,
     /// Busiest driver thread as a share of a processor.
     pub driver_cpu_share_max: f64,
@@ -312,7 +313,7 @@ pub struct DriverFacts {
     pub clock_ns: f64,
     /// Sum over all operations of a hash of what was sent: equal for equal streams.
     pub digest: String,
-    /// Lost connections that were made anew.
+    /// Lost connections that were reopened.
     pub reconnects: u64,
 }
 

@@ -22,13 +22,14 @@ pub enum StoreError {
         doing: &'static str,
         /// To which file.
         path: PathBuf,
-        /// What the system said.
+        /// The message of the system.
         source: io::Error,
         /// What to do.
         help: &'static str,
     },
     /// The file is of a newer format.
-    #[error("{} has format {found}, this build reads up to {known}\n  = help: read it with the version that wrote it, or a later one", path.display())]
+    #[error("{} has format {found}, this build reads up to {known}\
+             \n  = help: read it with the version that wrote it, or a later one", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -38,7 +39,8 @@ pub enum StoreError {
         known: u32,
     },
     /// The file is no result.
-    #[error("{} is not a result: {reason}\n  = help: name a folder under results/, such as the one the report printed", path.display())]
+    #[error("{} is not a result: {reason}\n  = help: name a folder under results/, such as the one the report \
+             printed", path.display())]
     NotAResult {
         /// The file.
         path: PathBuf,
@@ -133,7 +135,7 @@ impl ResultFolder {
 pub struct SavedTrial {
     /// What was seen, as far as both of its files hold it.
     pub evidence: Evidence,
-    /// What its own version said of it.
+    /// What its own version wrote.
     pub comparison: Value,
     /// The number of its format.
     pub format: u64,
@@ -147,8 +149,8 @@ pub fn read(path: &Path) -> Result<Evidence, StoreError> {
     read_trial(path).map(|saved| saved.evidence)
 }
 
-/// Reads a saved trial: `trial.json` or the folder that holds it. The two files are written one after the other: where the program was
-/// ended in between, or one of them is cut off, the chunks that are whole in both are read.
+/// Reads a saved trial: `trial.json` or the folder that holds it. The two files are written one after the other: where
+/// the program was ended in between, or one of them is cut off, the chunks that are whole in both are read.
 ///
 /// # Errors
 /// When it is missing, damaged, or newer than this build.
@@ -175,7 +177,7 @@ fn take_chunks(evidence: &mut Evidence, log: ChunkLog) {
     let (kept, in_facts) = (chunks.len(), evidence.chunks.len());
     evidence.histograms = chunks;
     evidence.chunks.truncate(kept);
-    // Whoever stops before the end judges as at the last look that was planned.
+    // A proof that stops before the end judges as at the last look that was planned.
     evidence.complete &= kept == in_facts;
     let absent = if kept < in_facts { Flaw::NotInLog } else { Flaw::NotInFacts };
     let flaw = flaw.or((kept < in_facts.max(in_log)).then_some(absent));

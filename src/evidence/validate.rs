@@ -1,5 +1,5 @@
-//! Whether a result can be what this program wrote: every number that indexes, divides, allocates or is a length of time. Must name the field
-//! that cannot, and must judge nothing else: what follows from evidence is `compare`'s.
+//! Whether a result can be what this program wrote: every number that indexes, divides, allocates or is a length of
+//! time. Must name the field that cannot, and must judge nothing else: what follows from evidence is `compare`'s.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,8 @@ const MAX_SLICE_MS: u64 = 86_400_000;
 /// Most rounds of a chunk, attempts, threads or connections.
 const MAX_FEW: u32 = 1_000_000;
 
-/// The format from which on every due operation has one outcome in the facts, and every histogram as many values as they say.
+/// The format from which on every due operation has one outcome in the facts, and every histogram as many values as
+/// they say.
 pub const COUNTED_SINCE: u64 = 3;
 
 /// Keys whose numbers name something and count nothing.

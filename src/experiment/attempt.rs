@@ -1,4 +1,4 @@
-//! How often the same comparison was tried. Must count results that are kept, whoever made them.
+//! How often the same comparison was tried. Must count results that are kept, no matter who made them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::path::Path;
 use super::earlier;
 use crate::evidence::Evidence;
 
-/// The how many-th attempt at the same comparison this is, by the results that are kept: the same migration, by its name or by what it
-/// does, on rows of the same spec, or on the same databases.
+/// The number of this attempt at the same comparison, from 1; this is, by the results that are kept: the same
+/// migration, by its name or by what it does, on rows of the same spec, or on the same databases.
 #[must_use]
 pub fn attempt(results: &Path, evidence: &Evidence) -> u32 {
     // Another seed or scale is another attempt: who looks for a lucky one must be seen.
@@ -17,7 +17,7 @@ pub fn attempt(results: &Path, evidence: &Evidence) -> u32 {
         is("spec", dataset.map(|dataset| &dataset.spec)) && is("at", dataset.map(|dataset| &dataset.at))
             || dataset.is_some_and(|dataset| is("digest", Some(&dataset.digest)))
     };
-    // A file that was given another name does what it did.
+    // A file that was given another name does the same.
     let own: Vec<&str> = evidence.migration.statements.iter().map(|statement| &*statement.sql).collect();
     let same_change = |earlier: &serde_json::Value| {
         let statements = earlier["migration"]["statements"].as_array().into_iter().flatten();

@@ -1,5 +1,5 @@
-//! Conducts an experiment: which measurements, how long, and when it ends. Must measure nothing itself, and decide nothing after data
-//! but the end, at planned looks.
+//! Conducts an experiment: which measurements, how long, and when it ends. Must measure nothing itself, and decide
+//! nothing after data but the end, at planned looks.
 
 use super::attempt::attempt;
 use super::error::ExperimentError;
@@ -65,8 +65,8 @@ const MAX_CHEAP_SETS: u32 = 2;
 /// A set of clones is cheap where it takes less than this.
 const CHEAP_CLONES_MS: f64 = 10_000.0;
 
-/// Whether another set of clones tells more than more time on this one: clones differ by 1.8 % on small pages, and by 0.7 % on
-/// huge ones (docs/method.md), and the interval contains it.
+/// Whether another set of clones narrows the interval more than time on this one: the interval contains what clones
+/// differ by, which is 1.8 % on small pages and 0.7 % on huge ones (docs/method.md).
 fn needs_other_clones(evidence: &Evidence) -> bool {
     let design = &evidence.design;
     let clones_ms: f64 = design.clones.iter().map(|clone| clone.duration_ms).sum();
@@ -87,13 +87,14 @@ async fn time(settings: &Settings, trial: &mut Trial<'_>) -> Result<(), Experime
     Ok(trial.time().await?)
 }
 
-/// Writes down the how many-th attempt it is.
+/// Records the number of the attempt.
 fn number(settings: &Settings, trial: &mut Trial<'_>) {
     let attempt = settings.results.as_ref().map_or(1, |results| attempt(results, trial.evidence()));
     trial.evidence_mut().design.attempt = attempt;
 }
 
-/// Settles everything but the end: turns, shares of the operations, what an earlier part measured, the number of the attempt.
+/// Settles everything but the end: turns, shares of the operations, what an earlier part measured, the number of the
+/// attempt.
 async fn plan(settings: &Settings, trial: &mut Trial<'_>) -> Result<(), ExperimentError> {
     trial.take_turns().await?;
     if let Some(resumed) = &settings.resumed {
@@ -114,7 +115,7 @@ async fn plan(settings: &Settings, trial: &mut Trial<'_>) -> Result<(), Experime
     Ok(())
 }
 
-/// Measures until there are so many chunks, or those that are there at a look are enough.
+/// Measures until there are this many chunks, or those that are there at a look are enough.
 async fn measure(settings: &Settings, trial: &mut Trial<'_>, until: u32) -> Result<(), ExperimentError> {
     if until == 0 {
         return Ok(());

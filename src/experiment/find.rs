@@ -1,5 +1,5 @@
-//! The search for the highest rate at which an objective holds: run after run, until a rate is confirmed. Must decide nothing that
-//! `search` decides.
+//! The search for the highest rate at which an objective holds: run after run, until a rate is confirmed. Must decide
+//! nothing that `search` decides.
 
 use super::search::{Search, Step};
 use crate::evidence::run::{Ended, ProbeFacts, RunCheck, RunCheckName, RunEvidence, SearchFacts, Unevaluated};
@@ -8,7 +8,7 @@ use crate::scenario::Load;
 use crate::scenario::gate::{Figure, Gate};
 use crate::scenario::shape::Shape;
 
-/// A probe is not made longer than this for the sake of an action that is seldom asked for.
+/// A probe is not made longer than this for the sake of an action that is rarely asked for.
 const LONGEST_PROBE_S: f64 = 600.0;
 
 /// A rate lower than one that fails is not tried where a probe of it takes longer than this.
@@ -60,7 +60,7 @@ pub async fn find_rate(
         settings.warm_up = WarmUp::Fixed((probe_s / 5.0).min(2.0));
         let mut run = crate::run::run(settings).await?;
         let mut seconds = seconds;
-        // An action that is seldom asked for needs longer, before it can be said to fail.
+        // An action that is rarely asked for needs longer, before it counts as failing.
         while run.ended == Ended::AsPlanned
             && run.gates.iter().any(|gate| matches!(gate.unevaluated, Some(Unevaluated::TooFew { .. })))
             && seconds < LONGEST_PROBE_S
@@ -74,7 +74,7 @@ pub async fn find_rate(
         // A probe is too short to judge the timer by its latest wake-ups.
         let counts = |check: &&RunCheck| check.limits && check.name != RunCheckName::TimerLag;
         let limited = run.checks.iter().find(counts).map(|check| check.message.clone());
-        // A rate the driver cannot offer is none that the server bears.
+        // A rate the driver cannot offer is none that the server can take.
         let holds = holds && limited.is_none();
         let gates = run.gates.iter().take(objective.len()).cloned().collect();
         let probe = ProbeFacts { rate_per_s: rate, seconds, gates, holds, limited };

@@ -1,4 +1,4 @@
-//! How long an experiment may go on, and when it is looked at. Must be fixed before the first slice.
+//! How long an experiment may go on, and when it is examined. Must be fixed before the first slice.
 
 use super::error::ExperimentError;
 use crate::evidence::Evidence;
@@ -45,7 +45,7 @@ impl Length {
     /// Of a new experiment, or of one that goes on.
     ///
     /// # Errors
-    /// When so many chunks are too few for its sets of clones, or no look is left.
+    /// When this many chunks are too few for its sets of clones, or no look is left.
     pub fn new(asked: &Asked, resumed: Option<&Evidence>) -> Result<Self, ExperimentError> {
         let Asked { chunks: asked, precision, replicates } = *asked;
         let Some(earlier) = resumed else {

@@ -1,5 +1,5 @@
-//! The mark of a result that another one goes on from, so that its chunks are not drawn on twice, wherever the new results are kept. Must be made
-//! only once it is known that the new one goes on from it.
+//! The mark of a result that another one goes on from, so that its chunks are not drawn on twice, wherever the new
+//! results are kept. Must be made only once it is known that the new one goes on from it.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};

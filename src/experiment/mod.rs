@@ -1,5 +1,5 @@
-//! The policy of a proof and of a search for a rate: which measurements, in which order, when they are looked at, when they end, what
-//! they go on from, and how often they were tried.
+//! The policy of a proof and of a search for a rate: which measurements, in which order, when they are examined, when
+//! they end, what they go on from, and how often they were tried.
 //!
 //! The only room that uses `trial` and `compare` both. Must measure nothing itself and print nothing.
 

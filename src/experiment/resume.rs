@@ -1,4 +1,5 @@
-//! An experiment that goes on: what must be the same, and what it takes over. Must refuse whatever would make it another one.
+//! An experiment that goes on: what must be the same, and what it takes over. Must refuse whatever would make it
+//! another one.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! The highest rate at which an objective holds: which rate to try next, as a pure function of what was seen. Must run nothing.
+//! The highest rate at which an objective holds: which rate to try next, as a pure function of what was seen. Must run
+//! nothing.
 //!
 //! Doubling finds a rate that fails, bisection narrows the gap, and the rate that held is confirmed over
 //! the whole duration: a short probe may have been lucky.

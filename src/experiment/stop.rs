@@ -17,15 +17,16 @@ pub fn enough(evidence: &Evidence, most: u32) -> bool {
         return comparison.is_narrow(precision);
     }
     if comparison.actions.iter().any(|action| action.decision.is_some()) {
-        // Load shows what single operations do not; of what did not change it is no more asked than until its first look.
+        // Load shows what single operations do not; of what did not change it is no more asked than until its first
+        // look.
         return comparison.actions.iter().all(|action| !action.is_changed() || action.verdict != Verdict::Inconclusive);
     }
-    // What does what it did needs no more than not to be slower.
+    // An action with unchanged work needs no more than not to be slower.
     let unchanged = |action: &ActionComparison| action.counts.as_ref().is_some_and(CountComparison::is_unchanged);
     comparison.actions.iter().all(|action| {
         action.verdict != Verdict::Inconclusive
             || action.not_slower && unchanged(action)
             // A control that differs by chance alone does so no more with the chunks there may be.
-            || !action.looks_like_luck() && action.chunks_needed.is_none_or(|needed| HOPELESS * most < needed)
+            || !action.may_be_clone_variance() && action.chunks_needed.is_none_or(|needed| HOPELESS * most < needed)
     })
 }

@@ -2,8 +2,8 @@
 
 use super::hash::Key;
 
-/// A keyed permutation of 0 … n−1: a four-round Feistel network over the next power of two, its halves a bit apart where
-/// they must be, walked until the value lies inside (cycle walking; Black & Rogaway 2002).
+/// A keyed permutation of 0 … n−1: a four-round Feistel network over the next power of two, its halves a bit apart
+/// where they must be, walked until the value is inside (cycle walking; Black & Rogaway 2002).
 #[derive(Debug, Clone, Copy)]
 pub struct Permutation {
     keys: [Key; 4],
@@ -36,7 +36,7 @@ impl Permutation {
 
     fn walk(&self, index: u64, size: u64, bits: u32) -> u64 {
         debug_assert!(index < size);
-        // What lies outside could walk for ever.
+        // What is outside could walk for ever.
         let index = if index < size { index } else { 0 };
         let mut value = self.rounds(index, bits);
         while size <= value {

@@ -9,7 +9,7 @@ use super::zipf::Zipf;
 pub enum Ranks {
     /// A power law.
     Zipf(Zipf),
-    /// Weights that are lognormal with this standard deviation of the logarithm, over so many ranks.
+    /// Weights that are lognormal with this standard deviation of the logarithm, over this many ranks.
     ///
     /// The share of the mass that the largest part q holds is the Lorenz curve Φ(σ − Φ⁻¹(1 − q)).
     LogNormal(f64, u64),

@@ -28,7 +28,8 @@ pub struct Applied {
     pub duration: Duration,
     /// What its `IF NOT EXISTS` did not make.
     pub skipped: Vec<Skipped>,
-    /// The strongest lock on each table; none where the file runs without a transaction, for they end with each statement.
+    /// The strongest lock on each table; none where the file runs without a transaction, for they end with each
+    /// statement.
     pub locks: Vec<HeldLock>,
 }
 
@@ -224,16 +225,18 @@ impl Refusal<'_> {
         }
         Some(match (self.manner.layout, self.sending) {
             (Layout::GolangMigrate, _) => {
-                "golang-migrate sends a file as one string, which is one transaction: put this statement into a file of its own"
+                "golang-migrate sends a file as one string, which is one transaction: put this statement into a file \
+                 of its own"
                     .to_owned()
             }
             (Layout::Sqlx, Sending::Transaction) => match misplaced_mark(&self.file.text) {
                 Some(line) => format!(
-                    "`{NO_TRANSACTION}` stands in line {line}, and sqlx looks for it in the file's very first bytes: put nothing before it"
+                    "`{NO_TRANSACTION}` stands in line {line}, and sqlx looks for it in the file's very first bytes: \
+                     put nothing before it"
                 ),
                 None => format!(
-                    "make the file's first line `{NO_TRANSACTION}`, so that each statement runs by itself (for golang-migrate: \
-                     [migrations] layout = \"golang-migrate\" in weighbridge.toml)"
+                    "make the file's first line `{NO_TRANSACTION}`, so that each statement runs by itself (for \
+                     golang-migrate: [migrations] layout = \"golang-migrate\" in weighbridge.toml)"
                 ),
             },
             (Layout::Sqlx, _) => return None,
@@ -254,7 +257,8 @@ impl Refusal<'_> {
         };
         let drops: Vec<String> = self.left.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};")).collect();
         format!(
-            "{place} the invalid {noun} {names}, which every write pays for and no query uses{skips}\nbefore it is tried again: {}",
+            "{place} the invalid {noun} {names}, which every write pays for and no query uses{skips}\n\
+             before it is tried again: {}",
             drops.join(" ")
         )
     }

@@ -20,7 +20,7 @@ pub struct Directory {
     pub migrations: Vec<Migration>,
     /// Whose files they are: how they are sent.
     pub layout: Layout,
-    /// Whether a file names the table in which the tool keeps its books, and none makes it.
+    /// Whether a file names the table in which the tool keeps its history, and none makes it.
     pub names_books: bool,
 }
 
@@ -43,19 +43,23 @@ pub struct Migration {
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// The folder cannot be read.
-    #[error("cannot read the migrations in {}: {source}\n  = help: name the folder with --migrations or in weighbridge.toml", path.display())]
+    #[error("cannot read the migrations in {}: {source}\
+             \n  = help: name the folder with --migrations or in weighbridge.toml", path.display())]
     Io {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The message of the system.
         source: std::io::Error,
     },
     /// There is no folder.
-    #[error("there is no folder {} with migrations\n  = help: name the folder with --migrations or in weighbridge.toml; files are called 0001_name.up.sql \
-             and 0001_name.down.sql, or 0001_name.sql", .0.display())]
+    #[error("there is no folder {} with migrations\n  = help: name the folder with --migrations or in \
+             weighbridge.toml; files are called 0001_name.up.sql and 0001_name.down.sql, or \
+             0001_name.sql", .0.display())]
     Absent(PathBuf),
     /// There is no such folder, and another that holds migrations.
-    #[error("there is no folder {} with migrations, but {}\n  = help: --migrations {}, or dir under [migrations] in weighbridge.toml", folder.display(), place.display(), place.display())]
+    #[error("there is no folder {} with migrations, but {}\
+             \n  = help: --migrations {}, or dir under [migrations] in \
+             weighbridge.toml", folder.display(), place.display(), place.display())]
     Elsewhere {
         /// Where they were looked for.
         folder: PathBuf,
@@ -63,10 +67,12 @@ pub enum DirectoryError {
         place: PathBuf,
     },
     /// No migration in it.
-    #[error("{} holds no migration\n  = help: files are called 0001_name.up.sql and 0001_name.down.sql, or 0001_name.sql", .0.display())]
+    #[error("{} holds no migration\n  = help: files are called 0001_name.up.sql and 0001_name.down.sql, or \
+             0001_name.sql", .0.display())]
     Empty(PathBuf),
     /// Two files claim one number.
-    #[error("{} and {} have the same number\n  = help: numbers decide the order; give one of them another", first.display(), second.display())]
+    #[error("{} and {} have the same number\n  = help: numbers decide the order; give one of them \
+             another", first.display(), second.display())]
     SameVersion {
         /// One file.
         first: PathBuf,
@@ -74,8 +80,9 @@ pub enum DirectoryError {
         second: PathBuf,
     },
     /// A folder of another tool's layout.
-    #[error("{} is laid out for {tool}, whose migrations are recognised but not read yet\n  = help: copy them into a folder of its own as \
-             <number>_<name>.up.sql and .down.sql (or <number>_<name>.sql), and name it with --migrations", path.display())]
+    #[error("{} is laid out for {tool}, whose migrations are recognised but not read yet\
+             \n  = help: copy them into a folder of its own as <number>_<name>.up.sql and .down.sql (or \
+             <number>_<name>.sql), and name it with --migrations", path.display())]
     OtherLayout {
         /// The folder.
         path: PathBuf,
@@ -93,7 +100,8 @@ pub enum DirectoryError {
         help: String,
     },
     /// A reversible migration whose other half is missing.
-    #[error("{} has no {} beside it\n  = help: write the file that reverts it, or say --forward-only", up.display(), down.display())]
+    #[error("{} has no {} beside it\n  = help: write the file that reverts it, or say \
+             --forward-only", up.display(), down.display())]
     NoDown {
         /// The half that is there.
         up: PathBuf,

@@ -1,5 +1,5 @@
-//! Whose migration files these are: what reads and sends them in a project. Must read names and first lines only, and guess no tool that the
-//! files do not show.
+//! Whose migration files these are: what reads and sends them in a project. Must read names and first lines only, and
+//! guess no tool that the files do not show.
 
 use std::path::{Path, PathBuf};
 
@@ -35,8 +35,9 @@ impl Layout {
         Self::ALL.into_iter().find(|layout| layout.name() == name)
     }
 
-    /// The tool of a folder whose files are called `<number>_<name>.sql`, or `.up.sql` and `.down.sql`, by what only one of the two has: the mark
-    /// and files without a direction are sqlx's; of pairs the project around the folder tells. sqlx where nothing does.
+    /// The tool of a folder whose files are called `<number>_<name>.sql`, or `.up.sql` and `.down.sql`, by what only
+    /// one of the two has: the mark and files without a direction are sqlx's; of pairs the project around the folder
+    /// decides. sqlx where nothing does.
     #[must_use]
     pub fn detect(folder: &Path, files: &[(&Path, &str)]) -> Self {
         let is_pair = |path: &Path| {
@@ -82,7 +83,7 @@ pub const PLACES: [&str; 12] = [
     "db/migration",
 ];
 
-/// A project's own file is looked for in the folder of migrations and so many around it, up to the repository's.
+/// A project's own file is looked for in the folder of migrations and this many around it, up to the repository's.
 const PROJECT_DEPTH: usize = 8;
 
 /// The tool of a folder that is laid out otherwise: it is recognised, and not read yet.

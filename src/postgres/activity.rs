@@ -87,7 +87,7 @@ pub struct Background {
     /// Sessions that execute something and have another name than the one that looks, in any database.
     pub others_active: u64,
     /// Sessions of other roles, and autovacuum workers, of which this role may not see whether they execute something
-    /// (`pg_stat_get_activity` tells them apart from nobody without `pg_read_all_stats`).
+    /// (`pg_stat_get_activity` shows them to nobody without `pg_read_all_stats`).
     pub others_unseen: u64,
 }
 

@@ -43,8 +43,8 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    /// A server by its URL, by `keyword=value` pairs, or by the connection service that either names; what is left out comes from the
-    /// service, then from the `PG*` environment variables.
+    /// A server by its URL, by `keyword=value` pairs, or by the connection service that either names; what is left out
+    /// comes from the service, then from the `PG*` environment variables.
     ///
     /// # Errors
     /// When it cannot be read, or asks for what is not supported.
@@ -91,7 +91,8 @@ impl Target {
         Self { options, read_only, ..self.clone() }
     }
 
-    /// The same database in sessions that act as a role (`SET ROLE`), if one is given; `RESET ROLE` in them leads back to it.
+    /// The same database in sessions that act as a role (`SET ROLE`), if one is given; `RESET ROLE` in them leads back
+    /// to it.
     #[must_use]
     pub fn acting_as(&self, role: Option<&str>) -> Self {
         Self { role: role.map(str::to_owned).or_else(|| self.role.clone()), ..self.clone() }
@@ -186,8 +187,8 @@ impl Target {
         Ok(connection)
     }
 
-    /// One attempt. Sees first that a server that is not known answers, and with messages of a sane size, before the driver is given to it,
-    /// which looks at neither.
+    /// One attempt. Sees first that a server that is not known answers, and with messages of a sane size, before the
+    /// driver is given to it, which looks at neither.
     async fn attempt(&self) -> Result<PgConnection, Refusal> {
         if !self.is_known() {
             Wire::greet(&self.options).await.map_err(|error| Refusal {
@@ -227,7 +228,8 @@ impl Target {
         }
     }
 
-    /// Whether a server itself is at the other end, and no pooler that has few sessions to give; `None` where it cannot be reached.
+    /// Whether a server itself is at the other end, and no pooler that has few sessions to give; `None` where it cannot
+    /// be reached.
     pub async fn is_direct(&self) -> Option<bool> {
         match self.wire().await {
             Ok(mut wire) => Some(wire.is_direct().await),
@@ -254,8 +256,8 @@ impl Target {
             Some("3D000") => "check the database's name in the URL, or create it",
             Some("53300") => "the server has no connection left: raise max_connections or use fewer clients",
             None if reason.contains("peer certificate") => {
-                "sslrootcert must name the authority that signed the server's certificate, which may not be that certificate itself, \
-                 and verify-full its host; sslmode=require encrypts without looking at it"
+                "sslrootcert must name the authority that signed the server's certificate, which may not be that \
+                 certificate itself, and verify-full its host; sslmode=require encrypts without looking at it"
             }
             Some(STARTING) => "the server is starting or stopping: try again in a moment",
             _ => "check that the server runs and accepts connections there; leave the URL out to use the embedded one",
@@ -295,7 +297,8 @@ pub async fn most_connections(connection: &mut PgConnection) -> Result<usize, Er
         .map_err(|e| Error::doing("read max_connections", e))
 }
 
-/// Which database of which server this is, however its URL is written: the same text for the same one until the server restarts.
+/// Which database of which server this is, however its URL is written: the same text for the same one until the server
+/// restarts.
 ///
 /// # Errors
 /// When it cannot be asked.
@@ -310,8 +313,8 @@ pub async fn identity(target: &Target) -> Result<String, Error> {
     row.and_then(|row| row.try_get(0)).map_err(|e| Error::doing("ask which database this is", e))
 }
 
-/// Sixteen hexadecimal digits that name a database of a server, restarted or not: of the server's own number, where the role may ask
-/// for it, and the database's OID. Replicas have those of their primary.
+/// Sixteen hexadecimal digits that name a database of a server, restarted or not: of the server's own number, where the
+/// role may ask for it, and the database's OID. Replicas have those of their primary.
 ///
 /// # Errors
 /// When it cannot be asked.

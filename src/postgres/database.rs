@@ -1,8 +1,10 @@
-//! Making, cloning and dropping databases, and finding those that dead programs left. Must drop only what carries its mark.
+//! Making, cloning and dropping databases, and finding those that dead programs left. Must drop only what carries its
+//! mark.
 //!
 //! Names say what a database is and which run it belongs to: `weighbridge_template_<key>` is kept between runs,
 //! `weighbridge_build_<token>` and `weighbridge_clone_<token>_<side>` belong to a running program.
-//! A program shows it is alive by sessions called `weighbridge/<token>`. A name alone makes no database ours: [`mark`] does.
+//! A program shows it is alive by sessions called `weighbridge/<token>`. A name alone makes no database ours: [`mark`]
+//! does.
 
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
@@ -165,7 +167,8 @@ impl Admin {
             .map_err(|e| Error::doing("look for a database", e))
     }
 
-    /// An empty database of a user's, UTF-8 with the C collation, so that text sorts alike everywhere. It carries no mark.
+    /// An empty database of a user's, UTF-8 with the C collation, so that text sorts the same everywhere. It carries no
+    /// mark.
     ///
     /// # Errors
     /// When the server refuses.
@@ -226,9 +229,9 @@ impl Admin {
             .map_err(|e| Error::doing("look for the mark of a database", e))
     }
 
-    /// A copy of a database that nobody is connected to, with its settings and privileges; says how it was made. Statistics of the planner are
-    /// copied, counters start at zero. From 15 on a small one goes through the WAL, which needs no checkpoint, and a large one is copied file by
-    /// file, which writes next to no WAL.
+    /// A copy of a database that nobody is connected to, with its settings and privileges; says how it was made.
+    /// Statistics of the planner are copied, counters start at zero. From 15 on a small one goes through the WAL, which
+    /// needs no checkpoint, and a large one is copied file by file, which writes next to no WAL.
     ///
     /// # Errors
     /// When the server refuses, for instance for want of space.
@@ -260,7 +263,7 @@ impl Admin {
         }
     }
 
-    /// Makes sure that there is room for so many clones, where the disk can be seen from here.
+    /// Makes sure that there is room for this many clones, where the disk can be seen from here.
     ///
     /// # Errors
     /// When there is not, with the figures, or the server refuses.
@@ -302,8 +305,8 @@ impl Admin {
         }
     }
 
-    /// Drops a database of this very run and ends the sessions in it; no error if it is gone already. Its name holds the run's token, which
-    /// nobody else has, so that it is ours even before it is marked.
+    /// Drops a database of this very run and ends the sessions in it; no error if it is gone already. Its name holds
+    /// the run's token, which nobody else has, so that it is ours even before it is marked.
     ///
     /// # Errors
     /// When the server refuses.
@@ -354,19 +357,23 @@ impl Admin {
         Ok(())
     }
 
-    /// Every database of this role, or of one whose rights it has, that is named like this program's own, and who uses it.
+    /// Every database of this role, or of one whose rights it has, that is named like this program's own, and who uses
+    /// it.
     ///
     /// # Errors
     /// When the catalog cannot be read.
     pub async fn named(&mut self) -> Result<Vec<Named>, Error> {
         let sql = format!(
             "SELECT d.datname::text, {MARKED}, d.datistemplate, substring(d.datname FROM '{WORK}'),
-                    (SELECT string_agg(format('%s (process %s)', coalesce(nullif(a.application_name, ''), a.usename::text), a.pid), ', ')
+                    (SELECT string_agg(format('%s (process %s)', coalesce(nullif(a.application_name, ''),
+                    a.usename::text), a.pid), ', ')
                      FROM pg_stat_activity a
-                     WHERE a.datid = d.oid AND a.usesysid IS NOT NULL AND coalesce(a.backend_type, 'client backend') = 'client backend'
+                     WHERE a.datid = d.oid AND a.usesysid IS NOT NULL AND coalesce(a.backend_type,
+                     'client backend') = 'client backend'
                        AND a.application_name NOT LIKE 'weighbridge%')
              FROM pg_database d
-             WHERE (d.datname ~ '{WORK}' OR starts_with(d.datname::text, '{TEMPLATE}')) AND pg_has_role(d.datdba, 'USAGE')
+             WHERE (d.datname ~ '{WORK}' OR starts_with(d.datname::text, '{TEMPLATE}')) AND pg_has_role(d.datdba,
+             'USAGE')
              ORDER BY d.datname"
         );
         let rows = query(sql).fetch_all(&mut self.connection).await.map_err(|e| Error::doing("list databases", e))?;
@@ -405,7 +412,8 @@ impl Admin {
     /// When the server cannot be asked.
     pub async fn alive(&mut self) -> Result<Vec<String>, Error> {
         let rows = query(
-            "SELECT DISTINCT substr(application_name, 13) FROM pg_stat_activity WHERE application_name LIKE 'weighbridge/%'",
+            "SELECT DISTINCT substr(application_name, 13) FROM pg_stat_activity \
+             WHERE application_name LIKE 'weighbridge/%'",
         )
         .fetch_all(&mut self.connection)
         .await

@@ -1,4 +1,4 @@
-//! What can go wrong with a server, told so that a person knows what to do. Must never hold a password or a URL.
+//! What can go wrong with a server, worded so that a person knows what to do. Must never hold a password or a URL.
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -19,8 +19,9 @@ pub enum Error {
     },
     /// A connection was not made in time, or a new session does not answer.
     #[error(
-        "cannot connect to {target}: no answer within {seconds} s\n  = help: check host and port, that no firewall drops the packets, and that the server \
-         or its pooler has a session to spare"
+        "cannot connect to {target}: no answer within {seconds} s\
+         \n  = help: check host and port, that no firewall drops the packets, and that the server or its pooler has a \
+         session to spare"
     )]
     NoAnswer {
         /// Host, port, database and user; never a password.
@@ -30,8 +31,8 @@ pub enum Error {
     },
     /// A server that answered has stopped to.
     #[error(
-        "{target} has not answered for {seconds} s\n  = help: see whether the server and the way to it hang; `weighbridge server clean` removes what is left \
-         on the embedded one, with --url on another"
+        "{target} has not answered for {seconds} s\n  = help: see whether the server and the way to it hang; \
+         `weighbridge server clean` removes what is left on the embedded one, with --url on another"
     )]
     Silent {
         /// Host, port, database and user; never a password.
@@ -41,7 +42,8 @@ pub enum Error {
     },
     /// The server is older than the facts this program stands on.
     #[error(
-        "{target} runs PostgreSQL {found}; 14 or later is needed\n  = help: use a newer server, or leave the URL out to use the embedded one"
+        "{target} runs PostgreSQL {found}; 14 or later is needed\
+         \n  = help: use a newer server, or leave the URL out to use the embedded one"
     )]
     TooOld {
         /// Which server.
@@ -51,12 +53,14 @@ pub enum Error {
     },
     /// A connection URL that cannot be read. The URL itself is not repeated: it may hold a password.
     #[error(
-        "the database URL cannot be read: {0}\n  = help: the form is postgresql://user@host:5432/database, or service=NAME; leave it out to use the embedded server"
+        "the database URL cannot be read: {0}\n  = help: the form is postgresql://user@host:5432/database, or \
+         service=NAME; leave it out to use the embedded server"
     )]
     Url(String),
     /// A role that may not make databases.
     #[error(
-        "the role `{role}` on {target} may not create databases, which a proof needs for its clones\n  = help: a superuser can allow it: ALTER ROLE {role} CREATEDB"
+        "the role `{role}` on {target} may not create databases, which a proof needs for its clones\
+         \n  = help: a superuser can allow it: ALTER ROLE {role} CREATEDB"
     )]
     NoCreateDb {
         /// Which server.
@@ -66,7 +70,8 @@ pub enum Error {
     },
     /// A database that is named like this program's own, and that it did not make.
     #[error(
-        "the database `{name}` carries no mark of weighbridge, so it is not dropped and not used\n  = help: rename it, or drop it yourself"
+        "the database `{name}` carries no mark of weighbridge, so it is not dropped and not used\
+         \n  = help: rename it, or drop it yourself"
     )]
     NotOurs {
         /// Its name.
@@ -74,8 +79,9 @@ pub enum Error {
     },
     /// The role to act as does not exist.
     #[error(
-        "the role `{role}` does not exist on the server of {place}\n  = help: roles belong to a server, not to a database: create it there \
-         (CREATE ROLE \"{role}\"), on the embedded server with psql \"$(weighbridge server url)\" -c 'CREATE ROLE \"{role}\"'"
+        "the role `{role}` does not exist on the server of {place}\
+         \n  = help: roles belong to a server, not to a database: create it there (CREATE ROLE \"{role}\"), \
+         on the embedded server with psql \"$(weighbridge server url)\" -c 'CREATE ROLE \"{role}\"'"
     )]
     NoRole {
         /// The role.
@@ -85,7 +91,8 @@ pub enum Error {
     },
     /// The user may not act as the role.
     #[error(
-        "the user of {place} may not act as the role `{role}`\n  = help: an administrator can say GRANT \"{role}\" TO the user"
+        "the user of {place} may not act as the role `{role}`\
+         \n  = help: an administrator can say GRANT \"{role}\" TO the user"
     )]
     RoleForbidden {
         /// The role.
@@ -95,8 +102,8 @@ pub enum Error {
     },
     /// Sessions act as another role than they were given.
     #[error(
-        "sessions act as `{now}` and not as the role `{role}`, as behind a pooler that leaves out what it does not know\n  = help: name a \
-         URL that reaches the server itself"
+        "sessions act as `{now}` and not as the role `{role}`, as behind a pooler that leaves out what it does not \
+         know\n  = help: name a URL that reaches the server itself"
     )]
     OtherRole {
         /// The role that was given.
@@ -106,8 +113,9 @@ pub enum Error {
     },
     /// Policies that apply to a role that can neither see every row nor lift them.
     #[error(
-        "row-level security applies to the role `{role}` on {tables}, which it does not own: rows would be hidden from it or refused\n  = help: \
-         connect as the owner, as a superuser, or as a role with BYPASSRLS (a superuser can say: ALTER ROLE {role} BYPASSRLS)"
+        "row-level security applies to the role `{role}` on {tables}, which it does not own: rows would be hidden from \
+         it or refused\n  = help: connect as the owner, as a superuser, or as a role with BYPASSRLS (a superuser can \
+         say: ALTER ROLE {role} BYPASSRLS)"
     )]
     RowSecurity {
         /// The role.
@@ -117,8 +125,9 @@ pub enum Error {
     },
     /// There is no room for clones.
     #[error(
-        "there is no room for clones: they need {needed}, and {free} are free in {place}; nothing was cloned\n  = help: free space there, use a \
-         smaller --scale, or put the embedded server elsewhere with --home; `weighbridge server clean --templates` drops datasets of earlier proofs"
+        "there is no room for clones: they need {needed}, and {free} are free in {place}; nothing was cloned\
+         \n  = help: free space there, use a smaller --scale, or put the embedded server elsewhere with --home; \
+         `weighbridge server clean --templates` drops datasets of earlier proofs"
     )]
     NoRoom {
         /// Bytes, and what for.
@@ -151,7 +160,7 @@ pub enum Error {
     Statement {
         /// What was being done, to follow "failed to".
         doing: String,
-        /// What the driver said.
+        /// The message of the driver.
         source: sqlx::Error,
     },
 }
@@ -179,7 +188,8 @@ impl Error {
         let mut message = error.to_string();
         if matches!(error, super::wire::WireError::Server { code, .. } if code == "42P05" || code == "26000") {
             message.push_str(
-                "\n  = help: behind a pooler in transaction mode sessions are shared: send statements with --protocol extended or simple",
+                "\n  = help: behind a pooler in transaction mode sessions are shared: send statements with --protocol \
+                 extended or simple",
             );
         }
         Self::Exchange { doing: doing.into(), message }

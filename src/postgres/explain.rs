@@ -1,10 +1,12 @@
-//! What a plan is made of and what its execution cost. Must run outside counted windows: planning alone can move `idx_scan`.
+//! What a plan is made of and what its execution cost. Must run outside counted windows: planning alone can move
+//! `idx_scan`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// A plan in `EXPLAIN (FORMAT JSON)`. Costs and row estimates stand beside its shape, so that equal shapes mean equal plans.
+/// A plan in `EXPLAIN (FORMAT JSON)`. Costs and row estimates stand beside its shape, so that equal shapes mean equal
+/// plans.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     /// The tree of node types with the relation or index each reads, as one line.
@@ -25,7 +27,8 @@ pub struct Plan {
     pub relations: BTreeSet<String>,
     /// Settings that are not the server's defaults and were in force when it was made.
     pub settings: BTreeMap<String, String>,
-    /// Triggers that fired, as `table.trigger`, those that check keys by the names of their constraints; known of an execution alone.
+    /// Triggers that fired, as `table.trigger`, those that check keys by the names of their constraints; known of an
+    /// execution alone.
     pub triggers: BTreeSet<String>,
     /// Rows the planner expects.
     pub planned_rows: f64,
@@ -38,8 +41,9 @@ pub struct Plan {
 pub struct Executed {
     /// Rows the statement returned or changed.
     pub rows: u64,
-    /// Rows that scans of tables gave, by alias, as far as they ran once, in one process and to their end: means over loops are rounded
-    /// before 18, workers share rows by chance, and a limit cuts off. Partitions count to the alias without their number.
+    /// Rows that scans of tables gave, by alias, as far as they ran once, in one process and to their end: means over
+    /// loops are rounded before 18, workers share rows by chance, and a limit cuts off. Partitions count to the alias
+    /// without their number.
     pub rows_found: BTreeMap<String, u64>,
     /// Blocks found in shared buffers.
     pub blocks_hit: u64,
@@ -78,7 +82,8 @@ impl Plan {
         plan
     }
 
-    /// Takes a node and all below it; of partitions (`part`) by their own names, for their numbers change with every new one.
+    /// Takes a node and all below it; of partitions (`part`) by their own names, for their numbers change with every
+    /// new one.
     fn walk(&mut self, node: &Value, part: bool) {
         let kind = text(node, "Node Type").unwrap_or("?");
         self.shape.push_str(kind);
@@ -132,8 +137,8 @@ impl Plan {
 }
 
 impl Executed {
-    /// Reads what was counted from a document of `EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON)`. Counters of the top node hold
-    /// those of all below it; rows of a statement that writes without `RETURNING` are those its input gave.
+    /// Reads what was counted from a document of `EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON)`. Counters of the top
+    /// node hold those of all below it; rows of a statement that writes without `RETURNING` are those its input gave.
     #[must_use]
     pub fn read(document: &Value) -> Self {
         let Some(node) = top(document) else { return Self::default() };
@@ -212,8 +217,10 @@ mod tests {
     #[test]
     fn the_shape_names_nodes_and_indexes() {
         let plan = Plan::read(&serde_json::json!([{"Settings": {"work_mem": "64MB"}, "Triggers": [
-            {"Trigger Name": "RI_ConstraintTrigger_c_1", "Constraint Name": "a_fk", "Relation": "a", "Calls": 1}, {"Trigger Name": "audit", "Relation": "a", "Calls": 2},
-            {"Trigger Name": "audit", "Relation": "b", "Calls": 2}], "Plan": {"Node Type": "Limit", "Total Cost": 1.5, "Plan Rows": 2, "Plans": [
+            {"Trigger Name": "RI_ConstraintTrigger_c_1", "Constraint Name": "a_fk", "Relation": "a", "Calls": 1},
+            {"Trigger Name": "audit", "Relation": "a", "Calls": 2},
+            {"Trigger Name": "audit", "Relation": "b", "Calls": 2}],
+            "Plan": {"Node Type": "Limit", "Total Cost": 1.5, "Plan Rows": 2, "Plans": [
             {"Node Type": "Index Scan", "Index Name": "a_idx", "Relation Name": "a", "Alias": "x"}]}}]));
         assert_eq!(plan.shape, "Limit(Index Scan a_idx)");
         assert_eq!(plan.indexes.into_iter().collect::<Vec<_>>(), ["a_idx"]);
@@ -228,9 +235,11 @@ mod tests {
     fn a_bitmap_scan_has_the_indexes_below_it_and_a_write_the_rows_of_its_input() {
         let bitmap = |index: &str| serde_json::json!({"Node Type": "Bitmap Index Scan", "Index Name": index});
         let document = serde_json::json!([{"Plan": {
-            "Node Type": "ModifyTable", "Relation Name": "t", "Actual Rows": 0, "Actual Loops": 1, "Shared Hit Blocks": 7,
+            "Node Type": "ModifyTable", "Relation Name": "t", "Actual Rows": 0, "Actual Loops": 1,
+            "Shared Hit Blocks": 7,
             "WAL Records": 3, "WAL FPI": 1, "WAL Bytes": 900, "Plans": [
-              {"Node Type": "Bitmap Heap Scan", "Relation Name": "t", "Alias": "t", "Actual Rows": 2, "Actual Loops": 1, "Plans": [
+              {"Node Type": "Bitmap Heap Scan", "Relation Name": "t", "Alias": "t", "Actual Rows": 2,
+               "Actual Loops": 1, "Plans": [
                 {"Node Type": "BitmapOr", "Plans": [bitmap("b"), bitmap("a")]}]}]}}]);
         let plan = Plan::read(&document);
         assert_eq!(plan.paths[0].2, ["a", "b"]);
@@ -240,8 +249,12 @@ mod tests {
 
     #[test]
     fn a_partition_goes_by_its_own_name_and_a_union_by_its_aliases() {
-        let scan = |relation: &str, alias: &str| serde_json::json!({"Node Type": "Seq Scan", "Relation Name": relation, "Alias": alias});
-        let union = serde_json::json!({"Node Type": "Append", "Plans": [scan("t", "a"), scan("t", "b"), scan("events_2026", "events_12")]});
+        let scan = |name: &str, alias: &str| {
+            serde_json::json!({"Node Type": "Seq Scan", "Relation Name": name,
+                                                                "Alias": alias})
+        };
+        let scans = [scan("t", "a"), scan("t", "b"), scan("events_2026", "events_12")];
+        let union = serde_json::json!({"Node Type": "Append", "Plans": scans});
         let plan = Plan::read(&serde_json::json!([{"Plan": union}]));
         let names: Vec<&str> = plan.paths.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!(names, ["a", "b", "events_2026"]);
@@ -251,9 +264,13 @@ mod tests {
 
     #[test]
     fn what_scans_find_is_known_where_they_ran_once_and_of_partitions_together() {
-        let scan = |kind: &str, alias: &str, rows: u64, loops: u64| serde_json::json!({"Node Type": kind, "Relation Name": "t", "Alias": alias, "Actual Rows": rows, "Actual Loops": loops});
+        let scan = |kind: &str, alias: &str, rows: u64, loops: u64| {
+            serde_json::json!({"Node Type": kind, "Relation Name": "t", "Alias": alias, "Actual Rows": rows,
+                               "Actual Loops": loops})
+        };
         let gathered = serde_json::json!({"Node Type": "Gather", "Plans": [scan("Seq Scan", "shared", 9, 3)]});
-        let parts = serde_json::json!({"Node Type": "Append", "Plans": [scan("Seq Scan", "p_1", 30, 1), scan("Index Scan", "p_12", 12, 1)]});
+        let scans = [scan("Seq Scan", "p_1", 30, 1), scan("Index Scan", "p_12", 12, 1)];
+        let parts = serde_json::json!({"Node Type": "Append", "Plans": scans});
         let nodes = [
             parts,
             gathered,

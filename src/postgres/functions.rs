@@ -1,5 +1,6 @@
-//! Routines of the user's own and where the server runs them without a word in the statement: checks, triggers, generated columns, domains,
-//! policies, indexes. Must leave out what is written in C or built in: a count of blocks misses little of it.
+//! Routines of the user's own and where the server runs them without a word in the statement: checks, triggers,
+//! generated columns, domains, policies, indexes. Must leave out what is written in C or built in: a count of blocks
+//! misses little of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +49,8 @@ pub struct Place {
     pub routine: String,
 }
 
-/// Everything that depends on a routine and belongs to a table; what such a thing depends on is followed through operators and routines.
+/// Everything that depends on a routine and belongs to a table; what such a thing depends on is followed through
+/// operators and routines.
 const PLACES: &str = "
 WITH RECURSIVE types(relid, column_name, type) AS (
     SELECT a.attrelid, a.attname, a.atttypid FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
@@ -57,7 +59,8 @@ WITH RECURSIVE types(relid, column_name, type) AS (
     SELECT t.relid, t.column_name, inner_type.type FROM types t JOIN pg_type p ON p.oid = t.type
     CROSS JOIN LATERAL (
         SELECT p.typbasetype AS type UNION SELECT p.typelem
-        UNION SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = p.typrelid AND p.typrelid <> 0 AND a.attnum > 0 AND NOT a.attisdropped
+        UNION SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = p.typrelid AND p.typrelid <> 0
+        AND a.attnum > 0 AND NOT a.attisdropped
     ) inner_type WHERE inner_type.type >= 16384
 ), things(relid, events, kind, name, classid, objid) AS (
     SELECT k.conrelid, 'iu', 'CHECK', k.conname::text, 'pg_constraint'::regclass::oid, k.oid
@@ -65,17 +68,21 @@ WITH RECURSIVE types(relid, column_name, type) AS (
     UNION SELECT t.relid, 'iu', 'domain', k.contypid::regtype::text, 'pg_constraint'::regclass::oid, k.oid
     FROM types t JOIN pg_constraint k ON k.contypid = t.type
     UNION SELECT d.adrelid, CASE a.attgenerated::text WHEN 's' THEN 'iu' WHEN 'v' THEN 'r' ELSE 'i' END,
-                 CASE a.attgenerated::text WHEN '' THEN 'default' ELSE 'generated column' END, a.attname::text, 'pg_attrdef'::regclass::oid, d.oid
+                 CASE a.attgenerated::text WHEN '' THEN 'default' ELSE 'generated column' END, a.attname::text,
+                 'pg_attrdef'::regclass::oid, d.oid
     FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-    UNION SELECT t.tgrelid, concat(CASE WHEN t.tgtype & 4 <> 0 THEN 'i' END, CASE WHEN t.tgtype & 16 <> 0 THEN 'u' END, CASE WHEN t.tgtype & 8 <> 0 THEN 'd' END),
+    UNION SELECT t.tgrelid, concat(CASE WHEN t.tgtype & 4 <> 0 THEN 'i' END, CASE
+    WHEN t.tgtype & 16 <> 0 THEN 'u' END, CASE WHEN t.tgtype & 8 <> 0 THEN 'd' END),
                  'trigger', t.tgname::text, 'pg_trigger'::regclass::oid, t.oid
     FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
-    UNION SELECT p.polrelid, CASE p.polcmd::text WHEN 'r' THEN 'r' WHEN 'a' THEN 'i' WHEN 'w' THEN 'u' WHEN 'd' THEN 'd' ELSE 'riud' END,
+    UNION SELECT p.polrelid, CASE p.polcmd::text WHEN 'r' THEN 'r' WHEN 'a' THEN 'i' WHEN 'w' THEN 'u'
+    WHEN 'd' THEN 'd' ELSE 'riud' END,
                  'policy', p.polname::text, 'pg_policy'::regclass::oid, p.oid
     FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid AND c.relrowsecurity
     UNION SELECT i.indrelid, 'iu', 'index', c.relname::text, 'pg_class'::regclass::oid, i.indexrelid
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
-    UNION SELECT c.oid, 'i', 'partition key', c.relname::text, 'pg_class'::regclass::oid, c.oid FROM pg_class c WHERE c.relkind = 'p'
+    UNION SELECT c.oid, 'i', 'partition key', c.relname::text, 'pg_class'::regclass::oid, c.oid FROM pg_class c
+    WHERE c.relkind = 'p'
 ), needs(relid, events, kind, name, classid, objid) AS (
     SELECT * FROM things
     UNION
@@ -85,8 +92,10 @@ WITH RECURSIVE types(relid, column_name, type) AS (
 )
 SELECT DISTINCT concat(s.nspname, '.', c.relname), n.events, n.kind, n.name,
        format('%I.%I(%s)', ps.nspname, p.proname, pg_get_function_identity_arguments(p.oid))
-FROM needs n JOIN pg_proc p ON n.classid = 'pg_proc'::regclass AND p.oid = n.objid JOIN pg_language l ON l.oid = p.prolang
-     JOIN pg_namespace ps ON ps.oid = p.pronamespace JOIN pg_class c ON c.oid = n.relid JOIN pg_namespace s ON s.oid = c.relnamespace
+FROM needs n JOIN pg_proc p ON n.classid = 'pg_proc'::regclass AND p.oid = n.objid JOIN pg_language l
+ON l.oid = p.prolang
+     JOIN pg_namespace ps ON ps.oid = p.pronamespace JOIN pg_class c ON c.oid = n.relid JOIN pg_namespace s
+     ON s.oid = c.relnamespace
 WHERE l.lanname NOT IN ('internal', 'c') AND s.nspname !~ '^pg_' AND s.nspname <> 'information_schema'";
 
 const ROUTINES: &str = "
@@ -94,14 +103,17 @@ SELECT format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_argume
        md5(pg_get_functiondef(p.oid)), p.prosrc,
        ARRAY(SELECT format('%I.%I(%s)', nn.nspname, pp.proname, pg_get_function_identity_arguments(pp.oid))
              FROM pg_depend d JOIN pg_proc pp ON pp.oid = d.refobjid JOIN pg_namespace nn ON nn.oid = pp.pronamespace
-             WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass AND pp.oid <> p.oid
+             WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
+             AND pp.oid <> p.oid
                AND d.refobjid >= 16384)
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE l.lanname NOT IN ('internal', 'c') AND p.prokind IN ('f', 'p', 'w') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'weighbridge')";
+WHERE l.lanname NOT IN ('internal', 'c') AND p.prokind IN ('f', 'p', 'w') AND n.nspname !~ '^pg_'
+AND n.nspname NOT IN ('information_schema', 'weighbridge')";
 
 const OPERATORS: &str = "
 SELECT DISTINCT o.oprname::text, format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid))
-FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
+FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n
+ON n.oid = p.pronamespace
 WHERE l.lanname NOT IN ('internal', 'c') AND o.oid >= 16384";
 
 /// Reads the routines of the connected database and where they run.

@@ -2,8 +2,8 @@
 
 use super::sql_text::identifier;
 
-/// The statement that permits a role what a message of the server denies it, for a statement of these words; nothing where the message
-/// names no object, or not in English.
+/// The statement that permits a role what a message of the server denies it, for a statement of these words; nothing
+/// where the message names no object, or not in English.
 #[must_use]
 pub fn remedy(message: &str, words: &[String], role: &str) -> Option<String> {
     // `permission denied for table card` (aclchk.c, aclcheck_error).

@@ -1,5 +1,6 @@
-//! What a server keeps of a database outside of it, and `CREATE DATABASE … TEMPLATE` does not copy: settings and privileges
-//! (PostgreSQL manual, CREATE DATABASE, notes). Must be given to every clone alike, before anybody connects to it.
+//! What a server keeps of a database outside of it, and `CREATE DATABASE … TEMPLATE` does not copy: settings and
+//! privileges (PostgreSQL manual, CREATE DATABASE, notes). Must be given to every clone equally, before anybody
+//! connects to it.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor, Row};
@@ -7,11 +8,13 @@ use sqlx::{Connection, Executor, Row};
 use super::Error;
 use super::sql_text::{identifier, literal, query, trusted};
 
-/// Settings whose value is a list of names: written as one literal they would be one name (`variable_is_guc_list_quote` of `pg_dump`).
+/// Settings whose value is a list of names: written as one literal they would be one name (`variable_is_guc_list_quote`
+/// of `pg_dump`).
 const LISTS: [&str; 4] = ["local_preload_libraries", "search_path", "session_preload_libraries", "temp_tablespaces"];
 
-/// Gives a clone what its template was given by `ALTER DATABASE … SET`, `ALTER ROLE … IN DATABASE … SET`, `GRANT` and `REVOKE`. Returns what this
-/// role may not give, such as a superuser's setting, or an extension's whose library this session has not loaded: no clone has that.
+/// Gives a clone what its template was given by `ALTER DATABASE … SET`, `ALTER ROLE … IN DATABASE … SET`, `GRANT` and
+/// `REVOKE`. Returns what this role may not give, such as a superuser's setting, or an extension's whose library this
+/// session has not loaded: no clone has that.
 ///
 /// # Errors
 /// When the server is lost, or refuses for another reason.
@@ -45,7 +48,8 @@ type Gift = (String, String);
 async fn settings(connection: &mut PgConnection, from: &str, to: &str) -> Result<Vec<Gift>, sqlx::Error> {
     let rows = query(
         "SELECT r.rolname::text, split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)
-         FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole,
+         FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r
+         ON r.oid = s.setrole,
               unnest(s.setconfig) entry
          WHERE d.datname = $1 ORDER BY 1 NULLS FIRST, 2",
     )

@@ -1,4 +1,5 @@
-//! Whether a server still answers while something is asked of it that may take long. Must take one session and ask next to nothing of it.
+//! Whether a server still answers while something is asked of it that may take long. Must take one session and ask next
+//! to nothing of it.
 
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ const MAX_UNANSWERED: u32 = 3;
 /// The longest time until a silent server is noticed, in seconds.
 pub const MAX_SILENCE_S: u64 = MAX_UNANSWERED as u64 * (INTERVAL.as_secs() + PATIENCE.as_secs());
 
-/// Returns when one of the servers has not answered the shortest question for [`MAX_SILENCE_S`]: it hangs, or the way there does. A server that
-/// refuses or closes a session has answered.
+/// Returns when one of the servers has not answered the shortest question for [`MAX_SILENCE_S`]: it hangs, or the way
+/// there does. A server that refuses or closes a session has answered.
 pub async fn until_silent(targets: &[Target]) -> Error {
     let watched = targets.iter().map(|target| Box::pin(until_one_is_silent(target)));
     match targets.is_empty() {

@@ -1,7 +1,8 @@
-//! The mark of a database that this program made: a comment on it that ends with its OID. Must never take a name for one.
+//! The mark of a database that this program made: a comment on it that ends with its OID. Must never take a name for
+//! one.
 //!
-//! Comments on databases are kept outside of them (`pg_shdescription`) and are not copied by `CREATE DATABASE … TEMPLATE`;
-//! the OID keeps a comment that a dump restores elsewhere from being taken for the mark.
+//! Comments on databases are kept outside of them (`pg_shdescription`) and are not copied by
+//! `CREATE DATABASE … TEMPLATE`; the OID keeps a comment that a dump restores elsewhere from being taken for the mark.
 
 use super::sql_text::{identifier, literal};
 

@@ -34,12 +34,13 @@ pub struct IndexCounters {
     pub blocks_hit: i64,
     /// Size now, in bytes.
     pub bytes: i64,
-    /// The index of a whole table in partitions, where it is a part of one.
+    /// The index of a partitioned table, where it is a part of one.
     pub part_of: Option<String>,
 }
 
 impl IndexCounters {
-    /// Every count of this one with the same of another, such as its difference to an earlier one; the rest is this one's.
+    /// Every count of this one with the same of another, such as its difference to an earlier one; the rest is this
+    /// one's.
     #[must_use]
     pub fn with(&self, other: &Self, each: fn(i64, i64) -> i64) -> Self {
         Self {
@@ -75,7 +76,8 @@ pub struct TableCounters {
 }
 
 impl TableCounters {
-    /// Every count of this one with the same of another, such as its difference to an earlier one; the rest is this one's.
+    /// Every count of this one with the same of another, such as its difference to an earlier one; the rest is this
+    /// one's.
     #[must_use]
     pub fn with(&self, other: &Self, each: fn(i64, i64) -> i64) -> Self {
         Self {
@@ -160,8 +162,8 @@ pub fn tagged(sql: &str, tag: &str) -> String {
     format!("{sql}\n/* weighbridge:{tag} */")
 }
 
-/// How often each prepared statement of ours was planned for all values and for its own, in this session: the tag and two numbers,
-/// separated by blanks. The columns are there from 14 on.
+/// How often each prepared statement of ours was planned for all values and for its own, in this session: the tag and
+/// two numbers, separated by blanks. The columns are there from 14 on.
 pub const PLAN_COUNTS: &str =
     "SELECT substring(statement FROM '/\\* weighbridge:(.*) \\*/$') || ' ' || generic_plans || ' ' || custom_plans
      FROM pg_prepared_statements WHERE statement LIKE '%/* weighbridge:% */'";
@@ -182,10 +184,13 @@ pub async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot, Error> 
     let doing = |e| Error::doing("read the server's counters", e);
     let indexes = query(
         "SELECT s.schemaname || '.' || s.indexrelname, pg_get_indexdef(s.indexrelid), s.schemaname || '.' || s.relname,
-                i.indisunique OR EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p','u','x')),
+                i.indisunique OR EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid
+                AND c.contype IN ('p','u','x')),
                 i.indisvalid, s.idx_scan, s.idx_tup_read, s.idx_tup_fetch, io.idx_blks_read, io.idx_blks_hit,
-                pg_relation_size(s.indexrelid), (SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                                                       WHERE c.oid = pg_partition_root(s.indexrelid) AND c.oid <> s.indexrelid)
+                pg_relation_size(s.indexrelid), (SELECT n.nspname || '.' || c.relname FROM pg_class c
+                JOIN pg_namespace n ON n.oid = c.relnamespace
+                                                       WHERE c.oid = pg_partition_root(s.indexrelid)
+                                                       AND c.oid <> s.indexrelid)
          FROM pg_stat_user_indexes s
          JOIN pg_statio_user_indexes io USING (indexrelid)
          JOIN pg_index i USING (indexrelid)",
@@ -250,8 +255,8 @@ pub async fn prepare(connection: &mut PgConnection) {
     }
 }
 
-/// Blocks of each index of the connected database in shared buffers, by schema-qualified name; `None` without `pg_buffercache` or
-/// the right to ask it.
+/// Blocks of each index of the connected database in shared buffers, by schema-qualified name; `None` without
+/// `pg_buffercache` or the right to ask it.
 pub async fn cached_blocks(connection: &mut PgConnection) -> Option<BTreeMap<String, i64>> {
     let rows = query(
         "SELECT n.nspname || '.' || c.relname, count(*)
@@ -265,14 +270,15 @@ pub async fn cached_blocks(connection: &mut PgConnection) -> Option<BTreeMap<Str
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>().ok()
 }
 
-/// How full the leaf pages of each btree are, in percent, by schema-qualified name; `None` without `pgstattuple` or the right to
-/// ask it. It reads them whole, so those of 256 MiB and more are left out.
+/// How full the leaf pages of each btree are, in percent, by schema-qualified name; `None` without `pgstattuple` or the
+/// right to ask it. It reads them whole, so those of 256 MiB and more are left out.
 pub async fn leaf_density(connection: &mut PgConnection) -> Option<BTreeMap<String, f64>> {
     let rows = query(
         "SELECT n.nspname || '.' || c.relname, (pgstatindex(c.oid::regclass)).avg_leaf_density
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
               JOIN pg_am a ON a.oid = c.relam JOIN pg_index i ON i.indexrelid = c.oid
-         WHERE c.relkind = 'i' AND a.amname = 'btree' AND i.indisvalid AND c.relpersistence = 'p' AND n.nspname !~ '^pg_'
+         WHERE c.relkind = 'i' AND a.amname = 'btree' AND i.indisvalid AND c.relpersistence = 'p'
+         AND n.nspname !~ '^pg_'
            AND pg_relation_size(c.oid) < 256 << 20",
     );
     let rows = rows.fetch_all(connection).await.ok()?;

@@ -1,4 +1,5 @@
-//! Whether a session is its client's own, or a pooler gives it to whoever asks next. Must leave nothing in a session.
+//! Whether a session is its client's own, or a pooler gives it to the next client that asks. Must leave nothing in a
+//! session.
 
 use std::time::Duration;
 

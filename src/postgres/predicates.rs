@@ -1,5 +1,5 @@
-//! What partial indexes hold of their tables: nothing, some rows or every row, and which columns of their WHERE have one value. Must only read,
-//! and must give up where that takes long.
+//! What partial indexes hold of their tables: nothing, some rows or every row, and which columns of their WHERE have
+//! one value. Must only read, and must give up where that takes long.
 
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -16,9 +16,9 @@ pub struct PartialIndex {
     pub table: String,
     /// Its WHERE, as SQL.
     pub predicate: String,
-    /// Some row lies inside.
+    /// Some row is inside.
     pub holds_some: bool,
-    /// Some row lies outside.
+    /// Some row is outside.
     pub leaves_some: bool,
     /// Columns that the WHERE names.
     pub columns: Vec<String>,
@@ -32,8 +32,10 @@ const INDEXES: &str = "
            ARRAY(SELECT a.attname::text FROM pg_attribute a
                  WHERE a.attrelid = t.oid AND 0 < a.attnum AND NOT a.attisdropped
                    AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-                               AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.refobjsubid = a.attnum)
-                   AND pg_get_expr(i.indpred, i.indrelid) ~ ('(^|\\W)' || regexp_replace(a.attname, '\\W', '.', 'g') || '($|\\W)')
+                               AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
+                               AND d.refobjsubid = a.attnum)
+                   AND pg_get_expr(i.indpred, i.indrelid) ~ ('(^|\\W)' || regexp_replace(a.attname, '\\W', '.',
+                   'g') || '($|\\W)')
                  ORDER BY a.attnum)
     FROM pg_index i
     JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace

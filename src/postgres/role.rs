@@ -1,4 +1,4 @@
-//! The role that sessions act as (`SET ROLE`). Must create one only when told to.
+//! The role that sessions act as (`SET ROLE`). Must create one only when asked to.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Executor, Row};
@@ -25,7 +25,8 @@ pub async fn standing(connection: &mut PgConnection, role: &str) -> Result<Stand
     let doing = |e| Error::doing("look for the role", e);
     // Being a member was enough before memberships had options (16).
     let rows = query(
-        "SELECT pg_has_role(r.oid, CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)
+        "SELECT pg_has_role(r.oid, CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER'
+         ELSE 'SET' END)
          FROM pg_roles r WHERE r.rolname = $1",
     )
     .bind(role.to_owned())

@@ -1,4 +1,5 @@
-//! Row-level security as it applies to the role that is connected. Must take nothing off for good: who lifts FORCE puts it back.
+//! Row-level security as it applies to the role that is connected. Must take nothing off for good: who lifts FORCE puts
+//! it back.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +32,8 @@ impl Secured {
     }
 }
 
-/// Tables outside system schemas whose policies apply to the role that is connected. Partitions are left out: they are read and filled
-/// through the table they divide.
+/// Tables outside system schemas whose policies apply to the role that is connected. Partitions are left out: they are
+/// read and filled through the table they divide.
 ///
 /// # Errors
 /// When the catalog cannot be read.
@@ -53,7 +54,8 @@ pub async fn secured(connection: &mut PgConnection) -> Result<Vec<Secured>, Erro
     rows.iter().map(secured).collect::<Result<_, sqlx::Error>>().map_err(doing)
 }
 
-/// Lifts FORCE from the tables that this role owns, in a transaction that has begun; it is put back when that is rolled back.
+/// Lifts FORCE from the tables that this role owns, in a transaction that has begun; it is restored when that is rolled
+/// back.
 ///
 /// # Errors
 /// When a table is in use for ten seconds, or the server refuses.
@@ -68,7 +70,8 @@ pub async fn lift(connection: &mut PgConnection, secured: &[Secured]) -> Result<
     Ok(())
 }
 
-/// Begins a transaction in which FORCE is lifted, where it applies: every row is seen until [`end_lifted`] undoes it. Whether one was begun.
+/// Begins a transaction in which FORCE is lifted, where it applies: every row is seen until [`end_lifted`] undoes it.
+/// Whether one was begun.
 ///
 /// # Errors
 /// When policies apply to a table that the role does not own, or the server refuses.
@@ -152,12 +155,16 @@ pub async fn policies(connection: &mut PgConnection) -> Result<(String, Vec<Tabl
         .and_then(|row| row.try_get(0))
         .map_err(doing)?;
     let rows = query(
-        "SELECT c.oid::int8, CASE n.nspname WHEN 'public' THEN quote_ident(c.relname) ELSE format('%I.%I', n.nspname, c.relname) END,
-                ARRAY(WITH RECURSIVE heirs(oid) AS (SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN heirs h ON h.oid = i.inhparent)
+        "SELECT c.oid::int8, CASE n.nspname WHEN 'public' THEN quote_ident(c.relname) ELSE format('%I.%I', n.nspname,
+         c.relname) END,
+                ARRAY(WITH RECURSIVE heirs(oid) AS (SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i
+                JOIN heirs h ON h.oid = i.inhparent)
                       SELECT h.relname::text FROM heirs JOIN pg_class h USING (oid)),
-                CASE WHEN row_security_active(c.oid) THEN NULL WHEN r.rolsuper THEN 's' WHEN r.rolbypassrls THEN 'b' ELSE 'o' END
+                CASE WHEN row_security_active(c.oid) THEN NULL WHEN r.rolsuper THEN 's' WHEN r.rolbypassrls THEN 'b'
+                ELSE 'o' END
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.rolname = current_user
-         WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+         WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND n.nspname !~ '^pg_'
+         AND n.nspname <> 'information_schema'
          ORDER BY 2",
     );
     let mut tables = BTreeMap::new();
@@ -176,13 +183,18 @@ pub async fn policies(connection: &mut PgConnection) -> Result<(String, Vec<Tabl
     }
     let rows = query(
         "SELECT p.polrelid::int8, p.polname::text,
-                concat_ws(' ', CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END, 'FOR', p.polcmd::text,
-                  'TO', ARRAY(SELECT CASE m WHEN 0 THEN 'public' ELSE pg_get_userbyid(m)::text END FROM unnest(p.polroles) m ORDER BY 1)::text,
-                  'USING ' || pg_get_expr(p.polqual, p.polrelid), 'WITH CHECK ' || pg_get_expr(p.polwithcheck, p.polrelid),
+                concat_ws(' ', CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END, 'FOR',
+                p.polcmd::text,
+                  'TO', ARRAY(SELECT CASE m WHEN 0 THEN 'public' ELSE pg_get_userbyid(m)::text END
+                  FROM unnest(p.polroles) m ORDER BY 1)::text,
+                  'USING ' || pg_get_expr(p.polqual, p.polrelid), 'WITH CHECK ' || pg_get_expr(p.polwithcheck,
+                  p.polrelid),
                   'CALLS ' || (SELECT string_agg(DISTINCT f.oid::regprocedure || ' ' || md5(concat_ws('|', f.prosrc,
-                                        pg_get_function_sqlbody(f.oid), f.provolatile, f.proparallel, f.prosecdef, f.proleakproof, f.procost, f.prolang)), ', ')
+                                        pg_get_function_sqlbody(f.oid), f.provolatile, f.proparallel, f.prosecdef,
+                                        f.proleakproof, f.procost, f.prolang)), ', ')
                                FROM pg_depend d JOIN pg_proc f ON f.oid = d.refobjid
-                               WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass))
+                               WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+                               AND d.refclassid = 'pg_proc'::regclass))
          FROM pg_policy p",
     );
     for row in rows.fetch_all(connection).await.map_err(doing)? {

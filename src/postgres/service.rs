@@ -1,8 +1,8 @@
-//! What names a server: a URL, `keyword=value` pairs, and the connection service either of them may name, as libpq has them
-//! (PostgreSQL manual, "34.1.1 Connection Strings" and "34.17 The Connection Service File").
+//! What names a server: a URL, `keyword=value` pairs, and the connection service either of them may name, as libpq has
+//! them (PostgreSQL manual, "34.1.1 Connection Strings" and "34.17 The Connection Service File").
 //!
-//! Everything becomes one URL that the driver reads. Must refuse by name what would lead to another server if it were ignored,
-//! and must put no value into an error: a password may be among them.
+//! Everything becomes one URL that the driver reads. Must refuse by name what would lead to another server if it were
+//! ignored, and must put no value into an error: a password may be among them.
 
 use std::path::{Path, PathBuf};
 
@@ -90,8 +90,8 @@ impl Surroundings {
 /// Keywords with their values, in the order they were given.
 type Pairs = Vec<(String, String)>;
 
-/// The URL that stands for what was given, with what its service adds: what is given itself comes before the service, and that before the
-/// environment, which the driver reads.
+/// The URL that stands for what was given, with what its service adds: what is given itself comes before the service,
+/// and that before the environment, which the driver reads.
 ///
 /// # Errors
 /// What cannot be read or is not supported, in words.
@@ -121,7 +121,7 @@ pub(super) fn resolve(given: &str, around: &Surroundings) -> Result<Url, String>
     Ok(without(url, &["service", "servicefile"]))
 }
 
-/// Whether a password stands in what was given, where whoever lists processes may read it.
+/// Whether a password stands in what was given, where every user who lists processes may read it.
 #[must_use]
 pub fn holds_password(given: &str) -> bool {
     match Url::parse(given) {
@@ -171,7 +171,8 @@ fn without(mut url: Url, keywords: &[&str]) -> Url {
     url
 }
 
-/// Several hosts would need somebody to choose, and an address beside a name whose certificate is looked at would check the wrong name.
+/// Several hosts would need somebody to choose, and an address beside a name whose certificate is checked would check
+/// the wrong name.
 fn check_hosts(all: &Pairs) -> Result<(), String> {
     let value = |keyword: &str| all.iter().find(|(name, _)| name == keyword).map(|(_, value)| value.as_str());
     for keyword in ["host", "hostaddr", "port"] {
@@ -196,7 +197,8 @@ fn check_keyword(keyword: &str, place: &str) -> Result<(), String> {
     Err(format!("`{keyword}` in {place} is not supported"))
 }
 
-/// `keyword = value` pairs; values with spaces stand in single quotes, and a backslash takes the next character as it is.
+/// `keyword = value` pairs; values with spaces stand in single quotes, and a backslash takes the next character as it
+/// is.
 fn pairs(text: &str) -> Result<Pairs, String> {
     let mut found = Pairs::new();
     let mut rest = text.trim_start();
@@ -290,7 +292,8 @@ mod tests {
     use super::*;
 
     const FILE: &str = "# ours\n[stage]\nhost=stage.example\n[prod]\nhost=db.example\nport=6432\ndbname=shop\n\
-                        user=anna\npassword=s3cret\nsslmode=disable\nconnect_timeout=3\n\n[ldap]\nldap://x/y\n[odd]\npassfile=/x\n";
+                        user=anna\npassword=s3cret\nsslmode=disable\nconnect_timeout=3\n\n[ldap]\nldap://x/y\n[odd]\n\
+                        passfile=/x\n";
 
     #[expect(clippy::disallowed_methods, reason = "a scratch file of a test")]
     fn services() -> (tempfile::TempDir, PathBuf) {

@@ -1,5 +1,5 @@
-//! Free space where a server keeps its databases, where that can be seen from here. Must guess nothing: a server elsewhere is not asked about
-//! this machine's disks.
+//! Free space where a server keeps its databases, where that can be seen from here. Must guess nothing: a server
+//! elsewhere is not asked about this machine's disks.
 
 use std::path::{Path, PathBuf};
 
@@ -70,8 +70,8 @@ impl Demand {
     }
 }
 
-/// Where a server keeps what is made from a database, if the server runs on this machine and the role may ask; nothing where copies share
-/// their blocks (`file_copy_method = clone`, from 18 on).
+/// Where a server keeps what is made from a database, if the server runs on this machine and the role may ask; nothing
+/// where copies share their blocks (`file_copy_method = clone`, from 18 on).
 pub async fn of(connection: &mut PgConnection, target: &Target, database: &str) -> Option<Space> {
     let row = query(
         "SELECT current_setting('data_directory'), pg_tablespace_location(d.dattablespace), pg_backend_pid(),

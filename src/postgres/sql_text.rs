@@ -1,4 +1,4 @@
-//! The one place that tells the driver a text may be sent. Must quote every name it puts into SQL.
+//! The one place that marks a text as safe to send. Must quote every name it puts into SQL.
 
 use sqlx::AssertSqlSafe;
 use sqlx::Postgres;

@@ -1,4 +1,5 @@
-//! How tables lie: size, dead rows, statistics of the planner. Must only read, and must not wait long for anybody's lock.
+//! How tables are stored: size, dead rows, statistics of the planner. Must only read, and must not wait long for
+//! anybody's lock.
 
 use std::collections::BTreeMap;
 
@@ -30,12 +31,13 @@ pub struct TableState {
 /// # Errors
 /// When the catalog cannot be read.
 pub async fn read(connection: &mut PgConnection) -> Result<BTreeMap<String, TableState>, Error> {
-    let doing = |e| Error::doing("read how tables lie", e);
+    let doing = |e| Error::doing("read how tables are stored", e);
     let mut transaction = connection.begin().await.map_err(doing)?;
-    // Asking for a size waits for whoever rewrites the table. Nothing of it stays in a pooler's session.
+    // Asking for a size waits for the session that rewrites the table. Nothing of it stays in a pooler's session.
     query("SET LOCAL lock_timeout = '1s'").execute(&mut *transaction).await.map_err(doing)?;
     let rows = query(
-        "SELECT format('%s.%s', n.nspname, c.relname), coalesce(pg_table_size(c.oid), 0), nullif(c.reltuples, -1)::bigint,
+        "SELECT format('%s.%s', n.nspname, c.relname), coalesce(pg_table_size(c.oid), 0), nullif(c.reltuples,
+         -1)::bigint,
                 coalesce(s.n_dead_tup, 0), coalesce(s.n_mod_since_analyze, 0),
                 EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = c.relname)
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnection;
 
 use crate::clock::Clock;
 
-/// The shortest question: what it takes is the way to the server and back.
+/// The shortest question: what it takes is the round trip.
 pub const SHORTEST: &str = "SELECT 1";
 
 /// Microseconds that `sql` takes, sorted.

@@ -2,7 +2,7 @@
 
 use super::{finding, words};
 use crate::compare::claim::{ClaimKind, ClaimedAction, Reason};
-use crate::compare::finding::{AnswerDifference, Refusals};
+use crate::compare::fact::{AnswerDifference, Refusals};
 use crate::compare::functions::FunctionChange;
 use crate::compare::verdict::Row;
 use crate::compare::{Claim, Comparison, Finding};
@@ -72,8 +72,8 @@ fn text(comparison: &Comparison, claim: &Claim) -> String {
         ),
         ClaimKind::GainNotShown => format!("less work that the rows cannot show: {actions}"),
         ClaimKind::GenericPlanNotExecuted => format!(
-            "the generic plan changed otherwise than the plans executed, and the server may use it after five executions; a proof under load decides: \
-             {actions}"
+            "the generic plan changed otherwise than the plans executed, and the server may use it after five \
+             executions; a proof under load decides: {actions}"
         ),
         ClaimKind::NotCounted => {
             format!("not counted, for each operation was refused or needs a value of a script: {actions}")
@@ -146,18 +146,15 @@ pub(super) fn reason_text(comparison: &Comparison, action: &str, reason: &Reason
         Reason::SetsDiffer => {
             "sets of clones without the migration differ by as much; more sets (--replicates) decide".to_owned()
         }
-        Reason::MayBeClone { are_clones: true, replicates_s } => format!(
-            "clones without the migration differ too, so the change may be how one clone lies; {}",
-            replicates(*replicates_s)
-        ),
-        Reason::MayBeClone { are_clones: false, .. } => {
-            "the sides without the change differ too, so this may be how one of them lies, or its time; clones (--url) decide"
-                .to_owned()
+        Reason::MayBeClone { are_clones: true, replicates_s } => {
+            format!("identical clones differ too (clone variance); {}", replicates(*replicates_s))
         }
-        Reason::MayBeSet { are_clones: true, replicates_s } => format!(
-            "another set of clones may differ by as much without the migration; {}",
-            replicates(*replicates_s)
-        ),
+        Reason::MayBeClone { are_clones: false, .. } => {
+            "the sides without the change differ too; clones (--url) decide".to_owned()
+        }
+        Reason::MayBeSet { are_clones: true, replicates_s } => {
+            format!("another set of clones may differ by as much without the migration; {}", replicates(*replicates_s))
+        }
         Reason::MayBeSet { are_clones: false, .. } => {
             "other databases may differ by as much without the change; sets of clones (--url, --replicates 4) decide"
                 .to_owned()
@@ -170,9 +167,9 @@ pub(super) fn reason_text(comparison: &Comparison, action: &str, reason: &Reason
         Reason::Sampling { share } => {
             format!("so few operations leave ±{:.1} % of p95 to chance of sampling alone", share * 100.0)
         }
-        Reason::NotCertain => {
-            "the change is not certain enough for one of so many comparisons and looks".to_owned()
-        }
+        Reason::NotCertain => "the change is not certain enough after the correction for all comparisons and \
+                               looks"
+            .to_owned(),
         Reason::NoiseFloor { floor, margin } => {
             format!("noise floor ±{:.1} % is above the margin of {:.0} %", floor * 100.0, margin * 100.0)
         }

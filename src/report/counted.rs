@@ -1,4 +1,4 @@
-//! What single operations cost on both sides, in words. Must hold for text and Markdown alike.
+//! What single operations cost on both sides, in words. Must hold for both text and Markdown.
 
 use super::claim::function_text;
 use super::words;
@@ -60,8 +60,8 @@ pub(super) fn balance(comparison: &Comparison) -> Vec<String> {
     }
     for index in &balance.not_needed {
         lines.push(format!(
-            "{} is in a plan, and no action touches a tenth and four blocks more without it, in the few sets of parameters that were asked; what \
-             triggers and keys need is not in that",
+            "{} is in a plan, and no action touches a tenth and four blocks more without it, in the few sets of \
+             parameters that were asked; what triggers and keys need is not in that",
             words::bare(index)
         ));
     }
@@ -138,7 +138,7 @@ fn price(comparison: &Comparison, index: &IndexComparison) -> Option<String> {
         parts.extend(
             used.cached_blocks.map(|blocks| format!("{} of its blocks are cached", count_text(blocks.max(0) as u64))),
         );
-        parts.extend(used.leaf_density.map(|density| format!("its leaves are {density:.0} % full")));
+        parts.extend(used.leaf_density.map(|density| format!("leaf density {density:.0} %")));
     }
     let together = match index.together_with.as_slice() {
         [] => String::new(),
@@ -173,7 +173,7 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
     lines.extend(counts.generic.as_ref().map(|generic| generic_plans(name, generic)));
     if let Some(TooLittle { sets, blocks, minimum }) = counts.too_little {
         lines.push(format!(
-            "{name} · not called: {} moved by {} blocks together, and among so many actions at least {} are needed",
+            "{name} · not called: {} moved by {} blocks together, and among this many actions at least {} are needed",
             plural(sets as usize, "executed set"),
             count_text(blocks.round() as u64),
             count_text(minimum.ceil() as u64)
@@ -196,7 +196,8 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
     }
     if counts.searches_free_space {
         lines.push(format!(
-            "{name} · blocks {} with the same plan and as many records of WAL: rows go to other pages with free space, which is no lasting difference",
+            "{name} · blocks {} with the same plan and as many records of WAL: rows go to other pages with free space, \
+             which is no lasting difference",
             arrow(counts.before.blocks, counts.after.blocks)
         ));
     }
@@ -267,7 +268,10 @@ fn answers(name: &str, counts: &CountComparison) -> Vec<String> {
     let mut lines = Vec::new();
     match counts.answers {
         Answers::OtherOrder => {
-            lines.push(format!("{name} · answers: the same rows in another order; where it sorts, either rows tie or the migration changes the order"));
+            lines.push(format!(
+                "{name} · answers: the same rows in another order; where it sorts, either rows tie or \
+                                the migration changes the order"
+            ));
         }
         Answers::Unrepeatable => {
             lines.push(format!("{name} · answers: they differ without the migration too, so they were not compared"));
@@ -285,12 +289,16 @@ fn answers(name: &str, counts: &CountComparison) -> Vec<String> {
     }
     if counts.columns_left_out != 0 && counts.answers != Answers::Unrepeatable {
         let columns = plural(counts.columns_left_out as usize, "column");
-        lines.push(format!("{name} · answers: {columns} that no two executions have in common (a clock, a random number) were not compared"));
+        lines.push(format!(
+            "{name} · answers: {columns} that no two executions have in common (a clock, a random \
+                            number) were not compared"
+        ));
     }
     if !counts.untraced.is_empty() {
         let tables: Vec<&str> = counts.untraced.iter().map(String::as_str).collect();
         lines.push(format!(
-            "{name} · answers: what it writes to {} was not compared (above 256 MiB, not to be read, or no table with the migration)",
+            "{name} · answers: what it writes to {} was not compared (above 256 MiB, not to be read, or no table with \
+             the migration)",
             tables.join(", ")
         ));
     }

@@ -108,7 +108,7 @@ fn timed(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
-    let (alike, others): (Vec<_>, Vec<_>) = trial.comparison.indexes.iter().partition(|index| index.alike);
+    let (unchanged, others): (Vec<_>, Vec<_>) = trial.comparison.indexes.iter().partition(|index| index.unchanged);
     if others.is_empty() {
         let counters = &trial.evidence.counters;
         let counted = !counters.is_empty() && counters.values().all(|side| !side.reset);
@@ -128,7 +128,7 @@ fn indexes(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     }
     align_right(&mut table, 3..=6);
     print(&table, out)?;
-    match alike.len() {
+    match unchanged.len() {
         0 => writeln!(out),
         1 => writeln!(out, "     and 1 index that is used as before (report.md)\n"),
         more => writeln!(out, "     and {more} indexes that are used as before (report.md)\n"),

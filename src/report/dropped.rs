@@ -1,4 +1,4 @@
-//! Why chunks of a saved result are not used, in words. Must hold for every renderer and for `verify` alike.
+//! Why chunks of a saved result are not used, in words. Must hold for every renderer and for `verify`.
 
 use crate::evidence::{Dropped, Flaw};
 use crate::units::{count_text, plural, printable};

@@ -1,5 +1,5 @@
-//! The report for a pull request: what changed open, what did not folded. Must stay readable as plain text, and render alike on GitHub and
-//! GitLab.
+//! The report for a pull request: what changed open, what did not folded. Must stay readable as plain text, and render
+//! the same on GitHub and GitLab.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,5 @@
-//! Where a report is printed: how wide, in which colours, in which characters. Must break no line in the middle of a value.
+//! Where a report is printed: how wide, in which colours, in which characters. Must break no line in the middle of a
+//! value.
 
 use std::borrow::Cow;
 
@@ -67,8 +68,8 @@ impl Page {
         format!("\u{1b}[1;{colour}m{word}\u{1b}[0m")
     }
 
-    /// Items joined by ` · ` behind a label, on as many lines as they need. A line ends between items, or between the words of an item
-    /// that is wider than the page.
+    /// Items joined by ` · ` behind a label, on as many lines as they need. A line ends between items, or between the
+    /// words of an item that is wider than the page.
     pub(super) fn labelled(&self, label: &str, items: &[String]) -> Vec<String> {
         const INDENT: usize = 12;
         let room = self.columns() - INDENT;
@@ -92,7 +93,7 @@ impl Page {
     }
 }
 
-/// A text in lines of at most so many columns that end between words; a longer word is cut.
+/// A text in lines of at most this many columns that end between words; a longer word is cut.
 fn broken(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ').map(|word| cut(word, room)) {
@@ -112,7 +113,7 @@ pub(super) fn columns(text: &str) -> usize {
     text.chars().count()
 }
 
-/// A text, cut to so many columns.
+/// A text, cut to this many columns.
 pub(super) fn cut(text: &str, room: usize) -> String {
     if columns(text) <= room {
         return text.to_owned();
@@ -120,7 +121,8 @@ pub(super) fn cut(text: &str, room: usize) -> String {
     text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// A table whose least important columns are left out where the page is too narrow; names in the first column are cut last.
+/// A table whose least important columns are left out where the page is too narrow; names in the first column are cut
+/// last.
 pub(super) struct Grid {
     /// What stands over each column.
     pub(super) header: Vec<&'static str>,
@@ -133,7 +135,8 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// The lines of the table, indented by two columns; `style` may colour the last cell of a row, which fills no more columns for it.
+    /// The lines of the table, indented by two columns; `style` may colour the last cell of a row, which fills no more
+    /// columns for it.
     pub(super) fn lines(mut self, page: &Page, style: impl Fn(usize, &str) -> String) -> Vec<String> {
         let most = page.columns() - 2;
         let width = |grid: &Self| grid.widths().iter().map(|width| width + 2).sum::<usize>() - 2;

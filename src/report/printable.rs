@@ -1,5 +1,5 @@
-//! Results as they may be printed. Must let no character through that moves a cursor, starts a line or turns the direction of text: names come
-//! from catalogs, scenarios and files of others.
+//! Results as they may be printed. Must let no character through that moves a cursor, starts a line or turns the
+//! direction of text: names come from catalogs, scenarios and files of others.
 
 use std::borrow::Cow;
 use std::fmt::Write;

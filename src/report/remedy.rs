@@ -26,8 +26,8 @@ pub(super) fn text(remedy: &Remedy) -> String {
         Remedy::NameValues { table, column } => {
             let table = bare(table);
             format!(
-                "name the values in the dataset spec: [table.{table}] {column} = \"weights(…)\"; `weighbridge seed explain {table}.{column}` prints \
-                 why it holds what it holds"
+                "name the values in the dataset spec: [table.{table}] {column} = \"weights(…)\"; `weighbridge seed \
+                 explain {table}.{column}` prints why it holds what it holds"
             )
         }
         Remedy::ReportBug => "please report this".to_owned(),

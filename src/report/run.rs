@@ -245,7 +245,7 @@ fn row(action: &ActionResult) -> Vec<String> {
     ]
 }
 
-/// Milliseconds with three decimals, as load testers print them; nothing where too few values lie beyond.
+/// Milliseconds with three decimals, as load testers print them; nothing where too few values are beyond.
 fn ms(us: Option<f64>) -> String {
     us.map_or_else(|| "-".to_owned(), |us| format!("{:.3}", us / 1e3))
 }
@@ -323,7 +323,8 @@ fn notes(run: &RunEvidence) -> Vec<String> {
     let reconnects =
         if driver.reconnects == 0 { String::new() } else { format!(" · {} reconnects", driver.reconnects) };
     lines.push(format!(
-        "driver busiest thread {} of a processor · {:.1} µs per operation{lag} · clock {:.0} ns · streams {}{reconnects}",
+        "driver busiest thread {} of a processor · {:.1} µs per operation{lag} · clock {:.0} ns · streams \
+         {}{reconnects}",
         percent_text(driver.cpu_share_max),
         driver.cpu_us_per_operation,
         driver.clock_ns,

@@ -1,11 +1,12 @@
-//! What a reader who has a minute needs of a trial: the verdict, what changed, what it costs, what is open, what next. Must hold each fact
-//! once, for the terminal and for a pull request alike.
+//! What a reader who has a minute needs of a trial: the verdict, what changed, what it costs, what is open, what next.
+//! Must hold each fact once, for both the terminal and a pull request.
 
 use super::Trial;
 use super::claim;
 use super::{finding, isolated, words};
 use crate::compare::claim::ClaimKind;
-use crate::compare::finding::{Fact, Finding, Severity, UnusedSince};
+use crate::compare::fact::{Fact, UnusedSince};
+use crate::compare::finding::{Finding, Severity};
 use crate::compare::indexes::Fate;
 use crate::compare::{ActionComparison, Claim, Comparison, CountComparison, Verdict};
 use crate::evidence::{Evidence, MigrationFacts, Subject};
@@ -185,7 +186,7 @@ fn warnings(comparison: &Comparison) -> Vec<String> {
     items
 }
 
-/// Whether a finding is told in the line of the noise.
+/// Whether a finding is part of the line of the noise.
 fn is_noise(fact: &Fact) -> bool {
     matches!(fact, Fact::CpuContention { .. } | Fact::CpuStolen { .. } | Fact::DriverLag { is_uneven: false, .. })
 }
@@ -321,7 +322,7 @@ pub(super) fn work(action: &ActionComparison) -> String {
     if before == after { format!("{after} blocks") } else { format!("{before} → {after} blocks") }
 }
 
-/// What is said of the actions with unchanged work, in one line.
+/// The line about the actions with unchanged work, in one line.
 pub(super) fn unchanged_text(summary: &Summary<'_>) -> Option<String> {
     let count = summary.unchanged.len();
     let word = open_word(summary.unchanged.iter().copied());

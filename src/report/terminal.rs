@@ -1,4 +1,5 @@
-//! The report on a terminal that a reader takes in at a glance. Must fit its page and leave every other number to `--detail`.
+//! The report on a terminal that a reader takes in at a glance. Must fit its page and leave every other number to
+//! `--detail`.
 
 use std::io::{self, Write};
 

@@ -30,8 +30,8 @@ fn pool(facts: &PoolFacts) -> String {
     let PoolFacts { connections, wait, timeouts, in_use_mean, idle_mean, waiting_max } = facts;
     let gave_up = if *timeouts == 0 { String::new() } else { format!(" · {} gave up", count_text(*timeouts)) };
     format!(
-        "pool   {connections} connections, {in_use_mean:.2} in use and {idle_mean:.2} idle on average · wait {} · {waiting_max} \
-         waiting at most{gave_up}",
+        "pool   {connections} connections, {in_use_mean:.2} in use and {idle_mean:.2} idle on average · wait {} · \
+         {waiting_max} waiting at most{gave_up}",
         times(wait)
     )
 }
@@ -67,7 +67,8 @@ fn server(view: &ServerView, measured_s: f64) -> Vec<String> {
     let per_s = |count: u64| count as f64 / measured_s.max(1e-9);
     let wal = view.wal_bytes.map(|bytes| format!(" · {}/s of WAL", bytes_text(per_s(bytes) as u64)));
     let mut lines = vec![format!(
-        "server {:.1} sessions active on average · {:.0} commits/s, {} rolled back · {:.0} blocks hit/s, {:.0} read/s{}{}{}",
+        "server {:.1} sessions active on average · {:.0} commits/s, {} rolled back · {:.0} blocks hit/s, {:.0} \
+         read/s{}{}{}",
         view.active_mean,
         per_s(view.commits),
         count_text(view.rollbacks),
@@ -100,7 +101,8 @@ fn server(view: &ServerView, measured_s: f64) -> Vec<String> {
     }
     for (action, work) in view.statements.iter().flatten() {
         lines.push(format!(
-            "work   {action}: {} calls of {:.3} ms in the server, {:.1} blocks ({:.2} read), {:.1} rows, {:.0} B of WAL each",
+            "work   {action}: {} calls of {:.3} ms in the server, {:.1} blocks ({:.2} read), {:.1} rows, {:.0} B of \
+             WAL each",
             count_text(work.calls),
             work.exec_ms_mean,
             work.blocks_per_call,

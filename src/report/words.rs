@@ -13,7 +13,7 @@ use crate::units::{
 };
 use std::time::Duration;
 
-/// What is to be said beside the tables, line by line.
+/// The remarks beside the tables, line by line.
 pub(super) fn notes(evidence: &Evidence, comparison: &Comparison) -> Vec<String> {
     asks_differently(evidence)
         .chain(design(evidence))
@@ -42,7 +42,7 @@ fn design(evidence: &Evidence) -> Vec<String> {
     match design.interleave {
         Interleave::Slice => {}
         Interleave::Op => lines.push(format!(
-            "the sides took turns operation by operation{why}: nothing is said of how much load they bear"
+            "the sides took turns operation by operation{why}: nothing is known of the load that they can take"
         )),
         Interleave::Block => lines.push(format!("the sides took turns in blocks, each after a warm-up{why}")),
     }
@@ -81,9 +81,7 @@ fn design(evidence: &Evidence) -> Vec<String> {
 fn capacity(limits: &Limits) -> Option<String> {
     let of = |side: Side| limits.capacity_per_s.get(&side).map(|per_s| count_text(*per_s as u64));
     let [before, control, after] = [of(Side::Before)?, of(Side::Control)?, of(Side::After)?];
-    Some(format!(
-        "room above the load: with every connection busy {before} operations a second are answered before, {control} on control and {after} after; no verdict"
-    ))
+    Some(format!("max throughput (informational): before {before}/s, control {control}/s, after {after}/s"))
 }
 
 /// Whether a proof to a precision came to it.
@@ -96,8 +94,8 @@ fn precision(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     Some(format!("{reached} within ±{}, at which this proof was to end{few}", percent_text(precision)))
 }
 
-/// Changes that were found at a look before the last: of one that lies near its margin, the looks that see it larger than it is find it
-/// first.
+/// Changes that were found at a look before the last: of one that is near its margin, the looks that see it larger
+/// than it is find it first.
 fn early(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     let design = &evidence.design;
     let done = evidence.chunks.len() as u32;
@@ -112,14 +110,15 @@ fn early(evidence: &Evidence, comparison: &Comparison) -> Option<String> {
     let near: Vec<&str> = comparison.actions.iter().filter(near).map(|action| action.name.as_str()).collect();
     (!near.is_empty()).then(|| {
         format!(
-            "it ended early, at {done} of {} chunks: by how much {} changed tends to be overstated then; --precision 2% tells it without that",
+            "it ended early, at {done} of {} chunks: by how much {} changed tends to be overstated then; --precision \
+             2% measures it without that",
             design.chunks_planned,
             near.join(", ")
         )
     })
 }
 
-/// Changes below so many margins are near theirs: of larger ones the first look sees nearly all.
+/// Changes below this many margins are near theirs: of larger ones the first look sees nearly all.
 const NEAR: f64 = 3.0;
 
 /// More chunks than its last look no experiment can have: then a better machine or a wider margin is advised.
@@ -169,14 +168,15 @@ pub(super) fn setting(evidence: &Evidence, comparison: &Comparison) -> String {
     )
 }
 
-/// How often this comparison was tried, when it was more than once: who repeats until it fits finds something by chance.
+/// How often this comparison was tried, when it was more than once: who repeats until it fits finds something by
+/// chance.
 fn attempts(evidence: &Evidence) -> Option<String> {
     let attempt = evidence.design.attempt;
     let by_chance = 1.0 - 0.95_f64.powi(attempt as i32);
     (1 < attempt).then(|| {
         format!(
-            "attempt {attempt} of this comparison in this folder of results: by now a migration that changes nothing would have differed once with \
-             a chance of {}",
+            "attempt {attempt} of this comparison in this folder of results: by now a migration that changes nothing \
+             would have differed once with a chance of {}",
             percent_text(by_chance)
         )
     })
@@ -300,9 +300,15 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
         let time = duration_text(evidence.time_of(f64::from(chunks)));
         text.push_str(&match needed {
             ..=MOST_REPLICATES => {
-                format!("; about {needed} sets of clones would decide: --replicates {needed} --chunks {chunks} ({time} of load)")
+                format!(
+                    "; about {needed} sets of clones would decide: --replicates {needed} --chunks {chunks} ({time} \
+                         of load)"
+                )
             }
-            _ => format!("; the {MOST_REPLICATES} sets of clones that a proof may have would not decide: a wider --margin can"),
+            _ => format!(
+                "; the {MOST_REPLICATES} sets of clones that a proof may have would not decide: a wider \
+                          --margin can"
+            ),
         });
     }
     if let (Some(needed), Verdict::Inconclusive) = (action.chunks_needed, action.verdict) {
@@ -323,7 +329,7 @@ fn note(evidence: &Evidence, comparison: &Comparison, action: &ActionComparison)
     Some(text)
 }
 
-/// Whether an experiment may have so many chunks: the looks it has had are paid for, and those on the way there.
+/// Whether an experiment may have this many chunks: the looks it has had are paid for, and those on the way there.
 pub(super) fn may_go_on(evidence: &Evidence, chunks: u32) -> bool {
     let done = evidence.chunks.len() as u32;
     let had = evidence.design.looks.iter().filter(|look| **look <= done).count();
@@ -450,18 +456,15 @@ mod tests {
     }
 
     #[test]
-    fn the_room_above_the_load_and_what_a_role_may_not_give_are_told() {
+    fn max_throughput_and_what_a_role_may_not_give_are_reported() {
         let mut evidence = saved();
-        let told = |evidence: &Evidence, start: &str| design(evidence).into_iter().find(|line| line.starts_with(start));
-        assert_eq!(told(&evidence, "room above the load"), None, "not asked before format 6");
+        let line = |evidence: &Evidence, start: &str| design(evidence).into_iter().find(|line| line.starts_with(start));
+        assert_eq!(line(&evidence, "max throughput"), None, "not asked before format 6");
         let per_s = [(Side::Before, 2_310.4), (Side::Control, 2_290.0), (Side::After, 4_100.0)];
         evidence.limits = Some(Limits { capacity_per_s: per_s.into(), ..Limits::default() });
-        let room = told(&evidence, "room above the load").unwrap();
-        assert!(
-            room.contains("2,310 operations a second are answered before, 2,290 on control and 4,100 after"),
-            "{room}"
-        );
-        assert_eq!(told(&evidence, "no side has"), None);
+        let room = line(&evidence, "max throughput").unwrap();
+        assert_eq!(room, "max throughput (informational): before 2,310/s, control 2,290/s, after 4,100/s");
+        assert_eq!(line(&evidence, "no side has"), None);
         let refused = vec!["log_statement".to_owned()];
         evidence.design.clones = vec![crate::evidence::CloneFacts {
             side: "after".to_owned(),
@@ -470,7 +473,7 @@ mod tests {
             duration_ms: 1.0,
             refused,
         }];
-        assert!(told(&evidence, "no side has").unwrap().ends_with(": log_statement"));
+        assert!(line(&evidence, "no side has").unwrap().ends_with(": log_statement"));
     }
 
     #[test]

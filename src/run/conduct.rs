@@ -1,178 +1,35 @@
 //! Conducts a run from the first connection to the last answer. Must keep what was measured, however it ends.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::postgres::PgConnection;
-use sqlx::{Connection, Executor, Row};
 use tokio::sync::mpsc;
 
+use super::bind::bind;
+use super::error::RunError;
+use super::event::Event;
 use super::judge::{self, Figures};
 use super::lag::LagWatch;
+use super::settings::{Settings, WarmUp};
+use super::slowest::slowest;
 use super::tally::Tally;
 use super::watch::Watch;
-use crate::binding::{BindError, describe_all, sample_picks};
 use crate::clock::{self, Clock};
-use crate::diagnostic::SourceFile;
-use crate::drive::crew::{Crew, CrewError, Interval, PoolSize, RunOrder};
-use crate::drive::explain::explain_step;
-use crate::drive::perform::Operation;
-use crate::drive::worker::Rules;
-use crate::drive::{Recording, Targets};
-use crate::evidence::run::{ActionResult, DriverFacts, Ended, IntervalFacts, RunDesign, RunEvidence, WarmUpEnd};
-use crate::evidence::view::SlowFacts;
+use crate::drive::Recording;
+use crate::drive::crew::{Crew, CrewError, Interval, RunOrder};
+use crate::evidence::run::{ActionResult, DriverFacts, Ended, RunDesign, RunEvidence, WarmUpEnd};
 use crate::evidence::{LoadFacts, ServerFacts};
-use crate::postgres::connect::version_text;
 use crate::postgres::liveness::until_silent;
-use crate::postgres::sql_text::{query, trusted};
-use crate::postgres::{Error, Target, pooler, role, row_security, settings};
-use crate::scenario::gate::Gate;
-use crate::scenario::program::Protocol;
 use crate::scenario::shape::Shape;
-use crate::scenario::workload::Setting;
-use crate::scenario::{Load, Scenario, Workload, name_of};
-use crate::seed::spec::KeySet;
-use crate::sql;
+use crate::scenario::{Load, Workload, name_of};
 use crate::stats::steady::is_steady;
-use crate::units::Seed;
 
-/// Everything that is asked of a run.
-pub struct Settings {
-    /// The database, and its replicas.
-    pub targets: Targets,
-    /// The same database for those who look on.
-    pub watcher: Target,
-    /// Whether to look at the server while it is driven.
-    pub watch: bool,
-    /// A pool of connections in front of the clients.
-    pub pool: Option<PoolSize>,
-    /// Whether to ask for the plans of the slowest operations at the end.
-    pub slow_plans: bool,
-    /// Whether the server is this program's own.
-    pub embedded: bool,
-    /// Whether the target's sessions may only read.
-    pub read_only: bool,
-    /// The scenarios with their files.
-    pub scenarios: Vec<(SourceFile, Scenario)>,
-    /// How actions arrive.
-    pub load: Load,
-    /// The level over time.
-    pub shape: Shape,
-    /// How many operations, if not as many as the shape's time allows.
-    pub operations: Option<u64>,
-    /// What happens before anything is measured.
-    pub warm_up: WarmUp,
-    /// How operations are treated that do not go as they should.
-    pub rules: Rules,
-    /// How statements are sent where no step says it; without, as the connection allows.
-    pub protocol: Option<Protocol>,
-    /// Driver threads.
-    pub threads: usize,
-    /// Names the parameters and arrivals.
-    pub seed: Seed,
-    /// The scale that scripts see.
-    pub scale: f64,
-    /// The end of the dataset's history.
-    pub now: i64,
-    /// Keys by how much they have, for picks.
-    pub key_sets: Vec<KeySet>,
-    /// Seconds between two intervals.
-    pub interval_s: f64,
-    /// Which of several machines this is, from 0, and of how many.
-    pub shard: (u64, u64),
-    /// Decide the exit code.
-    pub gates: Vec<Gate>,
-    /// Ends the run.
-    pub abort_when: Option<Gate>,
-    /// The number of the next operation: runs one after another (`--find-rate`) go on counting.
-    pub next_operation: Cell<u64>,
-    /// Set from outside when the run should end.
-    pub interrupt: Arc<AtomicBool>,
-    /// Hears what happens.
-    pub listener: Box<dyn Fn(Event<'_>)>,
-}
-
-/// What happens before anything is measured.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum WarmUp {
-    /// Until latency is steady, so many seconds at most.
-    Steady(f64),
-    /// So many seconds.
-    Fixed(f64),
-}
-
-/// What happens.
-pub enum Event<'e> {
-    /// Statements are read and values sampled.
-    Binding,
-    /// A pooler shares sessions, so statements are not prepared but sent like this.
-    SharedSessions(Protocol),
-    /// Row-level security of tables that the statements name does not apply to the role that asks.
-    Unexercised {
-        /// The role.
-        role: &'e str,
-        /// The tables.
-        tables: &'e [String],
-    },
-    /// Clients connect.
-    Connecting(usize),
-    /// The warm-up goes on, for so many seconds now.
-    WarmingUp(f64),
-    /// The warm-up has ended.
-    WarmedUp(f64, WarmUpEnd),
-    /// The measurement begins: what is known of it, as of one that is cut off at once.
-    Begun(&'e RunEvidence),
-    /// An interval has ended.
-    Interval {
-        /// Its figures.
-        facts: &'e IntervalFacts,
-        /// By action.
-        actions: &'e [ActionResult],
-        /// Its histograms.
-        recording: &'e Recording,
-        /// When the measurement began on the driver's clock.
-        began_ns: u64,
-    },
-    /// The run ends before its time.
-    Aborting(&'e str),
-}
-
-/// Why there was no run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The scenario does not fit the database.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The server failed or refused.
-    #[error(transparent)]
-    Server(#[from] Error),
-    /// The driver failed.
-    #[error(transparent)]
-    Crew(#[from] CrewError),
-    /// Something else about what was asked for.
-    #[error("{0}")]
-    Asked(String),
-}
-
-impl RunError {
-    /// Whether the user's files or words are at fault, and not the server or the network.
-    #[must_use]
-    pub fn is_input(&self) -> bool {
-        match self {
-            Self::Bind(BindError::File(_)) | Self::Asked(_) => true,
-            Self::Crew(CrewError::Drive(error)) => error.is_input(),
-            Self::Bind(_) | Self::Server(_) | Self::Crew(_) => false,
-        }
-    }
-}
-
-/// Streams of the warm-up lie apart from those of the measurement.
+/// Streams of the warm-up are apart from those of the measurement.
 const WARM_UP_PART: u64 = 1 << 20;
 
-/// The warm-up is looked at this often, in seconds.
+/// The warm-up is checked this often, in seconds.
 const WARM_UP_INTERVAL_S: f64 = 0.1;
 
 /// How long the last looks at the server may take each, and after somebody interrupted the run.
@@ -288,99 +145,6 @@ fn begun(settings: &Settings, workload: &Workload, server: ServerFacts, design: 
         slowest: Vec::new(),
         search: None,
     }
-}
-
-/// Reads statements and values from the database, on a connection of its own.
-async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> {
-    let targets = &settings.targets;
-    if let Some(role) = targets.primary.role() {
-        for target in std::iter::once(&targets.primary).chain(&targets.replicas) {
-            let mut own = target.own().connect().await?;
-            role::check(&mut own, role, &target.describe()).await?;
-            let _ = own.close().await;
-            let mut acting = target.connect().await?;
-            role::verify(&mut acting, role).await?;
-            let _ = acting.close().await;
-        }
-    }
-    let mut connection = targets.primary.connect().await?;
-    let bound = describe_all(&mut connection, &settings.scenarios, "").await?;
-    begin_whole(&mut connection).await?;
-    tell_policies(settings, &mut connection).await?;
-    if settings.read_only {
-        let on = query("SELECT current_setting('transaction_read_only')").fetch_one(&mut connection).await;
-        let on: String =
-            on.and_then(|row| row.try_get(0)).map_err(|e| Error::doing("ask whether the session only reads", e))?;
-        if on != "on" {
-            return Err(RunError::Asked(
-                "the sessions cannot be made read-only here, as behind some poolers\n  = help: add --allow-writes if it is no production \
-                 server"
-                    .to_owned(),
-            ));
-        }
-    }
-    end_whole(&mut connection).await?;
-    if targets.primary.role().is_some() {
-        // What is picked from is every row, whatever the role may see.
-        let _ = connection.close().await;
-        connection = targets.primary.own().connect().await?;
-    }
-    begin_whole(&mut connection).await?;
-    let pools = sample_picks(&mut connection, &settings.scenarios, &settings.key_sets, settings.seed.0).await?;
-    let server = ServerFacts {
-        version: connection.server_version_num().map_or_else(|| "unknown".to_owned(), version_text),
-        embedded: settings.embedded,
-        settings: settings::read(&mut connection).await?,
-        extensions: settings::extensions(&mut connection).await?,
-    };
-    end_whole(&mut connection).await?;
-    let _ = connection.close().await;
-    let scenarios: Vec<Scenario> = settings.scenarios.iter().map(|(_, scenario)| scenario.clone()).collect();
-    let Settings { load, now, seed, scale, .. } = *settings;
-    let protocol = match settings.protocol {
-        Some(asked) => asked,
-        None => possible_protocol(settings).await?,
-    };
-    Ok((Workload::new(&scenarios, Setting { load, bound: &bound, pools, now, seed, scale, protocol }), server))
-}
-
-/// Begins a transaction for all that is read: behind a pooler each may have another session.
-async fn begin_whole(connection: &mut PgConnection) -> Result<(), Error> {
-    connection.execute(sqlx::raw_sql("BEGIN")).await.map(drop).map_err(|e| Error::doing("begin to read", e))
-}
-
-/// Ends it, and leaves nothing in the session.
-async fn end_whole(connection: &mut PgConnection) -> Result<(), Error> {
-    let whole = |e| Error::doing("end reading", e);
-    connection.clear_cached_statements().await.map_err(whole)?;
-    connection.execute(sqlx::raw_sql("ROLLBACK")).await.map(drop).map_err(whole)
-}
-
-/// Says which policies do not apply to the role that asks, of tables that statements name.
-async fn tell_policies(settings: &Settings, connection: &mut PgConnection) -> Result<(), RunError> {
-    let (role, tables) = row_security::policies(connection).await?;
-    let steps = settings.scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
-    let words: std::collections::BTreeSet<String> = steps.flat_map(|step| sql::words(&step.statement.sql)).collect();
-    let exempt = tables.into_iter().filter(|table| table.exempt.is_some());
-    let named: Vec<String> = exempt
-        .filter(|table| table.relations.iter().any(|name| words.contains(name)))
-        .map(|table| table.name)
-        .collect();
-    if !named.is_empty() {
-        (settings.listener)(Event::Unexercised { role: &role, tables: &named });
-    }
-    Ok(())
-}
-
-/// Prepared statements where they stay in their client's session; else what never leaves anything in one.
-async fn possible_protocol(settings: &Settings) -> Result<Protocol, Error> {
-    let primary = &settings.targets.primary;
-    if !pooler::shares_sessions(primary).await? {
-        return Ok(Protocol::Prepared);
-    }
-    let protocol = Protocol::Extended;
-    (settings.listener)(Event::SharedSessions(protocol));
-    Ok(protocol)
 }
 
 /// What one reading of the clock costs, in nanoseconds.
@@ -529,59 +293,6 @@ fn broken_rule(settings: &Settings, tally: &Tally) -> Option<String> {
         result.observed.is_some() && !result.holds
     });
     failing.map(|gate| format!("the gate {gate}"))
-}
-
-/// The slowest operations over the limit, with the plans of their statements when those were asked for.
-async fn slowest(settings: &Settings, tally: &Tally, workload: &Workload, began: u64) -> Vec<SlowFacts> {
-    let mut connection = match settings.slow_plans && !settings.interrupt.load(Ordering::Relaxed) {
-        true => settings.targets.primary.connect().await.ok(),
-        false => None,
-    };
-    let mut found = Vec::new();
-    for slow in &tally.total.slowest {
-        let plans = match &mut connection {
-            Some(connection) => explain(connection, workload, slow.operation).await.unwrap_or_default(),
-            None => Vec::new(),
-        };
-        found.push(SlowFacts {
-            action: workload.actions[slow.operation.action].name.clone(),
-            service_ms: slow.service_ns as f64 / 1e6,
-            at_s: slow.began_ns.saturating_sub(began) as f64 / 1e9,
-            operation: (slow.operation.stream.id, slow.operation.n),
-            plans,
-        });
-    }
-    found
-}
-
-/// Shapes of the plans of an operation's statements; a statement that takes captured values is left out. In a transaction that is undone:
-/// planning may call functions, and steps that only set something are executed for those that follow.
-async fn explain(
-    connection: &mut PgConnection,
-    workload: &Workload,
-    operation: Operation,
-) -> Result<Vec<String>, sqlx::Error> {
-    let action = &workload.actions[operation.action];
-    let mut values = Vec::new();
-    workload.draw(operation.action, operation.stream, operation.n, &mut values);
-    let mut shapes = Vec::new();
-    connection.execute(sqlx::raw_sql("BEGIN READ ONLY")).await?;
-    for step in action.steps.iter().filter(|step| step.bracket.is_none()) {
-        if !step.arguments.iter().all(|(slot, _)| action.is_parameter(*slot)) {
-            continue;
-        }
-        let mut text = Vec::new();
-        if sql::only_sets(&step.sql) && step.as_text(&values, &mut text).is_ok() {
-            connection.execute(sqlx::raw_sql(trusted(String::from_utf8_lossy(&text)))).await?;
-            continue;
-        }
-        connection.execute(sqlx::raw_sql("SAVEPOINT planned")).await?;
-        let plan = explain_step(connection, step, &values).await;
-        connection.execute(sqlx::raw_sql("ROLLBACK TO SAVEPOINT planned")).await?;
-        shapes.extend(plan.map(|plan| plan.shape));
-    }
-    connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
-    Ok(shapes)
 }
 
 /// What an open loop offers a second between two moments, this machine's share of it.

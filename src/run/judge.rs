@@ -174,8 +174,8 @@ pub(super) fn checks(
             RunCheckName::DriverCpu,
             true,
             format!(
-                "a thread of the driver used {} of a processor: the driver was the limit, not the server; raise --threads, or \
-                 drive from another machine",
+                "a thread of the driver used {} of a processor: the driver was the limit, not the server; raise \
+                 --threads, or drive from another machine",
                 percent_text(driver.cpu_share_max)
             ),
         );
@@ -189,8 +189,8 @@ pub(super) fn checks(
             RunCheckName::AchievedRate,
             true,
             format!(
-                "only {} of the offered operations got an answer: this rate is more than the server or the driver can do; \
-                 latencies are lower bounds",
+                "only {} of the offered operations got an answer: this rate is more than the server or the driver can \
+                 do; latencies are lower bounds",
                 percent_text(achieved / offered)
             ),
         );
@@ -201,7 +201,8 @@ pub(super) fn checks(
             RunCheckName::TimerLag,
             true,
             format!(
-                "the driver's timer woke clients late, 1 of 100 by {:.1} ms or more: processors are scarce; drive from another machine",
+                "the driver's timer woke clients late, 1 of 100 by {:.1} ms or more: processors are scarce; drive from \
+                 another machine",
                 driver.timer_lag.us_p99 / 1e3
             ),
         );
@@ -212,7 +213,8 @@ pub(super) fn checks(
             RunCheckName::ClockCost,
             false,
             format!(
-                "one reading of the clock takes {:.0} ns, which is much of the median service time; mind small differences",
+                "one reading of the clock takes {:.0} ns, which is much of the median service time; mind small \
+                 differences",
                 driver.clock_ns
             ),
         );
@@ -222,8 +224,8 @@ pub(super) fn checks(
             RunCheckName::Bookkeeping,
             true,
             format!(
-                "{counted:.3} operations were in flight on average, but answers and their service times make {expected:.3}: \
-                 figures are missing or the clock went wrong; please report this"
+                "{counted:.3} operations were in flight on average, but answers and their service times make \
+                 {expected:.3}: figures are missing or the clock went wrong; please report this"
             ),
         );
     }

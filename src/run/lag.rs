@@ -109,7 +109,7 @@ async fn look(targets: [crate::postgres::Target; 2], clock: Clock, seen: Arc<Mut
         let now = clock.now_ns();
         {
             let mut seen = seen.lock().expect("no holder panics");
-            // Where the primary is must be known, or nothing can be said of the replica.
+            // Where the primary is must be known, or nothing is known of the replica.
             match replica.filter(|_| primary.is_some() && !positions.is_empty()) {
                 Some(replayed) => {
                     let lag = lag_ns(&mut positions, replayed, now);
@@ -131,7 +131,7 @@ async fn look(targets: [crate::postgres::Target; 2], clock: Clock, seen: Arc<Mut
     }
 }
 
-/// Where a server is, on a connection that is made anew when it was lost.
+/// Where a server is, on a connection that is reopened when it is lost.
 async fn position(target: &crate::postgres::Target, connection: &mut Option<PgConnection>) -> Option<u64> {
     let ask = async {
         if connection.is_none() {

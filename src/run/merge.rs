@@ -29,8 +29,8 @@ pub struct Part {
 pub enum MergeError {
     /// They were asked for different things.
     #[error(
-        "the results are not parts of one run: {what} differs ({first} and {other})\n  = help: give every machine the same \
-         scenario, seed and load, and --shard I/N of its own"
+        "the results are not parts of one run: {what} differs ({first} and {other})\
+         \n  = help: give every machine the same scenario, seed and load, and --shard I/N of its own"
     )]
     Different {
         /// What.
@@ -50,7 +50,8 @@ pub enum MergeError {
     },
     /// One of them looked for a rate of its own.
     #[error(
-        "part {part} was looking for a rate, which is not that of the other machines\n  = help: run all of them at one --rate, without --find-rate"
+        "part {part} was looking for a rate, which is not that of the other machines\
+         \n  = help: run all of them at one --rate, without --find-rate"
     )]
     Search {
         /// Which part.
@@ -58,8 +59,8 @@ pub enum MergeError {
     },
     /// They did not run at the same time.
     #[error(
-        "the parts ran side by side for only {percent} % of their time, so their rates do not add up\n  = help: start all \
-         machines at once"
+        "the parts ran side by side for only {percent} % of their time, so their rates do not add up\
+         \n  = help: start all machines at once"
     )]
     Apart {
         /// Of the shortest part, how much.
@@ -79,7 +80,7 @@ pub enum MergeError {
     },
 }
 
-/// Adds parts up: counts and histograms exactly, gates judged anew over the whole.
+/// Adds parts up: counts and histograms exactly, gates judged again over the whole.
 ///
 /// # Errors
 /// When they do not belong together.
@@ -131,7 +132,7 @@ pub fn merge(parts: &[Part]) -> Result<RunEvidence, MergeError> {
     merged.slowest = parts.iter().flat_map(|part| part.run.slowest.clone()).collect();
     merged.slowest.sort_by(|a, b| b.service_ms.total_cmp(&a.service_ms));
     merged.slowest.truncate(MOST_SLOW);
-    // Each part looked at the same server: adding up what they saw would count it several times.
+    // Each part watched the same server: adding up what they saw would count it several times.
     merged.view = None;
     (merged.measured_s, merged.actions, merged.all) = (measured_s, actions, all);
     Ok(merged)
@@ -153,7 +154,7 @@ fn pool(parts: &[Part]) -> Option<PoolFacts> {
     Some(sum)
 }
 
-/// Every machine looked at the same replicas: of each the one that saw it furthest behind.
+/// Every machine watched the same replicas: of each the one that saw it furthest behind.
 fn replicas(parts: &[Part]) -> Vec<ReplicaFacts> {
     let count = parts.iter().map(|part| part.run.replicas.len()).min().unwrap_or(0);
     let of = |replica: usize| {

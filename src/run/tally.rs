@@ -38,7 +38,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Empty books of a workload driven by so many threads.
+    /// Empty books of a workload driven by this many threads.
     #[must_use]
     pub(super) fn new(
         workload: &Workload,
@@ -118,7 +118,7 @@ impl Tally {
         self.closed_s
     }
 
-    /// The results of every action over a recording of so many seconds.
+    /// The results of every action over a recording of this many seconds.
     #[must_use]
     pub(super) fn results(&self, recording: &Recording, seconds: f64) -> Vec<ActionResult> {
         let of = |((name, share), action): (&(String, f64), &crate::drive::recorder::ActionRecording)| {

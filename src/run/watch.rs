@@ -1,4 +1,5 @@
-//! Looks at the server while it is driven, about once an interval. Must not hold up the load, and must say what looking cost.
+//! Looks at the server while it is driven, about once an interval. Must not hold up the load, and must say what looking
+//! cost.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -64,7 +65,7 @@ impl Watch {
         watch
     }
 
-    /// What the server did since the last time, if it was looked at since.
+    /// What the server did since the last time, if it was examined since.
     pub(super) fn sample(&mut self) -> Option<ServerSample> {
         if !self.looks.has_changed().unwrap_or(false) {
             return None;
@@ -245,7 +246,7 @@ fn add_counters(view: &mut ServerView, sample: &ServerSample) {
 }
 
 /// Counters of the statements of each action, added over its steps. The server keeps one text for equal statements, so
-/// the work of actions that share one cannot be told apart.
+/// the work of actions that share one cannot be distinguished.
 fn statements(first: &Snapshot, last: &Snapshot, workload: &Workload) -> Option<BTreeMap<String, StatementWork>> {
     let (first, last) = (first.statements.as_ref()?, last.statements.as_ref()?);
     let of_action = |action: &crate::scenario::workload::PlannedAction| {

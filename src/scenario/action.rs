@@ -195,7 +195,7 @@ pub fn parse_margin(text: &str) -> Option<f64> {
     }
 }
 
-/// A duration that is drawn anew each time: `2s`, `exp(2s)`, `uniform(1s, 3s)`.
+/// A duration that is drawn again each time: `2s`, `exp(2s)`, `uniform(1s, 3s)`.
 fn read_wait(table: &Table<'_, '_>, text: &PlacedText) -> Option<Draw> {
     match parse(&text.text).and_then(|expr| parameter::read(&expr, &[])) {
         Ok(draw @ (Draw::Const(_) | Draw::Distribution(_) | Draw::Binary(..))) => Some(draw),

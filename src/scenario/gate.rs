@@ -15,7 +15,7 @@ use crate::expression::parse::parse;
 /// A condition that must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
-    /// What is looked at.
+    /// What is examined.
     pub metric: Metric,
     /// How it compares.
     pub comparison: Comparison,
@@ -25,7 +25,7 @@ pub struct Gate {
     pub relative: bool,
     /// Ends the run as soon as it fails.
     pub abort: bool,
-    /// Seconds before it is looked at while the run goes on, or for which a rule must hold.
+    /// Seconds before it is examined while the run goes on, or for which a rule must hold.
     pub delay_s: f64,
     /// As it was written.
     pub text: String,

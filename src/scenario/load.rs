@@ -38,17 +38,17 @@ pub struct Conditions {
     pub rhythms: Vec<Rhythm>,
     /// How often an action is tried when the server asks to try again.
     pub max_tries: Option<u32>,
-    /// The server gives a statement up after so many milliseconds.
+    /// The server gives a statement up after this many milliseconds.
     pub timeout_ms: Option<u64>,
-    /// Operations that could not be sent for so many nanoseconds are given up.
+    /// Operations that could not be sent for this many nanoseconds are given up.
     pub skip_after_ns: Option<u64>,
-    /// Answers later than so many nanoseconds are counted as late.
+    /// Answers later than this many nanoseconds are counted as late.
     pub late_after_ns: Option<u64>,
-    /// Answers served slower than so many nanoseconds are counted as slow, and the slowest kept.
+    /// Answers served slower than this many nanoseconds are counted as slow, and the slowest kept.
     pub slow_after_ns: Option<u64>,
     /// Connections of a pool in front of more clients.
     pub pool: Option<usize>,
-    /// A client gives up waiting for a connection of the pool after so many nanoseconds.
+    /// A client gives up waiting for a connection of the pool after this many nanoseconds.
     pub pool_timeout_ns: Option<u64>,
     /// How statements are sent.
     pub protocol: Option<Protocol>,
@@ -247,7 +247,8 @@ fn read_rhythms(load: &mut Table<'_, '_>) -> Vec<Rhythm> {
             }
             _ => burst.problem(Diagnostic::at(
                 burst.span.clone(),
-                "a burst needs `factor`, `every` and a shorter `length`, such as factor = 5, every = \"60s\", length = \"5s\"",
+                "a burst needs `factor`, `every` and a shorter `length`, such as factor = 5, every = \"60s\", length = \
+                 \"5s\"",
             )),
         }
         burst.finish();

@@ -30,9 +30,9 @@ pub enum Draw {
     Zipf(Zipf),
     /// A whole number that no other operation of the same run is given.
     Sequence(i64),
-    /// Letters and digits, so many at least and at most.
+    /// Letters and digits, this many at least and at most.
     Letters(u64, u64),
-    /// Words, so many at least and at most.
+    /// Words, this many at least and at most.
     Words(u64, u64),
     /// An object of JSON.
     Json(Vec<(String, Draw)>),
@@ -195,8 +195,9 @@ fn call(name: &str, arguments: &[Argument], expr: &Expr, names: &[String]) -> Re
             template(text, span, names)
         }
         _ => Err(Diagnostic::at(expr.span.clone(), format!("`{name}` is unknown, or takes other arguments")).help(
-            "known: pick(table.column, zipf 1.1), weights(a 85, b 15), uniform, normal, lognormal, exp, zipf(1000, 1.1), \
-             sequence(1), letters(5, 20), words(3, 12), json(kind weights(a 1, b 2)), template('user-{id}'), uuid()",
+            "known: pick(table.column, zipf 1.1), weights(a 85, b 15), uniform, normal, lognormal, exp, zipf(1000, \
+             1.1), sequence(1), letters(5, 20), words(3, 12), json(kind weights(a 1, b 2)), template('user-{id}'), \
+             uuid()",
         )),
     }
 }

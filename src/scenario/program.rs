@@ -31,7 +31,7 @@ pub enum Op {
         /// What; microseconds where a duration is meant.
         formula: Formula,
     },
-    /// Waits so many microseconds.
+    /// Waits this many microseconds.
     Pause(Wait),
     /// Goes on at another instruction with a probability.
     SkipUnlessChance {

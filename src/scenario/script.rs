@@ -353,7 +353,8 @@ mod tests {
 
     #[test]
     fn branches_and_statements_become_a_program() {
-        let text = "\\set x 2\n\\if :x = 1\nSELECT 1;\n\\elif :x = 2\nSELECT 2;\n\\else\nSELECT 3;\n\\endif\nSELECT 4 AS y \\gset p_\nSELECT :p_y, ':no';\n";
+        let text = "\\set x 2\n\\if :x = 1\nSELECT 1;\n\\elif :x = 2\nSELECT 2;\n\\else\nSELECT 3;\n\\endif\n\
+                    SELECT 4 AS y \\gset p_\nSELECT :p_y, ':no';\n";
         let action = parse_script(text, "s", 2.0, &[]).unwrap();
         assert_eq!(action.steps.len(), 5);
         assert_eq!(action.steps[3].keep, Keep::One("p_".to_owned()));

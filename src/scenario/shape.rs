@@ -33,7 +33,7 @@ pub enum Rhythm {
         /// In seconds.
         period_s: f64,
     },
-    /// So many times the level, at the end of each period.
+    /// This many times the level, at the end of each period.
     Burst {
         /// Above 0.
         factor: f64,
@@ -55,7 +55,7 @@ pub enum Rhythm {
 const LINES_OF_A_WAVE: f64 = 32.0;
 
 impl Shape {
-    /// The same level for so many seconds.
+    /// The same level for this many seconds.
     #[must_use]
     pub fn steady(level: f64, length_s: f64) -> Self {
         Self::new(vec![Line { length_s, from: level, to: level }], &[])
@@ -118,7 +118,7 @@ impl Shape {
         before + (line.from + (line.to - line.from) * time / line.length_s / 2.0) * time
     }
 
-    /// The moment by which so many arrivals are expected, in seconds; `None` beyond the end.
+    /// The moment by which this many arrivals are expected, in seconds; `None` beyond the end.
     #[must_use]
     pub fn time_of(&self, arrivals: f64) -> Option<f64> {
         if self.total() <= arrivals {

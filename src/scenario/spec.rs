@@ -22,7 +22,7 @@ pub struct Scenario {
     pub uses: Vec<Use>,
     /// Its part of the mix, against the levels of the others.
     pub level: f64,
-    /// It is here because another one uses its actions: its load, gates and name are not looked at.
+    /// It is here because another one uses its actions: its load, gates and name are not examined.
     pub used: bool,
 }
 
@@ -219,16 +219,14 @@ with = { to = "from + 30d", user = "pick(users.id, zipf 1.1)", from = "now - uni
         check(
             "FROM payments",
             "; SELECT 2",
-            &[
-                "Some(\"\\\"SELECT 1 ; SELECT 2 WHERE user_id = :user AND at >= :from AND at < :to\\\"\"): a step holds one statement, not 2",
-            ],
+            &["Some(\"\\\"SELECT 1 ; SELECT 2 WHERE user_id = :user AND at >= :from \
+                 AND at < :to\\\"\"): a step holds one statement, not 2"],
         );
         check(
             "to = \"from + 30d\"",
             "to = \"json(course pick(users.course, same user))\"",
-            &[
-                "Some(\"\\\"json(course pick(users.course, same user))\\\"\"): `same` stands alone: other expressions read the parameter that is made with it",
-            ],
+            &["Some(\"\\\"json(course pick(users.course, same user))\\\"\"): `same` stands alone: other expressions \
+                 read the parameter that is made with it"],
         );
         check("name = \"history\"", "name = \"a b\"", &["Some(\"\\\"a b\\\"\"): `a b` is no name for an action"]);
     }

@@ -12,7 +12,7 @@ const WORDS: [&str; 64] = [
     "like", "him",
 ];
 
-/// So many letters and digits.
+/// This many letters and digits.
 pub(super) fn letters(key: Key, n: u64, least: u64, most: u64) -> String {
     const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz01";
     let length = least + below(key.cell(n), most - least + 1);
@@ -22,7 +22,7 @@ pub(super) fn letters(key: Key, n: u64, least: u64, most: u64) -> String {
     text.take(length as usize).collect()
 }
 
-/// So many words.
+/// This many words.
 pub(super) fn words(key: Key, n: u64, least: u64, most: u64) -> String {
     let count = least + below(key.cell(n), most - least + 1);
     let mut text = String::new();

@@ -135,12 +135,14 @@ impl Stream {
 pub enum MixError {
     /// One is open, another closed.
     #[error(
-        "`{0}` is an open loop and `{1}` a closed one\n  = help: scenarios of one proof must all have `rate`, or all `clients`"
+        "`{0}` is an open loop and `{1}` a closed one\n  = help: scenarios of one proof must all have `rate`, or all \
+         `clients`"
     )]
     OpenAndClosed(String, String),
     /// Two actions share a name.
     #[error(
-        "the action `{action}` is in `{first}` and in `{second}`\n  = help: rename one; reports tell actions apart by name"
+        "the action `{action}` is in `{first}` and in `{second}`\
+         \n  = help: rename one; reports tell actions apart by name"
     )]
     SameAction {
         /// The name.
@@ -203,7 +205,7 @@ pub fn check_names(scenarios: &[Scenario]) -> Result<(), MixError> {
 pub struct Setting<'s> {
     /// How actions arrive.
     pub load: Load,
-    /// What the server said of every step.
+    /// What the server reports of every step.
     pub bound: &'s Bound,
     /// Rows for every pick, in the order of [`picks`].
     pub pools: Vec<Pool>,
@@ -243,7 +245,7 @@ impl<'s> Setting<'s> {
 }
 
 impl Workload {
-    /// Joins scenarios with what the server said.
+    /// Joins scenarios with what the server reports.
     #[must_use]
     pub fn new(scenarios: &[Scenario], setting: Setting<'_>) -> Self {
         let key = Key::new(setting.seed.0).named("workload");
@@ -388,7 +390,8 @@ fn planned(
 }
 
 impl PlannedAction {
-    /// How often an operation goes to the server and comes back; nothing where that depends on chance or on what is found.
+    /// How often an operation goes to the server and comes back; nothing where that depends on chance or on what is
+    /// found.
     #[must_use]
     pub fn trips(&self) -> Option<u32> {
         let of = |op: &Op| match op {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::generate::Cell;
+use super::cell::Cell;
 use super::plan::TablePlan;
 use crate::expression::{SqlType, Value};
 
@@ -29,8 +29,8 @@ pub struct Births {
     blocks: Vec<OnceLock<Box<[Slot]>>>,
 }
 
-/// A moment and the row it belongs to, without a lock: the first word is the row + 1, combined with the moment by XOR, so
-/// that two halves of different writes match no row.
+/// A moment and the row it belongs to, without a lock: the first word is the row + 1, combined with the moment by XOR,
+/// so that two halves of different writes match no row.
 #[derive(Debug, Default)]
 struct Slot {
     check: AtomicI64,

@@ -1,5 +1,5 @@
-//! The ways a table's rows can be, one for each row. Must be closed form both ways: the way of a row, and its place among
-//! the rows of the same way.
+//! The ways a table's rows can be, one for each row. Must be closed form both ways: the way of a row, and its place
+//! among the rows of the same way.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub enum Cases {
     Shares(Arc<Shares>),
 }
 
-/// So many rows of every block of rows for each alternative, in an order of the block that looks random.
+/// This many rows of every block of rows for each alternative, in an order of the block that looks random.
 #[derive(Debug)]
 pub struct Shares {
     order: Permutation,
@@ -32,7 +32,7 @@ pub enum Share {
     One,
 }
 
-/// Alternatives that can hold no more than so many rows together.
+/// Alternatives that can hold no more than this many rows together.
 #[derive(Debug, Clone)]
 pub struct Cap {
     /// Which alternatives.

@@ -16,7 +16,8 @@ pub const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 /// A value the plan made that its column cannot hold.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "{table}.{column}, row {row}: {misfit}\n  = help: the expression in the spec gives a value the column's type cannot hold"
+    "{table}.{column}, row {row}: {misfit}\n  = help: the expression in the spec gives a value the column's type \
+     cannot hold"
 )]
 pub struct EncodeError {
     table: String,

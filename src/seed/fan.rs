@@ -95,8 +95,8 @@ pub enum FanKind {
 /// Draws before one is made among those born, even if it should have no rows.
 const TRIES: u64 = 8;
 
-/// What was found out of one row already: when it came, its walk through states, and its parents by fan-out. More fan-outs than there are
-/// places are found again.
+/// What was found out of one row already: when it came, its walk through states, and its parents by fan-out. More
+/// fan-outs than there are places are found again.
 #[derive(Debug)]
 pub struct Parents {
     rows: [Cell<u64>; 6],

@@ -31,7 +31,7 @@ pub fn rows(plan: &Plan, table: usize, range: Range<u64>) -> Box<dyn Iterator<It
     }
 }
 
-/// The rows whose parent lies in a range, by parent; those without a parent come before the first.
+/// The rows whose parent is in a range, by parent; those without a parent come before the first.
 fn by_parent(
     plan: &Plan,
     table: usize,

@@ -1,4 +1,5 @@
-//! Texts letter by letter: digits, words, slugs, fields of arrays. Must write into the caller's buffer and make no other.
+//! Texts letter by letter: digits, words, slugs, fields of arrays. Must write into the caller's buffer and make no
+//! other.
 
 use super::pools::Pool;
 use crate::expression::{Key, Value};
@@ -139,7 +140,7 @@ pub(super) fn upper(out: &mut Vec<u8>, from: usize, first: bool) {
     out.extend_from_slice(made.as_bytes());
 }
 
-/// Cuts what stands after `from` to so many characters, or fills it up.
+/// Cuts what stands after `from` to this many characters, or fills it up.
 pub(super) fn fit(out: &mut Vec<u8>, from: usize, low: usize, high: usize) {
     let text = String::from_utf8_lossy(&out[from..]);
     let (count, end) = match text.char_indices().nth(high) {

@@ -1,5 +1,5 @@
-//! Lists that are the same everywhere: countries, currencies, languages, roles, permissions, plans, places. Must hold no
-//! person and no company.
+//! Lists that are the same everywhere: countries, currencies, languages, roles, permissions, plans, places. Must hold
+//! no person and no company.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -6,6 +6,7 @@
 
 mod births;
 pub mod cases;
+pub mod cell;
 mod compile;
 pub mod condition;
 pub mod encode;

@@ -1,7 +1,7 @@
 //! What a person should know of a dataset although nothing is wrong with it, as data. Must hold no sentence.
 
+use super::cell::Cell;
 use super::fan::Fan;
-use super::generate::Cell;
 use super::plan::{Plan, TablePlan};
 use crate::expression::Value;
 use crate::postgres::catalog::{Catalog, Reference, Table, Trigger};

@@ -63,7 +63,7 @@ pub enum Order {
     },
 }
 
-/// Pairs among so many: of the second and the first, of the third and each before it, and so on.
+/// Pairs among this many: of the second and the first, of the third and each before it, and so on.
 #[must_use]
 pub fn pairs_among(count: u64) -> u64 {
     count.saturating_mul(count.saturating_sub(1)) / 2
@@ -194,9 +194,8 @@ impl Plan {
     }
 
     fn order(&self, ordered: &Ordered) -> Order {
-        let rises = |(table, column): (usize, usize)| {
-            matches!(self.tables[table].columns[column].cell, super::generate::Cell::Row)
-        };
+        let rises =
+            |(table, column): (usize, usize)| matches!(self.tables[table].columns[column].cell, super::cell::Cell::Row);
         if ordered.is_same() && rises(ordered.places[0]) {
             return Order::Same(None);
         }

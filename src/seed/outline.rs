@@ -1,4 +1,5 @@
-//! A spec as a file a person goes on with: every expression, and what the catalog says beside it. Must read back as it was.
+//! A spec as a file a person goes on with: every expression, and what the catalog says beside it. Must read back as it
+//! was.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
-//! Pairs of parents that are unique together, such as a user's enrolments. Must be closed form: any row's pair by itself.
+//! Pairs of parents that are unique together, such as a user's enrolments. Must be closed form: any row's pair by
+//! itself.
 
 use crate::expression::{Key, Permutation, Ranks};
 
@@ -94,7 +95,7 @@ impl Epoch {
         (libm::ceil(self.owners.mass_below(1.0) * self.rows as f64 - 1e-6) as u64).max(1)
     }
 
-    /// Rank of the owner, number of the child, number of its siblings and itself.
+    /// Rank of the owner, number of the child, number of children of that owner.
     fn child(&self, row: u64) -> (u64, u64, u64) {
         let child = self.order.apply(row);
         let mut rank = self.owners.rank_at((child as f64 + self.phase) / self.rows as f64);
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
     use crate::expression::Zipf;
 
-    /// Pairs over so many epochs, whose parents become more from one to the next.
+    /// Pairs over this many epochs, whose parents become more from one to the next.
     fn pair(rows: u64, owners: u64, members: u64, exponent: f64, epochs: u64, differ: bool) -> Pair {
         let key = Key::new(11);
         let epoch = |at: u64| {

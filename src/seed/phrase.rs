@@ -103,12 +103,12 @@ impl Phrase {
         self.texts
     }
 
-    /// Appends a text that a row of a stream draws: forms by their weight, words alike.
+    /// Appends a text that a row of a stream draws: forms by their weight, words with equal chance.
     pub(super) fn append(&self, key: Key, row: u64, out: &mut Vec<u8>) {
         self.forms[self.weights.choose(key.cell(row))].append(key.numbered(row), out);
     }
 
-    /// Appends so many sentences, of which no two that follow each other have the same form.
+    /// Appends this many sentences, of which no two that follow each other have the same form.
     pub(super) fn append_prose(&self, key: Key, (low, high): (u64, u64), row: u64, out: &mut Vec<u8>) {
         let stream = key.numbered(row);
         let count = low + stream.below(u64::MAX, high - low + 1);

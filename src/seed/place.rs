@@ -1,5 +1,5 @@
-//! Places on earth whose city, state, postal code and country belong together. Must be the same place for every column of
-//! a row that asks for the same one.
+//! Places on earth whose city, state, postal code and country belong together. Must be the same place for every column
+//! of a row that asks for the same one.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -1,5 +1,5 @@
-//! Rows of one parent side by side, as lessons stand in a course. Must be closed form both ways: the parent of a row, and
-//! the rows of a parent.
+//! Rows of one parent side by side, as lessons stand in a course. Must be closed form both ways: the parent of a row,
+//! and the rows of a parent.
 
 use crate::expression::Key;
 

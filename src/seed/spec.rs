@@ -33,7 +33,7 @@ pub struct Spec {
     pub asserts: Vec<Assert>,
 }
 
-/// A query of one number, and the bounds it must lie between.
+/// A query of one number, and the bounds it must be between.
 #[derive(Debug, Clone)]
 pub struct Assert {
     /// The query.
@@ -43,7 +43,7 @@ pub struct Assert {
 }
 
 impl Assert {
-    /// Whether a value lies within the bounds.
+    /// Whether a value is within the bounds.
     #[must_use]
     pub fn holds(&self, value: f64) -> bool {
         (self.between.0..=self.between.1).contains(&value)

@@ -120,8 +120,10 @@ pub fn steps(text: &str) -> Result<Vec<Step>, Diagnostic> {
         let place = from..from + part.len();
         from += part.len() + 1;
         found.push(step(part).ok_or_else(|| {
-            Diagnostic::at(place, "this is no step from one state to another")
-                .help("write where it leads, how often, and after how long: 'paid 93% 2m..1h sets paid_at; failed 5% exp(3m)'")
+            Diagnostic::at(place, "this is no step from one state to another").help(
+                "write where it leads, how often, and after how long: 'paid 93% 2m..1h sets paid_at; failed 5% \
+                       exp(3m)'",
+            )
         })?);
     }
     if 1.0 + 1e-9 < found.iter().map(|step| step.share).sum::<f64>() {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::generate::Cell;
+use super::cell::Cell;
 use super::plan::Plan;
 use crate::expression::{Value, power};
 
@@ -27,7 +27,8 @@ pub struct Sum {
     blocks: Mutex<Vec<(u64, Arc<Vec<i64>>)>>,
 }
 
-/// Parents whose sums are found in one go: 1 MiB. Twice as many halve the passes over the children, and show in the memory of large datasets.
+/// Parents whose sums are found in one go: 1 MiB. Twice as many halve the passes over the children, and show in the
+/// memory of large datasets.
 pub(super) const BLOCK: u64 = 1 << 17;
 
 /// Blocks that are kept when only the table itself asks, in its order.

@@ -350,13 +350,13 @@ pub enum TypeAction {
         /// The new one.
         to: String,
     },
-    /// Attributes of a composite type are added, dropped or altered; columns of the type are looked at or rewritten.
+    /// Attributes of a composite type are added, dropped or altered; columns of the type are examined or rewritten.
     Attributes,
     /// Any other.
     Other(Alteration),
 }
 
-/// What is done to an object, where it is not told apart any further.
+/// What is done to an object, where it is not distinguished any further.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alteration {
     /// `RENAME TO`, or of a column or attribute.

@@ -58,8 +58,8 @@ pub(super) fn calls(node: &SyntaxNode) -> Vec<Name> {
     calls.filter_map(|call| called(&ast::CallExpr::cast(call)?)).collect()
 }
 
-/// The name of the function that a call calls; SQL's own forms, such as `extract(… from …)`, by their keyword. ANY, ALL,
-/// SOME and EXISTS call none.
+/// The name of the function that a call calls; SQL's own forms, such as `extract(… from …)`, by their keyword. ANY,
+/// ALL, SOME and EXISTS call none.
 pub(super) fn called(call: &ast::CallExpr) -> Option<Name> {
     if call.any_fn().is_some() || call.all_fn().is_some() || call.some_fn().is_some() || call.exists_fn().is_some() {
         return None;

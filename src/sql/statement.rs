@@ -120,8 +120,8 @@ fn on_deep_stack<T: Send>(text: &str, run: impl FnOnce() -> T + Send) -> Option<
     }
 }
 
-/// What a function makes of the node of a text that is one statement, and of where it begins; nothing where it cannot be
-/// read.
+/// What a function makes of the node of a text that is one statement, and of where it begins; nothing where it cannot
+/// be read.
 pub(super) fn with_node<T: Send>(text: &str, of: impl FnOnce(&SyntaxNode, usize) -> T + Send) -> Option<T> {
     let [span] = &statements(text)[..] else { return None };
     let statement = &text[span.clone()];
@@ -203,7 +203,7 @@ impl Statement {
 }
 
 /// Why a statement cannot be read. What is wrong inside the quoted body of a function is the function's: the server may
-/// be told not to look at it.
+/// be set not to look at it.
 fn errors(parse: &Parse<SourceFile>, span: &Range<usize>) -> Vec<SyntaxError> {
     let errors = parse.errors();
     if errors.is_empty() {

@@ -67,9 +67,9 @@ pub struct Constraint {
     pub name: Option<String>,
     /// What it asks for.
     pub rule: Rule,
-    /// `NOT VALID`: rows that are there are not looked at.
+    /// `NOT VALID`: rows that are there are not examined.
     pub not_valid: bool,
-    /// `NOT ENFORCED` (PostgreSQL 18): no rows are looked at.
+    /// `NOT ENFORCED` (PostgreSQL 18): no rows are examined.
     pub not_enforced: bool,
     /// `DEFERRABLE`.
     pub deferrable: bool,

@@ -1,10 +1,11 @@
-//! Effects over connection sets, of which there are a dozen or so on one set of clones. Must not forget that another set of clones would
-//! give another estimate: the interval includes the variance between clones.
+//! Effects over connection sets, of which there are a dozen or so on one set of clones. Must not forget that another
+//! set of clones would give another estimate: the interval includes the variance between clones.
 //!
-//! A connection set gives one number for the change and one for the control. The estimate is Hodges-Lehmann's over the sets. Its error has two
-//! parts: between connection sets, by Wilcoxon's exact distribution, and between clones, by the contrast of two clones without a change, pooled
-//! over all actions (J. Rice, "Mathematical Statistics and Data Analysis", 12.2: a component of variance) with what calibration found before
-//! (a conjugate prior: Gelman et al., "Bayesian Data Analysis", 2.6).
+//! A connection set gives one number for the change and one for the control. The estimate is Hodges-Lehmann's over the
+//! sets. Its error has two parts: between connection sets, by Wilcoxon's exact distribution, and between clones, by the
+//! contrast of two clones without a change, pooled over all actions (J. Rice, "Mathematical Statistics and Data
+//! Analysis", 12.2: a component of variance) with what calibration found before (a conjugate prior: Gelman et al.,
+//! "Bayesian Data Analysis", 2.6).
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -19,7 +20,8 @@ pub struct CloneVariance {
     pub freedom: f64,
 }
 
-/// What calibration found: the standard deviation of the contrast of two clones (docs/method.md), and with how many contrasts' weight it counts.
+/// What calibration found: the standard deviation of the contrast of two clones (docs/method.md), and with how many
+/// contrasts' weight it counts.
 const CONTRAST_HUGE_PAGES: f64 = 0.007;
 const CONTRAST_SMALL_PAGES: f64 = 0.018;
 const PRIOR_FREEDOM: f64 = 8.0;
@@ -56,8 +58,8 @@ impl CloneVariance {
         Self { contrast: contrast.max(prior.powi(2) / 4.0), freedom }
     }
 
-    /// Of a change over `replicates` sets of clones: against the mean of two clones it has three quarters of a contrast's variance,
-    /// against one all of it.
+    /// Of a change over `replicates` sets of clones: against the mean of two clones it has three quarters of a
+    /// contrast's variance, against one all of it.
     #[must_use]
     pub fn of_change(self, own_control: bool, replicates: usize) -> Self {
         let share = if own_control { 0.75 } else { 1.0 };
@@ -65,8 +67,9 @@ impl CloneVariance {
     }
 }
 
-/// The effect over connection sets with claims at level `alpha`, clones included; `comparisons` are made at once, which decides whether
-/// Wilcoxon's exact p can reach the corrected level. `None` with fewer than eight sets or a value that is no number.
+/// The effect over connection sets with claims at level `alpha`, clones included; `comparisons` are made at once, which
+/// decides whether Wilcoxon's exact p can reach the corrected level. `None` with fewer than eight sets or a value that
+/// is no number.
 #[must_use]
 pub fn effect_of_sets(values: &[f64], clones: CloneVariance, comparisons: usize) -> Option<Effect> {
     let own = effect(values, 0.05)?;

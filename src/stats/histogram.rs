@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::ranks::ranks;
 
-/// Largest latency that is told apart, in nanoseconds: one hour. Longer ones are counted as this.
+/// Largest latency that is distinguished, in nanoseconds: one hour. Longer ones are counted as this.
 pub const LARGEST_NS: u64 = 3_600_000_000_000;
 
 /// An empty histogram of nanoseconds; a recorded value is off by at most 0.1 %.
@@ -15,7 +15,7 @@ pub fn empty() -> Histogram<u64> {
     Histogram::new_with_max(LARGEST_NS, 3).expect("the bounds are constants HdrHistogram accepts")
 }
 
-/// The latency at `quantile` (0 to 1) in nanoseconds, or `None` when too few values lie beyond it.
+/// The latency at `quantile` (0 to 1) in nanoseconds, or `None` when too few values are beyond it.
 ///
 /// A quantile is shown only if at least ten values are expected above it: n(1 − p) ≥ 10.
 #[must_use]
@@ -30,7 +30,8 @@ pub fn values_needed(quantile: f64) -> u64 {
     (10.0 / (1.0 - quantile).max(f64::EPSILON) - 1e-6).ceil() as u64
 }
 
-/// Between which latencies, in nanoseconds, the `quantile` lies with 95 %, as far as chance of sampling goes; `None` with too few.
+/// Between which latencies, in nanoseconds, the `quantile` is with 95 %, as far as chance of sampling goes; `None`
+/// with too few.
 #[must_use]
 pub fn sampling_interval(histogram: &Histogram<u64>, quantile: f64) -> Option<(u64, u64)> {
     let n = histogram.len();

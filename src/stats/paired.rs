@@ -14,9 +14,10 @@ pub const FEWEST_PAIRS: usize = 8;
 pub struct Effect {
     /// Estimate of ln(after / before): Hodges-Lehmann's of pairs, the mean of means of groups.
     pub estimate: f64,
-    /// Interval of at least 95 %, on the same scale: Wilcoxon's exact one of pairs, Student's of groups; so are the others.
+    /// Interval of at least 95 %, on the same scale: Wilcoxon's exact one of pairs, Student's of groups; so are the
+    /// others.
     pub interval95: (f64, f64),
-    /// Interval of at least 1 − alpha: beside zero it claims a difference at this look.
+    /// Interval of at least 1 − alpha: where it excludes zero it claims a difference at this look.
     pub of_difference: (f64, f64),
     /// Interval of at least 1 − 2 alpha: inside the margins it proves equivalence at this look (two one-sided
     /// tests at alpha; Schuirmann 1987).
@@ -25,10 +26,10 @@ pub struct Effect {
     pub p_value: f64,
 }
 
-/// Numbers of pairs after which a trial is looked at; it may end at each.
+/// Numbers of pairs after which a trial is examined; it may end at each.
 pub const LOOKS: [u32; 4] = [8, 16, 32, 64];
 
-/// The looks of a trial of at most so many pairs, its end included.
+/// The looks of a trial of at most this many pairs, its end included.
 #[must_use]
 pub fn looks(most: u32) -> Vec<u32> {
     let mut looks: Vec<u32> = LOOKS.into_iter().filter(|look| *look < most).collect();
@@ -36,14 +37,15 @@ pub fn looks(most: u32) -> Vec<u32> {
     looks
 }
 
-/// The level of each of so many looks, so that all together err with 5 % at most (Bonferroni). The four of [`LOOKS`] are always
-/// paid for: a trial that ended early can go on.
+/// The level of each of this many looks, so that all together err with 5 % at most (Bonferroni). The four of [`LOOKS`]
+/// are always paid for: a trial that ended early can go on.
 #[must_use]
 pub fn level(looks: usize) -> f64 {
     0.05 / looks.max(LOOKS.len()) as f64
 }
 
-/// The effect of paired log-ratios with claims at level `alpha`, or `None` with fewer than [`FEWEST_PAIRS`] or a value that is no number.
+/// The effect of paired log-ratios with claims at level `alpha`, or `None` with fewer than [`FEWEST_PAIRS`] or a value
+/// that is no number.
 #[must_use]
 pub fn effect(log_ratios: &[f64], alpha: f64) -> Option<Effect> {
     if log_ratios.len() < FEWEST_PAIRS || log_ratios.iter().any(|r| !r.is_finite()) {
@@ -59,12 +61,14 @@ pub fn effect(log_ratios: &[f64], alpha: f64) -> Option<Effect> {
     })
 }
 
-/// From so many values on their correlation is known well enough to be reckoned with, and less than this of it is chance's.
+/// From this many values on their correlation is known well enough to be reckoned with, and less than this of it is
+/// chance's.
 const FEWEST_OF_A_SERIES: usize = 16;
 const CORRELATED: f64 = 0.2;
 
-/// By how much wider intervals must be because each value follows the last: √((1 + ρ) / (1 − ρ)) of the correlation ρ at lag 1 (Box & Jenkins,
-/// "Time Series Analysis", 2.1.5: the variance of a mean of a first-order series); 1 below 16 values or a correlation of 0.2.
+/// By how much wider intervals must be because each value follows the last: √((1 + ρ) / (1 − ρ)) of the correlation ρ
+/// at lag 1 (Box & Jenkins, "Time Series Analysis", 2.1.5: the variance of a mean of a first-order series); 1 below 16
+/// values or a correlation of 0.2.
 #[must_use]
 pub fn widening(values: &[f64]) -> f64 {
     let correlation = lag1(values).filter(|rho| FEWEST_OF_A_SERIES <= values.len() && CORRELATED < *rho);
@@ -89,9 +93,9 @@ pub fn effect_in_time(log_ratios: &[f64], alpha: f64) -> Option<Effect> {
     })
 }
 
-/// The effect of log-ratios in groups that share a bias each, such as sets of clones: the mean of the groups' means, with t
-/// intervals over them. More values in a group make nothing certain about the bias (docs/method.md). `None` with fewer than three
-/// groups, fewer than [`FEWEST_PAIRS`] values, an empty group or a value that is no number.
+/// The effect of log-ratios in groups that share a bias each, such as sets of clones: the mean of the groups' means,
+/// with t intervals over them. More values in a group make nothing certain about the bias (docs/method.md). `None` with
+/// fewer than three groups, fewer than [`FEWEST_PAIRS`] values, an empty group or a value that is no number.
 #[must_use]
 pub fn effect_of_groups(groups: &[Vec<f64>], alpha: f64) -> Option<Effect> {
     let count: usize = groups.iter().map(Vec::len).sum();
@@ -179,8 +183,8 @@ pub fn signed_rank_p(values: &[f64]) -> f64 {
     (2.0 * below).min(1.0)
 }
 
-/// Two-sided p of the paired t test, whose standard error is `widened` times that of independent pairs. Pairs that are all equal leave no
-/// doubt either way.
+/// Two-sided p of the paired t test, whose standard error is `widened` times that of independent pairs. Pairs that are
+/// all equal leave no doubt either way.
 fn paired_t(values: &[f64], widened: f64) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -212,8 +216,8 @@ pub fn pairs_needed(values: &[f64], effect: &Effect, margin: f64, alpha: f64) ->
     pairs_in_all(values, effect, margin, alpha).map(|needed| needed.max(values.len() + 1))
 }
 
-/// How many groups a decision needs in all, as [`pairs_in_all`]: with few of them Student's t at the number that is looked for is what matters.
-/// `None` beyond a hundred.
+/// How many groups a decision needs in all, as [`pairs_in_all`]: with few of them Student's t at the number that is
+/// looked for is what matters. `None` beyond a hundred.
 #[must_use]
 pub fn groups_in_all(means: &[f64], effect: &Effect, margin: f64, alpha: f64) -> Option<usize> {
     (means.len().max(3)..=100).find(|n| {
@@ -334,7 +338,8 @@ mod tests {
         let found = effect_of_groups(&three, 0.05).unwrap();
         assert!((found.estimate - 0.2).abs() < 1e-12 && (found.interval95.1 - 0.448_4).abs() < 1e-4, "{found:?}");
         assert_eq!(effect_of_groups(&three[..2], 0.05), None);
-        // Three quarters of the effect apart: at the t of three groups there would have to be 17, at that of the number itself 7 do.
+        // Three quarters of the effect apart: at the t of three groups there would have to be 17, at that of the number
+        // itself 7 do.
         let means = [0.025, 0.1, 0.175];
         let apart = effect_of_groups(&means.map(|mean| vec![mean; 3]), 0.05).unwrap();
         let needed = [pairs_in_all, groups_in_all].map(|of| of(&means, &apart, 0.05, 0.05));

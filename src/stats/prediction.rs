@@ -1,12 +1,13 @@
-//! Where one more value of a sample may lie by chance. Must not know what the values are.
+//! Where one more value of a sample may be by chance. Must not know what the values are.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use statrs::statistics::Statistics;
 
-/// The interval in which each of `family` further values like `others` lies with 95 % for all of them together (Bonferroni): mean ± t·s·√(1 + 1/n).
-/// `None` below two values.
+/// The interval in which each of `family` further values like `others` is with 95 % for all of them together
+/// (Bonferroni): mean ± t·s·√(1 + 1/n). `None` below two values.
 ///
-/// G. J. Hahn, W. Q. Meeker, "Statistical Intervals", 4.7: prediction of a future observation from a normal distribution.
+/// G. J. Hahn, W. Q. Meeker, "Statistical Intervals", 4.7: prediction of a future observation from a normal
+/// distribution.
 #[must_use]
 pub fn prediction_interval(others: &[f64], family: usize) -> Option<(f64, f64)> {
     if others.len() < 2 {

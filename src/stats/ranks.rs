@@ -1,12 +1,14 @@
-//! Which values of a sample hold a quantile between them, by chance of sampling alone. Must claim nothing of drift: values of one
-//! stretch of time are alike.
+//! Which values of a sample hold a quantile between them, by chance of sampling alone. Must claim nothing of drift:
+//! values of one stretch of time are similar.
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-/// Ranks (from 1) of the order statistics between which the `quantile` of the population lies with at least this `confidence`,
-/// with at most half of what is left beyond each. `None` where `n` values are too few: below 72 for p95 and 368 for p99 at 95 %.
+/// Ranks (from 1) of the order statistics between which the `quantile` of the population is with at least this
+/// `confidence`, with at most half of what is left beyond each. `None` where `n` values are too few: below 72 for p95
+/// and 368 for p99 at 95 %.
 ///
-/// The number of values below the quantile is binomial, whatever their distribution (David & Nagaraja, "Order Statistics", 7.1).
+/// The number of values below the quantile is binomial, whatever their distribution (David & Nagaraja, "Order
+/// Statistics", 7.1).
 #[must_use]
 pub fn ranks(n: u64, quantile: f64, confidence: f64) -> Option<(u64, u64)> {
     let tail = (1.0 - confidence) / 2.0;

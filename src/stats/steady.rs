@@ -1,12 +1,14 @@
-//! When a series has become steady: MSER-5, the marginal standard error rule on means of five. Must look at nothing but the series.
+//! When a series has become steady: MSER-5, the marginal standard error rule on means of five. Must look at nothing but
+//! the series.
 //!
-//! K. P. White, "An effective truncation heuristic for bias reduction in simulation output", Simulation 69 (1997); batches of five:
-//! K. P. White, M. J. Cobb, S. C. Spratt, "A comparison of five steady-state truncation heuristics for simulation", WSC 2000.
+//! K. P. White, "An effective truncation heuristic for bias reduction in simulation output", Simulation 69 (1997);
+//! batches of five: K. P. White, M. J. Cobb, S. C. Spratt, "A comparison of five steady-state truncation heuristics for
+//! simulation", WSC 2000.
 
 const BATCH: usize = 5;
 
-/// How many values at the beginning to leave out so that the mean of the rest has the least standard error: a multiple of five.
-/// Values after the last full batch of five are not looked at.
+/// How many values at the beginning to leave out so that the mean of the rest has the least standard error: a multiple
+/// of five. Values after the last full batch of five are not examined.
 ///
 /// Looks at cuts up to half of the batches, as the rule asks: a cut at the half says that the series is too short.
 #[must_use]
@@ -28,7 +30,7 @@ fn cut(values: &[f64]) -> usize {
     (0..=values.len() / 2).min_by(|a, b| error(*a).total_cmp(&error(*b))).unwrap_or(0)
 }
 
-/// Whether a series has become steady: long enough, and the best cut lies before its half.
+/// Whether a series has become steady: long enough, and the best cut is before its half.
 #[must_use]
 pub fn is_steady(values: &[f64]) -> bool {
     const FEWEST: usize = 8;

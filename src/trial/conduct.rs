@@ -1,5 +1,5 @@
-//! A trial under way: sides that are there, what is known of them, and load on them when it is asked for. Must not decide how long it
-//! goes on: the experiment does.
+//! A trial under way: sides that are there, what is known of them, and load on them when it is asked for. Must not
+//! decide how long it goes on: the experiment does.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a long trial tells while it runs; the progress line and the saved file are its consumers.
+//! What a long trial reports while it runs; the progress line and the saved file are its consumers.
 //!
 //! Must come per slice or seldomer, never per operation.
 
@@ -54,7 +54,7 @@ pub enum Event<'e> {
         /// Sets begun, and of how many.
         sets: (usize, usize),
     },
-    /// Single operations are timed: this action has so many connection sets.
+    /// Single operations are timed: this action has this many connection sets.
     Timing {
         /// Its name.
         action: &'e str,
@@ -89,7 +89,8 @@ pub enum Event<'e> {
     Primed {
         /// How it will go.
         evidence: &'e Evidence,
-        /// Chunks that sampling alone needs to decide each action's p95, as latencies spread here; none in a closed loop.
+        /// Chunks that sampling alone needs to decide each action's p95, as latencies spread here; none in a closed
+        /// loop.
         needed: &'e [f64],
     },
     /// A slice was driven.

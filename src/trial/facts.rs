@@ -1,5 +1,5 @@
-//! What is known of every trial before load, wherever its sides are: servers, design, single operations. Must decide nothing of how
-//! long it goes on.
+//! What is known of every trial before load, wherever its sides are: servers, design, single operations. Must decide
+//! nothing of how long it goes on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -148,8 +148,8 @@ pub(super) async fn check_connections(target: &Target, load: Load, sides: usize)
     let needed = connections * sides + 4;
     if allowed < needed {
         return Err(TrialError::Asked(format!(
-            "the load needs {needed} connections ({connections} for each of {sides} sides), the server allows {allowed}\n  = help: \
-             lower `connections` or `clients` in the scenario, or raise max_connections"
+            "the load needs {needed} connections ({connections} for each of {sides} sides), the server allows \
+             {allowed}\n  = help: lower `connections` or `clients` in the scenario, or raise max_connections"
         )));
     }
     Ok(())
@@ -245,7 +245,8 @@ fn action_facts(settings: &Settings, sitting: &Sitting) -> Vec<ActionFacts> {
     facts.collect()
 }
 
-/// Sixteen hexadecimal digits that change with any word of the scenarios or of the migrations between the data and the sides.
+/// Sixteen hexadecimal digits that change with any word of the scenarios or of the migrations between the data and the
+/// sides.
 fn scenarios_digest(settings: &Settings) -> String {
     let between = match &settings.subject {
         Subject::Clones(dataset) => dataset.parts().1,

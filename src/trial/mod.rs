@@ -1,8 +1,8 @@
-//! One measurement on one set of sides (clones of one dataset, databases that were given, or one that is migrated and reverted):
-//! single operations, alternating slices, snapshots around them.
+//! One measurement on one set of sides (clones of one dataset, databases that were given, or one that is migrated and
+//! reverted): single operations, alternating slices, snapshots around them.
 //!
-//! Must give no verdict and not decide how long it goes on: it hands evidence to the experiment. Must leave no database behind but
-//! templates, and none changed.
+//! Must give no verdict and not decide how long it goes on: it hands evidence to the experiment. Must leave no database
+//! behind but templates, and none changed.
 
 mod clean;
 pub mod conduct;

@@ -12,7 +12,7 @@ use crate::units::Seed;
 
 /// Everything that is asked of a trial.
 pub struct Settings {
-    /// What is weighed, and where.
+    /// What is measured, and where.
     pub subject: Subject,
     /// The dataset spec; only where data are made is there always one.
     pub spec: Option<SourceFile>,
@@ -42,7 +42,7 @@ pub struct Settings {
     pub listener: Listener,
 }
 
-/// What is weighed, and where: it decides how much may be claimed.
+/// What is measured, and where: it decides how much may be claimed.
 pub enum Subject {
     /// Clones of a dataset that is made, one of them migrated.
     Clones(Dataset),
@@ -72,7 +72,7 @@ pub struct InPlace {
     pub layout: Layout,
 }
 
-/// A dataset and the migrations to weigh on it.
+/// A dataset and the migrations to prove on it.
 pub struct Dataset {
     /// The server, without a database.
     pub target: Target,
@@ -82,7 +82,7 @@ pub struct Dataset {
     pub directory: Directory,
     /// Position of the migration the data is filled at.
     pub at: usize,
-    /// Positions of the migrations to weigh, all after `at`.
+    /// Positions of the migrations to prove, all after `at`.
     pub weighed: std::ops::RangeInclusive<usize>,
     /// Connections of the loader.
     pub loader_connections: usize,
@@ -98,7 +98,7 @@ impl Dataset {
         (of(0..self.at + 1), of(self.at + 1..first), of(first..self.weighed.end() + 1))
     }
 
-    /// The migrations up to the data, between the data and the sides, and those to weigh.
+    /// The migrations up to the data, between the data and the sides, and those to prove.
     #[must_use]
     pub fn parts(&self) -> (&[Migration], &[Migration], &[Migration]) {
         let migrations = &self.directory.migrations;

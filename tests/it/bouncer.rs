@@ -31,8 +31,10 @@ impl Bouncer {
         let folder = home.path().join(format!("bouncer-{mode}"));
         std::fs::create_dir_all(&folder).unwrap();
         let config = format!(
-            "[databases]\nbank = host={sockets} user=weighbridge\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             auth_type = any\npool_mode = {mode}\ndefault_pool_size = 2\nunix_socket_dir =\nignore_startup_parameters = options\nadmin_users = weighbridge\n"
+            "[databases]\nbank = host={sockets} user=weighbridge\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\n\
+             auth_type = any\npool_mode = {mode}\ndefault_pool_size = 2\nunix_socket_dir =\n\
+             ignore_startup_parameters = options\nadmin_users = weighbridge\n"
         );
         let path = folder.join("pgbouncer.ini");
         std::fs::write(&path, config).unwrap();

@@ -1,4 +1,5 @@
-//! A cluster that is made once and copied for every test: `initdb` takes longer than most tests do. Must hand out copies only.
+//! A cluster that is made once and copied for every test: `initdb` takes longer than most tests do. Must hand out
+//! copies only.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use super::Home;
 
 /// A copy of the cluster in this folder, as its first server would have made it; it is not running.
 ///
-/// Its server does not wait for the disk (`fsync = off`, as the tests of PostgreSQL itself do it): no test cuts the power.
+/// Its server does not wait for the disk (`fsync = off`, as the tests of PostgreSQL itself do it): no test cuts the
+/// power.
 pub fn copy_into(home: &Path) {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     let template = TEMPLATE.get_or_init(template);

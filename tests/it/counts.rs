@@ -1,26 +1,18 @@
-//! `weighbridge prove --counts-only`, and what counts say beside a load: nothing here may depend on the machine's speed.
+//! `weighbridge prove --counts-only`, and what counts say beside a load: nothing here may depend on the machine's
+//! speed.
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Shop, claims, findings, sharing};
-
-fn action<'j>(trial: &'j Value, name: &str) -> &'j Value {
-    let actions = trial["comparison"]["actions"].as_array().unwrap();
-    actions.iter().find(|action| action["name"] == name).unwrap_or_else(|| panic!("{name} is in {actions:?}"))
-}
-
-fn counted(home: &Home, shop: &Shop, migration: &str, more: &[&str]) -> crate::support::Ran {
-    home.counted(shop, migration, more)
-}
+use crate::support::{Home, Shop, action_of, claims, findings, sharing};
 
 #[test]
 fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     let _machine = sharing();
     let home = Home::new();
     let shop = Shop::new(&home);
-    let first = counted(&home, &shop, "0003", &["--format", "json"]).exits(1).json();
+    let first = home.counted(&shop, "0003", &["--format", "json"]).exits(1).json();
     assert_eq!(first["comparison"]["verdict"], "regressed");
-    let lost = &action(&first, "payments_of_user")["counts"];
+    let lost = &action_of(&first, "payments_of_user")["counts"];
     let change =
         json!([{ "kind": "index_to_sequential", "relation": "payments", "from": "payments_user_id_idx" }, 256]);
     assert!(lost["plan_changes"].as_array().unwrap().contains(&change), "{lost:#}");
@@ -29,8 +21,8 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     assert_eq!(lost["answers"], "same");
     assert!(!lost["generic_changes"].as_array().unwrap().is_empty(), "{lost:#}");
     // The other actions cost what they did; a write says what it wrote, and writes less without the index.
-    assert_eq!(action(&first, "courses_of_user")["counts"]["verdict"], "same");
-    let write = &action(&first, "record_payment")["counts"];
+    assert_eq!(action_of(&first, "courses_of_user")["counts"]["verdict"], "same");
+    let write = &action_of(&first, "record_payment")["counts"];
     assert_eq!((&write["answers"], &write["before"]["rows"]), (&json!("same"), &json!(2.0)));
     assert!(
         write["after"]["wal_bytes"].as_f64().unwrap() < write["before"]["wal_bytes"].as_f64().unwrap(),
@@ -42,13 +34,13 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     assert_eq!(balance["unindexed_before"], json!(["enrollments (course_id)"]));
     // So its line says who used it; nothing was driven, so nothing is said of scans.
     let indexes = first["comparison"]["indexes"].as_array().unwrap();
-    let (alike, others): (Vec<&Value>, Vec<&Value>) = indexes.iter().partition(|index| index["alike"] == true);
+    let (unchanged, others): (Vec<&Value>, Vec<&Value>) = indexes.iter().partition(|index| index["unchanged"] == true);
     let [index] = &others[..] else { panic!("one index: {others:#?}") };
     assert_eq!((&index["name"], &index["fate"]), (&json!("public.payments_user_id_idx"), &json!("lost")));
     assert_eq!((&index["used_by_before"], &index["used_by_after"]), (&json!(["payments_of_user"]), &json!([])));
 
     // The sheet holds the others that actions use too; those that none uses are no part of it.
-    let kept: Vec<&str> = alike.iter().map(|index| index["name"].as_str().unwrap()).collect();
+    let kept: Vec<&str> = unchanged.iter().map(|index| index["name"].as_str().unwrap()).collect();
     assert!(kept.contains(&"public.enrollments_once") && !kept.contains(&"public.users_email_key"), "{kept:?}");
 
     // What a result keeps is enough to do it again, and it comes again as it was.
@@ -60,10 +52,16 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
 
     // So is what uses a file in a folder of its own.
     std::fs::create_dir(shop.folder.join("shared")).unwrap();
-    shop.write("shared/reads.toml", "name = 'reads'\n[[action]]\nname = 'of_user'\nsql = 'SELECT id FROM payments WHERE user_id = :user'\nwith = { user = 'pick(users.id)' }\n");
+    shop.write(
+        "shared/reads.toml",
+        "name = 'reads'\n[[action]]\nname = 'of_user'\n\
+                                     sql = 'SELECT id FROM payments WHERE user_id = :user'\n\
+                                     with = { user = 'pick(users.id)' }\n",
+    );
     shop.write(
         "main.toml",
-        "name = 'main'\n[load]\nrate = 100\nconnections = 2\n[[use]]\nfile = 'shared/all.toml'\nactions = ['of_user']\n[[action]]\nname = 'courses'\nsql = 'SELECT count(*) FROM courses'\n",
+        "name = 'main'\n[load]\nrate = 100\nconnections = 2\n[[use]]\nfile = 'shared/all.toml'\n\
+         actions = ['of_user']\n[[action]]\nname = 'courses'\nsql = 'SELECT count(*) FROM courses'\n",
     );
     shop.write("shared/all.toml", "name = 'all'\n[[use]]\nfile = 'reads.toml'\n");
     let path = |name: &str| shop.folder.join(name).display().to_string();
@@ -99,9 +97,10 @@ fn counts_name_the_plan_that_changed_and_are_the_same_every_time() {
     shop.write("migrations/0004_idle.up.sql", "CREATE INDEX payments_amount_idx ON payments (amount);\n");
     shop.write("migrations/0004_idle.down.sql", "DROP INDEX payments_amount_idx;\n");
     shop.only(&["courses_of_user"]);
-    let idle = counted(&home, &shop, "0004", &["--format", "json"]).json();
+    let idle = home.counted(&shop, "0004", &["--format", "json"]).json();
     let indexes = idle["comparison"]["indexes"].as_array().unwrap();
-    let new: Vec<&Value> = indexes.iter().filter(|index| index["alike"] == false).map(|index| &index["name"]).collect();
+    let new: Vec<&Value> =
+        indexes.iter().filter(|index| index["unchanged"] == false).map(|index| &index["name"]).collect();
     assert_eq!(new, ["public.payments_amount_idx"]);
     assert_eq!(idle["comparison"]["balance"]["unused"], json!([]));
 }
@@ -129,11 +128,11 @@ fn an_answer_that_changes_is_invalid_and_a_new_column_is_no_answer() {
     shop.write("migrations/0005_wider.up.sql", "ALTER TABLE payments ADD COLUMN note text;\n");
     shop.write("migrations/0005_wider.down.sql", "ALTER TABLE payments DROP COLUMN note;\n");
     let counts = |migration: &str, code: i32| {
-        counted(&home, &shop, migration, &["--format", "json", "--sets", "8"]).exits(code).json()
+        home.counted(&shop, migration, &["--format", "json", "--sets", "8"]).exits(code).json()
     };
     let answers = |trial: &Value| -> Vec<String> {
         let names = ["all", "clock", "first", "some", "chance", "courses"];
-        names.map(|name| action(trial, name)["counts"]["answers"].as_str().unwrap().to_owned()).to_vec()
+        names.map(|name| action_of(trial, name)["counts"]["answers"].as_str().unwrap().to_owned()).to_vec()
     };
     let wrong = counts("0004", 3);
     assert_eq!(wrong["comparison"]["verdict"], "invalid");
@@ -146,7 +145,7 @@ fn an_answer_that_changes_is_invalid_and_a_new_column_is_no_answer() {
 
     let wider = counts("0005", 0);
     assert_eq!(answers(&wider), ["same", "same", "same", "same", "unrepeatable", "same"]);
-    assert_eq!(action(&wider, "clock")["counts"]["columns_left_out"], 1);
+    assert_eq!(action_of(&wider, "clock")["counts"]["columns_left_out"], 1);
 }
 
 #[test]
@@ -156,11 +155,13 @@ fn counts_come_again_where_earlier_migrations_lie_between_the_data_and_the_sides
     let shop = Shop::new(&home);
     shop.only(&["payments_of_user"]);
     home.run(&["server", "start"]).ok();
-    // So many rows of payments that ANALYZE takes a sample of them; what an earlier migration touches is whole in its own.
-    let touches = "UPDATE courses SET title = upper(title) WHERE id % 2 = 0;\nALTER TABLE users ADD COLUMN plan text NOT NULL DEFAULT 'free';\n";
+    // So many rows of payments that ANALYZE takes a sample of them; what an earlier migration touches is whole in its
+    // own.
+    let touches = "UPDATE courses SET title = upper(title) WHERE id % 2 = 0;\n\
+                   ALTER TABLE users ADD COLUMN plan text NOT NULL DEFAULT 'free';\n";
     shop.write("migrations/0002_changes_nothing.up.sql", touches);
     let counts = || {
-        let ran = counted(&home, &shop, "0003", &["--format", "json", "--scale", "1", "--sets", "8"]).exits(1);
+        let ran = home.counted(&shop, "0003", &["--format", "json", "--scale", "1", "--sets", "8"]).exits(1);
         ran.json()["evidence"]["counts"].clone()
     };
     assert_eq!(counts(), counts());
@@ -175,9 +176,9 @@ fn a_dataset_that_another_role_made_is_not_taken_for_its_tables_are_not_ones_own
     home.run(&["server", "start"]).ok();
     home.query("CREATE ROLE plain LOGIN CREATEDB");
     let url = home.run(&["server", "url"]).ok().stdout.trim().replace("weighbridge@", "plain@");
-    counted(&home, &shop, "0003", &[]).exits(1).says(&["dataset: seeded in"]);
-    counted(&home, &shop, "0003", &["--url", &url]).exits(1).says(&["dataset: seeded in"]);
-    let again = counted(&home, &shop, "0003", &["--url", &url, "--format", "markdown"]).exits(1);
+    home.counted(&shop, "0003", &[]).exits(1).says(&["dataset: seeded in"]);
+    home.counted(&shop, "0003", &["--url", &url]).exits(1).says(&["dataset: seeded in"]);
+    let again = home.counted(&shop, "0003", &["--url", &url, "--format", "markdown"]).exits(1);
     let again = again.says(&["dataset: reusing"]).stdout;
     assert!(again.contains("## `0003_drops_a_needed_index`: regressed"), "{again}");
     assert_eq!(home.databases("weighbridge_template_").len(), 2);
@@ -193,7 +194,8 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
     shop.change("migrations/0001_shop.up.sql", index, &format!("{index}\nALTER TABLE payments SET (fillfactor = 70);"));
     shop.write(
         "migrations/0004_two_indexes.up.sql",
-        "CREATE INDEX payments_user_created_idx ON payments (user_id, created_at DESC);\nCREATE INDEX payments_created_idx ON payments (created_at);\n",
+        "CREATE INDEX payments_user_created_idx ON payments (user_id, created_at DESC);\n\
+         CREATE INDEX payments_created_idx ON payments (created_at);\n",
     );
     shop.write("migrations/0004_two_indexes.down.sql", "DROP INDEX payments_user_created_idx, payments_created_idx;\n");
     for end in ["up", "down"] {
@@ -203,14 +205,19 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
     shop.write(
         "scenario.toml",
         "name = 'shop'\n[load]\nrate = 600\nconnections = 4\n\
-         [[action]]\nname = 'latest'\nweight = 40\nsql = 'SELECT id, amount FROM payments WHERE user_id = :user ORDER BY created_at DESC LIMIT 3'\nwith = { user = 'pick(payers.heavy)' }\n\
-         [[action]]\nname = 'oldest_ids'\nweight = 20\nsql = 'SELECT id, created_at FROM payments WHERE id BETWEEN :low AND :low + 3000 ORDER BY created_at DESC LIMIT 5'\nwith = { low = 'uniform(1, 2000)' }\n\
-         [[action]]\nname = 'touch'\nweight = 40\nmargin = '50%'\nsql = \"UPDATE payments SET created_at = created_at + interval '1 ms' WHERE id = :id\"\nwith = { id = 'uniform(1, 60000)' }\n",
+         [[action]]\nname = 'latest'\nweight = 40\nsql = 'SELECT id, amount FROM payments WHERE user_id = :user \
+         ORDER BY created_at DESC LIMIT 3'\nwith = { user = 'pick(payers.heavy)' }\n\
+         [[action]]\nname = 'oldest_ids'\nweight = 20\n\
+         sql = 'SELECT id, created_at FROM payments WHERE id BETWEEN :low AND :low + 3000 \
+         ORDER BY created_at DESC LIMIT 5'\nwith = { low = 'uniform(1, 2000)' }\n\
+         [[action]]\nname = 'touch'\nweight = 40\nmargin = '50%'\n\
+         sql = \"UPDATE payments SET created_at = created_at + interval '1 ms' WHERE id = :id\"\n\
+         with = { id = 'uniform(1, 60000)' }\n",
     );
     let trial = home.prove(&shop, "0004", &["--format", "json", "--chunks", "8", "--slice", "100ms"]).json();
-    let counted = |name: &str| action(&trial, name)["counts"]["verdict"].clone();
+    let counted = |name: &str| action_of(&trial, name)["counts"]["verdict"].clone();
     assert_eq!((counted("latest"), counted("oldest_ids")), (json!("improved"), json!("regressed")));
-    let moved = action(&trial, "oldest_ids")["counts"]["plan_changes"].to_string();
+    let moved = action_of(&trial, "oldest_ids")["counts"]["plan_changes"].to_string();
     assert!(moved.contains("payments_created_idx"), "{moved}");
     let balance = &trial["comparison"]["balance"];
     let redundant = balance["made_redundant"].as_array().unwrap();
@@ -221,7 +228,7 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
     let hot = &balance["hot_updates"][0];
     assert_eq!(hot["table"], "public.payments", "{balance:#}");
     assert!(0.5 < hot["share_before"].as_f64().unwrap() && hot["share_after"] == 0.0, "{balance:#}");
-    let touch = &action(&trial, "touch")["counts"];
+    let touch = &action_of(&trial, "touch")["counts"];
     assert!(
         touch["before"]["wal_bytes"].as_f64().unwrap() < touch["after"]["wal_bytes"].as_f64().unwrap(),
         "{touch:#}"
@@ -234,7 +241,7 @@ fn one_migration_that_helps_and_harms_is_reported_with_all_its_facts() {
     let write = &index["writes"][0];
     assert_eq!((&write["action"], index["writes"].as_array().unwrap().len()), (&json!("touch"), 1));
     assert_eq!(write["wal_bytes_after"], touch["after"]["wal_bytes"]);
-    assert_eq!(write["p50"], action(&trial, "touch")["p50"]["change"]);
+    assert_eq!(write["p50"], action_of(&trial, "touch")["p50"]["change"]);
     assert!(write["p50"]["low"].as_f64().unwrap() < write["p50"]["high"].as_f64().unwrap(), "{write:#}");
     for (extension, what) in [("pg_buffercache", "cached_blocks"), ("pgstattuple", "leaf_density")] {
         let seen = index["after"].get(what).and_then(Value::as_f64);
@@ -257,8 +264,8 @@ fn an_order_that_says_the_place_of_each_row_is_part_of_the_answer() {
     shop.change("migrations/0001_shop.up.sql", index, &format!("{index}\n{}", place("$1")));
     shop.change("scenario.toml", "WHERE user_id = :user ORDER BY id", "WHERE user_id = :user ORDER BY place(id)");
     shop.write("migrations/0002_changes_nothing.up.sql", place("-$1"));
-    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(3).json();
-    assert_eq!(action(&trial, "payments_of_user")["counts"]["answers"], "different");
+    let trial = home.counted(&shop, "0002", &["--format", "json", "--sets", "8"]).exits(3).json();
+    assert_eq!(action_of(&trial, "payments_of_user")["counts"]["answers"], "different");
     // Where rows tie, another order is no other answer, and is told.
     let all_tie =
         "SELECT id FROM (SELECT id FROM payments WHERE user_id = :user ORDER BY place(id)) s ORDER BY place(0)";
@@ -267,8 +274,8 @@ fn an_order_that_says_the_place_of_each_row_is_part_of_the_answer() {
         "SELECT id, amount, status FROM payments WHERE user_id = :user ORDER BY place(id)",
         all_tie,
     );
-    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(0).json();
-    assert_eq!(action(&trial, "payments_of_user")["counts"]["answers"], "other_order");
+    let trial = home.counted(&shop, "0002", &["--format", "json", "--sets", "8"]).exits(0).json();
+    assert_eq!(action_of(&trial, "payments_of_user")["counts"]["answers"], "other_order");
     let told = |result: &std::path::PathBuf| {
         let text = home.run(&["report", "--detail", &result.display().to_string()]).stdout;
         text.contains("either rows tie or the migration changes the order")
@@ -276,8 +283,8 @@ fn an_order_that_says_the_place_of_each_row_is_part_of_the_answer() {
     assert_eq!(shop.results().iter().filter(|result| told(result)).count(), 1);
     // Chance says every place too, and agrees with itself now and then.
     shop.change("scenario.toml", all_tie, "SELECT id FROM payments WHERE user_id = :user ORDER BY random()");
-    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(0).json();
-    assert_ne!(action(&trial, "payments_of_user")["counts"]["answers"], "different");
+    let trial = home.counted(&shop, "0002", &["--format", "json", "--sets", "8"]).exits(0).json();
+    assert_ne!(action_of(&trial, "payments_of_user")["counts"]["answers"], "different");
 }
 
 #[test]
@@ -303,8 +310,8 @@ fn a_few_parameters_that_got_slower_are_named_though_none_of_them_is_sampled() {
     );
     shop.change("scenario.toml", "pick(users.id, zipf 0.5)", "pick(users.id)");
     // Three sets, none of them of the few: the planner tells of the others.
-    let trial = counted(&home, &shop, "0003", &["--sets", "3", "--format", "json"]).exits(1).json();
-    let counts = &action(&trial, "payments_of_user")["counts"];
+    let trial = home.counted(&shop, "0003", &["--sets", "3", "--format", "json"]).exits(1).json();
+    let counts = &action_of(&trial, "payments_of_user")["counts"];
     let sets = trial["evidence"]["counts"]["after"][0]["sets"].as_array().unwrap();
     let found: Vec<u64> = sets.iter().map(|set| set["rows_found"]["logs"].as_u64().unwrap()).collect();
     assert!(found[..3].iter().all(|rows| *rows == 12) && found[3..].contains(&4_000), "{found:?}");
@@ -321,200 +328,6 @@ fn a_few_parameters_that_got_slower_are_named_though_none_of_them_is_sampled() {
     let trial = home.prove(&shop, "0003", &load).exits(1).json();
     let few = claims(&trial, "more-work-for-few-parameters");
     assert_eq!(few[0]["actions"][0]["action"], "payments_of_user", "{few:?}");
-}
-
-#[test]
-fn what_a_write_leaves_in_other_tables_is_compared_too() {
-    let _machine = sharing();
-    let home = Home::new();
-    let shop = Shop::new(&home);
-    shop.only(&["record_payment"]);
-    // Whoever pays is noted, by a trigger that the migration makes forget the amount.
-    let notes = "CREATE TABLE notes (user_id bigint, amount numeric);\n\
-         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS\n\
-         'BEGIN INSERT INTO notes VALUES (NEW.user_id, NEW.amount); RETURN NULL; END';\n\
-         CREATE TRIGGER note AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION note();\n";
-    let index = "CREATE INDEX payments_user_id_idx ON payments (user_id);";
-    shop.change("migrations/0001_shop.up.sql", index, &format!("{index}\n{notes}"));
-    let spec = std::fs::read_to_string(shop.folder.join("dataset.toml")).unwrap();
-    shop.write("dataset.toml", format!("{spec}\n[table.notes]\nrow-count = \"0\"\n"));
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(0).json();
-    assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "same");
-    assert_eq!(action(&trial, "record_payment")["counts"]["plan_changes"], json!([]));
-    // A trigger and a key more are no plan and no block of the statement, and still no operation that does what it did.
-    shop.write(
-        "migrations/0002_changes_nothing.up.sql",
-        "CREATE TRIGGER twice AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION note();\n\
-         ALTER TABLE payments ADD CONSTRAINT payer FOREIGN KEY (user_id) REFERENCES users;\n\
-         ALTER TABLE notes ADD marked bool;\n",
-    );
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).json();
-    let change = json!([{ "kind": "triggers", "from": "", "to": "payments.payer, payments.twice" }, 256]);
-    let changes = &action(&trial, "record_payment")["counts"]["plan_changes"];
-    assert!(changes.as_array().unwrap().contains(&change), "{changes:#}");
-    let forgets = |amount: &str| {
-        let body = format!("BEGIN INSERT INTO notes VALUES (NEW.user_id, {amount}); RETURN NULL; END");
-        let up = format!("CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS '{body}';\n");
-        shop.write("migrations/0002_changes_nothing.up.sql", up);
-        let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
-        assert_eq!(action(&trial, "record_payment")["counts"]["answers"], "different", "{amount}");
-    };
-    forgets("0");
-    // Of a small table every set tells, not the first few alone.
-    shop.change("scenario.toml", "amount = \"uniform(5, 90)\"", "amount = \"sequence(1)\"");
-    shop.change("scenario.toml", ":amount, 'pending'", ":amount::int8, 'pending'");
-    forgets("CASE WHEN 20 < NEW.amount THEN 0 ELSE NEW.amount END");
-}
-
-#[test]
-fn what_a_write_takes_away_from_other_tables_is_compared_and_what_it_locks_is_not() {
-    let _machine = sharing();
-    let home = Home::new();
-    let shop = Shop::new(&home);
-    shop.change("migrations/0001_shop.up.sql", "REFERENCES courses,", "REFERENCES courses ON DELETE CASCADE,");
-    // The second action locks the row of one user and changes that of another, and then its own.
-    shop.write(
-        "scenario.toml",
-        "name = 'shop'\n[load]\nrate = 10\n\
-         [[action]]\nname = 'close'\nsql = 'DELETE FROM courses WHERE id = :course'\nwith = { course = 'pick(enrollments.course_id)' }\n\
-         [[action]]\nname = 'pay'\ntransaction = true\nwith = { user = 'uniform(1, 100)' }\n\
-         [[action.step]]\nsql = \"INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, 5, 'pending', '2026-01-01')\"\n\
-         [[action.step]]\nsql = \"UPDATE users SET created_at = '2026-01-01' WHERE id = :user + 1\"\n\
-         [[action.step]]\nsql = \"UPDATE users SET created_at = '2026-01-02' WHERE id = :user\"\n",
-    );
-    let no_keys = "ALTER TABLE enrollments DROP CONSTRAINT enrollments_course_id_fkey;\n\
-                   ALTER TABLE payments DROP CONSTRAINT payments_user_id_fkey;\n";
-    shop.write("migrations/0002_changes_nothing.up.sql", no_keys);
-    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(3).json();
-    assert_eq!(action(&trial, "close")["counts"]["answers"], "different", "{:#}", action(&trial, "close"));
-    assert_eq!(action(&trial, "pay")["counts"]["answers"], "same", "{:#}", action(&trial, "pay"));
-    shop.write("migrations/0002_changes_nothing.up.sql", "SELECT 1;\n");
-    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(0).json();
-    assert_eq!(action(&trial, "close")["counts"]["answers"], "same");
-    // A trigger of the migration takes away what nothing took before; one that keeps count in a new column takes nothing.
-    let trigger = |does: &str| {
-        format!(
-            "ALTER TABLE courses ADD COLUMN payments int NOT NULL DEFAULT 0;\n\
-             CREATE FUNCTION on_payment() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {does}; RETURN NULL; END';\n\
-             CREATE TRIGGER on_payment AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION on_payment();\n"
-        )
-    };
-    let counting = trigger("UPDATE courses SET payments = payments + 1 WHERE id = 1");
-    shop.write("migrations/0002_changes_nothing.up.sql", counting);
-    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).json();
-    assert_eq!(action(&trial, "pay")["counts"]["answers"], "same", "{:#}", action(&trial, "pay"));
-    let taking = trigger("DELETE FROM enrollments WHERE user_id = NEW.user_id");
-    shop.write("migrations/0002_changes_nothing.up.sql", taking);
-    let trial = counted(&home, &shop, "0002", &["--format", "json", "--sets", "8"]).exits(3).json();
-    assert_eq!(action(&trial, "pay")["counts"]["answers"], "different", "{:#}", action(&trial, "pay"));
-}
-
-#[test]
-fn what_a_function_writes_and_what_waits_for_the_end_is_compared() {
-    let _machine = sharing();
-    let home = Home::new();
-    let shop = Shop::new(&home);
-    // An interface of functions: no word of the statement says that it writes. What is noted of it is noted at the end.
-    let function = |amount: &str, noted: &str| {
-        format!(
-            "CREATE OR REPLACE FUNCTION pay(bigint, numeric) RETURNS bigint LANGUAGE sql AS
-               'INSERT INTO payments (user_id, amount, status, created_at) VALUES ($1, {amount}, ''pending'', ''2026-01-01'') RETURNING user_id';
-             CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
-               'BEGIN INSERT INTO notes VALUES (NEW.user_id, {noted}); RETURN NULL; END';\n"
-        )
-    };
-    let index = "CREATE INDEX payments_user_id_idx ON payments (user_id);";
-    let first = function("$2", "NEW.amount");
-    let deferred = format!(
-        "{index}\nCREATE TABLE notes (user_id bigint, amount numeric);\n{first}
-         CREATE CONSTRAINT TRIGGER note AFTER INSERT ON payments DEFERRABLE INITIALLY DEFERRED
-         FOR EACH ROW EXECUTE FUNCTION note();\n"
-    );
-    shop.change("migrations/0001_shop.up.sql", index, &deferred);
-    let spec = std::fs::read_to_string(shop.folder.join("dataset.toml")).unwrap();
-    shop.write("dataset.toml", format!("{spec}\n[table.notes]\nrow-count = \"0\"\n"));
-    shop.write(
-        "scenario.toml",
-        "name = 'shop'\n[load]\nrate = 10\n[[action]]\nname = 'pay'\nsql = 'SELECT pay(:user, :amount)'\n\
-         with = { user = 'pick(users.id)', amount = 'uniform(5, 90)' }\n",
-    );
-    let compared = |migration: String, code: i32| {
-        shop.write("migrations/0002_changes_nothing.up.sql", migration);
-        let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(code).json();
-        let counts = action(&trial, "pay")["counts"].clone();
-        (counts["answers"].as_str().unwrap().to_owned(), counts["different"].to_string())
-    };
-    assert_eq!(compared(function("$2", "NEW.amount"), 0).0, "same");
-    let (answers, different) = compared(function("0", "NEW.amount"), 3);
-    assert_eq!(answers, "different");
-    assert!(different.contains("left in payments") || different.contains("left in notes"), "{different}");
-    let (answers, different) = compared(function("$2", "0"), 3);
-    assert_eq!((answers.as_str(), different.as_str()), ("different", r#"{"writes":{"change":"left in notes"}}"#));
-    // A key that is checked at the end, and refuses.
-    let refuses = "ALTER TABLE notes ADD CHECK (amount < 0);\n".to_owned();
-    shop.write("migrations/0002_changes_nothing.up.sql", &refuses);
-    let trial = counted(&home, &shop, "0002", &["--format", "json"]).exits(3).json();
-    assert_eq!(trial["evidence"]["counts"]["after"][0]["sets"][0]["failed"], "23514");
-    let refused = &action(&trial, "pay")["counts"]["different"]["refused"];
-    assert_eq!((&refused["after"]["refused"], &refused["after"]["codes"][0]), (&json!(32), &json!("23514")));
-    assert_eq!(refused["before"]["refused"], 0);
-    // Such a mix writes, and its chunks begin with a checkpoint.
-    shop.write("migrations/0002_changes_nothing.up.sql", "SELECT 1;\n");
-    let trial = home.prove(&shop, "0002", &["--format", "json", "--chunks", "1", "--scale", "0.2"]).json();
-    assert_eq!(trial["evidence"]["design"]["checkpointed"], true);
-    assert_eq!(trial["evidence"]["design"]["interleave"], "block");
-}
-
-#[test]
-fn keys_that_a_migration_takes_are_no_other_answer_and_a_table_in_partitions_is_planned_as_in_production() {
-    let _machine = sharing();
-    let home = Home::new();
-    let shop = Shop::new(&home);
-    let logs = "CREATE TABLE logs AS SELECT n % 4000 AS owner, n AS at FROM generate_series(1, 20000) n;\n";
-    shop.write("migrations/0002_changes_nothing.up.sql", logs);
-    shop.write(
-        "migrations/0003_drops_a_needed_index.up.sql",
-        "INSERT INTO payments (user_id, amount, status, created_at) SELECT 1, 1, 'pending', '2026-01-01' FROM generate_series(1, 7);
-         ALTER TABLE logs RENAME TO logs_of_old;
-         CREATE TABLE logs (owner int, at int) PARTITION BY RANGE (at);
-         CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10000);
-         CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (10000) TO (30000);
-         INSERT INTO logs SELECT owner, at FROM logs_of_old;\n",
-    );
-    shop.write(
-        "scenario.toml",
-        "name = 'shop'\n[load]\nrate = 10\n\
-         [[action]]\nname = 'pay'\nsql = \"INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, 5, 'pending', '2026-01-01')\"\n\
-         with = { user = 'uniform(2, 100)' }\n\
-         [[action]]\nname = 'owners'\nsql = 'SELECT owner, count(*) FROM logs WHERE at < :most GROUP BY owner'\n\
-         with = { most = 'uniform(30000, 40000)' }\n",
-    );
-    let trial = counted(&home, &shop, "0003", &["--format", "json", "--sets", "8"]).json();
-    assert_eq!(action(&trial, "pay")["counts"]["answers"], "same", "{:#}", action(&trial, "pay"));
-    let planned = |side: &str| action(&trial, "owners")["counts"][side]["planned_rows"].as_f64().unwrap();
-    assert!((3_500.0..4_500.0).contains(&planned("before")), "{}", planned("before"));
-    // As in production: autovacuum makes none of a whole in partitions, and the report says so.
-    assert_eq!(planned("after"), 200.0);
-    let unsampled = |trial: &Value| {
-        let found = findings(trial, "partitioned-without-statistics");
-        found.first().map(|finding| finding["values"]["tables"][0].clone())
-    };
-    assert_eq!(unsampled(&trial), Some(json!("public.logs")));
-    let file = "migrations/0003_drops_a_needed_index.up.sql";
-    let text = std::fs::read_to_string(shop.folder.join(file)).unwrap();
-    shop.write(file, format!("{text}ANALYZE logs;\n"));
-    let trial = counted(&home, &shop, "0003", &["--format", "json", "--sets", "8"]).json();
-    let after = action(&trial, "owners")["counts"]["after"]["planned_rows"].as_f64().unwrap();
-    assert!((3_500.0..4_500.0).contains(&after), "{after}");
-    assert_eq!(unsampled(&trial), None);
-    // A sequence that a migration leaves behind its table is no key that it took: the application fails, and so is it told.
-    shop.write(
-        file,
-        "ALTER TABLE payments ALTER id DROP IDENTITY; CREATE SEQUENCE payments_id_seq OWNED BY payments.id;
-         ALTER TABLE payments ALTER id SET DEFAULT nextval('payments_id_seq');\n",
-    );
-    let trial = counted(&home, &shop, "0003", &["--format", "json", "--sets", "8"]).exits(3).json();
-    assert_eq!(action(&trial, "pay")["counts"]["different"]["refused"]["after"]["codes"], json!(["23505"]));
 }
 
 /// Whether the server could have an extension: it is missed politely where not.
@@ -534,7 +347,7 @@ fn an_index_that_is_missing_is_tried_where_hypopg_is_installed_and_parameters_ar
     let other_server = std::env::var_os("WEIGHBRIDGE_TEST_POSTGRES_BIN").is_some();
     assert!(installed || other_server, "install it: scripts/install-hypopg");
     home.run(&["server", "stop"]).ok();
-    let trial = counted(&home, &shop, "0003", &["--format", "json"]).exits(1).json();
+    let trial = home.counted(&shop, "0003", &["--format", "json"]).exits(1).json();
     let wanted = trial["comparison"]["balance"]["wanted"].as_array().unwrap();
     if installed {
         let wanted = wanted.iter().find(|wanted| wanted["index"] == "payments (user_id)").expect("the lost index");
@@ -544,7 +357,7 @@ fn an_index_that_is_missing_is_tried_where_hypopg_is_installed_and_parameters_ar
         assert!(wanted.is_empty(), "{wanted:?}");
     }
     // Some users have paid nothing, most a little, a few very much.
-    let classes = action(&trial, "payments_of_user")["counts"]["classes"].as_array().unwrap();
+    let classes = action_of(&trial, "payments_of_user")["counts"]["classes"].as_array().unwrap();
     let kinds: Vec<&str> = classes.iter().map(|class| class["class"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"normal") && kinds.contains(&"heavy"), "{classes:#?}");
     let sets: u64 = classes.iter().map(|class| class["sets"].as_u64().unwrap()).sum();
@@ -560,7 +373,7 @@ fn an_index_hidden_in_turn_shows_who_needs_it_and_is_still_there() {
     let home = Home::new();
     let shop = Shop::new(&home);
     shop.write("migrations/0002_changes_nothing.up.sql", "CREATE INDEX payments_twin_idx ON payments (user_id);\n");
-    let trial = counted(&home, &shop, "0002", &["--ablate", "--format", "json"]).exits(0).json();
+    let trial = home.counted(&shop, "0002", &["--ablate", "--format", "json"]).exits(0).json();
     let ablated = trial["evidence"]["ablated"].as_array().unwrap();
     assert!(!ablated.is_empty());
     // Of twins neither is needed; the report says that one is redundant.
@@ -573,7 +386,7 @@ fn an_index_hidden_in_turn_shows_who_needs_it_and_is_still_there() {
         "migrations/0002_changes_nothing.up.sql",
         "CREATE INDEX enrollments_at_idx ON enrollments (enrolled_at);\n",
     );
-    let trial = counted(&home, &shop, "0002", &["--ablate", "--format", "json"]).exits(0).json();
+    let trial = home.counted(&shop, "0002", &["--ablate", "--format", "json"]).exits(0).json();
     let needed = &trial["comparison"]["balance"]["needed"][0];
     assert_eq!(
         (&needed["index"], &needed["action"]),

@@ -1,4 +1,5 @@
-//! Results that were cut off, changed or mixed up: reading, comparing and printing them never panics and prints nothing raw. Must need no server.
+//! Results that were cut off, changed or mixed up: reading, comparing and printing them never panics and prints nothing
+//! raw. Must need no server.
 //!
 //! A few hundred damages for each run of the suite; `WEIGHBRIDGE_DAMAGES=10000 cargo test damage` for a night.
 
@@ -41,7 +42,8 @@ fn files(folder: &str, names: &[&'static str]) -> Files {
     names.iter().map(|name| (*name, std::fs::read(folder.join(name)).unwrap())).collect()
 }
 
-/// The same with one action and two chunks or intervals: most of a reader does not care how many there are, and histograms take their time.
+/// The same with one action and two chunks or intervals: most of a reader does not care how many there are, and
+/// histograms take their time.
 fn short(mut files: Files) -> Files {
     let document = &files[0].1;
     let document: Value = serde_json::from_slice(document).unwrap();

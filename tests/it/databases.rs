@@ -106,7 +106,8 @@ fn counts_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j serde_json::
 }
 
 const READS: &str = "name = \"reads\"\n[load]\nrate = 120\nconnections = 4\n[[action]]\nname = \"payments_of_user\"\n\
-                     sql = \"SELECT id, amount, status FROM payments WHERE user_id = :user ORDER BY id\"\nwith = { user = \"pick(users.id)\" }\n";
+                     sql = \"SELECT id, amount, status FROM payments WHERE user_id = :user ORDER BY id\"\n\
+                     with = { user = \"pick(users.id)\" }\n";
 
 #[test]
 fn a_small_clone_goes_through_the_wal_and_a_large_one_by_files() {
@@ -213,7 +214,7 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     assert_eq!(trial["evidence"]["design"]["subject"], serde_json::json!({ "given": { "own_control": true } }));
     assert_eq!(findings(&trial, "sides-given").len(), 1);
     assert!(trial["evidence"].get("dataset").is_none(), "nobody made their rows");
-    assert!(findings(&trial, "tables-differ").is_empty(), "they lie alike");
+    assert!(findings(&trial, "tables-differ").is_empty(), "they have the same layout");
     assert!(!trial.to_string().contains("postgresql://"), "no URL is kept");
 
     // What differs beside the schema is named.
@@ -241,7 +242,8 @@ fn databases_that_are_given_are_only_read_and_their_difference_is_found() {
     assert_eq!(operations("before"), 2 * operations("after"));
 
     // A function that writes is refused by the server: its sessions may only read.
-    let writes = "CREATE FUNCTION sly(bigint) RETURNS bigint LANGUAGE sql AS 'INSERT INTO courses (title) VALUES (''x'') RETURNING id'";
+    let writes = "CREATE FUNCTION sly(bigint) RETURNS bigint LANGUAGE sql AS 'INSERT INTO courses (title) \
+                  VALUES (''x'') RETURNING id'";
     place.execute("shop", writes);
     place.execute("without", writes);
     place.shop.write(

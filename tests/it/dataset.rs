@@ -88,7 +88,8 @@ fn the_platform_is_as_real_as_its_spec_says() {
             &format!(
                 "WITH parent AS (SELECT id, created_at, row_number() OVER (ORDER BY id) AS place FROM {parent}),
                       child AS (SELECT row_number() OVER (ORDER BY ctid) AS n, {key} AS key, {born} AS at FROM {table}),
-                      sampled AS (SELECT n, place::float8 / (SELECT count(*) FROM parent o WHERE o.created_at <= c.at) AS share
+                      sampled AS (SELECT n, place::float8 / (SELECT count(*) FROM parent o
+                      WHERE o.created_at <= c.at) AS share
                                   FROM child c JOIN parent p ON p.id = c.key WHERE n % 5 = 0)
                  SELECT corr(n, share) FROM sampled"
             ),
@@ -110,9 +111,11 @@ fn the_platform_is_as_real_as_its_spec_says() {
         "SELECT count(*) FROM enrollments WHERE (completed_at IS NOT NULL) <> (status = 'completed')",
         "SELECT count(*) FROM payments WHERE paid_at < created_at OR '2026-01-01' < paid_at",
         "SELECT count(*) FROM support_tickets WHERE status IN ('resolved', 'closed') AND resolved_at IS NULL",
-        "SELECT count(*) FROM audit_events e WHERE object = 'payment' AND NOT EXISTS (SELECT FROM payments WHERE id = object_id)",
+        "SELECT count(*) FROM audit_events e WHERE object = 'payment' AND NOT EXISTS (SELECT FROM payments \
+         WHERE id = object_id)",
         "SELECT count(*) FROM payments p JOIN courses c ON c.id = p.course_id WHERE p.amount <> c.price",
-        "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND 0 < relpages AND relallvisible < relpages",
+        "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND 0 < relpages \
+         AND relallvisible < relpages",
     ] {
         assert_eq!(one(&target, sql), 0.0, "{sql}");
     }
@@ -194,7 +197,8 @@ fn rows_of_somebody_else_stay_beside_ours() {
             .replace(";\n         ", ";\n")
             .as_str(),
     );
-    let text = "[table.notes]\nrow-count = \"20\"\nid = \"row()\"\nbody = \"sentence()\"\n[table.tags]\nrow-count = \"50\"\nfan-out.note_id = \"uniform()\"\nlabel = \"word()\"\n";
+    let text = "[table.notes]\nrow-count = \"20\"\nid = \"row()\"\nbody = \"sentence()\"\n[table.tags]\n\
+                row-count = \"50\"\nfan-out.note_id = \"uniform()\"\nlabel = \"word()\"\n";
     let file = spec(&home, text);
     home.run(&["seed", "--database", "shared", "--spec", &file]).ok();
     assert_eq!(query(&target, "SELECT count(*) || ' ' || max(id) FROM notes"), ["27 27"]);
@@ -253,7 +257,8 @@ CREATE TABLE shuffled (id int PRIMARY KEY, user_id int REFERENCES users)",
             &target,
             &format!(
                 "SELECT max(abs(c - {law})) FROM (SELECT k::float8, sum(n) OVER (ORDER BY k)::float8 / 60000 AS c FROM
-                 (SELECT n, row_number() OVER (ORDER BY n DESC) AS k FROM (SELECT count(*) AS n FROM {table} GROUP BY user_id) a) b) d"
+                 (SELECT n, row_number() OVER (ORDER BY n DESC) AS k FROM (SELECT count(*) AS n FROM {table}
+                 GROUP BY user_id) a) b) d"
             ),
         )
     };
@@ -283,18 +288,23 @@ fn what_is_read_is_what_is_stored_and_odd_places_are_refused() {
         &home,
         "stored",
         "CREATE TYPE job_status AS ENUM ('open', 'done');
-CREATE TABLE orders (id int PRIMARY KEY, total numeric(12, 4) NOT NULL, lines int NOT NULL, day date NOT NULL, label text NOT NULL);
-CREATE TABLE items (id int PRIMARY KEY, order_id int NOT NULL REFERENCES orders, quantity int NOT NULL, price numeric(10, 2) NOT NULL, grade text NOT NULL);
+CREATE TABLE orders (id int PRIMARY KEY, total numeric(12, 4) NOT NULL, lines int NOT NULL, day date NOT NULL,
+label text NOT NULL);
+CREATE TABLE items (id int PRIMARY KEY, order_id int NOT NULL REFERENCES orders, quantity int NOT NULL,
+price numeric(10, 2) NOT NULL, grade text NOT NULL);
 CREATE TABLE jobs (id int PRIMARY KEY, status job_status NOT NULL, done_at timestamptz, line_no int NOT NULL)",
     );
     let text = "[growth.g]\ncurve = \"linear\"
-[table.orders]\nrow-count = \"300\"\nid = \"row()\"\ntotal = \"sum(items, quantity * price)\"\nlines = \"count(items)\"\nday = \"growth(g)\"\nlabel = \"template('{day}')\"
-[table.items]\nrow-count = \"2000\"\nid = \"row()\"\nfan-out.order_id = \"zipf(s 0.5)\"\nquantity = \"1 + exp(3)\"\nprice = \"lognormal(median 9, p95 40)\"\ngrade = \"by(quantity, 1 -> 'one', 2 -> 'two', else -> 'more')\"
+[table.orders]\nrow-count = \"300\"\nid = \"row()\"\ntotal = \"sum(items, quantity * price)\"\n\
+lines = \"count(items)\"\nday = \"growth(g)\"\nlabel = \"template('{day}')\"
+[table.items]\nrow-count = \"2000\"\nid = \"row()\"\nfan-out.order_id = \"zipf(s 0.5)\"\nquantity = \"1 + exp(3)\"\n\
+price = \"lognormal(median 9, p95 40)\"\ngrade = \"by(quantity, 1 -> 'one', 2 -> 'two', else -> 'more')\"
 ";
     let file = spec(&home, text);
     home.run(&["seed", "--database", "stored", "--spec", &file]).ok();
     for sql in [
-        "SELECT count(*) FROM orders o WHERE total <> (SELECT coalesce(sum(quantity * price), 0) FROM items WHERE order_id = o.id)",
+        "SELECT count(*) FROM orders o WHERE total <> (SELECT coalesce(sum(quantity * price), 0) FROM items \
+         WHERE order_id = o.id)",
         "SELECT count(*) FROM orders o WHERE lines <> (SELECT count(*) FROM items WHERE order_id = o.id)",
         "SELECT count(*) FROM items WHERE (quantity = 1) <> (grade = 'one') OR (quantity = 2) <> (grade = 'two')",
         "SELECT count(*) FROM orders WHERE label <> day || 'T00:00:00Z'",
@@ -359,7 +369,8 @@ fn what_the_solver_makes_of_a_check_the_server_accepts() {
         let mut n = 10_000 * table;
         let check = condition(key, &mut n, 2);
         schema.push_str(&format!(
-            "CREATE TABLE t{table} (id int PRIMARY KEY, a int, b int, s text, t timestamptz, f bool, CONSTRAINT it CHECK ({check}));\n"
+            "CREATE TABLE t{table} (id int PRIMARY KEY, a int, b int, s text, t timestamptz, f bool, \
+             CONSTRAINT it CHECK ({check}));\n"
         ));
     }
     let target = made(&home, "checks", &schema);

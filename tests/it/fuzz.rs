@@ -134,7 +134,10 @@ proptest! {
     }
 
     #[test]
-    fn only_parameters_are_touched(parts in prop::collection::vec(inert(), 0..8), names in prop::collection::vec("[a-z][a-z0-9_]{0,8}", 0..8)) {
+    fn only_parameters_are_touched(
+        parts in prop::collection::vec(inert(), 0..8),
+        names in prop::collection::vec("[a-z][a-z0-9_]{0,8}", 0..8),
+    ) {
         let mut text = String::new();
         let mut expected = String::new();
         let mut known: Vec<&String> = Vec::new();
@@ -167,7 +170,8 @@ proptest! {
         with in prop_oneof![any::<String>(), "[a-z(),%|+0-9. ']{0,40}"],
         more in prop_oneof![Just(String::new()), any::<String>(), "[a-z_]{1,10} = [0-9\"a-z]{1,8}"],
     ) {
-        let text = format!("name = 's'\n[load]\n{load}\n{more}\n[[action]]\nname = 'x'\nsql = '''{sql}'''\nwith = {{ name = '''{with}''' }}\n");
+        let text = format!("name = 's'\n[load]\n{load}\n{more}\n[[action]]\nname = 'x'\nsql = '''{sql}'''\n\
+                            with = {{ name = '''{with}''' }}\n");
         if let Err(problems) = parse_scenario(&text) {
             prop_assert!(!problems.is_empty());
             for span in problems.iter().filter_map(|p| p.span.clone()) {
@@ -183,7 +187,8 @@ proptest! {
             "\\\\(set|if|elif|sleep|gset|aset) [a-z:]{0,6} ?[a-z0-9_+*/%(),.:<>=! -]{0,30}",
             Just("\\else".to_owned()), Just("\\endif".to_owned()), any::<String>(),
         ], 0..8),
-        gate in prop_oneof![any::<String>(), "[a-z0-9.]{0,8} ?[<>=]{1,2} ?[0-9a-z%.]{0,8}( abort| after| for)?( [0-9]s)?"],
+        gate in prop_oneof![any::<String>(), "[a-z0-9.]{0,8} ?[<>=]{1,2} ?[0-9a-z%.]{0,8}( abort| after| for)?( \
+                                              [0-9]s)?"],
     ) {
         let text = lines.join("\n");
         if let Err(problems) = parse_script(&text, "s", 1.0, &[]) {

@@ -1,5 +1,5 @@
-//! Servers that log a client in and then hang, lie about lengths or never stop: what asks them ends in time and takes no memory. Must need no
-//! PostgreSQL.
+//! Servers that log a client in and then hang, lie about lengths or never stop: what asks them ends in time and takes
+//! no memory. Must need no PostgreSQL.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -241,13 +241,15 @@ fn shapes_follow_what_the_catalog_says() {
             ("SELECT count(DISTINCT at) FROM shifts", 300.0, 600.0),
             ("SELECT count(*) FROM items WHERE image_url NOT LIKE 'https://%'", 0.0, 0.0),
             (
-                "SELECT count(*) FROM orders o WHERE total <> (SELECT coalesce(sum(unit_price * quantity), 0) FROM order_items WHERE order_id = o.id)",
+                "SELECT count(*) FROM orders o WHERE total <> (SELECT coalesce(sum(unit_price * quantity), 0) \
+                 FROM order_items WHERE order_id = o.id)",
                 0.0,
                 0.0,
             ),
             ("SELECT count(*) FROM order_items l JOIN items i ON i.id = item_id WHERE unit_price <> price", 0.0, 0.0),
             (
-                "SELECT count(*) FROM (SELECT max(position) <> count(*) AS wrong FROM order_items GROUP BY order_id) x WHERE wrong",
+                "SELECT count(*) FROM (SELECT max(position) <> count(*) AS wrong FROM order_items \
+                 GROUP BY order_id) x WHERE wrong",
                 0.0,
                 0.0,
             ),

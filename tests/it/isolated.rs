@@ -1,4 +1,5 @@
-//! Isolated timing against a real server: work that is in no count. Effects here are many times the noise of a busy machine.
+//! Isolated timing against a real server: work that is in no count. Effects here are many times the noise of a busy
+//! machine.
 
 use serde_json::json;
 

@@ -1,8 +1,9 @@
-//! A server, or one of its backends, that dies under load, and a reader of stdout that leaves. Must hold no timing claim.
+//! A server, or one of its backends, that dies under load, and a reader of stdout that leaves. Must hold no timing
+//! claim.
 
 use std::process::{Command, Stdio};
 
-use crate::run::{Going, bank, file};
+use crate::bank::{Going, bank, file};
 use crate::support::{Home, Shop, sharing};
 
 fn kill_9(pid: &str) {

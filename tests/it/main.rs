@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing; `pub` marks what other files here use")]
 #![expect(clippy::disallowed_methods, reason = "tests write scratch files and time what a person would wait for")]
 
+mod bank;
 mod bouncer;
 mod cases;
 mod counts;
@@ -25,6 +26,7 @@ mod read_only;
 mod row_security;
 mod run;
 mod schemas;
+mod scripts;
 mod seed;
 mod server;
 mod spoken;
@@ -34,3 +36,4 @@ mod topology;
 mod words;
 mod workflows;
 mod workload;
+mod writes;

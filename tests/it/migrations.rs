@@ -1,4 +1,5 @@
-//! Migrations as tools send them, what a failed one leaves, and what a project is shown that cannot prove anything yet. Nothing here drives a load.
+//! Migrations as tools send them, what a failed one leaves, and what a project is shown that cannot prove anything yet.
+//! Nothing here drives a load.
 
 use crate::support::{Case, Home, Ran, Shop, findings, sharing};
 

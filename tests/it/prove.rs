@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::run::Going;
+use crate::bank::Going;
 use crate::support::{Home, Shop, findings, measuring, sharing};
 
 fn verdict_of<'j>(trial: &'j serde_json::Value, action: &str) -> &'j str {
@@ -132,10 +132,14 @@ fn each_side_is_asked_what_the_application_asks_at_its_migration() {
         "sql    = \"SELECT id, amount, status",
         "sql    = \"SELECT id, amount, lower(status::text), status",
     );
-    let since = "[[action.since]]\nmigration = '0004'\nsql = 'SELECT id, amount, state FROM payments WHERE user_id = :user ORDER BY id'\n\n[[action]]\nname   = \"courses_of_user\"";
+    let since = "[[action.since]]\nmigration = '0004'\n\
+                 sql = 'SELECT id, amount, state FROM payments WHERE user_id = :user ORDER BY id'\n\n[[action]]\n\
+                 name   = \"courses_of_user\"";
     shop.change("scenario.toml", "[[action]]\nname   = \"courses_of_user\"", since);
     let insert = "INSERT INTO payments (user_id, amount, status, created_at) VALUES (:user, :amount, 'pending', :from)";
-    let after = "[[action.step.since]]\nmigration = '4'\nsql = \"INSERT INTO payments (user_id, amount, state, created_at) VALUES (:user, :amount, 'pending', :from)\"\n";
+    let after = "[[action.step.since]]\nmigration = '4'\n\
+                 sql = \"INSERT INTO payments (user_id, amount, state, created_at) VALUES (:user, :amount, 'pending', \
+                 :from)\"\n";
     shop.change("scenario.toml", &format!("sql = \"{insert}\"\n"), &format!("sql = \"{insert}\"\n{after}"));
     shop.write("migrations/0004_renames.up.sql", "ALTER TABLE payments RENAME COLUMN status TO state;\n");
     shop.write("migrations/0004_renames.down.sql", "ALTER TABLE payments RENAME COLUMN state TO status;\n");

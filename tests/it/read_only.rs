@@ -1,7 +1,7 @@
 //! A run that may not write, against what tries to: every row counts. Must hold no timing claim.
 
+use crate::bank::{bank, file, one};
 use crate::bouncer::Bouncer;
-use crate::run::{bank, file, one};
 use crate::support::{Home, execute, sharing};
 
 /// Turns everything off that keeps a session from writing, and writes when it can.
@@ -45,7 +45,8 @@ fn nothing_is_written_by_a_function_that_turns_read_only_off() {
         }
     }
     // What belongs to the application is set as it likes.
-    let own = "transaction = true\n[[action.step]]\nsql = \"SELECT set_config('app.uid', '7', true)\"\n[[action.step]]\nsql = \"SELECT 1 / (current_setting('app.uid') = '7')::int\"";
+    let own = "transaction = true\n[[action.step]]\nsql = \"SELECT set_config('app.uid', '7', true)\"\n\
+               [[action.step]]\nsql = \"SELECT 1 / (current_setting('app.uid') = '7')::int\"";
     let found = run(own, &url, &[]).measured().json();
     assert_eq!(found["evidence"]["failures"], serde_json::json!({}));
 

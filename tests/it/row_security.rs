@@ -1,4 +1,5 @@
-//! Row-level security: what loads rows sees and fills every table, and puts FORCE back; what asks is told whose policies were exercised.
+//! Row-level security: what loads rows sees and fills every table, and puts FORCE back; what asks is told whose
+//! policies were exercised.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -48,7 +49,8 @@ fn case(name: &str) -> PathBuf {
 
 /// Rows of both tables, whether the policies are forced, and the foreign keys that are there.
 const STATE: &str = "SELECT concat_ws(' ', (SELECT count(*) FROM a), (SELECT count(*) FROM b),
-    (SELECT relforcerowsecurity FROM pg_class WHERE relname = 'b'), (SELECT count(*) FROM pg_constraint WHERE contype = 'f'),
+    (SELECT relforcerowsecurity FROM pg_class WHERE relname = 'b'), (SELECT count(*) FROM pg_constraint
+    WHERE contype = 'f'),
     to_regnamespace('weighbridge') IS NULL)";
 
 #[test]
@@ -81,7 +83,8 @@ fn a_table_that_forces_its_policies_on_its_owner_is_filled() {
     child.wait().unwrap();
     let cut_off = query(
         &target,
-        "SELECT concat_ws(' ', relforcerowsecurity, to_regnamespace('weighbridge') IS NULL) FROM pg_class WHERE relname = 'b'",
+        "SELECT concat_ws(' ', relforcerowsecurity, to_regnamespace('weighbridge') IS NULL) FROM pg_class \
+         WHERE relname = 'b'",
     );
     assert_eq!(cut_off, ["f f"]);
     place.seed("maker", "killed", &["--allow-writes", "--clean"]).ok();
@@ -90,7 +93,8 @@ fn a_table_that_forces_its_policies_on_its_owner_is_filled() {
     // Whoever does not own the table can lift nothing: it is said before a row is loaded.
     execute(
         &target,
-        "GRANT ALL ON a, b TO guest; GRANT CREATE ON DATABASE killed TO guest; ALTER TABLE b NO FORCE ROW LEVEL SECURITY",
+        "GRANT ALL ON a, b TO guest; GRANT CREATE ON DATABASE killed TO guest; ALTER TABLE b NO FORCE ROW LEVEL \
+         SECURITY",
     );
     let refused = place.seed("guest", "killed", &["--allow-writes", "--rows", "100"]).exits(4);
     refused.says(&["applies to the role `guest` on \"public\".\"b\"", "BYPASSRLS"]);
@@ -162,7 +166,8 @@ fn policies_that_do_not_apply_to_whoever_asks_are_named_and_a_role_can_be() {
     let base = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{base}\nGRANT SELECT ON card TO app;\n")).unwrap();
     change("weighbridge.toml", "margin", "role = \"app\"\nmargin");
-    let step = "transaction = true\n[[action.step]]\nsql = \"SELECT set_config('app.uid', :uid, true)\"\n[[action.step]]\nsql = ";
+    let step = "transaction = true\n[[action.step]]\nsql = \"SELECT set_config('app.uid', :uid, true)\"\n\
+                [[action.step]]\nsql = ";
     change("scen.toml", "sql = ", step);
     change(
         "scen.toml",
@@ -189,7 +194,8 @@ fn policies_that_do_not_apply_to_whoever_asks_are_named_and_a_role_can_be() {
     assert_eq!(place.home.databases("weighbridge_build_"), Vec::<String>::new());
 
     // A run asks as the role too.
-    let scenario = "name = 'who'\n[load]\nclients = 1\n[[action]]\nname = 'who'\nsql = \"SELECT 1 / (current_user = 'app')::int\"\n";
+    let scenario = "name = 'who'\n[load]\nclients = 1\n[[action]]\nname = 'who'\n\
+                    sql = \"SELECT 1 / (current_user = 'app')::int\"\n";
     std::fs::write(folder.join("who.toml"), scenario).unwrap();
     let who = folder.join("who.toml").display().to_string();
     let run = ["run", &who, "--database", "postgres", "-n", "10", "--warm-up", "0s", "--format", "json"];

@@ -1,213 +1,19 @@
 //! `weighbridge run`: what is sent, what is counted, what is kept, on a real server. Must hold no timing claim.
 
-use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStderr, Stdio};
-
 use serde_json::Value;
 use weighbridge::evidence::interval_log;
-use weighbridge::postgres::Target;
 
+use crate::bank::{Going, TRANSFER, action, bank, file, newest, number, one, run};
 use crate::bouncer::Bouncer;
-use crate::support::{Home, Ran, block_on, execute, measuring, query, sharing};
-
-/// A running server with a database `bank`: accounts with a balance each, and a history.
-pub fn bank(home: &Home) -> Target {
-    home.run(&["server", "start"]).ok();
-    let target = home.target();
-    query(&target, "SELECT ''::text");
-    block_on(async {
-        let mut admin = weighbridge::postgres::database::Admin::connect(&target).await.unwrap();
-        admin.create("bank").await.unwrap();
-        let bank = target.database("bank");
-        let mut connection = bank.connect().await.unwrap();
-        let sql = "CREATE TABLE accounts (id int PRIMARY KEY, owner text NOT NULL, balance int NOT NULL DEFAULT 0);
-                   CREATE TABLE history (id bigserial PRIMARY KEY, account int NOT NULL, delta int NOT NULL, note text);
-                   INSERT INTO accounts SELECT n, 'owner ' || n FROM generate_series(1, 100) n;
-                   ANALYZE;";
-        sqlx::Executor::execute(&mut connection, sqlx::raw_sql(sql)).await.unwrap();
-        bank
-    })
-}
-
-pub fn one(target: &Target, sql: &str) -> i64 {
-    query(target, &format!("SELECT ({sql})::text"))[0].parse().unwrap()
-}
-
-pub fn file(home: &Home, name: &str, text: &str) -> String {
-    let path = home.path().join(name);
-    std::fs::write(&path, text).unwrap();
-    path.display().to_string()
-}
-
-/// A run on the embedded server without warm-up.
-pub fn run(home: &Home, more: &[&str]) -> Ran {
-    home.run(&[&["run", "--database", "bank", "--warm-up", "0s", "--format", "json"], more].concat())
-}
-
-pub fn action<'j>(run: &'j Value, name: &str) -> &'j Value {
-    let actions = run["evidence"]["actions"].as_array().unwrap();
-    actions.iter().find(|a| a["name"] == name).unwrap_or_else(|| panic!("{name} is in {actions:?}"))
-}
-
-pub fn number(value: &Value, key: &str) -> u64 {
-    value[key].as_u64().unwrap_or_else(|| panic!("{key} in {value}"))
-}
-
-const TRANSFER: &str = "\
-\\set id random(1, 100 * :scale)
-\\set delta random(-50, 50)
-BEGIN;
-UPDATE accounts SET balance = balance + :delta WHERE id = :id;
-SELECT balance AS now FROM accounts WHERE id = :id \\gset
-\\if :now < 0
-INSERT INTO history (account, delta, note) VALUES (:id, :delta, 'below');
-\\else
-INSERT INTO history (account, delta, note) VALUES (:id, :delta, 'above');
-\\endif
-END;
-";
-
-#[test]
-fn pgbench_scripts_run_as_they_are_in_every_protocol() {
-    let _machine = sharing();
-    let home = Home::new();
-    let bank = bank(&home);
-    let script = file(&home, "transfer.sql", TRANSFER);
-    let select = file(&home, "select.sql", "\\set id random(1, 100)\nSELECT balance FROM accounts WHERE id = :id;\n");
-    for (turn, protocol) in ["prepared", "extended", "simple"].into_iter().enumerate() {
-        let (heavy, light) = (format!("{script}@3"), format!("{select}@1"));
-        let found = run(&home, &["-f", &heavy, "-f", &light, "-c", "4", "-n", "400", "-M", protocol]).measured().json();
-        let (transfers, selects) = (action(&found, "transfer"), action(&found, "select"));
-        assert_eq!(number(transfers, "ok") + number(selects, "ok"), 400);
-        assert!((240..360).contains(&number(transfers, "ok")), "three of four: {transfers}");
-        assert_eq!(number(selects, "rows"), number(selects, "ok"), "every SELECT found its row with {protocol}");
-        assert_eq!(found["evidence"]["failures"], serde_json::json!({}));
-        let rows = one(&bank, "SELECT count(*) FROM history");
-        let before = turn as i64 * 400;
-        assert!(before < rows + 160 * (turn as i64 + 1), "{rows}");
-    }
-    let odd = one(&bank, "SELECT sum(balance) - (SELECT sum(delta) FROM history) FROM accounts");
-    assert_eq!(odd, 0, "every UPDATE has its INSERT");
-    let both = query(&bank, "SELECT DISTINCT note FROM history ORDER BY 1");
-    assert_eq!(both, ["above", "below"]);
-    let wrong = file(&home, "wrong.sql", "\\startpipeline\nSELECT :nobody;\n\\sleep 1 h\n");
-    let said = run(&home, &["-f", &wrong]).exits(2);
-    said.says(&[
-        "\\startpipeline is not supported",
-        "nothing sets the variable `:nobody`",
-        "`h` is no unit",
-        "wrong.sql:1:1",
-    ]);
-}
-
-const STEPS: &str = r#"
-name = "steps"
-[load]
-clients = 4
-max_tries = 1000
-[[action]]
-name = "pay"
-transaction = true
-isolation = "repeatable read"
-with = { delta = "uniform(1, 9)", low = "uniform(1, 3)" }
-[[action.step]]
-name = "chosen"
-sql  = "SELECT id AS account, owner FROM accounts WHERE id >= :low AND id < :low::int + 2"
-[[action.step]]
-each = "chosen"
-sql  = "UPDATE accounts SET balance = balance + :delta WHERE id = :account AND owner = :owner"
-[[action.step]]
-chance = "25%"
-sql    = "INSERT INTO history (account, delta, note) VALUES (:account, :delta, 'sometimes') RETURNING id AS entry"
-"#;
-
-#[test]
-fn values_are_captured_rows_repeated_and_conflicts_tried_again() {
-    let _machine = sharing();
-    let home = Home::new();
-    let bank = bank(&home);
-    let scenario = file(&home, "steps.toml", STEPS);
-    let found = run(&home, &[&scenario, "-n", "300"]).measured().json();
-    let pay = action(&found, "pay");
-    assert_eq!((number(pay, "ok"), number(pay, "failed")), (300, 0));
-    assert!(0 < number(pay, "retries"), "four clients change the same four rows");
-    // Two rows each, and as many as the deltas say: nothing was sent twice or lost by a retry.
-    let moved = one(&bank, "SELECT sum(balance) FROM accounts");
-    assert!((300 * 2..=300 * 2 * 9).contains(&moved), "{moved}");
-    let sometimes = one(&bank, "SELECT count(*) FROM history");
-    assert!((45..=110).contains(&sometimes), "a quarter of 300: {sometimes}");
-    let unknown = file(&home, "unknown.toml", &STEPS.replace("AS account, owner", "AS acount, owner"));
-    run(&home, &[&unknown, "-n", "1"])
-        .exits(2)
-        .says(&["`:account` is neither a parameter nor a column of an earlier step", "unknown.toml:"]);
-}
-
-#[test]
-fn an_operation_sees_its_own_rows_only_and_sends_each_of_them_once() {
-    let _machine = sharing();
-    let home = Home::new();
-    let bank = bank(&home);
-    // Half of the operations ask for rows; the others must not find those of an earlier one.
-    let text = "name = 'e'\n[load]\nclients = 2\n[[action]]\nname = 'maybe'\n[[action.step]]\nname = 'rows'\nchance = '50%'\nsql = \"SELECT nextval('history_id_seq') AS entry\"\n\
-                [[action.step]]\neach = 'rows'\nsql = \"INSERT INTO history (id, account, delta, note) VALUES (:entry, 1, 1, 'e')\"\n";
-    let scenario = file(&home, "e.toml", text);
-    let found = run(&home, &[&scenario, "-n", "200"]).measured().json();
-    assert_eq!(found["evidence"]["failures"], serde_json::json!({}), "no row is sent twice: ids are unique");
-    assert_eq!(one(&bank, "SELECT count(*) FROM history"), one(&bank, "SELECT last_value FROM history_id_seq"));
-    // A statement that is tried again outside of a transaction sends its own row again, and no other.
-    block_on(async {
-        let mut connection = bank.connect().await.unwrap();
-        let sql = "TRUNCATE history; CREATE SEQUENCE turns;
-                   CREATE FUNCTION sometimes(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
-                       IF nextval('turns') % 3 = 0 THEN RAISE SQLSTATE '40001'; END IF; RETURN n; END $$;";
-        sqlx::Executor::execute(&mut connection, sqlx::raw_sql(sql)).await.unwrap();
-    });
-    let text = "name = 'r'\n[load]\nclients = 1\nmax_tries = 9\n[[action]]\nname = 'again'\nwith = { n = \"sequence(1)\" }\n[[action.step]]\nname = 'rows'\nsql = 'SELECT id AS account, :n::int4 AS entry FROM accounts WHERE id <= 4'\n\
-                [[action.step]]\neach = 'rows'\nsql = \"INSERT INTO history (account, delta, note) SELECT sometimes(:account), :entry, 'r'\"\n";
-    let scenario = file(&home, "r.toml", text);
-    let found = home
-        .run(&["run", &scenario, "--database", "bank", "-n", "30", "--warm-up", "300ms", "--format", "json"])
-        .measured()
-        .json();
-    let again = action(&found, "again");
-    assert_eq!((number(again, "ok"), number(again, "failed")), (30, 0));
-    assert!(0 < number(again, "retries"));
-    let twice = "SELECT count(*) - count(DISTINCT (account, delta)) FROM history";
-    assert_eq!(one(&bank, twice), 0, "warm-up and measurement count on, and no row is sent twice");
-    assert_eq!(one(&bank, "SELECT count(*) % 4 FROM history"), 0);
-}
-
-#[test]
-fn what_a_script_leaves_open_or_asks_for_in_vain_is_a_failure_and_no_hang() {
-    let _machine = sharing();
-    let home = Home::new();
-    let bank = bank(&home);
-    let open = file(&home, "open.sql", "BEGIN;\nINSERT INTO history (account, delta) VALUES (1, 1);\n");
-    let found = run(&home, &["-f", &open, "-n", "5"]).exits(1).json();
-    assert_eq!(found["evidence"]["failures"]["script"]["texts"][0], "the script ends inside a transaction");
-    assert_eq!(number(&found["evidence"]["all"], "failed"), 5);
-    assert_eq!(one(&bank, "SELECT count(*) FROM history"), 0);
-    let copy = file(&home, "copy.sql", "COPY history (account, delta) FROM STDIN;\n");
-    for protocol in ["prepared", "extended", "simple"] {
-        let found = run(&home, &["-f", &copy, "-n", "3", "-M", protocol]).exits(1).json();
-        assert_eq!(number(&found["evidence"]["failures"]["57014"], "count"), 3, "{protocol}");
-    }
-    // More was offered than was done.
-    let slow = file(&home, "slow.sql", "SELECT pg_sleep(0.05);\n");
-    let found = run(&home, &["-f", &slow, "-R", "1000", "--connections", "1", "-n", "30", "--gate", "rate >= 95%"])
-        .exits(1)
-        .json();
-    let checks = found["evidence"]["checks"].as_array().unwrap();
-    assert!(checks.iter().any(|check| check["name"] == "achieved_rate"), "{checks:?}");
-    run(&home, &["-f", &slow, "-c", "2", "--shard", "1/2"]).exits(2).says(&["--shard divides the rate"]);
-}
+use crate::support::{Home, block_on, execute, measuring, sharing};
 
 #[test]
 fn equal_seeds_send_equal_streams() {
     let _machine = sharing();
     let home = Home::new();
     bank(&home);
-    let text = "name = 's'\n[load]\nclients = 3\n[[action]]\nname = 'read'\nsql = 'SELECT balance FROM accounts WHERE id = :id AND owner <> :o'\n\
+    let text = "name = 's'\n[load]\nclients = 3\n[[action]]\nname = 'read'\n\
+                sql = 'SELECT balance FROM accounts WHERE id = :id AND owner <> :o'\n\
                 with = { id = \"pick(accounts.id, zipf 1.1)\", o = \"template('x{id}')\" }\n";
     let scenario = file(&home, "s.toml", text);
     let digest = |seed: &str| {
@@ -287,7 +93,8 @@ fn gates_decide_the_exit_code_and_rules_end_the_run() {
     assert!(ran.stdout.contains("every operation failed: div0"), "{}", ran.stdout);
     run(&home, &["-f", &read, "-n", "1", "--gate", "raed.p50 < 1s"]).exits(2).says(&["did you mean `read`?"]);
 
-    let failing = "name = 'f'\n[load]\nclients = 2\nabort_when = 'errors > 50% for 1s'\n[[action]]\nname = 'divide'\nsql = 'SELECT 1 / (balance - balance) FROM accounts'\n";
+    let failing = "name = 'f'\n[load]\nclients = 2\nabort_when = 'errors > 50% for 1s'\n[[action]]\nname = 'divide'\n\
+                   sql = 'SELECT 1 / (balance - balance) FROM accounts'\n";
     let failing = file(&home, "f.toml", failing);
     let found = run(&home, &[&failing, "-T", "60s", "-P", "250ms"]).exits(1).json();
     assert_eq!(found["evidence"]["ended"]["aborted"], "errors > 50% for 1.0 s");
@@ -327,38 +134,6 @@ fn a_server_of_somebody_else_is_only_read() {
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), 0);
     home.run(&["run", "-f", &script, "--url", &url, "-n", "5", "--warm-up", "0s", "--allow-writes"]).measured();
     assert_eq!(one(&bank, "SELECT count(*) FROM history"), 5);
-}
-
-/// A run that goes on while the test does something to its server.
-pub struct Going {
-    pub child: Child,
-    lines: Lines<BufReader<ChildStderr>>,
-}
-
-impl Going {
-    pub fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut command = home.command(arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { child, lines }
-    }
-
-    /// Reads progress until a line holds the words.
-    #[track_caller]
-    pub fn until(&mut self, words: &str) {
-        assert!(self.lines.by_ref().map_while(Result::ok).any(|line| line.contains(words)), "`{words}` never came");
-    }
-
-    /// What it printed since, and how it ended.
-    pub fn end(mut self) -> Ran {
-        let lines = self.lines;
-        // Both at once, for a pipe holds only so much.
-        let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
-        let mut stdout = String::new();
-        let pipe = self.child.stdout.as_mut().expect("stdout is a pipe");
-        std::io::Read::read_to_string(pipe, &mut stdout).unwrap();
-        Ran { code: self.child.wait().unwrap().code(), stdout, stderr: rest.join().unwrap() }
-    }
 }
 
 #[test]
@@ -487,7 +262,8 @@ fn pgbouncer_is_a_target_in_session_and_in_transaction_mode() {
     let home = Home::new();
     let bank = bank(&home);
     let script = file(&home, "transfer.sql", TRANSFER);
-    let pick = "name = 'p'\n[load]\nclients = 2\n[[action]]\nname = 'read'\nsql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = 'pick(accounts.id)' }\n";
+    let pick = "name = 'p'\n[load]\nclients = 2\n[[action]]\nname = 'read'\n\
+                sql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = 'pick(accounts.id)' }\n";
     let pick = file(&home, "pick.toml", pick);
     let mut expected = 0;
     for (mode, protocol, clients) in
@@ -526,18 +302,13 @@ fn pgbouncer_is_a_target_in_session_and_in_transaction_mode() {
     }
 }
 
-/// The folder of the newest result in a folder of results.
-fn newest(results: &std::path::Path) -> std::path::PathBuf {
-    let folders = std::fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path());
-    folders.max_by_key(|path| std::fs::metadata(path.join("run.json")).unwrap().modified().unwrap()).unwrap()
-}
-
 #[test]
 fn parts_of_a_load_add_up_to_the_whole() {
     let _machine = sharing();
     let home = Home::new();
     bank(&home);
-    let text = "name = 'parts'\n[load]\nrate = 400\n[gates]\n'errors' = '< 1%'\n[[action]]\nname = 'read'\nsql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = \"uniform(1, 100)\" }\n";
+    let text = "name = 'parts'\n[load]\nrate = 400\n[gates]\n'errors' = '< 1%'\n[[action]]\nname = 'read'\n\
+                sql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = \"uniform(1, 100)\" }\n";
     let scenario = file(&home, "parts.toml", text);
     let url = home.run(&["server", "url"]).ok().stdout.trim().replace("/postgres?", "/bank?");
     let part = |part: u32, of: u32, seed: &str| {

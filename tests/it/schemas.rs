@@ -34,10 +34,13 @@ fn made(home: &Home, name: &str, file: &SourceFile) -> Target {
 fn schema(target: &Target) -> Vec<String> {
     query(
         target,
-        "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) || convalidated || condeferrable || condeferred
-                || coalesce(obj_description(oid, 'pg_constraint'), '') FROM pg_constraint WHERE connamespace > 16383 OR conrelid > 16383
+        "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) || convalidated ||
+         condeferrable || condeferred
+                || coalesce(obj_description(oid, 'pg_constraint'), '') FROM pg_constraint WHERE connamespace > 16383
+                OR conrelid > 16383
          UNION ALL
-         SELECT pg_get_indexdef(indexrelid) || indisvalid || indisclustered || coalesce(obj_description(indexrelid, 'pg_class'), '')
+         SELECT pg_get_indexdef(indexrelid) || indisvalid || indisclustered || coalesce(obj_description(indexrelid,
+         'pg_class'), '')
          FROM pg_index WHERE indrelid > 16383
          UNION ALL
          SELECT pg_get_triggerdef(oid) || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
@@ -82,9 +85,11 @@ fn forms_that_real_schemas_have_and_textbooks_do_not() {
     let home = Home::new();
     let target = database(&home, "odd");
     home.run(&["seed", "--database", "odd", "--no-spec", "--rows", "500"]).ok();
-    let reversed = "SELECT count(*)::text FROM event WHERE date_to < date_from OR sale_end < sale_start OR updated_at < created_at";
+    let reversed = "SELECT count(*)::text FROM event WHERE date_to < date_from OR sale_end < sale_start \
+                    OR updated_at < created_at";
     assert_eq!(query(&target, reversed), ["0"]);
-    let told = "SELECT (count(DISTINCT motto) > 0 AND (SELECT count(DISTINCT changed) > 9 FROM host))::text FROM configuration";
+    let told = "SELECT (count(DISTINCT motto) > 0 AND (SELECT count(DISTINCT changed) > 9 FROM host))::text \
+                FROM configuration";
     assert_eq!(query(&target, told), ["true"]);
     // Live carts are the many, and every customer has one at most.
     assert_eq!(query(&target, "SELECT (count(*) > 300)::text FROM cart WHERE deleted_at IS NULL"), ["true"]);
@@ -95,7 +100,8 @@ fn a_spec_is_written_even_for_a_schema_that_cannot_be_filled() {
     let _machine = sharing();
     let home = Home::new();
     home.run(&["server", "start"]).ok();
-    let text = "CREATE TABLE t (id int PRIMARY KEY, a int CHECK (hashtext(a::text) = 5)); CREATE TABLE u (a tsquery UNIQUE NOT NULL);";
+    let text = "CREATE TABLE t (id int PRIMARY KEY, a int CHECK (hashtext(a::text) = 5)); CREATE TABLE u (a tsquery \
+                UNIQUE NOT NULL);";
     let file = SourceFile { path: "x.sql".into(), text: text.to_owned() };
     made(&home, "unfillable", &file);
     let refused = home.run(&["seed", "--database", "unfillable", "--no-spec"]);
@@ -190,7 +196,8 @@ fn what_cannot_be_satisfied_is_named_before_anything_is_loaded() {
     let ran = home.run(&["seed", "--database", "strange", "--no-spec"]).exits(2);
     ran.says(&["strange · only_odd", "sample rows break it", "nothing was loaded"]);
     assert_eq!(query(&target, "SELECT count(*)::text FROM fine"), ["0"]);
-    let spec = "[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"1y\"\n[table.strange]\nrow-count = \"50\"\nid = \"row()\"\nn = \"1 - row() * 2\"\n";
+    let spec = "[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"1y\"\n[table.strange]\nrow-count = \"50\"\n\
+                id = \"row()\"\nn = \"1 - row() * 2\"\n";
     let path = home.path().join("strange.toml");
     let asserted = "[[assert]]\nsql = \"SELECT max(n) FROM strange\"\nbetween = [-1, -1]\n";
     std::fs::write(&path, format!("{spec}{asserted}")).unwrap();
@@ -376,7 +383,8 @@ fn inheritance_policies_and_tables_with_rows_of_a_spec_are_left_alone() {
         ALTER TABLE numbered ADD CONSTRAINT twice UNIQUE (code);
         COMMENT ON INDEX twice IS 'of the index';
         CREATE SEQUENCE free_standing;
-        CREATE TABLE counted (id bigint PRIMARY KEY DEFAULT nextval('free_standing'), at timestamptz NOT NULL DEFAULT now());";
+        CREATE TABLE counted (id bigint PRIMARY KEY DEFAULT nextval('free_standing'),
+        at timestamptz NOT NULL DEFAULT now());";
     let target = made(&home, "odd", &SourceFile { path: "odd.sql".into(), text: text.to_owned() });
     let before = schema(&target);
     home.run(&["seed", "--database", "odd", "--no-spec", "--rows", "300"]).ok();

@@ -58,7 +58,8 @@ fn schema(target: &Target) -> Vec<String> {
     query(
         target,
         "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) || convalidated
-                || coalesce(obj_description(oid, 'pg_constraint'), '') FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+                || coalesce(obj_description(oid, 'pg_constraint'), '') FROM pg_constraint
+                WHERE connamespace = 'public'::regnamespace
          UNION ALL
          SELECT pg_get_indexdef(indexrelid) || indisvalid || coalesce(obj_description(indexrelid, 'pg_class'), '')
          FROM pg_index JOIN pg_class c ON c.oid = indrelid WHERE c.relnamespace = 'public'::regnamespace
@@ -85,7 +86,8 @@ fn one_and_four_connections_give_the_same_bytes_and_the_schema_comes_back() {
     // Time order: every payment came after the one before it, and after its user.
     assert_eq!(
         count(
-            "SELECT count(*)::text FROM (SELECT created_at < lag(created_at) OVER (ORDER BY ctid) AS back FROM payments) s WHERE back"
+            "SELECT count(*)::text FROM (SELECT created_at < lag(created_at) OVER (ORDER BY ctid) AS back \
+             FROM payments) s WHERE back"
         ),
         "0"
     );
@@ -97,14 +99,16 @@ fn one_and_four_connections_give_the_same_bytes_and_the_schema_comes_back() {
     );
     assert_eq!(
         count(
-            "SELECT count(*)::text FROM enrollments e JOIN users u ON u.id = e.user_id WHERE e.enrolled_at < u.created_at"
+            "SELECT count(*)::text FROM enrollments e JOIN users u ON u.id = e.user_id \
+             WHERE e.enrolled_at < u.created_at"
         ),
         "0"
     );
     // Skewed: the busiest tenth of the users has far more than a tenth of the payments.
     let top = count(
         "SELECT (sum(n) FILTER (WHERE rank <= 100) * 100 / sum(n))::int::text
-         FROM (SELECT count(*) AS n, row_number() OVER (ORDER BY count(*) DESC) AS rank FROM payments GROUP BY user_id) s",
+         FROM (SELECT count(*) AS n, row_number() OVER (ORDER BY count(*) DESC) AS rank FROM payments
+         GROUP BY user_id) s",
     );
     assert!(25 < top.parse::<i32>().unwrap(), "{top} %");
     // The identity goes on, the visibility map is set, the planner knows the table.
@@ -161,7 +165,8 @@ fn another_seed_gives_other_rows_and_a_new_column_leaves_the_others_alone() {
     let digest = |target: &Target| {
         query(
             target,
-            "SELECT md5(string_agg(format('%s %s %s %s', id, user_id, amount, created_at), ',' ORDER BY id)) FROM payments",
+            "SELECT md5(string_agg(format('%s %s %s %s', id, user_id, amount, created_at), ',' ORDER BY id)) \
+             FROM payments",
         )
     };
     assert_eq!(digest(&plain), digest(&wider));

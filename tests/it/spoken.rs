@@ -64,14 +64,16 @@ fn what_a_load_leaves_out_is_named() {
     made(&home, "fired", &schema);
     let file = spec(
         &home,
-        "[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"1y\"\n[table.wallet]\nrow-count = \"50\"\nid = \"row()\"\ncents = \"0\"\n\
+        "[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"1y\"\n[table.wallet]\nrow-count = \"50\"\nid = \"row()\"\n\
+         cents = \"0\"\n\
          [table.move]\nrow-count = \"400\"\nfan-out.wallet_id = \"uniform()\"\ncents = \"uniform(1, 100)\"\n\
          [table.badge]\nrow-count = \"50\"\nfan-out.wallet_id = \"each\"\n",
     );
     let fired = home.run(&["seed", "--database", "fired", "--spec", &file, "--fire-triggers"]).ok().stdout;
     assert!(!fired.contains("did not fire"), "{fired}");
     let target = home.target().database("fired");
-    let sums = "SELECT count(*)::text FROM wallet w WHERE cents <> (SELECT coalesce(sum(cents), 0) FROM move WHERE wallet_id = w.id)";
+    let sums = "SELECT count(*)::text FROM wallet w WHERE cents <> (SELECT coalesce(sum(cents), 0) FROM move \
+                WHERE wallet_id = w.id)";
     assert_eq!(query(&target, sums), ["0"]);
     let enabled = "SELECT DISTINCT tgenabled::text FROM pg_trigger WHERE NOT tgisinternal";
     assert_eq!(query(&target, enabled), ["O"]);
@@ -85,7 +87,8 @@ fn rows_that_were_there_are_named_and_books_of_tools_are_left_alone() {
         INSERT INTO schema_migrations VALUES (1, false);
         CREATE TABLE _sqlx_migrations (version bigint PRIMARY KEY, checksum bytea NOT NULL);
         CREATE TABLE tenants (id int PRIMARY KEY, name text NOT NULL);
-        CREATE TABLE users (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, boss_id int REFERENCES users);";
+        CREATE TABLE users (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, boss_id int
+        REFERENCES users);";
     let target = made(&home, "books", schema);
     let url = home.run(&["server", "url"]).ok().stdout.trim().replace("/postgres?", "/books?");
     // The books of a tool make a database nobody's.
@@ -98,7 +101,8 @@ fn rows_that_were_there_are_named_and_books_of_tools_are_left_alone() {
     home.run(&seed).exits(2).says(&["`tenants` of `books` holds rows", "--into books"]);
     let file = spec(
         &home,
-        "[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"1y\"\n[table.users]\nrow-count = \"200\"\nid = \"row()\"\nboss_id = \"null\"\n",
+        "[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"1y\"\n[table.users]\nrow-count = \"200\"\nid = \"row()\"\n\
+         boss_id = \"null\"\n",
     );
     let arguments = ["seed", "--url", &url, "--allow-writes", "--into", "books", "--spec", &file];
     let loaded = home.run(&arguments).ok().stdout;
@@ -146,7 +150,8 @@ fn messages_use_the_names_of_the_users_schema() {
     made(&home, "names", schema);
     let table = |columns: &str| {
         let text = format!(
-            "[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"1y\"\n[table.people]\nrow-count = \"9\"\nid = \"row()\"\n{columns}\n"
+            "[dataset]\nnow = 2026-01-01T00:00:00Z\nspan = \"1y\"\n[table.people]\nrow-count = \"9\"\nid = \"row()\"\n\
+             {columns}\n"
         );
         let file = spec(&home, &text);
         let ran = home.run(&["seed", "--database", "names", "--spec", &file]).exits(2);

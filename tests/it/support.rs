@@ -39,8 +39,8 @@ pub struct Home {
 }
 
 impl Home {
-    /// With a cluster already made, which the first command that needs it starts. Its server keeps nothing through a loss
-    /// of power.
+    /// With a cluster already made, which the first command that needs it starts. Its server keeps nothing through a
+    /// loss of power.
     pub fn new() -> Self {
         let home = Self::empty();
         cluster::copy_into(&home.path().join("home"));
@@ -254,7 +254,8 @@ impl Shop {
         self.write("scenario.toml", format!("{head}\n[[action]]\n{}", kept.join("\n[[action]]\n")));
     }
 
-    /// `prove` on this project, short: eight chunks of half a second a side, and no isolated timing, unless `more` asks for it.
+    /// `prove` on this project, short: eight chunks of half a second a side, and no isolated timing, unless `more` asks
+    /// for it.
     pub fn prove<'a>(&'a self, migration: &'a str, more: &[&'a str]) -> Vec<String> {
         let mut arguments = self.arguments(migration);
         for (flag, value) in [("--rounds", "2"), ("--slice", "250ms")] {
@@ -354,4 +355,10 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).expect("a copied file");
         }
     }
+}
+
+/// One action of the comparison of a trial.
+pub fn action_of<'j>(trial: &'j serde_json::Value, name: &str) -> &'j serde_json::Value {
+    let actions = trial["comparison"]["actions"].as_array().unwrap();
+    actions.iter().find(|action| action["name"] == name).unwrap_or_else(|| panic!("{name} is in {actions:?}"))
 }

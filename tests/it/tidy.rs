@@ -123,7 +123,8 @@ fn pure_rooms_know_no_runtime_no_connection_and_no_clock() {
     let mut broken = Vec::new();
     for (path, room, text) in sources() {
         let name = path.display().to_string();
-        let pure = PURE.contains(&room.as_str()) || name == "seed/generate.rs" || name == "seed/encode.rs";
+        let pure = PURE.contains(&room.as_str())
+            || ["seed/cell.rs", "seed/generate.rs", "seed/encode.rs"].contains(&name.as_str());
         for word in ["tokio::", "sqlx::", "Instant", "SystemTime", "crate::clock", "crate::postgres"] {
             if pure && code(&text).contains(word) {
                 broken.push(format!("src/{name} must not know `{word}`"));
@@ -175,9 +176,29 @@ fn architecture_is_short_and_its_table_is_the_one_enforced_here() {
             ["*"] => "everything; used by nobody".to_owned(),
             list => list.join(", "),
         };
-        let row = format!("| {room} | {uses} |");
+        let path = path_of(room);
+        let row = format!("| `{path}` | {uses} |");
         assert!(text.contains(&row), "ARCHITECTURE.md has the row {row}");
+        // A module of several parts has a row for each of them.
+        let (listed, part) = (format!("\n| `{path}` |"), format!("\n| `{path}"));
+        assert!(text.contains(&listed) || text.contains(&part), "ARCHITECTURE.md says what {path} is for");
     }
+}
+
+/// The path of a module, as ARCHITECTURE.md writes it: a file, or a folder with a slash behind it.
+fn path_of(module: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module).is_dir();
+    if folder { format!("src/{module}/") } else { format!("src/{module}.rs") }
+}
+
+#[test]
+fn paths_in_the_tables_of_architecture_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let missing: Vec<&str> = rows.clone().filter(|path| !root.join(path).exists()).collect();
+    assert!(rows.count() > MAY_USE.len());
+    assert_eq!(missing, Vec::<&str>::new(), "ARCHITECTURE.md names them");
 }
 
 #[test]
@@ -253,4 +274,32 @@ fn tests_of_every_version_are_tests() {
         let file = std::fs::read_to_string(root.join(format!("tests/it/{module}.rs"))).expect(name);
         assert!(file.contains(&format!("#[test]\nfn {test}()")), "{name} is no test");
     }
+}
+
+/// Files of Rust that people read.
+fn written() -> Vec<(PathBuf, String)> {
+    let files = ["src", "tests", "benches"].into_iter().flat_map(files);
+    files.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn no_line_of_source_is_wider_than_the_page() {
+    let width = |line: &str| line.chars().count();
+    let mut wide = Vec::new();
+    for (path, text) in written() {
+        let lines = text.lines().enumerate().filter(|(_, line)| width(line) > 120);
+        wide.extend(lines.map(|(number, line)| format!("{}:{}: {} columns", path.display(), number + 1, width(line))));
+    }
+    assert!(wide.is_empty(), "the page is 120 columns wide:\n{}", wide.join("\n"));
+}
+
+#[test]
+fn no_file_of_source_is_longer_than_one_noun_needs() {
+    let long: Vec<String> = written()
+        .iter()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > 600)
+        .map(|(path, lines)| format!("{}: {lines} lines", path.display()))
+        .collect();
+    assert!(long.is_empty(), "a file is about one noun and has 600 lines at most:\n{}", long.join("\n"));
 }

@@ -1,4 +1,5 @@
-//! Load on servers as users have them: a primary with a streaming replica, encryption and passwords. Must reach loopback only.
+//! Load on servers as users have them: a primary with a streaming replica, encryption and passwords. Must reach
+//! loopback only.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
@@ -9,8 +10,8 @@ use serde_json::Value;
 use weighbridge::postgres::Target;
 use weighbridge::postgres::server::find_binaries;
 
+use crate::bank::{Going, action, file, number};
 use crate::read_only::SNEAKY;
-use crate::run::{Going, action, file, number};
 use crate::support::{Home, Ran, block_on, query, sharing};
 
 /// A server of the tests' own, ended with the test.

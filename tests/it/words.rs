@@ -1,4 +1,5 @@
-//! Words and phrases that may not occur, by where they may not: `tests/data/words.txt`. Must name the place and what stands instead.
+//! Words and phrases that may not occur, by where they may not: `tests/data/words.txt`. Must name the place and what
+//! stands instead.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -111,7 +112,8 @@ enum Kept {
     Strings,
 }
 
-/// Comments, or contents of string literals, line by line. A lexer for this purpose: line comments, plain and raw strings, characters.
+/// Comments, or contents of string literals, line by line. A lexer for this purpose: line comments, plain and raw
+/// strings, characters.
 fn pieces_of_rust(text: &str, kept: Kept) -> Vec<(usize, String)> {
     let mut lines = vec![String::new(); text.lines().count() + 1];
     let (mut line, mut at) = (0, 0);

@@ -1,14 +1,14 @@
-//! What a load is made of and what is seen of it: pools, other files' actions, statements by migration, logs and figures
-//! for other programs, and every way in which an operation can fail.
+//! What a load is made of and what is seen of it: pools, other files' actions, statements by migration, logs and
+//! figures for other programs, and every way in which an operation can fail.
 
 use std::io::{Read, Write};
 
 use serde_json::Value;
 use weighbridge::evidence::interval_log;
 
+use crate::bank::{Going, action, bank, file, number, one, run};
 use crate::bouncer::Bouncer;
 use crate::input::Tmpfs;
-use crate::run::{Going, action, bank, file, number, one, run};
 use crate::support::{Home, execute, measuring, query, sharing};
 
 #[test]
@@ -16,7 +16,9 @@ fn clients_share_a_pool_and_waits_for_it_are_told_apart() {
     let _machine = measuring();
     let home = Home::new();
     let bank = bank(&home);
-    let text = "name = 'p'\n[load]\nclients = 12\npool = 3\n[gates]\n'pool.wait.p50' = '> 10ms'\n[[action]]\nname = 'wait'\nsql = 'SELECT count(*) FROM pg_stat_activity, pg_sleep(0.01) WHERE application_name = current_setting($$application_name$$)'\n";
+    let text = "name = 'p'\n[load]\nclients = 12\npool = 3\n[gates]\n'pool.wait.p50' = '> 10ms'\n[[action]]\n\
+                name = 'wait'\nsql = 'SELECT count(*) FROM pg_stat_activity, pg_sleep(0.01) \
+                WHERE application_name = current_setting($$application_name$$)'\n";
     let scenario = file(&home, "pool.toml", text);
     let found = run(&home, &[&scenario, "-T", "2s"]).measured().json();
     let (evidence, pool) = (&found["evidence"], &found["evidence"]["pool"]);
@@ -52,11 +54,13 @@ fn a_file_uses_the_actions_of_others_in_one_mix() {
     let _machine = sharing();
     let home = Home::new();
     bank(&home);
-    let part = "name = 'part'\n[[action]]\nname = 'count'\nweight = 1\nsql = 'SELECT count(*) FROM accounts'\n[[action]]\nname = 'unwanted'\nsql = 'SELECT nonsense'\n";
+    let part = "name = 'part'\n[[action]]\nname = 'count'\nweight = 1\nsql = 'SELECT count(*) FROM accounts'\n\
+                [[action]]\nname = 'unwanted'\nsql = 'SELECT nonsense'\n";
     std::fs::create_dir_all(home.path().join("parts")).unwrap();
     file(&home, "parts/part.toml", part);
     file(&home, "parts/more.toml", "name = 'more'\n[[use]]\nfile = 'part.toml'\nactions = ['count']\nweight = 2\n");
-    let whole = "name = 'whole'\n[load]\nclients = 2\n[gates]\n'count.errors' = '< 1%'\n[[use]]\nfile = 'parts/more.toml'\nweight = 1.5\n[[action]]\nname = 'one'\nsql = 'SELECT 1'\n";
+    let whole = "name = 'whole'\n[load]\nclients = 2\n[gates]\n'count.errors' = '< 1%'\n[[use]]\n\
+                 file = 'parts/more.toml'\nweight = 1.5\n[[action]]\nname = 'one'\nsql = 'SELECT 1'\n";
     let scenario = file(&home, "whole.toml", whole);
     let found = run(&home, &[&scenario, "-n", "800"]).measured().json();
     assert_eq!(found["evidence"]["name"], "whole");
@@ -90,7 +94,12 @@ fn an_action_asks_differently_from_a_migration_on() {
     for name in ["0001_a", "0002_b", "0003_c"] {
         std::fs::write(work.join(format!("migrations/{name}.sql")), "SELECT 1;\n").unwrap();
     }
-    let text = "name = 's'\n[load]\nclients = 1\n[[action]]\nname = 'note'\nwith = { who = 'uniform(1, 1)', other = \"'x'\" }\nsql = \"INSERT INTO history (account, delta, note) VALUES (:who, 1, 'first')\"\n[[action.since]]\nmigration = '0003'\nsql = \"INSERT INTO history (account, delta, note) VALUES (:who, 3, 'third' || :other::text)\"\n[[action.since]]\nmigration = '0002_b'\nsql = \"INSERT INTO history (account, delta, note) VALUES (:who, 2, 'second')\"\n";
+    let text = "name = 's'\n[load]\nclients = 1\n[[action]]\nname = 'note'\n\
+                with = { who = 'uniform(1, 1)', other = \"'x'\" }\n\
+                sql = \"INSERT INTO history (account, delta, note) VALUES (:who, 1, 'first')\"\n[[action.since]]\n\
+                migration = '0003'\nsql = \"INSERT INTO history (account, delta, note) VALUES (:who, 3, \
+                'third' || :other::text)\"\n[[action.since]]\nmigration = '0002_b'\n\
+                sql = \"INSERT INTO history (account, delta, note) VALUES (:who, 2, 'second')\"\n";
     let scenario = file(&home, "since.toml", text);
     for (at, note) in [("0001", "first"), ("2", "second"), ("0003", "thirdx")] {
         run(&home, &[&scenario, "-n", "3", "--at", at]).measured();
@@ -121,7 +130,10 @@ fn other_programs_read_the_figures_while_it_runs_and_its_log_afterwards() {
     let _machine = sharing();
     let home = Home::new();
     bank(&home);
-    let text = "name = 'm'\n[load]\nrate = 200\n[[action]]\nname = 'read'\nweight = 9\nsql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = 'uniform(1, 100)' }\n[[action]]\nname = 'slow'\nsql = 'SELECT pg_sleep(0.03), * FROM accounts WHERE id = :id'\nwith = { id = 'uniform(1, 100)' }\n";
+    let text = "name = 'm'\n[load]\nrate = 200\n[[action]]\nname = 'read'\nweight = 9\n\
+                sql = 'SELECT balance FROM accounts WHERE id = :id'\nwith = { id = 'uniform(1, 100)' }\n[[action]]\n\
+                name = 'slow'\nsql = 'SELECT pg_sleep(0.03), * FROM accounts WHERE id = :id'\n\
+                with = { id = 'uniform(1, 100)' }\n";
     let scenario = file(&home, "m.toml", text);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let log = home.path().join("operations.log").display().to_string();

@@ -1,5 +1,5 @@
-//! What a proof takes away again, and what it says of what stays. Must end in time when it is asked to, but for a migration of somebody's database,
-//! which is reverted however long that takes.
+//! What a proof takes away again, and what it says of what stays. Must end in time when it is asked to, but for a
+//! migration of somebody's database, which is reverted however long that takes.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::postgres::database::Token;
 use crate::trial::subject::in_place;
 use crate::trial::{self, Settings, Subject};
 
-/// How long the dropping of clones may take after Ctrl-C, and the first answer of a server on which a migration is to be reverted.
+/// How long the dropping of clones may take after Ctrl-C, and the first answer of a server on which a migration is to
+/// be reverted.
 const SOON: Duration = Duration::from_millis(1_200);
 
 /// How long a server is asked what is left.
@@ -52,7 +53,8 @@ pub(super) fn what_is_left(settings: &Settings, token: &Token) -> Option<Left> {
     }
 }
 
-/// Cleans up after Ctrl-C, or when a server is silent: clones can wait for the next run, a migration that is applied to somebody's database cannot.
+/// Cleans up after Ctrl-C, or when a server is silent: clones can wait for the next run, a migration that is applied to
+/// somebody's database cannot.
 pub(super) async fn clean_up_soon(settings: &Settings, token: &Token, progress: &Progress) {
     if let Subject::InPlace(place) = &settings.subject {
         if tokio::time::timeout(SOON, in_place::left(place)).await.is_err() {

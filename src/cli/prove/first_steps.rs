@@ -20,10 +20,11 @@ const SCENARIO: &str = "scenario.toml                               the statemen
 ";
 
 const PROOF: &str = "weighbridge prove --spec dataset.toml --scenario scenario.toml --counts-only
-                                                 blocks, rows, WAL and plans of single operations; without --counts-only also under load";
+                                                 blocks, rows, WAL and plans of single operations; without \
+                                                 --counts-only also under load";
 
-/// Refuses a proof without a dataset spec or a scenario, with the steps to the first one. Migrations of a tool that is not read come before
-/// them: no step would help.
+/// Refuses a proof without a dataset spec or a scenario, with the steps to the first one. Migrations of a tool that is
+/// not read come before them: no step would help.
 ///
 /// # Errors
 /// When something is missing.
@@ -50,7 +51,8 @@ pub(super) fn check(
     let steps = [(no_spec, SPEC), (no_scenario, SCENARIO), (true, PROOF)].into_iter().filter(|(missing, _)| *missing);
     let steps: Vec<String> = steps.zip(1..).map(|((_, step), number)| format!("    {number}. {step}")).collect();
     Err(Failure::usage(anyhow!(
-        "{migrations}{what}\n  = help: name them with --spec and --scenario or in weighbridge.toml; the first time:\n{}",
+        "{migrations}{what}\n  = help: name them with --spec and --scenario or in weighbridge.toml; the first time:\n\
+         {}",
         steps.join("\n")
     )))
 }

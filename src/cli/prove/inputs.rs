@@ -30,7 +30,7 @@ pub(super) struct Inputs {
     scenarios: [Vec<Placed>; 2],
 }
 
-/// What is weighed.
+/// What is measured.
 enum Change {
     /// Migrations on data that are made at the position `at`.
     Dataset { directory: Directory, at: usize, weighed: std::ops::RangeInclusive<usize> },
@@ -213,8 +213,8 @@ pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, F
     if *weighed.start() <= at {
         let (label, at) = (&directory.migrations[*weighed.start()].label, &directory.migrations[at].label);
         return Err(Failure::usage(anyhow!(
-            "{label} cannot be weighed: the dataset is filled at {at}, with {label} already in the schema\n  = help: \
-             weigh a later migration, or fill the data earlier with --at"
+            "{label} cannot be proven: the dataset is filled at {at}, with {label} already in the schema\n  = help: \
+             prove a later migration, or fill the data earlier with --at"
         )));
     }
     if !arguments.forward_only {
@@ -235,8 +235,8 @@ fn given(
     let steps = scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
     if steps.into_iter().any(|step| !step.since.is_empty()) {
         return Err(Failure::usage(anyhow!(
-            "the scenario asks other statements since a migration, and databases do not say which they are at\n  = help: leave `since` out, or \
-             weigh the migration on clones"
+            "the scenario asks other statements since a migration, and databases do not say which they are at\
+             \n  = help: leave `since` out, or prove the migration on clones"
         )));
     }
     if !arguments.allow_writes {

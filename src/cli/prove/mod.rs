@@ -40,9 +40,9 @@ use crate::trial::Subject;
 use crate::trial::subject::in_place::FEWEST_CYCLES;
 
 const EXAMPLES: &str = "\
-Migrations: 0001_name.up.sql with 0001_name.down.sql, or 0001_name.sql. As sqlx sends it, a file is one transaction, unless its very first bytes
-are `-- no-transaction`: then every statement runs by itself, as CREATE INDEX CONCURRENTLY and VACUUM need it. golang-migrate sends a file
-without one (docs/formats/migrations.md).
+Migrations: 0001_name.up.sql with 0001_name.down.sql, or 0001_name.sql. As sqlx sends it, a file is one transaction,
+unless its very first bytes are `-- no-transaction`: then every statement runs by itself, as CREATE INDEX CONCURRENTLY
+and VACUUM need it. golang-migrate sends a file without one (docs/formats/migrations.md).
 
 Examples:
   weighbridge prove                          the newest migration, on the embedded server
@@ -53,21 +53,24 @@ Examples:
   weighbridge prove --counts-only            no load: blocks, rows, WAL, plans and answers of single operations
   weighbridge prove --chunks 64              more chunks, to decide finer differences
   weighbridge prove --precision 2%           goes on until every interval is that narrow
-  weighbridge prove --replicates 4           on four sets of clones: claims finer than one clone's luck
+  weighbridge prove --replicates 4           on four sets of clones: claims finer than one clone's variance
   weighbridge prove --resume results/…       goes on where a proof ended undecided
   weighbridge prove --url postgresql://me@localhost:5432/postgres
                                              on a server of yours: clones are made there and dropped again
-  weighbridge prove --before postgresql://localhost/app --before postgresql://localhost/app_2 --after postgresql://localhost/app_new
-                                             on databases of yours, which are only read; the second --before is the control
+  weighbridge prove --before postgresql://localhost/app --before postgresql://localhost/app_2 \
+                    --after postgresql://localhost/app_new
+                                             on databases of yours, which are only read; the second --before is the \
+                                             control
   weighbridge prove 0002 --in-place --url postgresql://localhost/staging --allow-writes
-                                             on one database, where clones are impossible: applied and reverted in turns";
+                                             on one database, where clones are impossible: applied and reverted \
+                                             in turns";
 
-/// What `prove` can be told.
+/// Flags of `prove`.
 #[derive(Debug, clap::Args)]
-// The last of a flag counts, so that a script's flags can be given anew behind them.
+// The last of a flag counts, so that a script's flags can be given again behind them.
 #[command(after_help = EXAMPLES, args_override_self = true)]
 pub(super) struct Arguments {
-    /// The migration to weigh: number, name, or FIRST..LAST [default: the last one]
+    /// The migration to prove: number, name, or FIRST..LAST [default: the last one]
     migration: Option<String>,
     /// The project file
     #[arg(long, value_name = "FILE", help_heading = "Project")]
@@ -99,35 +102,58 @@ pub(super) struct Arguments {
     /// Changes smaller than this count as the same, such as 5%
     #[arg(long, value_parser = margin, help_heading = "Experiment")]
     margin: Option<f64>,
-    /// Chunks to measure at most; after 8, 16, 32 and 64 it ends if every action is decided, or no more would help [default: 16]
+    /// Chunks to measure at most; after 8, 16, 32 and 64 it ends if every action is decided, or no more would help
+    /// [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512), help_heading = "Experiment")]
     chunks: Option<u32>,
     /// Goes on with an experiment that ended undecided, with the margins, seed and looks it was begun with
-    #[arg(long, value_name = "RESULT", conflicts_with_all = ["seed", "margin", "rounds", "slice", "counts_only", "threads", "interleave", "precision", "replicates"], help_heading = "Experiment")]
+    #[arg(
+        long, value_name = "RESULT",
+        conflicts_with_all = [
+            "seed", "margin", "rounds", "slice", "counts_only", "threads", "interleave", "precision", "replicates",
+        ],
+        help_heading = "Experiment",
+    )]
     resume: Option<PathBuf>,
-    /// No load: compares what single operations cost and answer on idle clones; the same on every run but for tables that are analyzed anew
-    #[arg(long, conflicts_with_all = ["chunks", "rounds", "slice", "interleave", "precision", "replicates"], help_heading = "Experiment")]
+    /// No load: compares what single operations cost and answer on idle clones; the same on every run but for tables
+    /// that are analyzed again
+    #[arg(
+        long, conflicts_with_all = ["chunks", "rounds", "slice", "interleave", "precision", "replicates"],
+        help_heading = "Experiment",
+    )]
     counts_only: bool,
     /// Counts and isolated timing, no load: for pull requests, a minute or five seconds an action
-    #[arg(long, conflicts_with_all = ["counts_only", "chunks", "rounds", "slice", "interleave", "precision", "resume"], help_heading = "Experiment")]
+    #[arg(
+        long, conflicts_with_all = ["counts_only", "chunks", "rounds", "slice", "interleave", "precision", "resume"],
+        help_heading = "Experiment",
+    )]
     quick: bool,
     /// Leaves isolated timing out: verdicts rest on counts and on the load
     #[arg(long, conflicts_with_all = ["counts_only", "quick"], help_heading = "Experiment")]
     no_isolated: bool,
-    /// Sets of parameters each action is executed with for the counts; 256 are planned, and up to 8 more are executed that the planner treats otherwise
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Experiment")]
+    /// Sets of parameters each action is executed with for the counts; 256 are planned, and up to 8 more are executed
+    /// that the planner treats otherwise
+    #[arg(
+        long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000),
+        help_heading = "Experiment",
+    )]
     sets: u32,
     /// Hides each index of the migrated side in turn, and says which the actions need
     #[arg(long, help_heading = "Experiment")]
     ablate: bool,
-    /// How the sides take turns [default: slice, or block where the sides do not fit into the cache together or mostly write]
+    /// How the sides take turns [default: slice, or block where the sides do not fit into the cache together or mostly
+    /// write]
     #[arg(long, value_enum, help_heading = "Experiment")]
     interleave: Option<Turns>,
-    /// Ends when every interval of 95 % is this narrow on both sides, such as 2%, instead of at the planned looks [chunks: 64 at most]
+    /// Ends when every interval of 95 % is this narrow on both sides, such as 2%, instead of at the planned looks
+    /// [chunks: 64 at most]
     #[arg(long, value_parser = margin, help_heading = "Experiment")]
     precision: Option<f64>,
     /// Sets of clones, each with statistics of its own; verdicts then rest on what the sets have in common
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(3..=i64::from(MOST_REPLICATES)), conflicts_with = "precision", help_heading = "Experiment")]
+    #[arg(
+        long, value_name = "K", value_parser = clap::value_parser!(u32).range(3..=i64::from(MOST_REPLICATES)),
+        conflicts_with = "precision", help_heading = "Experiment",
+    )]
     replicates: Option<u32>,
     /// Keeps the mix as it is, even where an action that changed has too few operations to be decided
     #[arg(long, help_heading = "Experiment")]
@@ -141,20 +167,33 @@ pub(super) struct Arguments {
     /// Threads of the load driver [default: one for every four processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "Experiment")]
     threads: Option<u16>,
-    /// A server to make clones on, instead of the embedded one, where the role needs CREATEDB; or the database for --in-place
+    /// A server to make clones on, instead of the embedded one, where the role needs CREATEDB; or the database for
+    /// --in-place
     #[arg(long, value_name = "URL", help_heading = "Server")]
     url: Option<String>,
     /// A database without the change, which is only read; given twice, the second is the control
-    #[arg(long, value_name = "URL", requires = "after", conflicts_with_all = ["migration", "url", "migrations", "at", "loaders", "replicates", "ablate", "in_place", "forward_only"], help_heading = "Server")]
+    #[arg(
+        long, value_name = "URL", requires = "after",
+        conflicts_with_all = [
+            "migration", "url", "migrations", "at", "loaders", "replicates", "ablate", "in_place", "forward_only",
+        ],
+        help_heading = "Server",
+    )]
     before: Vec<String>,
     /// A database with the change
     #[arg(long, value_name = "URL", requires = "before", help_heading = "Server")]
     after: Option<String>,
-    /// The role that asks, as the application does (SET ROLE): its privileges and row-level security are then part of what is measured
+    /// The role that asks, as the application does (SET ROLE): its privileges and row-level security are then part of
+    /// what is measured
     #[arg(long, value_name = "ROLE", value_parser = crate::cli::run::role, help_heading = "Server")]
     role: Option<String>,
-    /// Applies and reverts the migration in turns on the database of --url, where clones are impossible; needs --allow-writes [chunks: 16 cycles]
-    #[arg(long, requires_all = ["url", "allow_writes"], conflicts_with_all = ["at", "loaders", "replicates", "ablate", "interleave", "rounds", "forward_only"], help_heading = "Server")]
+    /// Applies and reverts the migration in turns on the database of --url, where clones are impossible; needs
+    /// --allow-writes [chunks: 16 cycles]
+    #[arg(
+        long, requires_all = ["url", "allow_writes"],
+        conflicts_with_all = ["at", "loaders", "replicates", "ablate", "interleave", "rounds", "forward_only"],
+        help_heading = "Server",
+    )]
     in_place: bool,
     /// Permits scenarios and migrations to write to databases that were given
     #[arg(long, help_heading = "Server")]
@@ -177,7 +216,8 @@ enum Turns {
     Slice,
     /// Every operation on every side, in random order: the most precise, but nothing is learned of saturation
     Op,
-    /// Ten seconds each, after a checkpoint and a warm-up: for caches that do not hold all sides, and for what writing costs
+    /// Ten seconds each, after a checkpoint and a warm-up: for caches that do not hold all sides, and for what writing
+    /// costs
     Block,
 }
 
@@ -273,7 +313,8 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
 fn check_flags(arguments: &Arguments, length: &Length) -> Result<(), Failure> {
     if 2 < arguments.before.len() {
         return Err(Failure::usage(anyhow::anyhow!(
-            "there are {} databases without the change, and two are weighed\n  = help: give --before once, or twice for a control",
+            "there are {} databases without the change, and two are measured\
+             \n  = help: give --before once, or twice for a control",
             arguments.before.len()
         )));
     }

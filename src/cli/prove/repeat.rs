@@ -1,4 +1,5 @@
-//! The flags of a proof as a script beside its files, so that a result says how it is made again. Must hold no URL: a password may be in it.
+//! The flags of a proof as a script beside its files, so that a result says how it is made again. Must hold no URL: a
+//! password may be in it.
 
 use std::path::PathBuf;
 
@@ -15,14 +16,15 @@ pub(super) const SCRIPT: &str = "repeat.sh";
 const HEAD: &str = "\
 #!/bin/sh
 # Holds this proof again, from the files beside this script, and keeps the result beside the first: sh repeat.sh
-# What you add stands behind its flags, and replaces the same ones, such as --seed 7; paths are counted from here. It needs weighbridge in the PATH.
+# What you add stands behind its flags, and replaces the same ones, such as --seed 7; paths are counted from here. It \
+needs weighbridge in the PATH.
 ";
 
 const COMMAND: &str = "\
 cd \"$(dirname \"$0\")\" || exit 2
 exec weighbridge ";
 
-/// What the program was told: flags, and the scenarios as they are kept among the inputs.
+/// What the program was given: flags, and the scenarios as they are kept among the inputs.
 #[derive(Clone, Copy)]
 pub(super) struct Told<'t> {
     pub(super) arguments: &'t Arguments,

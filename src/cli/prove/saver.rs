@@ -42,7 +42,8 @@ impl Saver {
         self.inputs.lock().expect("no holder panics").push((PathBuf::from(SCRIPT), script));
     }
 
-    /// Keeps what was measured so far. Where it cannot be written the last that could stays as it is, and the next chunk tries again.
+    /// Keeps what was measured so far. Where it cannot be written the last that could stays as it is, and the next
+    /// chunk tries again.
     pub(super) fn keep(&self, evidence: &Evidence) {
         let saved = self.save(evidence);
         if saved.is_ok() {
@@ -52,7 +53,8 @@ impl Saver {
         let now = self.error.lock().expect("no holder panics");
         match (&*now, before) {
             (Some(error), None) => self.progress.line(&format!(
-                "not kept: {error}\n  = note: measuring goes on, what was kept before stays, and every chunk tries again"
+                "not kept: {error}\n  = note: measuring goes on, what was kept before stays, and every chunk tries \
+                 again"
             )),
             (None, Some(_)) => self.progress.line("kept again"),
             _ => {}

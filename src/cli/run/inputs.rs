@@ -15,7 +15,7 @@ use crate::clock;
 use crate::diagnostic::SourceFile;
 use crate::drive::Targets;
 use crate::drive::crew::PoolSize;
-use crate::drive::worker::Rules;
+use crate::drive::slice::Rules;
 use crate::expression::Value;
 use crate::migrate::Directory;
 use crate::postgres::Target;
@@ -160,8 +160,8 @@ pub(super) fn settings(
     let counted = matches!(load, Load::Closed { .. }) || arguments.operations.is_some();
     if arguments.shard.is_some() && counted {
         return Err(Failure::usage(anyhow!(
-            "--shard divides the rate of an open loop; clients and a number of operations are each machine's own\n  = help: give every \
-             machine its share of the clients, without --shard"
+            "--shard divides the rate of an open loop; clients and a number of operations are each machine's own\
+             \n  = help: give every machine its share of the clients, without --shard"
         )));
     }
     let conditions = &scenarios[0].1.conditions;
@@ -212,8 +212,9 @@ pub(super) fn settings(
     let asks_replica = scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|a| &a.steps);
     if replicas.is_empty() && asks_replica.clone().any(|step| step.role == Role::Replica) {
         return Err(Failure::usage(anyhow!(
-            "the scenario asks a replica, and none was named\n  = help: name one or several with --replica, next to --url; the primary's own \
-             URL makes it answer for them"
+            "the scenario asks a replica, and none was named\
+             \n  = help: name one or several with --replica, next to --url; the primary's own URL makes it answer for \
+             them"
         )));
     }
     let as_driver = |server: &Target| {

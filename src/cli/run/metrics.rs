@@ -1,5 +1,5 @@
-//! `--metrics`: the figures of a run as OpenMetrics, for Prometheus and Grafana. Must listen on this machine only, and must
-//! never hold up a run.
+//! `--metrics`: the figures of a run as OpenMetrics, for Prometheus and Grafana. Must listen on this machine only, and
+//! must never hold up a run.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -134,7 +134,7 @@ fn render(facts: &IntervalFacts, actions: &[ActionResult], total: &Recording) ->
     for (class, seen) in &total.failures {
         let _ = writeln!(out, "weighbridge_errors_total{{class=\"{class}\"}} {}", seen.count);
     }
-    family(&mut out, "reconnects", "counter", "Lost connections that were made anew.");
+    family(&mut out, "reconnects", "counter", "Lost connections that were reopened.");
     let _ = writeln!(out, "weighbridge_reconnects_total {}", total.reconnects);
     for (name, help, of) in [
         (
@@ -208,7 +208,7 @@ fn histogram(out: &mut String, name: &str, labels: &str, of: &hdrhistogram::Hist
     for bound in BUCKETS_S {
         let to = (bound * 1e9) as u64;
         below += of.count_between(from, to);
-        // Values of one cell of the histogram cannot be told apart: the next bucket begins behind it.
+        // Values of one cell of the histogram cannot be distinguished: the next bucket begins behind it.
         from = of.next_non_equivalent(to);
         let _ = writeln!(out, "weighbridge_{name}_bucket{{{labels}{comma}le=\"{bound}\"}} {below}");
     }

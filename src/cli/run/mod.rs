@@ -2,8 +2,8 @@
 
 mod inputs;
 mod metrics;
+mod output;
 mod screen;
-mod told;
 mod transactions;
 
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use self::metrics::Metrics;
-use self::told::{Log, listener};
+use self::output::{Log, listener};
 use self::transactions::Transactions;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
@@ -54,7 +54,7 @@ Examples:
   weighbridge run scenarios/payments.toml --url postgresql://me@primary/shop --replica postgresql://me@standby/shop
   weighbridge run scenarios/payments.toml --metrics 127.0.0.1:9187   for Prometheus";
 
-/// What `run` can be told.
+/// Flags of `run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -73,7 +73,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Project")]
     config: Option<PathBuf>,
     /// Clients of a closed loop: each asks again as soon as it was answered
-    #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
+    #[arg(
+        short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000),
+        help_heading = "Load",
+    )]
     clients: Option<u32>,
     /// Actions a second of an open loop, arriving as a Poisson process
     #[arg(short = 'R', long, value_name = "PER_SECOND", conflicts_with = "clients", help_heading = "Load")]
@@ -84,7 +87,7 @@ pub(super) struct Arguments {
     /// How long to measure, such as 30s [default: that of the scenario, or 30s]
     #[arg(short = 'T', long, value_name = "TIME", value_parser = seconds, help_heading = "Load")]
     duration: Option<f64>,
-    /// Ends after so many operations of all clients together
+    /// Ends after this many operations of all clients together
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration", help_heading = "Load")]
     operations: Option<u64>,
     /// Load before anything is measured, such as 10s or 0s [default: until steady, 30s at most]
@@ -101,7 +104,10 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Load")]
     seed: Option<u64>,
     /// Threads of the load driver [default: one for every four processors]
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "Load")]
+    #[arg(
+        short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256),
+        help_heading = "Load",
+    )]
     threads: Option<u16>,
     /// This machine's part of the load, such as 2/4: every part by a program of its own, with the same seed
     #[arg(long, value_name = "I/N", value_parser = super::seed::part, help_heading = "Load")]
@@ -110,7 +116,10 @@ pub(super) struct Arguments {
     #[arg(long = "gate", value_name = "GATE", value_parser = Gate::read, help_heading = "Gates")]
     gates: Vec<Gate>,
     /// Finds the highest rate at which this holds, such as 'p99 < 20ms and errors < 0.1%', and confirms it
-    #[arg(long, value_name = "OBJECTIVE", value_parser = objective, conflicts_with_all = ["clients", "operations"], help_heading = "Gates")]
+    #[arg(
+        long, value_name = "OBJECTIVE", value_parser = objective, conflicts_with_all = ["clients", "operations"],
+        help_heading = "Gates",
+    )]
     find_rate: Option<Objective>,
     /// How long each rate is tried while it is looked for; the one that is found is confirmed for --duration
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds, help_heading = "Gates")]
@@ -144,7 +153,9 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Server")]
     allow_writes: bool,
     /// Time between two lines of progress and two intervals of the log
-    #[arg(short = 'P', long, value_name = "TIME", default_value = "1s", value_parser = seconds, help_heading = "Output")]
+    #[arg(
+        short = 'P', long, value_name = "TIME", default_value = "1s", value_parser = seconds, help_heading = "Output",
+    )]
     interval: f64,
     /// Answers served slower than this are counted, and the slowest kept [default: 100ms]
     #[arg(long, value_name = "TIME", value_parser = seconds, help_heading = "Output")]
@@ -234,8 +245,9 @@ async fn must_be_seeded(server: &Target, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::usage(anyhow!(
-        "the embedded server has no database `{name}`, for nothing was seeded into it yet\n  = help: `weighbridge seed` makes it from the \
-         project's migrations and dataset spec; --url runs against a database of yours"
+        "the embedded server has no database `{name}`, for nothing was seeded into it yet\
+         \n  = help: `weighbridge seed` makes it from the project's migrations and dataset spec; --url runs against a \
+         database of yours"
     )))
 }
 
@@ -342,7 +354,8 @@ impl Drop for Unused<'_> {
     }
 }
 
-/// How long a run may take to end when it is asked to: a second for operations in flight, and a last look at the server.
+/// How long a run may take to end when it is asked to: a second for operations in flight, and a last look at the
+/// server.
 const ENDING: Duration = Duration::from_millis(1_600);
 
 /// What a run says to the program's caller.

@@ -1,9 +1,10 @@
-//! A run as it goes on, for a terminal: a few lines that are drawn anew each interval. Must be a pure function of the interval.
+//! A run as it goes on, for a terminal: a few lines that are drawn again each interval. Must be a pure function of the
+//! interval.
 
 use crate::evidence::run::{ActionResult, IntervalFacts};
 use crate::units::{count_text, ms_text};
 
-/// Actions beyond these are not shown: a screen has only so many lines.
+/// Actions beyond these are not shown: a screen has few lines.
 const MOST_ACTIONS: usize = 16;
 
 /// Everything together as one line, for logs and at the top of the screen.

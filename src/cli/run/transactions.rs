@@ -1,8 +1,8 @@
 //! `--log`: every operation as a line in the format of pgbench's `--log`, for tools that read it.
 //!
-//! `client transaction latency_us script epoch_s us lag_us retries` (PostgreSQL documentation, pgbench, "Per-Transaction
-//! Logging"); the script's number is that of the action. Must be written interval by interval: all would not fit into
-//! memory.
+//! `client transaction latency_us script epoch_s us lag_us retries` (PostgreSQL documentation, pgbench,
+//! "Per-Transaction Logging"); the script's number is that of the action. Must be written interval by interval: all
+//! would not fit into memory.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,5 @@
-//! The load itself, its progress, and the way back when it fails. Must leave the schema as it was, or say how to get there.
+//! The load itself, its progress, and the way back when it fails. Must leave the schema as it was, or say how to get
+//! there.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -172,7 +173,7 @@ const CONTACT: Duration = Duration::from_millis(1_100);
 /// Tables that are named.
 const MAX_NAMES: usize = 8;
 
-/// Tells how an undoing goes on.
+/// Reports how an undoing goes on.
 pub(super) fn tell(progress: &Progress) -> impl Fn(usize, usize) {
     |done, total| progress.status(format!("undoing: {done} of {total} statements"))
 }
@@ -183,8 +184,9 @@ fn off(target: &Target, journal: &journal::Journal) -> String {
     let more = names.len().saturating_sub(MAX_NAMES);
     let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
     format!(
-        "a load of {} is not undone: rows are in {}{rest}, and {} of their indexes, constraints and triggers are off; `weighbridge seed --clean` \
-         there undoes it, `--resume` goes on, and weighbridge.seed_restore holds the statements",
+        "a load of {} is not undone: rows are in {}{rest}, and {} of their indexes, constraints and triggers are off; \
+         `weighbridge seed --clean` there undoes it, `--resume` goes on, and weighbridge.seed_restore holds the \
+         statements",
         target.describe(),
         names[..names.len() - more].join(", "),
         journal.taken_count()
@@ -203,7 +205,8 @@ async fn undone(
     if 1 < part.1 {
         // The other parts may be at work: theirs is not ours to undo.
         return Failure::environment(anyhow!(
-            "{cause}\n  = note: what this part had finished stays; indexes and constraints are off until every part is in\n  = help: run --shard {}/{} again, or undo all parts with `weighbridge seed --clean`",
+            "{cause}\n  = note: what this part had finished stays; indexes and constraints are off until every part is \
+             in\n  = help: run --shard {}/{} again, or undo all parts with `weighbridge seed --clean`",
             part.0,
             part.1
         ));
@@ -217,7 +220,8 @@ async fn undone(
         Ok(Err(_)) => None,
         Err(_) => {
             return Failure::environment(anyhow!(
-                "{cause}\n  = note: the server does not answer, so the load is not undone\n  = help: when it is back, `weighbridge seed --clean` undoes it and `--resume` goes on"
+                "{cause}\n  = note: the server does not answer, so the load is not undone\
+                 \n  = help: when it is back, `weighbridge seed --clean` undoes it and `--resume` goes on"
             ));
         }
     };
@@ -227,7 +231,8 @@ async fn undone(
         )),
         // Nothing is off: before the load began, after it had ended, or in one transaction with it.
         Ok(false) => Failure::environment(anyhow!(
-            "{cause}\n  = note: indexes and constraints are in place; `weighbridge seed --check` tells which rows are in"
+            "{cause}\n  = note: indexes and constraints are in place; `weighbridge seed --check` prints which rows are \
+             in"
         )),
         Err(problem) => {
             let left = async {
@@ -239,7 +244,9 @@ async fn undone(
                 None => "the SQL to run is in the table weighbridge.seed_restore of that database".to_owned(),
             };
             Failure::environment(anyhow!(
-                "{cause}\n  = note: the load could not be undone ({problem})\n  = help: when the server is back, `weighbridge seed --clean` undoes it and `--resume` goes on; {sql}"
+                "{cause}\n  = note: the load could not be undone ({problem})\
+                 \n  = help: when the server is back, `weighbridge seed --clean` undoes it and `--resume` goes on; \
+                 {sql}"
             ))
         }
     }

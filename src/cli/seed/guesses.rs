@@ -42,7 +42,7 @@ pub(super) fn because(evidence: &Evidence) -> String {
         Evidence::Enum => "the labels of its type".to_owned(),
         Evidence::Partitions => "the bounds of the partitions".to_owned(),
         Evidence::Predicate { index, predicate, unique: true } => {
-            format!("most rows lie in the unique index {index} WHERE {predicate}")
+            format!("most rows are in the unique index {index} WHERE {predicate}")
         }
         Evidence::Predicate { index, predicate, unique: false } => format!("the index {index} WHERE {predicate}"),
         Evidence::Default { value } => format!("its default {value}"),

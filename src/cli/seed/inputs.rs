@@ -56,15 +56,15 @@ impl Inputs {
     }
 }
 
-/// What the statements of the project's scenarios look for. A scenario with a mistake says nothing here: whoever runs it
-/// is told.
+/// What the statements of the project's scenarios look for. A scenario with a mistake says nothing here: the user who
+/// runs it reports it.
 fn compared(project: &Project, catalog: &Catalog) -> Compared {
     let texts = project.scenarios.iter().filter_map(|path| SourceFile::read(&project.root.join(path)).ok());
     let scenarios: Vec<Scenario> = texts.filter_map(|file| parse_part(&file.text).ok()).collect();
     Compared::read(scenarios.iter().flat_map(Scenario::statements), catalog)
 }
 
-/// In the middle of a load the catalog lacks what was taken off.
+/// In the middle of a load the catalog lacks what was dropped.
 async fn read_catalog(connection: &mut PgConnection, unfinished: bool) -> Result<Catalog, Failure> {
     let catalog = if unfinished { journal::catalog_before(connection).await } else { catalog::read(connection).await };
     catalog.map_err(Failure::environment)
@@ -125,7 +125,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// When tables hold rows: those of this dataset are told from those of somebody else.
+    /// When tables hold rows: those of this dataset are distinguished from those of somebody else.
     async fn over_rows(&self, connection: &mut PgConnection, mut catalog: Catalog) -> Result<Inputs, Failure> {
         let mut blank = catalog.clone();
         blank.tables.values_mut().for_each(|table| table.has_rows = false);

@@ -1,4 +1,5 @@
-//! `weighbridge seed`: fills a database, or says what it would fill it with. Must leave a schema as it was when it fails.
+//! `weighbridge seed`: fills a database, or says what it would fill it with. Must leave a schema as it was when it
+//! fails.
 
 mod fill;
 mod guesses;
@@ -43,7 +44,7 @@ Examples:
   weighbridge seed init > seed/shop.toml        a spec to go on with, from a live schema
   weighbridge seed explain payments.amount      what a column will hold, and why";
 
-/// What `seed` can be told.
+/// Flags of `seed`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = false)]
 pub(super) struct Arguments {
@@ -68,7 +69,10 @@ pub(super) struct Arguments {
     #[arg(long, global = true, help_heading = "Dataset")]
     scale: Option<f64>,
     /// Choose the scale that makes about this much, such as 500MB or 5GB
-    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "scale", global = true, help_heading = "Dataset")]
+    #[arg(
+        long, value_name = "SIZE", value_parser = size, conflicts_with = "scale", global = true,
+        help_heading = "Dataset",
+    )]
     target_size: Option<u64>,
     /// Grow a dataset: the scales it was made and grown at so far; --scale says how large it becomes
     #[arg(
@@ -163,7 +167,8 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let reads = arguments.dry_run || arguments.check || arguments.verb.is_some();
     if url.is_some() && !reads && !arguments.allow_writes {
         return Err(Failure::usage(anyhow!(
-            "the server at --url is not the embedded one, and nothing is written there unasked\n  = help: add --allow-writes if it is no production server"
+            "the server at --url is not the embedded one, and nothing is written there unasked\
+             \n  = help: add --allow-writes if it is no production server"
         )));
     }
     on_server(url.as_deref(), embedded, &progress, async |server| {
@@ -243,8 +248,9 @@ async fn refuse_forced(connection: &mut PgConnection) -> Result<(), Failure> {
     }
     let tables: Vec<&str> = secured.iter().map(|table| table.table.as_str()).collect();
     Err(Failure::environment(anyhow!(
-        "FORCE ROW LEVEL SECURITY hides rows of {} from their owner, so they cannot be checked\n  = help: add --allow-writes, which locks these \
-         tables and lifts it until the check has ended, or connect as a role with BYPASSRLS",
+        "FORCE ROW LEVEL SECURITY hides rows of {} from their owner, so they cannot be checked\
+         \n  = help: add --allow-writes, which locks these tables and lifts it until the check has ended, or connect \
+         as a role with BYPASSRLS",
         tables.join(", ")
     )))
 }
@@ -257,19 +263,22 @@ fn goes_on(arguments: &Arguments, journal: &journal::Journal, inputs: &Inputs) -
     }
     if journal.parts != part.1 {
         return Err(Failure::usage(anyhow!(
-            "the load of this database that has not ended is in {} parts\n  = help: give --shard I/{}, or undo it with `weighbridge seed --clean`",
+            "the load of this database that has not ended is in {} parts\
+             \n  = help: give --shard I/{}, or undo it with `weighbridge seed --clean`",
             journal.parts,
             journal.parts
         )));
     }
     if part.1 == 1 && !arguments.resume {
         return Err(Failure::environment(anyhow!(
-            "a load of this database was cut off; indexes and constraints are off\n  = help: `weighbridge seed --resume` goes on, `weighbridge seed --clean` undoes it"
+            "a load of this database was cut off; indexes and constraints are off\
+             \n  = help: `weighbridge seed --resume` goes on, `weighbridge seed --clean` undoes it"
         )));
     }
     if journal.digest != inputs.digest {
         return Err(Failure::usage(anyhow!(
-            "the load that has not ended had another spec, seed or scale\n  = help: give the same ones, or undo it with `weighbridge seed --clean`"
+            "the load that has not ended had another spec, seed or scale\
+             \n  = help: give the same ones, or undo it with `weighbridge seed --clean`"
         )));
     }
     Ok(())
@@ -284,14 +293,16 @@ fn may_begin(arguments: &Arguments, target: &Target, embedded: bool, inputs: &In
     let holding: Vec<String> = holding.map(|(name, _)| name.clone()).collect();
     if !embedded && !holding.is_empty() && arguments.into.as_deref() != Some(name) {
         return Err(Failure::usage(anyhow!(
-            "{} of `{name}` {} rows, so the database may be somebody's\n  = help: add --into {name} to fill it; rows that are there stay as they are",
+            "{} of `{name}` {} rows, so the database may be somebody's\
+             \n  = help: add --into {name} to fill it; rows that are there stay as they are",
             notes::names(&holding, "tables"),
             if holding.len() == 1 { "holds" } else { "hold" }
         )));
     }
     if let Some(ours) = inputs.ours.first().filter(|_| arguments.append.is_empty()) {
         return Err(Failure::usage(anyhow!(
-            "`{ours}` holds rows of this dataset already\n  = help: `weighbridge seed --check` checks them, `--append SCALE --scale LARGER` adds to them"
+            "`{ours}` holds rows of this dataset already\
+             \n  = help: `weighbridge seed --check` checks them, `--append SCALE --scale LARGER` adds to them"
         )));
     }
     if inputs.plan.tables.iter().all(|t| t.held || t.rows == t.first) {
@@ -332,7 +343,8 @@ async fn database(
     let directory = match project.directory(None) {
         Err(DirectoryError::Absent(_)) => {
             return Err(Failure::usage(anyhow!(
-                "the embedded server has no database `{name}`, and there is no folder of migrations to make it from\n  = help: name a database of yours with --url, or make one: createdb \"$(weighbridge server url)\""
+                "the embedded server has no database `{name}`, and there is no folder of migrations to make it from\
+                 \n  = help: name a database of yours with --url, or make one: createdb \"$(weighbridge server url)\""
             )));
         }
         found => found.map_err(Failure::usage)?,

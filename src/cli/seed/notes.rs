@@ -4,7 +4,7 @@ use crate::postgres::catalog::FiredBy;
 use crate::seed::notes::{Note, Outcome};
 use crate::units::{count_text, plural};
 
-/// When the notes are read: what they are about lies ahead, or is done.
+/// When the notes are read: what they are about is ahead, or is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     /// Before a load.
@@ -39,7 +39,8 @@ pub(super) fn text(notes: &[Note], moment: Moment) -> String {
                 let tables: Vec<String> = children.iter().map(|(name, _)| name.clone()).collect();
                 let rows: u64 = children.iter().map(|(_, rows)| rows).sum();
                 out.push_str(&format!(
-                    "note: `{parent}` holds {}, the only parents of {} rows in {}\n  = help: name [table.{parent}] with a row-count in a spec for more of them\n",
+                    "note: `{parent}` holds {}, the only parents of {} rows in {}\
+                     \n  = help: name [table.{parent}] with a row-count in a spec for more of them\n",
                     plural(*held as usize, "row"),
                     count_text(rows),
                     names(&tables, "tables")
@@ -79,7 +80,7 @@ fn unfired(notes: &[Note], moment: Moment) -> String {
     if lines.is_empty() {
         return lines;
     }
-    let said = match moment {
+    let sentence = match moment {
         Moment::DryRun => "triggers do not fire during the load: what they enforce, fill or write will be missing",
         Moment::Load => "triggers did not fire during the load: what they enforce, fill or write may be missing",
         Moment::Check => "not checked, because it is written in triggers: what these enforce, fill or write",
@@ -94,7 +95,7 @@ fn unfired(notes: &[Note], moment: Moment) -> String {
         }
         _ => "",
     };
-    format!("note: {said}\n{lines}{help}")
+    format!("note: {sentence}\n{lines}{help}")
 }
 
 fn outcome<'n>(notes: &'n [Note], table: &str, trigger: &str) -> Option<&'n Outcome> {

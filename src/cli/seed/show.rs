@@ -11,7 +11,7 @@ use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::report::say;
 use crate::postgres::{Target, catalog};
 use crate::report::detail::table;
-use crate::seed::generate::Cell;
+use crate::seed::cell::Cell;
 use crate::seed::load::{check, tried};
 use crate::seed::{Plan, Spec, encode, guesses, notes};
 use crate::units::{bytes_text, count_text, duration_text};
@@ -24,7 +24,8 @@ pub(super) fn explain(inputs: &Inputs, column: &str) -> Result<ExitStatus, Failu
     let at = index.and_then(|i| inputs.plan.tables[i].columns.iter().position(|c| c.name == name));
     let (Some(index), Some(at)) = (index, at) else {
         return Err(Failure::usage(anyhow!(
-            "`{column}` is not filled\n  = help: the server fills it, or it stays NULL; `weighbridge seed --dry-run` lists the tables"
+            "`{column}` is not filled\n  = help: the server fills it, or it stays NULL; `weighbridge seed --dry-run` \
+             lists the tables"
         )));
     };
     let table = &inputs.plan.tables[index];

@@ -1,4 +1,5 @@
-//! Progress while a load waits for a lock: which table, and which session holds it. Must not fail a load when it cannot look.
+//! Progress while a load waits for a lock: which table, and which session holds it. Must not fail a load when it cannot
+//! look.
 
 use std::sync::Arc;
 use std::time::Duration;

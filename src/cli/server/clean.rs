@@ -1,4 +1,5 @@
-//! `weighbridge server clean`: drops what ended programs left. Must drop no database without the mark, and none that is in use.
+//! `weighbridge server clean`: drops what ended programs left. Must drop no database without the mark, and none that is
+//! in use.
 
 use clap::Args;
 
@@ -10,7 +11,7 @@ use crate::postgres::database::{Admin, Named};
 use crate::postgres::server::{Cluster, Lease, Status};
 use crate::postgres::{Error, Target};
 
-/// What `server clean` can be told.
+/// Flags of `server clean`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Drop the seeded templates too
@@ -114,7 +115,8 @@ fn tell(cleaned: &Cleaned, psql: &str) -> Result<(), Failure> {
     }
     if !cleaned.unmarked.is_empty() {
         say(&format!(
-            "not dropped, for want of weighbridge's mark: made by hand, or by an earlier version; where they are yours to drop, with {psql}:\n"
+            "not dropped, for want of weighbridge's mark: made by hand, or by an earlier version; where they are yours \
+             to drop, with {psql}:\n"
         ))?;
         for database in &cleaned.unmarked {
             say(&format!("  {}\n", database.drop_sql()))?;

@@ -1,5 +1,5 @@
-//! Isolated timing as effects with intervals: processor time and the clock, by action and by class of parameters. Must correct for how many
-//! are compared, and must not forget how far identical clones differ.
+//! Isolated timing as effects with intervals: processor time and the clock, by action and by class of parameters. Must
+//! correct for how many are compared, and must not forget how far identical clones differ.
 
 use serde::Serialize;
 
@@ -74,7 +74,7 @@ pub struct TimeComparison {
     pub p_adjusted: f64,
     /// What it proves.
     pub claim: Claim,
-    /// Where its corrected interval is, if that is beside zero.
+    /// Where its corrected interval is, if that excludes zero.
     pub direction: Option<Direction>,
 }
 
@@ -211,7 +211,8 @@ fn time_comparison(
 
 const NO_CHANGE: Change = Change { change: 0.0, low: 0.0, high: 0.0 };
 
-/// What an effect proves: a difference of the margin or more that is beyond chance, or equality within the margin (two one-sided tests).
+/// What an effect proves: a difference of the margin or more that is beyond chance, or equality within the margin (two
+/// one-sided tests).
 fn claim(effect: &Effect, p_adjusted: f64, margin: f64) -> Claim {
     let share = |log: f64| log.exp_m1();
     match direction(effect, p_adjusted) {

@@ -109,7 +109,7 @@ pub struct Unique {
     pub predicate: Option<String>,
     /// The primary key.
     pub primary: bool,
-    /// NULLS NOT DISTINCT: two rows with NULL in the same place are alike.
+    /// NULLS NOT DISTINCT: two rows with NULL in the same place are equal.
     #[serde(default)]
     pub nulls_equal: bool,
 }
@@ -233,11 +233,13 @@ pub async fn sizes(connection: &mut PgConnection, tables: &[&str]) -> Result<Vec
     Ok(found)
 }
 
-/// Whether a table holds rows. What cannot be read may be somebody's: nothing is put into it. Where policies hide rows from this role, pages tell.
+/// Whether a table holds rows. What cannot be read may be somebody's: nothing is put into it. Where policies hide rows
+/// from this role, pages tell.
 async fn has_rows(connection: &mut PgConnection, table: &Table) -> Result<bool, sqlx::Error> {
     let row = query(
         "SELECT has_table_privilege(c.oid, 'SELECT'), row_security_active(c.oid),
-                0 < (SELECT sum(pg_relation_size(relid)) FROM (SELECT c.oid AS relid UNION SELECT relid FROM pg_partition_tree(c.oid)) t)
+                0 < (SELECT sum(pg_relation_size(relid)) FROM (SELECT c.oid AS relid UNION SELECT relid
+                FROM pg_partition_tree(c.oid)) t)
          FROM pg_class c WHERE c.oid = $1::regclass",
     );
     let row = row.bind(table.sql()).fetch_one(&mut *connection).await?;
@@ -346,7 +348,8 @@ const NAME: &str = "CASE n.nspname WHEN 'public' THEN c.relname::text ELSE n.nsp
 
 /// What belongs to an extension is the extension's to fill.
 const OURS: &str = "n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'weighbridge')
-     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
+     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+     AND d.deptype = 'e')";
 
 async fn columns(connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
     query(format!(
@@ -359,7 +362,8 @@ async fn columns(connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Erro
          JOIN pg_class c ON c.oid = a.attrelid
          JOIN pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition AND a.attnum > 0
+         AND NOT a.attisdropped
            AND {OURS}
          ORDER BY n.nspname, c.relname, a.attnum"
     ))
@@ -430,7 +434,8 @@ async fn conditions(connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::E
          WHERE k.contype IN ('c', 'x') AND NOT c.relispartition AND {OURS}
          UNION ALL
          SELECT {NAME}, 'p', leaf.relid::regclass::text,
-                CASE WHEN pg_get_expr(lc.relpartbound, lc.oid) <> 'DEFAULT' THEN pg_get_partition_constraintdef(leaf.relid) END
+                CASE WHEN pg_get_expr(lc.relpartbound, lc.oid) <> 'DEFAULT' THEN
+                pg_get_partition_constraintdef(leaf.relid) END
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          CROSS JOIN LATERAL pg_partition_tree(c.oid) leaf JOIN pg_class lc ON lc.oid = leaf.relid
          WHERE c.relkind = 'p' AND NOT c.relispartition AND leaf.isleaf AND leaf.relid <> c.oid AND {OURS}

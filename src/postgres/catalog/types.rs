@@ -77,21 +77,29 @@ const DEEPEST: usize = 8;
 impl Types {
     pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let rows = query(
-            "SELECT t.oid::int8, t.typname::text, t.typtype::text, t.typbasetype::int8, t.typtypmod, t.typelem::int8, t.typnotnull,
+            "SELECT t.oid::int8, t.typname::text, t.typtype::text, t.typbasetype::int8, t.typtypmod, t.typelem::int8,
+             t.typnotnull,
                     ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
-                    coalesce((SELECT r.rngsubtype::int8 FROM pg_range r WHERE r.rngtypid = t.oid OR r.rngmultitypid = t.oid), 0),
-                    ARRAY(SELECT pg_get_expr(k.conbin, 0) FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c' ORDER BY k.conname),
-                    ARRAY(SELECT k.conname::text FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c' ORDER BY k.conname),
-                    ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0
+                    coalesce((SELECT r.rngsubtype::int8 FROM pg_range r WHERE r.rngtypid = t.oid
+                    OR r.rngmultitypid = t.oid), 0),
+                    ARRAY(SELECT pg_get_expr(k.conbin, 0) FROM pg_constraint k WHERE k.contypid = t.oid
+                    AND k.contype = 'c' ORDER BY k.conname),
+                    ARRAY(SELECT k.conname::text FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'
+                    ORDER BY k.conname),
+                    ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE t.typtype = 'c'
+                    AND a.attrelid = t.typrelid AND a.attnum > 0
                           AND NOT a.attisdropped ORDER BY a.attnum),
-                    ARRAY(SELECT a.atttypid::int8 FROM pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0
+                    ARRAY(SELECT a.atttypid::int8 FROM pg_attribute a WHERE t.typtype = 'c'
+                    AND a.attrelid = t.typrelid AND a.attnum > 0
                           AND NOT a.attisdropped ORDER BY a.attnum),
-                    ARRAY(SELECT a.atttypmod FROM pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0
+                    ARRAY(SELECT a.atttypmod FROM pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = t.typrelid
+                    AND a.attnum > 0
                           AND NOT a.attisdropped ORDER BY a.attnum),
                     t.typcategory = 'A' AND t.typelem <> 0 AND t.typlen = -1
              FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
              LEFT JOIN pg_class c ON c.oid = t.typrelid
-             WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm') OR t.typtype = 'c' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
+             WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm') OR t.typtype = 'c' AND n.nspname !~ '^pg_'
+             AND n.nspname <> 'information_schema'",
         )
         .fetch_all(connection)
         .await?;

@@ -151,7 +151,7 @@ impl Cluster {
         }
         let target = self.target();
         // After a crash of the server its children may hold the shared memory a moment longer, and a
-        // server told to stop may still be stopping; both pass by themselves.
+        // server asked to stop may still be stopping; both pass by themselves.
         let mut attempt = 0;
         loop {
             if self.status().await? == Status::Running && with_images(&target).await {
@@ -179,7 +179,8 @@ impl Cluster {
         }
     }
 
-    /// The same on a disk that is full: what was kept back is given up for it, until the server is started again with space.
+    /// The same on a disk that is full: what was kept back is given up for it, until the server is started again with
+    /// space.
     ///
     /// # Errors
     /// As [`Cluster::start`].
@@ -204,7 +205,8 @@ impl Cluster {
         self.folder.join("kept-back")
     }
 
-    /// Keeps space back, where there is plenty. Without it a server on a full disk may only be removed as a whole, so a failure is none.
+    /// Keeps space back, where there is plenty. Without it a server on a full disk may only be removed as a whole, so a
+    /// failure is none.
     fn keep_back(&self) {
         let path = self.kept_back();
         let plenty = space::free(&self.folder).is_some_and(|free| free > 4 * KEPT_BACK);
@@ -234,7 +236,7 @@ impl Cluster {
             self.pool().give_back();
             return Ok(());
         }
-        // A server told to stop in the middle of crash recovery may wait for ever.
+        // A server asked to stop in the middle of crash recovery may wait for ever.
         drop(self.target().connect().await);
         let data = self.data();
         let stop = async |mode| {
@@ -251,7 +253,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Tells the server to stop and does not wait: for the way out after Ctrl-C.
+    /// Asks the server to stop and does not wait: for the way out after Ctrl-C.
     pub async fn stop_soon(&self) {
         let data = self.data();
         let _ = self.run("pg_ctl", &["stop", "-D", &data.to_string_lossy(), "-m", "fast", "-W", "-s"]).await;

@@ -1,9 +1,10 @@
-//! Huge pages for the embedded server's shared memory, where they may be reserved. Must add to what is reserved and give back no page that it
-//! did not add.
+//! Huge pages for the embedded server's shared memory, where they may be reserved. Must add to what is reserved and
+//! give back no page that it did not add.
 //!
-//! Two clones of one database differ by 1.8 % (rms) in processor time on pages of 4 kB, and by 0.7 % on huge ones (docs/method.md): where a
-//! page is located in memory matters less. The kernel keeps one number of reserved pages for the whole machine (`vm.nr_hugepages`), so what
-//! this program added is written to a ledger beside the cluster before it is added, and every change of the number is made under a lock on it.
+//! Two clones of one database differ by 1.8 % (rms) in processor time on pages of 4 kB, and by 0.7 % on huge ones
+//! (docs/method.md): where a page is located in memory matters less. The kernel keeps one number of reserved pages for
+//! the whole machine (`vm.nr_hugepages`), so what this program added is written to a ledger beside the cluster before
+//! it is added, and every change of the number is made under a lock on it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -28,7 +29,7 @@ pub enum NotReserved {
     Unknown,
     /// Only root may.
     Rights,
-    /// Too little memory is free, or it lies in pieces that are too small.
+    /// Too little memory is free, or it is in pieces that are too small.
     Memory,
 }
 
@@ -54,7 +55,7 @@ const FORMAT: &str = "1";
 /// What is added to the pages of this size that the system reserves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
-    /// The boot it belongs to: a reboot reserves anew.
+    /// The boot it belongs to: a reboot reserves again.
     boot: String,
     /// Pages that were reserved before.
     before: u64,
@@ -104,7 +105,8 @@ impl Pool {
         let page_bytes = self.page_bytes().ok_or(NotReserved::Unknown)?;
         let mut counter = self.open().map_err(|_| NotReserved::Rights)?;
         let available = self.memory("MemAvailable:").unwrap_or_default();
-        // What is reserved is taken from all others, whether the server fills it or not: half of the memory stays available.
+        // What is reserved is taken from all others, whether the server fills it or not: half of the memory stays
+        // available.
         let kept = self.memory("MemTotal:").unwrap_or_default() / 2;
         if available < pages * page_bytes + kept {
             return Err(NotReserved::Memory);
@@ -225,7 +227,7 @@ fn write_number(file: &mut File, number: u64) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A machine with so many pages reserved and so many MiB available.
+    /// A machine with this many pages reserved and this many MiB available.
     fn machine(reserved: u64, available_mib: u64) -> tempfile::TempDir {
         let proc = tempfile::tempdir().unwrap();
         for folder in ["sys/vm", "sys/kernel/random"] {

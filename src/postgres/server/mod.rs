@@ -1,7 +1,7 @@
 //! The embedded server: a private PostgreSQL made from installed binaries. Must never touch a cluster it did not make.
 //!
 //! Everything lives under one home folder: a lock file, and per major version a data directory, a
-//! socket directory and the server's log. Whoever holds the lock is the only program that uses the
+//! socket directory and the server's log. The holder of the lock is the only program that uses the
 //! server; the kernel frees the lock when its owner dies, so a stale one cannot exist.
 
 mod binaries;
@@ -26,7 +26,8 @@ pub enum ServerError {
       Debian, Ubuntu   sudo apt-get install -y postgresql
       Fedora, RHEL     sudo dnf install -y postgresql-server postgresql-contrib
       macOS            brew install postgresql@17
-      Docker           docker compose up -d --wait, then --url postgresql://weighbridge:weighbridge@127.0.0.1:5433/weighbridge
+      Docker           docker compose up -d --wait, then --url \
+      postgresql://weighbridge:weighbridge@127.0.0.1:5433/weighbridge
     or name the folder that holds `postgres`, `initdb` and `pg_ctl` with --postgres-bin"
     )]
     NoBinaries {
@@ -34,7 +35,8 @@ pub enum ServerError {
         found: String,
     },
     /// The folder given by hand does not hold a usable server.
-    #[error("{} holds no usable PostgreSQL: {reason}\n  = help: name the folder that holds `postgres`, `initdb` and `pg_ctl` of version 14 or later", path.display())]
+    #[error("{} holds no usable PostgreSQL: {reason}\n  = help: name the folder that holds `postgres`, `initdb` and \
+             `pg_ctl` of version 14 or later", path.display())]
     BadBinaries {
         /// The folder.
         path: PathBuf,
@@ -42,17 +44,19 @@ pub enum ServerError {
         reason: String,
     },
     /// A file operation in the home folder failed.
-    #[error("cannot {doing} {}: {source}\n  = help: choose another place with --home, or mend its permissions", path.display())]
+    #[error("cannot {doing} {}: {source}\n  = help: choose another place with --home, or mend its \
+             permissions", path.display())]
     Io {
         /// What was being done.
         doing: &'static str,
         /// To which path.
         path: PathBuf,
-        /// What the system said.
+        /// The message of the system.
         source: std::io::Error,
     },
     /// Run as root, the server needs a place its own user can reach.
-    #[error("the server runs as the user `{user}`, who cannot enter {}\n  = help: choose a place others may enter with --home, such as /var/cache/weighbridge", path.display())]
+    #[error("the server runs as the user `{user}`, who cannot enter {}\
+             \n  = help: choose a place others may enter with --home, such as /var/cache/weighbridge", path.display())]
     Unreachable {
         /// The unprivileged user.
         user: String,
@@ -61,7 +65,8 @@ pub enum ServerError {
     },
     /// Run as root, and no unprivileged user exists.
     #[error(
-        "PostgreSQL refuses to run as root, and neither `postgres` nor `nobody` is a user here\n  = help: run as an ordinary user, or add one called postgres"
+        "PostgreSQL refuses to run as root, and neither `postgres` nor `nobody` is a user here\
+         \n  = help: run as an ordinary user, or add one called postgres"
     )]
     NoUser,
     /// A server program failed.
@@ -76,8 +81,9 @@ pub enum ServerError {
     },
     /// There is no space for the server to start, or to make it.
     #[error(
-        "the disk is full: {} has {free} left, too little for the embedded server{reason}\n  = help: free space there; `weighbridge server clean` \
-         drops what ended programs left (--templates: datasets too), and `weighbridge server clean --all` removes {}, which holds nothing of yours",
+        "the disk is full: {} has {free} left, too little for the embedded server{reason}\
+         \n  = help: free space there; `weighbridge server clean` drops what ended programs left (--templates: \
+         datasets too), and `weighbridge server clean --all` removes {}, which holds nothing of yours",
         path.display(),
         path.display()
     )]
@@ -101,7 +107,8 @@ pub enum ServerError {
     },
     /// Another program uses the server.
     #[error(
-        "the embedded server is in use by process {owner}\n  = help: wait until it ends, or give this run its own server with --home"
+        "the embedded server is in use by process {owner}\
+         \n  = help: wait until it ends, or give this run its own server with --home"
     )]
     InUse {
         /// The process id in the lock file.

@@ -9,7 +9,7 @@ use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, Scr
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
-/// What only the driver's URL tells of its options.
+/// What only the URL of the driver has of its options.
 pub(super) struct Secrets {
     pub(super) password: Option<String>,
     /// PEM, or where a file of it is.

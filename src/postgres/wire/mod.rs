@@ -1,5 +1,5 @@
-//! The frontend/backend protocol with nothing in between, for the timed path. Must allocate nothing per message once its
-//! buffers have grown.
+//! The frontend/backend protocol with nothing in between, for the timed path. Must allocate nothing per message once
+//! its buffers have grown.
 //!
 //! Message formats: PostgreSQL documentation, "55.7 Message Formats". Why it exists: `docs/adr/0016`.
 
@@ -22,7 +22,7 @@ pub struct Wire {
     stream: Stream,
     /// Messages to be sent.
     out: Vec<u8>,
-    /// What was read and not looked at yet lies between the two places.
+    /// What was read and not parsed yet is between the two places.
     input: Vec<u8>,
     from: usize,
     to: usize,
@@ -65,8 +65,8 @@ pub enum WireError {
     /// The server sends message after message and never says that it is ready.
     #[error("the server sends more than {MAX_GREETING_MESSAGES} messages and is not ready")]
     NeverReady,
-    /// A statement turned `default_transaction_read_only` off in a session that is to read only. What it wrote itself the server refused; nothing
-    /// may follow it.
+    /// A statement turned `default_transaction_read_only` off in a session that is to read only. What it wrote itself
+    /// the server refused; nothing may follow it.
     #[error("the session's next transaction could write: default_transaction_read_only was turned off")]
     MayWrite,
 }
@@ -139,8 +139,8 @@ impl Wire {
         Err(WireError::NeverReady)
     }
 
-    /// Connects, asks the shortest query and closes: the driver, which takes any length for true and waits for any time, is given no server that
-    /// does not pass.
+    /// Connects, asks the shortest query and closes: the driver, which takes any length for true and waits for any
+    /// time, is given no server that does not pass.
     ///
     /// # Errors
     /// When the server cannot be reached, refuses the connection, does not answer, or sends what no server sends.
@@ -154,7 +154,7 @@ impl Wire {
             answered?;
         }
         wire.out.extend_from_slice(&[b'X', 0, 0, 0, 4]);
-        // A server that has gone by now is missed by whoever asks it next.
+        // A server that has gone by now is missed by the next statement.
         drop(wire.send().await);
         Ok(())
     }
@@ -183,7 +183,8 @@ impl Wire {
         self.out[..4].copy_from_slice(&length.to_be_bytes());
     }
 
-    /// `ParameterStatus`: the version as a number, as sqlx has it, and whether transactions may write, which servers report from 14 on.
+    /// `ParameterStatus`: the version as a number, as sqlx has it, and whether transactions may write, which servers
+    /// report from 14 on.
     fn read_parameter(&mut self, body: std::ops::Range<usize>) {
         let mut parts = self.input[body].split(|byte| *byte == 0);
         let (Some(name), Some(value)) = (parts.next(), parts.next()) else { return };
@@ -215,8 +216,8 @@ impl Wire {
         self.end(start);
     }
 
-    /// Queues `Bind` and `Execute`: `arguments` are `count` values, each a length and bytes in the server's binary form.
-    /// Results come in binary form too.
+    /// Queues `Bind` and `Execute`: `arguments` are `count` values, each a length and bytes in the server's binary
+    /// form. Results come in binary form too.
     pub fn bind(&mut self, name: &str, count: u16, arguments: &[u8]) {
         let start = self.begin(b'B');
         self.out.push(0);
@@ -308,7 +309,7 @@ impl Wire {
         Ok(self.stream.flush().await?)
     }
 
-    /// The next message: its kind, and where its body lies in the input.
+    /// The next message: its kind, and where its body is in the input.
     async fn message(&mut self) -> Result<(u8, std::ops::Range<usize>), WireError> {
         loop {
             let known = self.to - self.from;

@@ -1,4 +1,5 @@
-//! Where the bytes of a connection go: a Unix socket, TCP, or TLS over it. Must look at certificates exactly as `sslmode` asks.
+//! Where the bytes of a connection go: a Unix socket, TCP, or TLS over it. Must look at certificates exactly as
+//! `sslmode` asks.
 
 use std::io;
 use std::pin::Pin;
@@ -64,8 +65,8 @@ impl Stream {
     }
 }
 
-/// What certificate is shown, and which are taken: any below `verify-ca`, one of a known authority from there on, and from
-/// `verify-full` on one for this host (PostgreSQL manual, "34.19 SSL Support").
+/// What certificate is shown, and which are taken: any below `verify-ca`, one of a known authority from there on, and
+/// from `verify-full` on one for this host (PostgreSQL manual, "34.19 SSL Support").
 fn configuration(mode: PgSslMode, secrets: &Secrets) -> io::Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));

@@ -2,7 +2,7 @@
 
 use super::super::claim::difference_text;
 use super::Words;
-use crate::compare::finding::AnswerDifference;
+use crate::compare::fact::AnswerDifference;
 
 pub(super) fn words(action: &str, difference: &AnswerDifference, is_given: bool) -> Words {
     let who = if is_given { "the databases hold other rows" } else { "the migration changes the answer" };

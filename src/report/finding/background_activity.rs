@@ -1,7 +1,7 @@
 //! `background-activity`: something else was at work on the server. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::Sides;
+use crate::compare::fact::Sides;
 use crate::units::list_text;
 
 pub(super) fn words(kinds: [(&str, &Sides<usize>); 3], unseen: usize, slices: usize, is_uneven: bool) -> Words {
@@ -27,10 +27,10 @@ pub(super) fn words(kinds: [(&str, &Sides<usize>); 3], unseen: usize, slices: us
     let unseen = match (unseen, busy.is_empty()) {
         (0, _) => String::new(),
         (_, true) => format!(
-            "other sessions were connected at {unseen} of {slices} slices, and this role may not see what they did"
+            "other sessions were connected at {unseen} of {slices} slices, and this role may not see their work"
         ),
         (_, false) => format!(
-            ". Other sessions were connected at {unseen} of {slices} slices, and this role may not see what they did"
+            ". Other sessions were connected at {unseen} of {slices} slices, and this role may not see their work"
         ),
     };
     Words { short, long: format!("{}{so}{unseen}", list_text(&seen)) }

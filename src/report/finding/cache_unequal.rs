@@ -8,7 +8,8 @@ pub(super) fn words(before: f64, control: f64, after: Option<f64>) -> Words {
     Words {
         short: "the sides push each other out of shared buffers".to_owned(),
         long: format!(
-            "{} of the blocks were found in shared buffers on before, {} on control{after}: the sides push each other out of the cache",
+            "{} of the blocks were found in shared buffers on before, {} on control{after}: the sides push each other \
+             out of the cache",
             percent_text(before),
             percent_text(control)
         ),

@@ -1,4 +1,4 @@
-//! `cpu-contention`: processes waited for a processor. Must decide nothing.
+//! `cpu-contention`: processes waited for a CPU. Must decide nothing.
 
 use super::Words;
 use crate::units::percent_text;
@@ -7,8 +7,8 @@ pub(super) fn words(share: f64) -> Words {
     Words {
         short: format!("CPU contention {} of the time", percent_text(share)),
         long: format!(
-            "CPU contention: in {} of the time a process waited for a processor, the server and the load driver included; latencies are partly those of \
-             that queue",
+            "CPU contention {} of the time, the server and the load driver included: latencies contain time in the \
+             run queue",
             percent_text(share)
         ),
     }

@@ -1,7 +1,7 @@
 //! `disturbed-chunks`: a checkpoint or autovacuum fell on some sides alone. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::OtherVerdict;
+use crate::compare::fact::OtherVerdict;
 use crate::units::list_text;
 
 pub(super) fn words(chunks: usize, chunks_measured: usize, changed: Option<&[OtherVerdict]>) -> Words {

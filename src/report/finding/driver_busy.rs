@@ -7,7 +7,8 @@ pub(super) fn words(cpu_share_max: f64) -> Words {
     Words {
         short: format!("the load driver was the limit: a thread used {} of a processor", percent_text(cpu_share_max)),
         long: format!(
-            "a thread of the load driver used {} of a processor: latencies are partly those of the driver, not of the server",
+            "a thread of the load driver used {} of a processor: latencies are partly those of the driver, not of the \
+             server",
             percent_text(cpu_share_max)
         ),
     }

@@ -1,7 +1,7 @@
 //! `driver-lag`: the load driver woke clients late. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::Sides;
+use crate::compare::fact::Sides;
 
 pub(super) fn words(late_us_p99: &Sides<f64>, is_uneven: bool) -> Words {
     let so = if is_uneven {
@@ -10,9 +10,9 @@ pub(super) fn words(late_us_p99: &Sides<f64>, is_uneven: bool) -> Words {
         ": smaller changes than that are not called"
     };
     Words {
-        short: format!("load driver late by {:.1} ms (p99)", late_us_p99.before / 1e3),
+        short: format!("driver lag p99 {:.1} ms", late_us_p99.before / 1e3),
         long: format!(
-            "the load driver woke up late: p99 {:.1} ms on before, {:.1} ms on control, {:.1} ms on after{so}",
+            "driver lag p99: {:.1} ms (before), {:.1} ms (control), {:.1} ms (after){so}",
             late_us_p99.before / 1e3,
             late_us_p99.control / 1e3,
             late_us_p99.after / 1e3

@@ -1,4 +1,5 @@
-//! The words of findings: one file each, with a short form for a line of its own and a long form with every value. Must decide nothing.
+//! The words of findings: one file each, with a short form for a line of its own and a long form with every value. Must
+//! decide nothing.
 
 mod action_finds_no_rows;
 mod answer_changed;
@@ -51,9 +52,10 @@ mod work_under_load;
 use super::claim::who;
 use super::remedy;
 use crate::compare::Finding;
-use crate::compare::finding::{Fact, Severity, Sides};
+use crate::compare::fact::{Fact, Sides};
+use crate::compare::finding::Severity;
 
-/// What is said of a finding.
+/// The words of a finding.
 pub(super) struct Words {
     /// At most one line of a terminal.
     pub(super) short: String,
@@ -163,7 +165,7 @@ fn words(finding: &Finding) -> Words {
 mod tests {
     use std::collections::BTreeSet;
 
-    use crate::compare::finding::Fact;
+    use crate::compare::fact::Fact;
 
     #[test]
     fn every_finding_has_a_page() {

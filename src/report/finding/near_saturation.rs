@@ -1,7 +1,7 @@
 //! `near-saturation`: the load is near what the server can do. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::CapacityUse;
+use crate::compare::fact::CapacityUse;
 use crate::evidence::Side;
 use crate::units::{count_text, percent_text};
 

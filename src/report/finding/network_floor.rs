@@ -1,7 +1,7 @@
-//! `network-floor`: the way to the server is a large part of latencies. Must decide nothing.
+//! `network-floor`: the round trip is a large part of latencies. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::TripShare;
+use crate::compare::fact::TripShare;
 use crate::units::{change_text, list_text, percent_text};
 
 pub(super) fn words(trip_us_p50: f64, trips: &[TripShare]) -> Words {
@@ -14,10 +14,10 @@ pub(super) fn words(trip_us_p50: f64, trips: &[TripShare]) -> Words {
     };
     let all: Vec<String> = trips.iter().map(one).collect();
     Words {
-        short: format!("the way to the server is a large part of p50 of {}", list_text(&names)),
+        short: format!("the round trip is a large part of p50 of {}", list_text(&names)),
         long: format!(
-            "SELECT 1 takes {trip_us_p50:.0} µs, there and back, which is a large part of p50 of {}: a change of what the server does may be larger than it \
-             looks",
+            "SELECT 1 takes {trip_us_p50:.0} µs, there and back, which is a large part of p50 of {}: a change of what \
+             the server does may be larger than it looks",
             list_text(&all)
         ),
     }

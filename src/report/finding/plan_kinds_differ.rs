@@ -1,7 +1,7 @@
 //! `plan-kinds-differ`: the server used generic plans for another share of executions. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::PlanKindDifference;
+use crate::compare::fact::PlanKindDifference;
 use crate::units::{list_text, percent_text};
 
 pub(super) fn words(shares: &[PlanKindDifference]) -> Words {
@@ -13,8 +13,8 @@ pub(super) fn words(shares: &[PlanKindDifference]) -> Words {
     Words {
         short: format!("generic plans are used for another share of executions: {}", list_text(&names)),
         long: format!(
-            "the share of executions by a generic plan differs: {}; planning each execution takes time too: see plan_cache_mode, and --counts-only for both \
-             plans",
+            "the share of executions by a generic plan differs: {}; planning each execution takes time too: see \
+             plan_cache_mode, and --counts-only for both plans",
             list_text(&all)
         ),
     }

@@ -1,7 +1,8 @@
 //! `rate-not-reached`: the sides did not reach the offered rate. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::{Severity, Sides};
+use crate::compare::fact::Sides;
+use crate::compare::finding::Severity;
 use crate::units::percent_text;
 
 pub(super) fn words(rate_per_s: Option<f64>, skipped: &Sides<f64>, severity: Severity) -> Words {

@@ -1,7 +1,7 @@
 //! `settings-differ`: the sides' servers differ. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::Difference;
+use crate::compare::fact::Difference;
 use crate::evidence::Side;
 use crate::units::list_text;
 

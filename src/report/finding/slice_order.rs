@@ -7,8 +7,8 @@ pub(super) fn words(change: f64, bound: f64) -> Words {
     Words {
         short: format!("the order of slices shows: no change up to {} is called", percent_text(bound)),
         long: format!(
-            "`after` is {} against `before` when it comes first in a round instead of last: slices show what came before them; nothing is called the same, and \
-             no change up to {}",
+            "`after` is {} against `before` when it comes first in a round instead of last: slices show what came \
+             before them; nothing is called the same, and no change up to {}",
             change_text(change),
             percent_text(bound)
         ),

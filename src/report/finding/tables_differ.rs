@@ -1,7 +1,7 @@
 //! `tables-differ`: tables of the sides differ beside their schema. Must decide nothing.
 
 use super::Words;
-use crate::compare::finding::TableDifference;
+use crate::compare::fact::TableDifference;
 use crate::evidence::Side;
 use crate::units::{bytes_text, list_text, percent_text};
 use std::collections::BTreeMap;

@@ -9,8 +9,8 @@ pub(super) fn words(operations_ratio: f64) -> Words {
     Words {
         short: format!("{side} the migration the closed loop completed {times:.1} times as many operations"),
         long: format!(
-            "{side} the migration the closed loop completed {times:.1} times as many operations: latencies there are those of a higher load, so \
-             nothing can be called {claim}"
+            "{side} the migration the closed loop completed {times:.1} times as many operations: latencies there are \
+             those of a higher load, so nothing can be called {claim}"
         ),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::words::bare;
 use super::Words;
-use crate::compare::finding::UnusedSince;
+use crate::compare::fact::UnusedSince;
 
 pub(super) fn words(index: &str, since: UnusedSince) -> Words {
     let index = bare(index);

@@ -1,7 +1,8 @@
-//! `work-under-load`: an action touches more blocks under load though its single operations do not. Must decide nothing.
+//! `work-under-load`: an action touches more blocks under load though its single operations do not. Must decide
+//! nothing.
 
 use super::Words;
-use crate::compare::finding::Sides;
+use crate::compare::fact::Sides;
 use crate::units::per_call_text;
 
 pub(super) fn words(action: &str, blocks: &Sides<f64>) -> Words {
@@ -12,8 +13,9 @@ pub(super) fn words(action: &str, blocks: &Sides<f64>) -> Words {
             per_call_text(blocks.after)
         ),
         long: format!(
-            "`{action}` touches {} blocks a call under load before, {} on control and {} after, though single operations touch no more: the load meets a \
-             plan, parameters or rows that these do not, so no gain is called",
+            "`{action}` touches {} blocks a call under load before, {} on control and {} after, though single \
+             operations touch no more: the load meets a plan, parameters or rows that these do not, so no gain is \
+             called",
             per_call_text(blocks.before),
             per_call_text(blocks.control),
             per_call_text(blocks.after)

@@ -1,4 +1,5 @@
-//! Expressions that make texts, places, entries of lists and JSON. Must draw each member of an object from a stream of its own.
+//! Expressions that make texts, places, entries of lists and JSON. Must draw each member of an object from a stream of
+//! its own.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use super::Place;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expression::distribution::number;
 use crate::expression::{Argument, Expr, Node, Permutation};
-use crate::seed::generate::Cell;
+use crate::seed::cell::Cell;
 use crate::seed::lists::List;
 use crate::seed::phrase::Phrase;
 use crate::seed::place::Field;

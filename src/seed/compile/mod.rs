@@ -5,7 +5,7 @@ mod made;
 
 use std::sync::Arc;
 
-use super::generate::Cell;
+use super::cell::Cell;
 use super::growth::Growth;
 use super::pattern::Pattern;
 use super::plan::Planner;

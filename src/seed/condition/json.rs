@@ -1,25 +1,9 @@
 //! Conditions on parts of a JSON document: a part is a column of its own by the path to it, `data␟address␟city`. Must
 //! understand presence, kind, value and length, and nothing that needs the document as a whole.
 
+use super::case::{Case, of};
+use super::domain::{Domain, JsonKind};
 use super::parse::Tree;
-use super::{Case, Domain, of};
-
-/// What a JSON value is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JsonKind {
-    /// `{…}`
-    Object,
-    /// `[…]`
-    Array,
-    /// `"…"`
-    String,
-    /// A number.
-    Number,
-    /// `true` or `false`
-    Boolean,
-    /// `null`
-    Null,
-}
 
 /// Stands between a column and the keys of a part of it: no name holds it.
 pub const PATH: char = '\u{1f}';

@@ -1,113 +1,23 @@
 //! CHECKs to what they allow: a list of cases, each a domain per column. Must never claim more than it understood:
 //! what is left over is named in the case, and the server judges sample rows before a load.
 
+mod case;
+mod domain;
 mod json;
+mod operator;
 pub mod parse;
 mod sums;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-pub use json::{JsonKind, PATH, place, split};
+pub use case::Case;
+pub use domain::{Domain, JsonKind, Letters, above};
+pub use json::{PATH, place, split};
 pub use parse::{Tree, parse};
 pub use sums::{Factor, Sum, Term};
 
-use crate::expression::value::parse_time;
+use case::{join, of, unknown};
+use operator::{mirrored, opposite};
 
-/// One way to fulfil a condition: all of it must hold together.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Case {
-    /// What each column may hold; a part of a JSON document is a column by its path ([`split`]).
-    pub columns: BTreeMap<String, Domain>,
-    /// `left op right` between two columns; the operator is `<`, `<=`, `=` or `<>`.
-    pub relations: Vec<(String, String, String)>,
-    /// Arithmetic between columns.
-    pub sums: Vec<Sum>,
-    /// Parts that were not understood.
-    pub unknown: Vec<String>,
-    /// Conditions this case was told apart by, by name: it is inside them.
-    pub inside: BTreeSet<String>,
-    /// How many of the rows are of it, by what is known beside its columns; `None` says nothing.
-    pub share: Option<f64>,
-}
-
-/// What a column may hold.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Domain {
-    /// `Some(true)`: must be NULL; `Some(false)`: must not.
-    pub null: Option<bool>,
-    /// Only one of these.
-    pub values: Option<Vec<Tree>>,
-    /// None of these.
-    pub excluded: Vec<Tree>,
-    /// At least this; more than this when the flag is set.
-    pub low: Option<(Tree, bool)>,
-    /// At most this; less than this when the flag is set.
-    pub high: Option<(Tree, bool)>,
-    /// Fewest and most characters or elements.
-    pub length: (u32, Option<u32>),
-    /// A regular expression it must match.
-    pub pattern: Option<String>,
-    /// How its letters are written.
-    pub letters: Option<Letters>,
-    /// A multiple of the first number and this much more.
-    pub multiple: Option<(f64, f64)>,
-    /// The kind of a JSON value.
-    pub json: Option<JsonKind>,
-    /// Elements of an array are among these.
-    pub elements: Option<Vec<Tree>>,
-}
-
-/// How the letters of a text are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Letters {
-    /// As `lower` has them.
-    Lower,
-    /// As `upper` has them.
-    Upper,
-    /// As `initcap` has them.
-    Initcap,
-}
-
-impl Domain {
-    /// Whether a value lies within it.
-    #[must_use]
-    pub fn allows(&self, value: &Tree) -> bool {
-        let alike = |other: &Tree| match (other, value) {
-            (Tree::Number(n), Tree::Text(text)) | (Tree::Text(text), Tree::Number(n)) => text.parse() == Ok(*n),
-            _ => other == value,
-        };
-        let (long, letters, accepted) = match value {
-            Tree::Text(text) => {
-                let count = text.chars().count();
-                let long = self.length.0 as usize <= count && self.length.1.is_none_or(|most| count <= most as usize);
-                let letters = match self.letters {
-                    Some(Letters::Lower) => *text == text.to_lowercase(),
-                    Some(Letters::Upper) => *text == text.to_uppercase(),
-                    _ => true,
-                };
-                let accepts = |pattern: &String| {
-                    super::pattern::Pattern::read(pattern, 0, usize::MAX).is_ok_and(|pattern| pattern.accepts(text))
-                };
-                (long, letters, self.pattern.as_ref().is_none_or(accepts))
-            }
-            Tree::Number(n) => {
-                let multiple = |(divisor, rest): &(f64, f64)| libm::fmod(*n - rest, *divisor) == 0.0;
-                (true, true, self.multiple.as_ref().is_none_or(multiple))
-            }
-            _ => (true, true, true),
-        };
-        self.null != Some(true)
-            && self.values.as_ref().is_none_or(|values| values.iter().any(alike))
-            && !self.excluded.iter().any(alike)
-            && self.low.as_ref().is_none_or(|(low, strict)| above(value, low, *strict))
-            && self.high.as_ref().is_none_or(|(high, strict)| above(high, value, *strict))
-            && long
-            && letters
-            && accepted
-    }
-}
-
-/// More cases than this are not looked at; the first ones are as good.
+/// More cases than this are not examined; the first ones are as good.
 const MOST: usize = 64;
 
 /// The ways to make a condition true. None when nothing fulfils it.
@@ -450,14 +360,6 @@ fn relation(tree: &Tree, operator: &str, a: &str, b: &str) -> Vec<Case> {
     vec![Case { relations, ..Case::default() }]
 }
 
-fn of(name: &str, domain: Domain) -> Case {
-    Case { columns: BTreeMap::from([(name.to_owned(), domain)]), ..Case::default() }
-}
-
-fn unknown(tree: &Tree) -> Vec<Case> {
-    vec![Case { unknown: vec![format!("{tree:?}")], ..Case::default() }]
-}
-
 fn column(tree: &Tree) -> Option<&str> {
     if let Tree::Column(name) = tree { Some(name) } else { None }
 }
@@ -471,145 +373,6 @@ fn is_condition(tree: &Tree) -> bool {
         Tree::IsNull(_) | Tree::And(_) | Tree::Or(_) | Tree::Not(_) | Tree::Any(..) | Tree::All(..) => true,
         Tree::Binary(operator, ..) => !opposite(operator).is_empty(),
         _ => false,
-    }
-}
-
-fn opposite(operator: &str) -> &'static str {
-    match operator {
-        "=" => "<>",
-        "<>" => "=",
-        "<" => ">=",
-        "<=" => ">",
-        ">" => "<=",
-        ">=" => "<",
-        _ => "",
-    }
-}
-
-fn mirrored(operator: &str) -> &str {
-    match operator {
-        "<" => ">",
-        "<=" => ">=",
-        ">" => "<",
-        ">=" => "<=",
-        other => other,
-    }
-}
-
-fn join(a: &Case, b: &Case) -> Option<Case> {
-    let mut case = a.clone();
-    for (name, domain) in &b.columns {
-        let joined = match case.columns.get(name) {
-            Some(mine) => meet(mine, domain)?,
-            None => domain.clone(),
-        };
-        case.columns.insert(name.clone(), joined);
-    }
-    for relation in &b.relations {
-        if !case.relations.contains(relation) {
-            case.relations.push(relation.clone());
-        }
-    }
-    for sum in &b.sums {
-        match case.sums.iter_mut().find(|known| known.terms == sum.terms) {
-            Some(known) => *known = known.meet(sum)?,
-            None => case.sums.push(sum.clone()),
-        }
-    }
-    case.unknown.extend(b.unknown.iter().cloned());
-    case.inside.extend(b.inside.iter().cloned());
-    case.share = match (a.share, b.share) {
-        (Some(x), Some(y)) => Some(x * y),
-        (x, y) => x.or(y),
-    };
-    Some(case)
-}
-
-/// What both domains allow, or `None` when that is nothing.
-fn meet(a: &Domain, b: &Domain) -> Option<Domain> {
-    let null = match (a.null, b.null) {
-        (Some(x), Some(y)) if x != y => return None,
-        (x, y) => x.or(y),
-    };
-    let mut excluded = a.excluded.clone();
-    excluded.extend(b.excluded.iter().cloned());
-    let low = tighter(&a.low, &b.low, false);
-    let high = tighter(&a.high, &b.high, true);
-    let values = match (&a.values, &b.values) {
-        (Some(x), Some(y)) => Some(x.iter().filter(|v| y.contains(v)).cloned().collect()),
-        (x, y) => x.clone().or_else(|| y.clone()),
-    };
-    let values: Option<Vec<Tree>> = values.map(|list| {
-        list.into_iter()
-            .filter(|v| !excluded.contains(v))
-            .filter(|v| low.as_ref().is_none_or(|(l, strict)| above(v, l, *strict)))
-            .filter(|v| high.as_ref().is_none_or(|(h, strict)| above(h, v, *strict)))
-            .collect()
-    });
-    if values.as_ref().is_some_and(Vec::is_empty) && null != Some(true) {
-        return None;
-    }
-    if let (Some((l, ls)), Some((h, hs))) = (&low, &high)
-        && !above(h, l, *ls || *hs)
-    {
-        return None;
-    }
-    let length = (a.length.0.max(b.length.0), a.length.1.into_iter().chain(b.length.1).min());
-    if length.1.is_some_and(|most| most < length.0) {
-        return None;
-    }
-    if a.json.is_some() && b.json.is_some() && a.json != b.json {
-        return None;
-    }
-    let elements = match (&a.elements, &b.elements) {
-        (Some(x), Some(y)) => Some(x.iter().filter(|v| y.contains(v)).cloned().collect()),
-        (x, y) => x.clone().or_else(|| y.clone()),
-    };
-    Some(Domain {
-        null,
-        values,
-        excluded,
-        low,
-        high,
-        length,
-        pattern: a.pattern.clone().or_else(|| b.pattern.clone()),
-        letters: a.letters.or(b.letters),
-        multiple: a.multiple.or(b.multiple),
-        json: a.json.or(b.json),
-        elements,
-    })
-}
-
-fn tighter(a: &Option<(Tree, bool)>, b: &Option<(Tree, bool)>, lowest: bool) -> Option<(Tree, bool)> {
-    match (a, b) {
-        (Some(x), Some(y)) => {
-            let y_is_tighter = if lowest { !above(&y.0, &x.0, false) } else { above(&y.0, &x.0, false) };
-            Some(if y_is_tighter { y.clone() } else { x.clone() })
-        }
-        (x, y) => x.clone().or_else(|| y.clone()),
-    }
-}
-
-/// `a >= b`, or `a > b`; numbers by value, times by moment, other texts by their letters.
-#[must_use]
-pub fn above(a: &Tree, b: &Tree, strictly: bool) -> bool {
-    let order = match (a, b) {
-        (Tree::Number(x), Tree::Number(y)) => x.total_cmp(y),
-        (Tree::Interval(..), Tree::Interval(..)) => micros(a).total_cmp(&micros(b)),
-        (Tree::Text(x), Tree::Text(y)) => match (parse_time(x), parse_time(y)) {
-            (Some(x), Some(y)) => x.cmp(&y),
-            _ => x.cmp(y),
-        },
-        _ => return true,
-    };
-    if strictly { order.is_gt() } else { order.is_ge() }
-}
-
-/// About how long an interval is.
-fn micros(interval: &Tree) -> f64 {
-    match interval {
-        Tree::Interval(months, micros) => *months as f64 * 30.0 * 86_400e6 + *micros as f64,
-        _ => 0.0,
     }
 }
 
@@ -654,7 +417,8 @@ mod tests {
         assert_eq!(found[0].columns["a"].values, Some(vec![Tree::Number(0.0)]));
         assert_eq!(found[1].columns["credit"].values, Some(vec![Tree::Number(0.0)]));
         assert_eq!(solved("((d + c) IS NULL)")[0].columns["d"].null, Some(true));
-        let exclusive = "(((u IS NULL) AND (NULLIF(email, ''::text) IS NOT NULL)) OR ((u IS NOT NULL) AND (NULLIF(email, ''::text) IS NULL)))";
+        let exclusive = "(((u IS NULL) AND (NULLIF(email, ''::text) IS NOT NULL)) OR ((u IS NOT NULL) AND \
+                         (NULLIF(email, ''::text) IS NULL)))";
         let found = solved(exclusive);
         assert_eq!((found[0].columns["email"].length, found[1].columns["email"].null), ((1, None), Some(true)));
     }

@@ -1,10 +1,11 @@
-//! Arithmetic between columns of a row, `total = a + b` or `ends - starts <= '7 days'`, as bounds of a sum of terms. Must
-//! take nothing for such a sum that it does not hold in whole.
+//! Arithmetic between columns of a row, `total = a + b` or `ends - starts <= '7 days'`, as bounds of a sum of terms.
+//! Must take nothing for such a sum that it does not hold in whole.
 
+use super::domain::{above, tighter};
+use super::operator::{mirrored, opposite};
 use super::parse::Tree;
-use super::{above, opposite};
 
-/// A sum of terms and what it lies between.
+/// A sum of terms and what it is between.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sum {
     /// What is added up, in the order of their columns; the first factor is above 0.
@@ -56,17 +57,17 @@ impl Sum {
             _ if number != 0.0 => return None,
             (months, micros) => Tree::Interval((-months / unit) as i64, (-micros / unit) as i64),
         };
-        let turned = if unit < 0.0 { super::mirrored(operator) } else { operator };
+        let turned = if unit < 0.0 { mirrored(operator) } else { operator };
         let strict = matches!(turned, "<" | ">");
         let low = matches!(turned, "=" | ">" | ">=").then(|| (bound.clone(), strict));
         let high = matches!(turned, "=" | "<" | "<=").then_some((bound, strict));
         Some(Self { terms, low, high, result })
     }
 
-    /// The same sum under both bounds; `None` when nothing lies between them.
+    /// The same sum under both bounds; `None` when nothing is between them.
     pub(super) fn meet(&self, other: &Self) -> Option<Self> {
-        let low = super::tighter(&self.low, &other.low, false);
-        let high = super::tighter(&self.high, &other.high, true);
+        let low = tighter(&self.low, &other.low, false);
+        let high = tighter(&self.high, &other.high, true);
         if let (Some((l, ls)), Some((h, hs))) = (&low, &high)
             && !above(h, l, *ls || *hs)
         {
@@ -83,7 +84,7 @@ impl Sum {
         let difference = b.factor == -1.0 && !matches!(operator, "<>");
         let turned = match (a.column()?, b.column()?) {
             (x, y) if (x, y) == (left, right) => operator,
-            (x, y) if (x, y) == (right, left) => super::mirrored(operator),
+            (x, y) if (x, y) == (right, left) => mirrored(operator),
             _ => return None,
         };
         let zero = match self.low.as_ref().or(self.high.as_ref())?.0 {

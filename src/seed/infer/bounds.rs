@@ -1,4 +1,5 @@
-//! A domain laid over an expression: the same content, within what a CHECK allows. Must not know where a domain came from.
+//! A domain laid over an expression: the same content, within what a CHECK allows. Must not know where a domain came
+//! from.
 
 use super::content::{Family, content, family, quoted, weighted};
 use super::renamed;
@@ -130,7 +131,7 @@ pub(super) fn plain(number: f64) -> String {
 fn number_within(content: &str, domain: &Domain, kind: &Type) -> String {
     let (low, high) = number_bounds(domain, kind);
     let Some((divisor, rest)) = domain.multiple else { return spread_within(content, domain, kind, (low, high)) };
-    // Bounds of what is multiplied: every multiple between them lies between the column's own.
+    // Bounds of what is multiplied: every multiple between them is between the column's own.
     let inner = (
         low.map(|low| libm::ceil((low - rest) / divisor) * divisor),
         high.map(|high| libm::floor((high - rest) / divisor) * divisor),
@@ -147,7 +148,7 @@ fn spread_within(content: &str, domain: &Domain, kind: &Type, (low, high): (Opti
     let (least, middle, most) = (at(0.05), at(0.5), at(0.95));
     let fits = low.is_none_or(|low| least.is_none_or(|least| low <= least))
         && high.is_none_or(|high| most.is_none_or(|most| most <= high));
-    // A name alone says nothing of where the bounds of this column lie: most rows would hold a bound itself.
+    // A name alone says nothing of where the bounds of this column are: most rows would hold a bound itself.
     match (low, high) {
         // Nothing that is made from a name alone is below zero, but for places on earth.
         (Some(low), None) if low <= 0.0 && !content.contains("(-") => content.to_owned(),
@@ -205,7 +206,7 @@ fn moment_within(content: &str, domain: &Domain, kind: &Type) -> String {
     let days = kind.name == "date";
     let of = |bound: &Option<(Tree, bool)>, inward: i64| match bound {
         Some((Tree::Text(text), strict)) => parse_time(text).map(|at| match (days, inward) {
-            // A day holds no part of a day: the first that lies inside.
+            // A day holds no part of a day: the first that is inside.
             (true, 1) => (at + if *strict { 1 } else { 0 } + DAY - 1).div_euclid(DAY) * DAY,
             (true, _) => (at - if *strict { 1 } else { 0 }).div_euclid(DAY) * DAY,
             (false, _) => at + if *strict { inward * SECOND } else { 0 },
@@ -221,7 +222,7 @@ fn moment_within(content: &str, domain: &Domain, kind: &Type) -> String {
     }
 }
 
-/// Whether enough of a history lies within bounds of time for rows that come over it to meet them.
+/// Whether enough of a history is within bounds of time for rows that come over it to meet them.
 pub(super) fn meets_history(domain: &Domain, (start, end): (i64, i64)) -> bool {
     let at = |bound: &Option<(Tree, bool)>| match bound {
         Some((Tree::Text(text), _)) => parse_time(text),
@@ -250,7 +251,7 @@ fn text_within(content: &str, domain: &Domain, kind: &Type) -> String {
     }
     let exact = domain.length.1.is_some_and(|most| most == domain.length.0);
     match domain.letters {
-        // A code of so many letters: content that is cut to a length reads like none.
+        // A code of this many letters: content that is cut to a length reads like none.
         Some(Letters::Upper) if exact => format!("pattern('[A-Z]{{{}}}')", domain.length.0),
         Some(Letters::Upper) => format!("upper({made})"),
         Some(Letters::Lower) => format!("lower({made})"),

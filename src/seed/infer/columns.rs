@@ -130,7 +130,7 @@ impl Draft<'_> {
         all.filter(|r| r.table == self.name).any(|r| r.targets.iter().any(|target| target == column))
     }
 
-    /// The content under each case; one expression when all are alike.
+    /// The content under each case; one expression when all are equal.
     fn in_cases(&self, column: &Column, content: &str) -> String {
         let each: Vec<String> = (0..self.cases.len()).map(|index| self.in_case(index, column, content)).collect();
         if each.is_empty() { content.to_owned() } else { self.by_way(&each) }
@@ -200,7 +200,8 @@ impl Draft<'_> {
         }
     }
 
-    /// The entry of a list that a table of countries, currencies or roles is; of a kind of text with as many as are needed.
+    /// The entry of a list that a table of countries, currencies or roles is; of a kind of text with as many as are
+    /// needed.
     fn listed_text(&self, column: &Column) -> Option<String> {
         let text = content_in(self.table, &column.name, &column.kind, "now")?;
         let has_few = |list: &str| {
@@ -262,7 +263,7 @@ impl Draft<'_> {
                 if bounded.starts_with("spread(") { bounded } else { "spread('2023-01-01T00:00:00Z', now)".to_owned() }
             }
             "interval" | "time" => "row() * 1s".to_owned(),
-            // Its bounds ask for so many bytes; fewer than eight would not do to make rows differ.
+            // Its bounds ask for this many bytes; fewer than eight would not do to make rows differ.
             "bytea" if domain.length != (0, None) => within("", &domain, kind),
             "bytea" => "'\\x' + hex(16)".to_owned(),
             "inet" => "unique_pattern('10[.]1[0-9][.]1[0-9][.]1[0-9][0-9]')".to_owned(),

@@ -1,5 +1,5 @@
-//! What the statements of scenarios look for: columns in their conditions and orders, and values they compare them with.
-//! Must take a word for a column only where the statement names a table that has it.
+//! What the statements of scenarios look for: columns in their conditions and orders, and values they compare them
+//! with. Must take a word for a column only where the statement names a table that has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! What a document of JSON probably holds, by its name, its table, and the keys that the schema looks for. Must give every
-//! key that an index or a CHECK reads.
+//! What a document of JSON probably holds, by its name, its table, and the keys that the schema looks for. Must give
+//! every key that an index or a CHECK reads.
 
 use super::content::Named;
 use super::theme::Theme;
@@ -67,11 +67,13 @@ const LISTS: [&str; 16] = [
 fn list(named: &Named<'_>) -> String {
     let element = match () {
         () if named.has(&["links", "urls"]) => {
-            "json(label weights(Website 40, Blog 25, Portfolio 20, Newsletter 15), url -> 'https://' + slug(company()) + '.example')"
+            "json(label weights(Website 40, Blog 25, Portfolio 20, Newsletter 15), url -> 'https://' + slug(company()) \
+             + '.example')"
         }
         () if named.has(&["images"]) => "'https://cdn.example.com/images/' + hex(8) + '.jpg'",
         () if named.has(&["items"]) => {
-            "json(sku pattern('[A-Z]{3}-[0-9]{5}'), quantity step(1 + exp(1), 1), price step(lognormal(median 19, p95 90), 0.01))"
+            "json(sku pattern('[A-Z]{3}-[0-9]{5}'), quantity step(1 + exp(1), 1), price step(lognormal(median 19, p95 \
+             90), 0.01))"
         }
         () if named.has(&["roles"]) => "weights(member 60, editor 25, admin 15)",
         () if named.has(&["permissions", "scopes"]) => {

@@ -1,4 +1,5 @@
-//! What decided the content of a column, as data: `seed explain` and `seed --dry-run` put it into words. Must hold data and no words.
+//! What decided the content of a column, as data: `seed explain` and `seed --dry-run` put it into words. Must hold data
+//! and no words.
 
 /// What says what a column holds and how common it is, the strongest first.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub(super) struct Hint {
     pub(super) rest: f64,
     /// The share of rows that are NULL, where something says so.
     pub(super) nulls: Option<f64>,
-    /// What most content lies within, and the share that does, in percent.
+    /// What most content is within, and the share that does, in percent.
     pub(super) split: Option<(Domain, f64)>,
     /// What decided.
     pub(super) evidence: Evidence,
@@ -98,8 +98,8 @@ impl Hint {
         self.values.iter().map(|(_, weight)| weight).sum::<f64>() + self.rest
     }
 
-    /// Gives the values for which `inside` holds the share that is aimed at, as far as both sides have any. A share that
-    /// is there already stays, within what lets an index of either side hold rows.
+    /// Gives the values for which `inside` holds the share that is aimed at, as far as both sides have any. A share
+    /// that is there already stays, within what lets an index of either side hold rows.
     fn push(&mut self, inside: impl Fn(&Tree) -> bool, aim: Aim) {
         let within: f64 = self.values.iter().filter(|(value, _)| inside(value)).map(|(_, weight)| weight).sum();
         let outside = self.total() - within;
@@ -335,8 +335,8 @@ impl Draft<'_> {
         Some(Hint { rest, ..Hint::of(values, evidence) })
     }
 
-    /// Whether CHECKs leave a column open but for bounds: what it holds does not follow from others, and no list of values
-    /// is given.
+    /// Whether CHECKs leave a column open but for bounds: what it holds does not follow from others, and no list of
+    /// values is given.
     fn is_open(&self, column: &str) -> bool {
         self.cases.iter().all(|case| {
             let parts = case.columns.keys().filter(|name| split(name).0 == column);
@@ -509,7 +509,7 @@ fn weigh(hint: &mut Hint, column: &Column, clauses: &[Clause], checked: Option<E
         };
         pushes.push((clause, aim));
     }
-    // What a unique index says counts most, so it is said last.
+    // What a unique index says counts most, so it comes last.
     pushes.sort_by_key(|(clause, _)| clause.unique);
     for (clause, aim) in &pushes {
         hint.push(|value| clause.domain.allows(value), *aim);
@@ -525,7 +525,7 @@ fn hint_values<'h>(hint: &'h Hint, domain: &Domain) -> Vec<&'h Tree> {
     hint.values.iter().map(|(value, _)| value).filter(|value| domain.allows(value)).collect()
 }
 
-/// A bound in the WHERE of an index that content by name lies on one side of.
+/// A bound in the WHERE of an index that content by name is on one side of.
 fn threshold(column: &Column, clauses: &[Clause]) -> Option<Hint> {
     if !matches!(family(&column.kind), Family::Whole | Family::Fraction) {
         return None;
@@ -550,7 +550,7 @@ fn threshold(column: &Column, clauses: &[Clause]) -> Option<Hint> {
     let share = if clause.unique { LIVE } else { 30.0 };
     let split = match inside < 3 {
         true => (clause.domain.clone(), share),
-        // Nearly everything lies within: a part is put outside.
+        // Nearly everything is within: a part is put outside.
         false => (outside(&clause.domain)?, 100.0 - share.max(70.0)),
     };
     Some(Hint { split: Some(split), ..Hint { rest: 100.0, ..Hint::of(Vec::new(), clause.evidence()) } })

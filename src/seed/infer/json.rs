@@ -1,4 +1,5 @@
-//! Documents that hold what a CHECK asks of their parts, laid over what they would hold anyway. Must write no part twice.
+//! Documents that hold what a CHECK asks of their parts, laid over what they would hold anyway. Must write no part
+//! twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! What a row owes to other rows: a total of its lines, a price of what it refers to. Must read no row that reads this one.
+//! What a row owes to other rows: a total of its lines, a price of what it refers to. Must read no row that reads this
+//! one.
 
 use super::Draft;
 use super::bounds::number_bounds;

@@ -7,7 +7,7 @@ use crate::seed::pattern::Pattern;
 use crate::seed::phrase::Phrase;
 use crate::seed::pools::Pool;
 
-/// Texts that are looked at: a pattern that accepts all of them is taken to accept the others.
+/// Texts that are examined: a pattern that accepts all of them is taken to accept the others.
 const SAMPLES: u64 = 200;
 
 /// Whether a pattern accepts what an expression gives.

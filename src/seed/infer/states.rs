@@ -1,5 +1,5 @@
-//! Values of flags, states and numbers that stand for something, and how common each is when no index says so. Must know
-//! no other column.
+//! Values of flags, states and numbers that stand for something, and how common each is when no index says so. Must
+//! know no other column.
 
 use super::evidence::{Evidence, Said};
 use super::hints::{END, Hint};

@@ -195,7 +195,8 @@ fn of_machine(named: &Named<'_>) -> Option<String> {
             "'https://' + slug(company()) + '.example/hooks/' + hex(4)"
         }
         () if has(&["referrer", "referer"]) => {
-            "weights('https://www.example.com/' 40, 'https://search.example/' 35, 'https://social.example/' 15, 'https://news.example/' 10)"
+            "weights('https://www.example.com/' 40, 'https://search.example/' 35, 'https://social.example/' 15, \
+             'https://news.example/' 10)"
         }
         () if has(&["url", "uri", "href", "link", "permalink"]) => match named.theme {
             Theme::File => "'https://media.example.com/' + hex(2) + '/' + hex(10)",
@@ -240,7 +241,8 @@ fn file_name(named: &Named<'_>) -> String {
     let mime = named.beside(&["mime type", "mime", "content type", "mimetype"]);
     let end = mime.map_or("weights('.pdf' 40, '.jpg' 30, '.png' 20, '.docx' 10)".to_owned(), |mime| {
         format!(
-            "by({mime}, 'image/jpeg' -> '.jpg', 'application/pdf' -> '.pdf', 'image/png' -> '.png', 'video/mp4' -> '.mp4', else -> '.txt')"
+            "by({mime}, 'image/jpeg' -> '.jpg', 'application/pdf' -> '.pdf', 'image/png' -> '.png', 'video/mp4' -> \
+             '.mp4', else -> '.txt')"
         )
     });
     format!("phrase(file_stem) + {end}")
@@ -304,7 +306,8 @@ fn of_trade(named: &Named<'_>) -> Option<String> {
         }
         () if named.theme == Theme::Plan && is(&["code", "key"]) => "weights(free 40, pro 35, team 20, enterprise 5)",
         () if named.theme == Theme::Permission && is(&["name", "code", "key"]) => {
-            "weights(users 30, orders 25, reports 25, settings 20) + '.' + weights(read 50, create 25, update 20, delete 5)"
+            "weights(users 30, orders 25, reports 25, settings 20) + '.' + weights(read 50, create 25, update 20, \
+             delete 5)"
         }
         () if ends(&["code", "number", "no", "reference", "ref", "serial"])
             || is(&["code", "number", "reference", "serial"]) =>

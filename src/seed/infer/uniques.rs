@@ -107,7 +107,7 @@ impl<'a> Draft<'a> {
         named.filter(|name| unique.columns.iter().any(|c| c == name) || inside(name)).collect()
     }
 
-    /// A combination that is unique already lies within these columns.
+    /// A combination that is unique already is within these columns.
     fn has_group_within(&self, columns: &[&str]) -> bool {
         let groups: std::collections::BTreeSet<&String> = self.slots.values().collect();
         groups.into_iter().any(|group| {
@@ -140,7 +140,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A key that is a digit of a combination: where each of its parents has one row, every combination stands once too.
+    /// A key that is a digit of a combination: where each of its parents has one row, every combination stands once
+    /// too.
     fn keep_each(&mut self, key: &Reference) {
         let column = handle(self.table, key).to_owned();
         if let Some(group) = self.slots.get(&column).cloned() {
@@ -177,7 +178,7 @@ impl<'a> Draft<'a> {
         if keys.is_empty() && self.once_each(unique, columns) || self.count_within(unique, columns, &keys) {
             return;
         }
-        // Digits: every key that lies within, and every column with few values.
+        // Digits: every key that is within, and every column with few values.
         let small = columns.iter().filter(|c| !self.of_key(c) && self.radix(c).is_some()).map(|c| (*c).to_owned());
         let mut digits: Vec<String> = keys.iter().map(|r| handle(table, r).to_owned()).collect();
         digits.extend(small);
@@ -203,7 +204,7 @@ impl<'a> Draft<'a> {
             let line = format!("{} = \"…\"", columns.first().unwrap_or(&"COLUMN"));
             let reason = match unique.expressions.as_slice() {
                 [] => "nothing was found that makes its rows differ".to_owned(),
-                // What an expression makes of different values is not known: they may become alike.
+                // What an expression makes of different values is not known: they may become equal.
                 expressions => format!("nothing is known of the expression {}", expressions.join(", ")),
             };
             self.refuse(&unique.name, &reason, &line);
@@ -221,8 +222,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A place within a parent, such as the position of a lesson in its section: rows of a parent stand side by side and
-    /// are counted.
+    /// A place within a parent, such as the position of a lesson in its section: rows of a parent stand side by side
+    /// and are counted.
     fn count_within(&mut self, unique: &Unique, columns: &[&'a str], keys: &[&Reference]) -> bool {
         let ([key], true) = (keys, unique.expressions.is_empty()) else { return false };
         let others: Vec<&str> = columns.iter().copied().filter(|c| !key.columns.iter().any(|own| own == c)).collect();
@@ -247,8 +248,8 @@ impl<'a> Draft<'a> {
         true
     }
 
-    /// One column that differs in every row is enough, whatever stands beside it: of the index itself, or of an expression
-    /// that makes different values of different ones, which the server is asked about before a load.
+    /// One column that differs in every row is enough, whatever stands beside it: of the index itself, or of an
+    /// expression that makes different values of different ones, which the server is asked about before a load.
     fn differ(&mut self, unique: &Unique, columns: &[&'a str]) -> bool {
         let table = self.table;
         let can = |c: &&Column| {
@@ -257,20 +258,20 @@ impl<'a> Draft<'a> {
                 && can_differ(c)
                 && !self.told_by.contains(&c.name)
                 && self.radix(&c.name).is_none()
-                // NULLs count as alike: a column that may be NULL has to be there in every row then, which a moment
+                // NULLs count as equal: a column that may be NULL has to be there in every row then, which a moment
                 // that ends a row must not be.
                 && (c.required || !unique.nulls_equal || family(&c.kind) != Family::Moment)
         };
         let named = table.columns.iter().filter(|c| unique.columns.contains(&c.name)).filter(can);
         let shown: Vec<String> = unique.expressions.iter().flat_map(|e| shown(&parse(e))).collect();
         let inside = table.columns.iter().filter(|c| shown.contains(&c.name)).filter(can);
-        // Where rows could differ by their keys they need not by a moment of which only a part is looked at.
+        // Where rows could differ by their keys they need not by a moment of which only a part is read.
         let preference = |c: &&Column| (self.names_few(c), preference(c));
         let best = named.min_by_key(preference).or_else(|| inside.min_by_key(preference));
         let Some(best) = best else { return self.differ_by_part(unique) };
         let _ = columns;
         self.unique.insert(best.name.clone());
-        // NULL counts as the constant of a COALESCE, and two constants are alike.
+        // NULL counts as the constant of a COALESCE, and two constants are equal.
         let folded = |e: &String| e.contains("COALESCE(") && names(e, &best.name);
         if unique.nulls_equal || table.indexed.iter().any(folded) {
             self.present.insert(best.name.clone());
@@ -278,7 +279,7 @@ impl<'a> Draft<'a> {
         true
     }
 
-    /// Whether a column holds a few values by its name, such as a provider, which rows are not told apart by.
+    /// Whether a column holds a few values by its name, such as a provider, which rows are not distinguished by.
     fn names_few(&self, column: &Column) -> bool {
         let few = |text: String| text.starts_with("weights(") && !text.contains(" + ");
         let by_hint = self.hints.get(&column.name).is_some_and(|hint| hint.rest == 0.0 && !hint.values.is_empty());
@@ -415,7 +416,7 @@ fn can_differ(column: &Column) -> bool {
 }
 
 /// Whether a column says by its name where a row stands among those of its parent. A version or a number comes with
-/// time, so that its rows lie apart.
+/// time, so that its rows are apart.
 fn is_place(column: &str) -> bool {
     let words = super::lexicon::words(column);
     words

@@ -1,5 +1,5 @@
-//! The ways a row can be: partitions, alternatives of CHECKs, inside and outside of partial unique indexes. Must give each
-//! the share that is believable, and keep every row inside one.
+//! The ways a row can be: partitions, alternatives of CHECKs, inside and outside of partial unique indexes. Must give
+//! each the share that is believable, and keep every row inside one.
 
 use super::bounds::{joined, plain};
 use super::hints::is_possible;
@@ -136,12 +136,12 @@ impl Draft<'_> {
     }
 
     /// Divides every way into those inside the WHERE of a partial unique index and those outside of it. False, and
-    /// nothing is changed, when that cannot be told by columns of the row itself.
+    /// nothing is changed, when that does not follow from columns of the row itself.
     pub(super) fn divide(&mut self, unique: &Unique) -> bool {
         let Some(predicate) = &unique.predicate else { return false };
         let tree = parse(predicate);
-        // Only what we choose row by row tells them apart: nothing that a parent, a number or a combination gives, and no
-        // NULL where none may be.
+        // Only what we choose row by row distinguishes them: nothing that a parent, a number or a combination gives,
+        // and no NULL where none may be.
         let chosen = |(name, domain): (&String, &Domain)| {
             let Some(column) = self.table.column(name) else { return false };
             let given = self.fixed.contains_key(name) || column.generated || column.counted || self.said.contains(name);
@@ -178,7 +178,7 @@ impl Draft<'_> {
         keys().count() > 1 || keys().any(|r| r.columns.len() > 1)
     }
 
-    /// One expression for each way: the same for all where they are alike.
+    /// One expression for each way: the same for all where they are equal.
     pub(super) fn by_way(&self, each: &[String]) -> String {
         let Some((first, rest)) = each.split_first() else { return String::new() };
         if rest.iter().all(|text| text == first) {
@@ -220,7 +220,7 @@ fn is_spare(part: &Tree, list: &[Tree]) -> bool {
         })
 }
 
-/// Whether a table's rows have a predicate of their own to be told apart by.
+/// Whether a table's rows have a predicate of their own that distinguishes them.
 pub(super) fn fixed_by(table: &Table, predicate: &str, column: &str) -> bool {
     let ways = cases(&parse(predicate), true);
     let one = |case: &Case| {

@@ -18,7 +18,7 @@ use crate::seed::plan::{Plan, TablePlan};
 /// Whether triggers of the user's fire for the rows that are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Triggers {
-    /// They are taken off, as in a load of empty tables.
+    /// They are dropped, as in a load of empty tables.
     Off,
     /// They are left on.
     Fire,
@@ -126,11 +126,13 @@ async fn take_off(
         "SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname),
                 format('ALTER TABLE %s ENABLE %s TRIGGER %I', tgrelid::regclass,
                        CASE tgenabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' ELSE '' END, tgname), NULL
-         FROM pg_trigger WHERE coalesce(pg_partition_root(tgrelid), tgrelid) = $1::regclass AND $3 AND NOT tgisinternal AND tgparentid = 0 AND tgenabled <> 'D'
+         FROM pg_trigger WHERE coalesce(pg_partition_root(tgrelid), tgrelid) = $1::regclass AND $3
+         AND NOT tgisinternal AND tgparentid = 0 AND tgenabled <> 'D'
          UNION ALL
          SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
                 format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)),
-                format('COMMENT ON CONSTRAINT %I ON %s IS %L', conname, conrelid::regclass, obj_description(oid, 'pg_constraint'))
+                format('COMMENT ON CONSTRAINT %I ON %s IS %L', conname, conrelid::regclass, obj_description(oid,
+                'pg_constraint'))
          FROM pg_constraint WHERE conrelid = $1::regclass AND conname = ANY($2) AND conparentid = 0",
     )
     .bind(table.sql_name.clone())

@@ -29,7 +29,8 @@ pub struct Blocker {
 pub async fn blockers(connection: &mut PgConnection) -> Result<Vec<Blocker>, Error> {
     let doing = |e| Error::doing("look for locks that the load waits for", e);
     let rows = query(
-        "SELECT DISTINCT w.relation::regclass::text, b.pid, coalesce(nullif(b.application_name, ''), b.backend_type, ''),
+        "SELECT DISTINCT w.relation::regclass::text, b.pid,
+                coalesce(nullif(b.application_name, ''), b.backend_type, ''),
                 extract(epoch FROM clock_timestamp() - b.xact_start)::bigint
          FROM pg_stat_activity a
          CROSS JOIN LATERAL unnest(pg_blocking_pids(a.pid)) AS blocking (pid)

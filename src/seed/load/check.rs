@@ -7,7 +7,7 @@ use crate::expression::{SqlType, Value};
 use crate::postgres::Error;
 use crate::postgres::catalog::{Catalog, Reference, Table};
 use crate::postgres::sql_text::{identifier, query};
-use crate::seed::generate::Cell;
+use crate::seed::cell::Cell;
 use crate::seed::notes::{self, Note};
 use crate::seed::plan::Plan;
 use crate::seed::spec::Assert;
@@ -36,7 +36,8 @@ pub async fn check(connection: &mut PgConnection, plan: &Plan, catalog: &Catalog
         let doing = |e| Error::doing(format!("check `{}`", planned.name), e);
         let from = table.own_rows();
         let row = query(format!(
-            "SELECT count(*), coalesce(to_hex((mod(sum(hashtextextended((t.*)::text, 0)::numeric) + 18446744073709551616::numeric * count(*),
+            "SELECT count(*), coalesce(to_hex((mod(sum(hashtextextended((t.*)::text,
+             0)::numeric) + 18446744073709551616::numeric * count(*),
                     9223372036854775807))::bigint), '0') FROM {from} t"
         ))
         .fetch_one(&mut *connection)
@@ -126,7 +127,8 @@ pub async fn is_filled(
     index: usize,
 ) -> Result<Option<bool>, Error> {
     let table = &plan.tables[index];
-    // What is not unique, a number, a flag or an entry of a list would be found by chance: of a list only the number of rows decides.
+    // What is not unique, a number, a flag or an entry of a list would be found by chance: of a list only the number of
+    // rows decides.
     let found = catalog.table(&table.name);
     let is_unique = |name: &str| found.is_some_and(|t| t.uniques.iter().any(|u| u.columns.as_slice() == [name]));
     if table.columns.iter().any(|c| matches!(c.cell, Cell::Listed(..)) && is_unique(&c.name)) {
@@ -136,7 +138,7 @@ pub async fn is_filled(
     let telling = table.columns.iter().position(|c| tells(&c) && is_unique(&c.name));
     let Some(column) = telling.filter(|_| 0 < table.rows) else { return Ok(None) };
     let (first, last) = (plan.value(index, column, 0), plan.value(index, column, table.rows - 1));
-    // A table of one row may hold the only value its CHECK allows, whoever put it there.
+    // A table of one row may hold the only value its CHECK allows, no matter who put it there.
     if first == Value::Null || last == Value::Null || first == last {
         return Ok(None);
     }

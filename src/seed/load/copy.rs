@@ -14,7 +14,7 @@ use crate::seed::encode::{self, EncodeError};
 use crate::seed::heap;
 use crate::seed::plan::Plan;
 
-/// Bytes handed to the driver at a time; 8 KiB to 1 MiB measured alike, rows one by one do not.
+/// Bytes handed to the driver at a time; 8 KiB to 1 MiB measure the same, rows one by one do not.
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// The rows of a table that belong to a part.
@@ -62,7 +62,7 @@ pub(super) async fn holds_rows(connection: &mut PgConnection, own_rows: &str) ->
     query(format!("SELECT EXISTS (SELECT FROM {own_rows})")).fetch_one(connection).await?.try_get(0)
 }
 
-/// Sends rows of a table through COPY, inside a transaction of the caller; tells rows and bytes of each chunk.
+/// Sends rows of a table through COPY, inside a transaction of the caller; reports rows and bytes of each chunk.
 pub(super) async fn copy_rows(
     connection: &mut PgConnection,
     plan: &Arc<Plan>,

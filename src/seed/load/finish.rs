@@ -44,11 +44,14 @@ pub(super) async fn continue_sequences(connection: &mut PgConnection, plan: &Pla
         for column in &table.counted_columns {
             let rows = query(
                 "SELECT DISTINCT d.seq::regclass::text FROM (
-                     SELECT d.objid AS seq FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-                     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+                     SELECT d.objid AS seq FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid
+                     AND a.attnum = d.refobjsubid
+                     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+                     AND d.deptype IN ('a', 'i')
                        AND d.refobjid = $1::regclass AND a.attname = $2
                      UNION ALL
-                     SELECT d.refobjid FROM pg_attrdef v JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = v.oid
+                     SELECT d.refobjid FROM pg_attrdef v JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass
+                     AND d.objid = v.oid
                      JOIN pg_attribute a ON a.attrelid = v.adrelid AND a.attnum = v.adnum
                      WHERE d.refclassid = 'pg_class'::regclass AND v.adrelid = $1::regclass AND a.attname = $2) d
                  JOIN pg_class s ON s.oid = d.seq AND s.relkind = 'S'",
@@ -124,15 +127,18 @@ async fn statements(target: &Target, list: &str) -> Result<(Vec<String>, Vec<Str
              SELECT c.oid FROM pg_class c WHERE c.oid IN ({list})
              UNION
              SELECT w.ev_class FROM readers r
-             JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = r.oid AND d.classid = 'pg_rewrite'::regclass
+             JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = r.oid
+             AND d.classid = 'pg_rewrite'::regclass
              JOIN pg_rewrite w ON w.oid = d.objid)"
     );
     let views = query(format!(
-        "{readers} SELECT format('SET row_security = on; REFRESH MATERIALIZED VIEW %s', c.oid::regclass) FROM pg_class c JOIN readers USING (oid)
+        "{readers} SELECT format('SET row_security = on; REFRESH MATERIALIZED VIEW %s', c.oid::regclass)
+         FROM pg_class c JOIN readers USING (oid)
          WHERE c.relkind = 'm' AND c.relispopulated ORDER BY c.oid"
     ));
     let tables = query(format!(
-        "{readers} SELECT format(CASE c.relkind WHEN 'p' THEN 'ANALYZE %s' ELSE 'VACUUM (FREEZE, ANALYZE) %s' END, c.oid::regclass)
+        "{readers} SELECT format(CASE c.relkind WHEN 'p' THEN 'ANALYZE %s' ELSE 'VACUUM (FREEZE, ANALYZE) %s' END,
+         c.oid::regclass)
          FROM pg_class c
          WHERE c.oid IN ({list}) OR c.relkind = 'm' AND c.relispopulated AND c.oid IN (SELECT oid FROM readers)
                OR c.relispartition AND c.relkind = 'r' AND pg_partition_root(c.oid) IN ({list})
@@ -147,7 +153,7 @@ async fn statements(target: &Target, list: &str) -> Result<(Vec<String>, Vec<Str
     Ok((lists.pop().unwrap_or_default(), tables))
 }
 
-/// Runs statements over several connections; one that fails is told, and the others go on.
+/// Runs statements over several connections; one that fails is reported, and the others go on.
 async fn run_all(
     target: &Target,
     statements: Vec<String>,

@@ -2,7 +2,8 @@
 //! all-visible. Must not end a session, and waits for a bounded time.
 //!
 //! An autovacuum worker that analyzes a table while another is loaded is such a session. Source: PostgreSQL,
-//! `ComputeXidHorizons` in procarray.c: the horizon of a table is the oldest `xmin` or `xid` of a session of its database.
+//! `ComputeXidHorizons` in procarray.c: the horizon of a table is the oldest `xmin` or `xid` of a session of its
+//! database.
 
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ pub(super) async fn wait_for_older_snapshots(connection: &mut PgConnection) -> R
     let mut sessions = None;
     for _ in 0..MAX_LOOKS {
         sessions = query(
-            "SELECT string_agg(format('%s (%s)', pid, coalesce(nullif(application_name, ''), backend_type)), ', ' ORDER BY pid)
+            "SELECT string_agg(format('%s (%s)', pid, coalesce(nullif(application_name, ''), backend_type)), ', '
+             ORDER BY pid)
              FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid()
                AND greatest(age(backend_xmin), age(backend_xid)) > age($1::text::xid)",

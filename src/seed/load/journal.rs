@@ -1,4 +1,4 @@
-//! What a load has taken off and not put back, written down in the database itself. Must say enough to undo it by hand.
+//! What a load has dropped and not restored, recorded in the database itself. Must say enough to undo it by hand.
 
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -35,7 +35,7 @@ pub struct Filling {
     pub loaded: bool,
 }
 
-/// When something that was taken off comes back.
+/// When something that was dropped comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Once its table is in: an index, a unique constraint, a trigger.
@@ -129,7 +129,7 @@ async fn read_all(connection: &mut PgConnection) -> Result<Journal, sqlx::Error>
     })
 }
 
-/// The catalog as it was before anything was taken off: the plan of a load that goes on is made from it again.
+/// The catalog as it was before anything was dropped: the plan of a load that goes on is made from it again.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -167,7 +167,8 @@ pub async fn undo(target: &Target, guard: &mut Guard, tell: impl Fn(usize, usize
     let mut connection = session(target).await?;
     run(&mut connection, "BEGIN", UNDO).await?;
     let Some(journal) = read(&mut connection).await? else { return Ok(false) };
-    // Foreign keys come back only where every row is seen; a journal of an earlier version has not lifted what hides some.
+    // Foreign keys come back only where every row is seen; a journal of an earlier version has not lifted what hides
+    // some.
     let standing = row_security::secured(&mut connection).await?;
     row_security::lift(&mut connection, &standing).await?;
     let back = standing.iter().filter(|t| t.is_owned).map(Secured::put_back);

@@ -52,7 +52,7 @@ pub enum Progress {
         /// What it does now; nothing when it waits or is done.
         to: Option<Doing>,
     },
-    /// Indexes and constraints put back so far.
+    /// Indexes and constraints restored so far.
     Restored {
         /// How many.
         done: usize,
@@ -107,12 +107,14 @@ pub enum LoadError {
     },
     /// A table that was empty when the load began holds rows now.
     #[error(
-        "the table `{0}` got rows from somebody else while it was about to be filled\n  = help: let nothing else write during a load"
+        "the table `{0}` got rows from somebody else while it was about to be filled\
+         \n  = help: let nothing else write during a load"
     )]
     NotEmpty(String),
     /// A trigger of a table that was filled before wrote into it.
     #[error(
-        "triggers of other tables wrote rows into `{0}` before it was filled, and its keys would meet theirs\n  = help: leave it to the triggers: [table.{0}] row-count = \"0\" in a spec"
+        "triggers of other tables wrote rows into `{0}` before it was filled, and its keys would meet theirs\
+         \n  = help: leave it to the triggers: [table.{0}] row-count = \"0\" in a spec"
     )]
     FilledByTrigger(String),
 }
@@ -133,7 +135,7 @@ pub struct Order {
 pub enum Loaded {
     /// All of it.
     Whole,
-    /// This part; so many rows of tables are still missing from others.
+    /// This part; this many rows of tables are still missing from others.
     Part {
         /// Parts that are not in yet.
         missing: u32,

@@ -1,4 +1,5 @@
-//! Sample rows before a load: the server itself says which constraint they break, and which index they cannot enter. Must leave nothing behind.
+//! Sample rows before a load: the server itself says which constraint they break, and which index they cannot enter.
+//! Must leave nothing behind.
 
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -131,10 +132,13 @@ async fn name_as_the_users(connection: &mut PgConnection, schema: &str, table: &
     let original = format!("{}::regclass", literal(&qualified(schema, table)));
     let indexes = format!(
         "WITH defined AS (
-             SELECT c.relname, i.indrelid, row_number() OVER (PARTITION BY i.indrelid, d.text ORDER BY c.oid) AS copy, d.text
+             SELECT c.relname, i.indrelid, row_number() OVER (PARTITION BY i.indrelid, d.text
+             ORDER BY c.oid) AS copy, d.text
              FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-             CROSS JOIN LATERAL (SELECT concat_ws(' ', i.indisunique, i.indisprimary, c.relam, pg_get_expr(i.indpred, i.indrelid),
-                 (SELECT string_agg(pg_get_indexdef(c.oid, n, true), ', ' ORDER BY n) FROM generate_series(1, i.indnatts) n)) AS text) d
+             CROSS JOIN LATERAL (SELECT concat_ws(' ', i.indisunique, i.indisprimary, c.relam, pg_get_expr(i.indpred,
+             i.indrelid),
+                 (SELECT string_agg(pg_get_indexdef(c.oid, n, true), ', ' ORDER BY n) FROM generate_series(1,
+                 i.indnatts) n)) AS text) d
              WHERE i.indrelid IN ('pg_temp.weighbridge_probe'::regclass, {original}))
          SELECT copied.relname::text, users.relname::text FROM defined copied JOIN defined users USING (text, copy)
          WHERE copied.indrelid = 'pg_temp.weighbridge_probe'::regclass AND users.indrelid = {original}"

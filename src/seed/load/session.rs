@@ -26,8 +26,8 @@ async fn connect(target: &Target, name: &str) -> Result<PgConnection, Error> {
 
 /// What a load relies on, whatever the database, the role or the server sets for an application: limits that would cut
 /// a load off as they would a dump, isolation that would make one connection's work fail for another's, forms of text
-/// that SQL of ours and what `pg_get_expr` prints would not have. A session whose program is gone while it waits for a lock would keep others waiting
-/// behind it, so the server looks for its client every second, where it can.
+/// that SQL of ours and what `pg_get_expr` prints would not have. A session whose program is gone while it waits for a
+/// lock would keep others waiting behind it, so the server looks for its client every second, where it can.
 const SETTINGS: [(&str, &str); 25] = [
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),

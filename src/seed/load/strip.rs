@@ -1,7 +1,7 @@
-//! What slows COPY: off before the load, back exactly after it, and written down in between.
+//! What slows COPY: off before the load, back exactly after it, and recorded in between.
 //!
 //! The journal stands in the database itself, made in the transaction that drops, so that nothing can be
-//! off without being written down. Must never drop what it could not make again.
+//! off without being recorded. Must never drop what it could not make again.
 
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -25,9 +25,9 @@ const TABLES: [&str; 4] = [
 ];
 
 /// Drops foreign keys, unique constraints and plain indexes of the tables that will be filled, silences their
-/// triggers, which would write rows of their own, and lifts FORCE ROW LEVEL SECURITY, which would hide rows from their owner. Primary keys stay: rows come in their order. So does what could
-/// not be made again exactly: clustered and replica identity indexes, other tablespaces, storage parameters of
-/// constraints, indexes of partitioned tables.
+/// triggers, which would write rows of their own, and lifts FORCE ROW LEVEL SECURITY, which would hide rows from their
+/// owner. Primary keys stay: rows come in their order. So does what could not be made again exactly: clustered and
+/// replica identity indexes, other tablespaces, storage parameters of constraints, indexes of partitioned tables.
 pub(super) async fn take_off(
     connection: &mut PgConnection,
     plan: &Plan,
@@ -38,12 +38,12 @@ pub(super) async fn take_off(
     let tables: Vec<&TablePlan> = plan.tables.iter().filter(|t| !t.held && 0 < t.rows).collect();
     let list = tables.iter().map(|t| format!("{}::regclass", literal(&t.sql_name))).collect::<Vec<_>>().join(", ");
     run(connection, "BEGIN", OFF).await?;
-    // Every name the server writes then has its schema, and means the same to whoever undoes the load.
+    // Every name the server writes then has its schema, and means the same to the process that undoes the load.
     run(connection, "SET LOCAL search_path = ''", OFF).await?;
     let secured = row_security::secured(connection).await?;
     row_security::refuse_others(connection, &secured).await?;
     row_security::lift(connection, &secured).await?;
-    // Whoever was writing has ended by now, and what was written is seen.
+    // Every writer has ended by now, and what was written is seen.
     for table in &tables {
         run(connection, &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table.own_rows), OFF).await?;
         if super::copy::holds_rows(connection, &table.own_rows).await.map_err(doing)? {
@@ -72,7 +72,8 @@ pub(super) async fn take_off(
     }
     for table in &secured {
         query(
-            "INSERT INTO weighbridge.seed_restore (relation, is_foreign_key, drop_it, statements, kind) VALUES ($1, false, $2, $3, $4)",
+            "INSERT INTO weighbridge.seed_restore (relation, is_foreign_key, drop_it, statements, kind) VALUES ($1, \
+             false, $2, $3, $4)",
         )
         .bind(table.table.clone())
         .bind(table.lift())
@@ -135,7 +136,8 @@ fn what_to_drop(tables: &str) -> String {
         (named("k.conrelid"), named("i.indrelid"), named("coalesce(pg_partition_root(t.tgrelid), t.tgrelid)"));
     let comment = |of: &str, what: &str, oid: &str, catalog: &str| {
         format!(
-            "SELECT format('COMMENT ON {what} IS %L', {of}, obj_description({oid}, '{catalog}')) WHERE obj_description({oid}, '{catalog}') IS NOT NULL"
+            "SELECT format('COMMENT ON {what} IS %L', {of}, obj_description({oid}, '{catalog}')) \
+             WHERE obj_description({oid}, '{catalog}') IS NOT NULL"
         )
     };
     let on_constraint = comment("k.conname, k.conrelid::regclass", "CONSTRAINT %I ON %s", "k.oid", "pg_constraint");
@@ -143,18 +145,23 @@ fn what_to_drop(tables: &str) -> String {
     format!(
         "SELECT k.contype = 'f' AS foreign_key, {conrelid},
                 format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', k.conrelid::regclass, k.conname),
-                format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)),
+                format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname,
+                pg_get_constraintdef(k.oid)),
                 ARRAY({on_constraint} UNION ALL {on_its_index})
          FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
          LEFT JOIN pg_index i ON i.indexrelid = k.conindid AND k.contype = 'u'
          LEFT JOIN pg_class ic ON ic.oid = i.indexrelid
-         WHERE k.contype IN ('f', 'u') AND k.conparentid = 0 AND (k.conrelid IN ({tables}) OR k.contype = 'f' AND k.confrelid IN ({tables}))
-           AND (k.contype = 'f' OR c.relkind = 'r' AND NOT c.relispartition AND NOT i.indisreplident AND NOT i.indisclustered
+         WHERE k.contype IN ('f', 'u') AND k.conparentid = 0 AND (k.conrelid IN ({tables}) OR k.contype = 'f'
+         AND k.confrelid IN ({tables}))
+           AND (k.contype = 'f' OR c.relkind = 'r' AND NOT c.relispartition AND NOT i.indisreplident
+           AND NOT i.indisclustered
                                     AND ic.reloptions IS NULL AND ic.reltablespace = 0)
          UNION ALL
-         SELECT false, {indrelid}, format('DROP INDEX IF EXISTS %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid),
+         SELECT false, {indrelid}, format('DROP INDEX IF EXISTS %s', i.indexrelid::regclass),
+         pg_get_indexdef(i.indexrelid),
                 ARRAY({on_its_index} UNION ALL
-                      SELECT format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', i.indexrelid::regclass, a.attnum, a.attstattarget)
+                      SELECT format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', i.indexrelid::regclass,
+                      a.attnum, a.attstattarget)
                       FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND 0 <= a.attstattarget)
          FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class ic ON ic.oid = i.indexrelid
          WHERE i.indrelid IN ({tables}) AND c.relkind = 'r' AND NOT c.relispartition

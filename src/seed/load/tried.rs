@@ -43,7 +43,8 @@ async fn outcome(
 ) -> Result<Outcome, sqlx::Error> {
     let name = table.sql();
     let definition: String = query(
-        "SELECT replace(pg_get_triggerdef(t.oid), format(' ON %I.%I ', n.nspname, c.relname), ' ON pg_temp.weighbridge_tried ')
+        "SELECT replace(pg_get_triggerdef(t.oid), format(' ON %I.%I ', n.nspname, c.relname),
+         ' ON pg_temp.weighbridge_tried ')
          FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE t.tgrelid = $1::regclass AND t.tgname = $2",
     )

@@ -1,10 +1,11 @@
-//! What can be wrong with a spec before its expressions are read: names, columns nobody fills, loops. Must find all of it.
+//! What can be wrong with a spec before its expressions are read: names, columns nobody fills, loops. Must find all of
+//! it.
 
 use super::{Planner, TablePlan, is_held};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::postgres::catalog;
+use crate::seed::cell::Cell;
 use crate::seed::fan::FanKind;
-use crate::seed::generate::Cell;
 use crate::seed::spec::TableSpec;
 
 impl Planner<'_> {

@@ -1,4 +1,4 @@
-//! Fan-outs of a spec to closed forms. Must leave no two rows of what is unique together alike.
+//! Fan-outs of a spec to closed forms. Must leave no two equal rows of what is unique together.
 
 use std::sync::Arc;
 
@@ -233,7 +233,8 @@ impl Planner<'_> {
         })
     }
 
-    /// How the rows of a table come: as one of its columns grows, or, row by row, with the parent that each has of its own.
+    /// How the rows of a table come: as one of its columns grows, or, row by row, with the parent that each has of its
+    /// own.
     pub(super) fn births(&self, table: usize) -> Option<Growth> {
         if let Some(growth) = self.growth.get(table)? {
             return Some(growth.clone());
@@ -543,6 +544,8 @@ fn no_new_parents(expr: &Expr) -> Diagnostic {
 }
 
 fn bad_fan(expr: &Expr) -> Diagnostic {
-    Diagnostic::at(expr.span.clone(), "unknown way to spread rows over parents")
-        .help("zipf(s 1.1, max 400, none 15%), lognormal(median 3, p95 20), uniform(none 10%), runs(spread 60%), or each; `latest` in it prefers the newest; `null 20% | …` leaves some without")
+    Diagnostic::at(expr.span.clone(), "unknown way to spread rows over parents").help(
+        "zipf(s 1.1, max 400, none 15%), lognormal(median 3, p95 20), uniform(none 10%), runs(spread 60%), or \
+               each; `latest` in it prefers the newest; `null 20% | …` leaves some without",
+    )
 }

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::births::{self, Births};
+use super::cell::Cell;
 use super::compile::Place;
 use super::fan::Fan;
-use super::generate::Cell;
 use super::growth::{Curve, Growth, Rate, Shape};
 use super::spec::{HeapOrder, Spec, TableSpec, row_count};
 use super::state::{Machine, Want};

@@ -1,4 +1,4 @@
-//! Two fan-outs that are unique together, made a pair. Must leave no two rows alike, and say so where that cannot be.
+//! Two fan-outs that are unique together, made a pair. Must leave no two equal rows, and say so where that cannot be.
 
 use std::sync::Arc;
 
@@ -148,7 +148,7 @@ struct Sides {
 }
 
 impl Sides {
-    /// So many epochs; nothing when there are not members enough for that.
+    /// This many epochs; nothing when there are not members enough for that.
     fn epochs(&self, count: u64) -> Option<Vec<Epoch>> {
         if 1 < count && self.births.as_ref().is_none_or(|(_, owner, member)| owner.is_none() && member.is_none()) {
             return None;

@@ -9,8 +9,8 @@ use crate::seed::slots::{Epoch, Slots, Stretch, countable};
 const EPOCHS: [u64; 3] = [8, 4, 2];
 
 impl Planner<'_> {
-    /// The digit of a combination whose parents became more since the dataset was made: new combinations have new ones. Of
-    /// several, the one whose parents sum these rows up, for sums that are there stay.
+    /// The digit of a combination whose parents became more since the dataset was made: new combinations have new ones.
+    /// Of several, the one whose parents sum these rows up, for sums that are there stay.
     pub(super) fn grown_digit(&self, table: usize, group: &str) -> Option<String> {
         self.base?;
         let digits = digits_of(&self.spec.tables[table]).into_iter().filter(|(_, digit)| digit.group == group);
@@ -55,7 +55,7 @@ impl Planner<'_> {
         Permutation::new(key, radices.iter().product::<u64>().max(1))
     }
 
-    /// The combinations divided into so many epochs; nothing when there are too few for that, or nobody is born.
+    /// The combinations divided into this many epochs; nothing when there are too few for that, or nobody is born.
     fn in_epochs(
         &self,
         mut slots: Slots,

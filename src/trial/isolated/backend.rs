@@ -1,4 +1,5 @@
-//! A process of the server on this machine: whether it is the one that answers, and how much processor time it has used. Must only read.
+//! A process of the server on this machine: whether it is the one that answers, and how much processor time it has
+//! used. Must only read.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -19,8 +20,8 @@ const LOOK: Duration = Duration::from_micros(20);
 const MAX_LOOKS: u32 = 500;
 
 impl Backend {
-    /// The process that a server names, where it is seen from here and is one of PostgreSQL's. A number alone says little: a container counts
-    /// its processes anew.
+    /// The process that a server names, where it is seen from here and is one of PostgreSQL's. A number alone says
+    /// little: a container numbers its processes from 1.
     pub(super) fn open(process: u32) -> Option<Self> {
         let title = std::fs::read(format!("/proc/{process}/cmdline")).ok()?;
         let title = String::from_utf8_lossy(&title).into_owned();

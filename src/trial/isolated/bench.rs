@@ -1,4 +1,5 @@
-//! Measures connection set after connection set until every interval is narrow or the time is used. Must go on where one action is refused.
+//! Measures connection set after connection set until every interval is narrow or the time is used. Must go on where
+//! one action is refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +41,7 @@ pub(super) struct Bench {
 
 /// What the thread says.
 pub(super) enum Message {
-    /// This action has so many connection sets.
+    /// This action has this many connection sets.
     Sets {
         /// By position; beyond the last for the harness.
         action: usize,

@@ -1,4 +1,5 @@
-//! One connection to every side, measured and closed. Must treat the sides equally: order of connection, order in every round, processor.
+//! One connection to every side, measured and closed. Must treat the sides equally: order of connection, order in every
+//! round, processor.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,7 +22,8 @@ const SECONDS: f64 = 0.2;
 const MIN_ROUNDS: usize = 2;
 const MAX_ROUNDS: usize = 120;
 
-/// Where backends are not kept on a processor, which one they run on is chance of the connection: more and shorter sets.
+/// Where backends are not kept on a processor, which one they run on is chance of the connection: more and shorter
+/// sets.
 const PART_UNPINNED: f64 = 0.25;
 
 /// What all connection sets of a bench have in common.

@@ -1,9 +1,9 @@
-//! Isolated timing: one operation at a time on idle sides, with the same parameters, in processor time and on the clock. Must leave no row
-//! changed and no process on another processor than it had.
+//! Isolated timing: one operation at a time on idle sides, with the same parameters, in processor time and on the
+//! clock. Must leave no row changed and no process on another processor than it had.
 //!
-//! The unit of analysis is a connection set: one new connection to every side, all kept on one processor, measured for a fraction of a second
-//! and closed. Where a backend runs and how its memory is located is a constant of its connection, so many short connections turn what would
-//! be a bias into noise that the interval holds (docs/method.md).
+//! The unit of analysis is a connection set: one new connection to every side, all kept on one processor, measured for
+//! a fraction of a second and closed. Where a backend runs and how its memory is located is a constant of its
+//! connection: many short connections turn what would be a bias into noise that the interval holds (docs/method.md).
 
 mod affinity;
 mod backend;

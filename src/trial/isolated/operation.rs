@@ -1,4 +1,5 @@
-//! What there is to measure of one action: its sets of parameters, and whether it writes. Must choose the same for every side.
+//! What there is to measure of one action: its sets of parameters, and whether it writes. Must choose the same for
+//! every side.
 
 use crate::evidence::{CountedAction, LeftOut};
 

@@ -1,10 +1,11 @@
-//! Which action gets the next connection set, and when it is enough. Must look at the width of intervals, and never end where one has just
-//! come to say something.
+//! Which action gets the next connection set, and when it is enough. Must look at the width of intervals, and never end
+//! where one has just come to say something.
 
 use crate::evidence::ConnectionSet;
 use crate::stats::paired::effect;
 
-/// Connection sets of an action before anybody asks how wide its interval is: Wilcoxon's exact p of twelve can reach 0.0005.
+/// Connection sets of an action before anybody asks how wide its interval is: Wilcoxon's exact p of twelve can reach
+/// 0.0005.
 pub(super) const MIN_SETS: usize = 12;
 
 /// Connection sets at most: four times as many halve an interval once more.
@@ -29,7 +30,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// For so many actions, on each of so many sets of clones.
+    /// For this many actions, on each of this many sets of clones.
     pub(super) fn new(actions: usize, replicates: u32) -> Self {
         let seconds = (SECONDS_AN_ACTION * actions as f64).max(MIN_SECONDS);
         Self { seconds: seconds / f64::from(replicates.max(1)) }
@@ -56,8 +57,8 @@ impl Standing {
     }
 }
 
-/// The action that gets the next connection set, if there is one that needs it and has the time: whoever has too few, then whoever has the
-/// widest interval.
+/// The action that gets the next connection set, if there is one that needs it and has the time: the action with too
+/// few, then the action with the widest interval.
 pub(super) fn next(standings: &[Standing], seconds_left: f64) -> Option<usize> {
     let fits = |standing: &Standing| standing.is_open() && standing.seconds <= seconds_left;
     let open = || standings.iter().enumerate().filter(|(_, standing)| fits(standing));
@@ -67,7 +68,7 @@ pub(super) fn next(standings: &[Standing], seconds_left: f64) -> Option<usize> {
     few.or_else(widest).map(|(action, _)| action)
 }
 
-/// An interval that is beyond so many times the margin needs not be narrow.
+/// An interval that is beyond this many times the margin needs not be narrow.
 const FAR: f64 = 2.0;
 
 /// Width of the widest interval of an action over what it is to be.

@@ -15,15 +15,15 @@ use crate::trial::work::operation::STREAM;
 /// A statement that takes longer is too slow to be measured in isolation.
 const PATIENCE: &str = "SET statement_timeout = '10s'";
 
-/// A session plans a statement for its values five times, then it may choose (`choose_custom_plan` of plancache.c): so often it is planned
-/// before it is measured, and a few times more.
+/// A session plans a statement for its values five times, then it may choose (`choose_custom_plan` of plancache.c): so
+/// often it is planned before it is measured, and a few times more.
 const WARM_UP: u32 = 12;
 
 /// After so long, in nanoseconds, the rest of the warm-up is planned and not executed.
 const WARM_UP_NS: u64 = 60_000_000;
 
-/// What one operation took. A backend goes on for a moment after its answer, so the processor time of what only reads is known when it is asked
-/// the next time: until then it has come to sleep, and nobody had to wait for it.
+/// What one operation took. A backend goes on for a moment after its answer, so the processor time of what only reads
+/// is known when it is asked the next time: until then it has come to sleep, and nobody had to wait for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Taken {
     /// On the clock, in nanoseconds.
@@ -107,7 +107,7 @@ impl<'w> Session<'w> {
         Ok(())
     }
 
-    /// One operation, undone where it writes; and the processor time of the last one, where only this tells it.
+    /// One operation, undone where it writes; and the processor time of the last one, where only this has it.
     ///
     /// # Errors
     /// When the server refuses it.

@@ -1,4 +1,5 @@
-//! Rounds of a connection set as one number each for the change and the control. Must weigh parameters as they stand for others.
+//! Rounds of a connection set as one number each for the change and the control. Must weigh parameters as they stand
+//! for others.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +16,8 @@ pub(super) struct Round {
     pub(super) taken: [Taken; 3],
 }
 
-/// Share of the rounds that is left out at each end of a mean: one that an interrupt hit on one side says nothing of the sides. On the clock more
-/// are hit, for it goes on while another program has the processor.
+/// Share of the rounds that is left out at each end of a mean: one that an interrupt hit on one side says nothing of
+/// the sides. On the clock more are hit, for it goes on while another program has the processor.
 const TRIMMED_CPU: f64 = 0.1;
 const TRIMMED_WALL: f64 = 0.25;
 
@@ -55,8 +56,8 @@ pub(super) fn times(rounds: &[Round], by: By) -> Option<Times> {
         return None;
     }
     let mean = |side: usize| known.iter().map(|(weight, us, _)| weight * us[side]).sum::<f64>() / weight;
-    // Of pairs of sides, for these are as often disturbed on one as on the other: of after against the mean of two, which is not, a trimmed mean
-    // would be below zero where nothing changed.
+    // Of pairs of sides, for these are as often disturbed on one as on the other: of after against the mean of two,
+    // which is not, a trimmed mean would be below zero where nothing changed.
     let of = |pair: usize| {
         let trimmed = if by == By::Cpu { TRIMMED_CPU } else { TRIMMED_WALL };
         trimmed_mean(known.iter().map(|(weight, _, ratios)| (ratios[pair], *weight)).collect(), trimmed)

@@ -156,7 +156,7 @@ fn side_counters(first: &Snapshot, last: &Snapshot, workload: &Workload) -> Side
     counters
 }
 
-/// The statements of an action together, per call of its first one; `None` when they cannot be told
+/// The statements of an action together, per call of its first one; `None` when they cannot be distinguished
 /// from another action's, or were not counted.
 fn work_per_call(
     workload: &Workload,

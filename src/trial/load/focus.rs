@@ -1,5 +1,5 @@
-//! How many operations a margin needs, and which actions get more of them than the mix gives. Must be decided before anything is
-//! timed.
+//! How many operations a margin needs, and which actions get more of them than the mix gives. Must be decided before
+//! anything is timed.
 
 use hdrhistogram::Histogram;
 
@@ -8,7 +8,8 @@ use crate::evidence::{ActionFacts, CountedAction, Evidence, LoadFacts, PlanShape
 use crate::scenario::Workload;
 use crate::stats::histogram::sampling_interval;
 
-/// Latencies spread like this, as the standard deviation of their logarithm, until something is measured (docs/method.md).
+/// Latencies spread like this, as the standard deviation of their logarithm, until something is measured
+/// (docs/method.md).
 const SPREAD: f64 = 0.7;
 
 /// √(p (1 − p)) / φ(z) of a normal distribution at p95: the standard error of ln p95 is this times the spread over √n.
@@ -29,8 +30,8 @@ const WORTH_IT: f64 = 1.2;
 /// The standard error of ln p95 over one operation, until something is measured.
 const ERROR: f64 = P95 * SPREAD;
 
-/// Operations of a side that tell a change of p95 by `margin` from none, by sampling alone; `error` is that of ln p95 over one
-/// operation, and shrinks with √n.
+/// Operations of a side that tell a change of p95 by `margin` from none, by sampling alone; `error` is that of ln p95
+/// over one operation, and shrinks with √n.
 fn operations_needed(margin: f64, error: f64) -> f64 {
     // Both sides have their error.
     2.0 * (CERTAINTY * error / (1.0 + margin).ln()).powi(2)
@@ -55,8 +56,8 @@ pub(in crate::trial) fn chunks_needed(evidence: &Evidence) -> Option<Vec<f64>> {
     chunks_with(evidence, |_| ERROR)
 }
 
-/// The same by what was seen while nothing counted: how latencies spread here, on this machine. An action that was asked too seldom
-/// keeps the estimate of [`chunks_needed`].
+/// The same by what was seen while nothing counted: how latencies spread here, on this machine. An action that was
+/// asked too rarely keeps the estimate of [`chunks_needed`].
 #[must_use]
 pub(super) fn chunks_needed_here(evidence: &Evidence, seen: &Recording) -> Option<Vec<f64>> {
     chunks_with(evidence, |action| {
@@ -73,8 +74,8 @@ fn chunks_with(evidence: &Evidence, error: impl Fn(usize) -> f64) -> Option<Vec<
     Some(evidence.actions.iter().enumerate().map(of).collect())
 }
 
-/// Gives actions that changed more of the operations, where the mix gives them too few for their margins: up to half of all
-/// together. The others' shares shrink alike.
+/// Gives actions that changed more of the operations, where the mix gives them too few for their margins: up to half of
+/// all together. The others' shares shrink in proportion.
 pub(in crate::trial) fn focus(evidence: &mut Evidence, workloads: [&mut Workload; 2]) {
     let Some(all) = operations_per_chunk(evidence).map(|ops| ops * f64::from(evidence.design.chunks_planned)) else {
         return;

@@ -1,5 +1,5 @@
-//! Drives the sides in turns and keeps what was seen, chunk by chunk. Must treat the sides alike: same arrivals, same parameters,
-//! checkpoints in the same phase.
+//! Drives the sides in turns and keeps what was seen, chunk by chunk. Must treat the sides equally: same arrivals, same
+//! parameters, checkpoints in the same phase.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,33 +30,36 @@ use crate::trial::prepare::Sitting;
 use crate::trial::settings::{Settings, Subject};
 use crate::trial::subject::switch::Switch;
 
-/// Fewest rounds of load before anything is counted: more than five calls of each statement on each connection, so that the
-/// server has settled on generic or custom plans.
+/// Fewest rounds of load before anything is counted: more than five calls of each statement on each connection, so that
+/// the server has settled on generic or custom plans.
 const PRIMING_FEWEST: u32 = 2;
 
-/// After so many rounds answers will not become faster by waiting.
+/// After this many rounds answers will not become faster by waiting.
 const PRIMING_MOST: u32 = 10;
 
-/// Answers have stopped becoming faster when a round's mean service time is no shorter than this share of the last one's.
+/// Answers have stopped becoming faster when a round's mean service time is no shorter than this share of the last
+/// one's.
 const STEADY: f64 = 0.9;
 
-/// Each stretch of load counts its operations (`sequence()`) from a multiple of 2^20 on: the same on every side, and within an
-/// int4 for two thousand of them.
+/// Each stretch of load counts its operations (`sequence()`) from a multiple of 2^20 on: the same on every side, and
+/// within an int4 for two thousand of them.
 const SEQUENCE_BITS: u32 = 20;
 
-/// Stream numbers of priming and of warm-ups lie apart from those of the trial.
+/// Stream numbers of priming and of warm-ups are apart from those of the trial.
 const PRIMING_STREAM: u64 = 1 << 40;
 const WARM_STREAM: u64 = 1 << 41;
 const BURST_STREAM: u64 = 1 << 42;
 
-/// Bursts on each side, forth and back; of at least and at most so many operations, of which none is sent after so many slices.
+/// Bursts on each side, forth and back; of at least and at most this many operations, of which none is sent after this
+/// many slices.
 const BURSTS: u32 = 2;
 const BURST_FEWEST: f64 = 200.0;
 const BURST_MOST: f64 = 2_000.0;
 const BURST_SLICES: u64 = 2;
 const BURST_TO_A_CONNECTION: f64 = 20.0;
 
-/// Calls of each statement on each new connection before a chunk: more than the five after which the server may choose a generic plan.
+/// Calls of each statement on each new connection before a chunk: more than the five after which the server may choose
+/// a generic plan.
 const WARM_CALLS: f64 = 8.0;
 
 /// Shortest questions that tell how far the server is.
@@ -143,8 +146,8 @@ impl<'t> Course<'t> {
         })
     }
 
-    /// Drives until answers no longer become faster, then asks for the limits; says in the evidence how that went. What the server
-    /// counts from here on is that of the chunks.
+    /// Drives until answers no longer become faster, then asks for the limits; says in the evidence how that went. What
+    /// the server counts from here on is that of the chunks.
     ///
     /// # Errors
     /// When the driver fails.
@@ -169,7 +172,7 @@ impl<'t> Course<'t> {
         }
         let seen = self.collect().await?;
         let needed = chunks_needed_here(evidence, &seen[&Side::Before]).unwrap_or_default();
-        // Of several sets of clones the first tells.
+        // Of several sets of clones the first one counts.
         if evidence.limits.is_none() {
             evidence.limits = Some(self.limits(evidence).await?);
         }
@@ -190,15 +193,16 @@ impl<'t> Course<'t> {
         Ok(Limits { clock_ns: try_out(&self.clock).cost_ns, trip_us_p50: trips[TRIPS / 2], capacity_per_s })
     }
 
-    /// How many operations a second each side answers while every connection is busy: connections over the mean service time of two bursts,
-    /// which are the same on every side. A database that was given is asked for no more than its load.
+    /// How many operations a second each side answers while every connection is busy: connections over the mean service
+    /// time of two bursts, which are the same on every side. A database that was given is asked for no more than its
+    /// load.
     async fn capacity(&mut self, evidence: &Evidence) -> Result<BTreeMap<Side, f64>, TrialError> {
         let LoadFacts::Open { rate_per_s, connections } = evidence.design.load else { return Ok(BTreeMap::new()) };
         if !matches!(self.settings.subject, Subject::Clones(_)) {
             return Ok(BTreeMap::new());
         }
         let of_a_slice = rate_per_s * evidence.design.slice_ms as f64 / 1e3;
-        // So many to a connection that its last one, beside which others idle, hardly counts.
+        // This many to a connection that its last one, beside which others idle, hardly counts.
         let operations = of_a_slice.clamp(BURST_FEWEST, BURST_MOST).max(BURST_TO_A_CONNECTION * f64::from(connections));
         let most_ns = BURST_SLICES * evidence.design.slice_ms * 1_000_000;
         let mut seen: BTreeMap<Side, Pace> = BTreeMap::new();
@@ -240,11 +244,11 @@ impl<'t> Course<'t> {
         Ok(())
     }
 
-    /// New connections to every side, in random order: on which processor a backend stays and where its memory is located
-    /// is then a constant of a chunk, which its interval contains, and not of the whole trial. Priming connected for the first
+    /// New connections to every side, in random order. The processor of a backend and the place of its memory are then
+    /// constants of a chunk, which the interval contains, and not of the whole trial. Priming connected for the first
     /// chunk; in place every turn has another schema, and the connections stay.
     ///
-    /// They are warmed up as the sides were primed: a burst on clones, half a slice of the load on databases that were given.
+    /// They are warmed up by a burst on clones, and by half a slice of the load on databases that were given.
     async fn reconnect(&mut self, evidence: &mut Evidence, chunk: u32) -> Result<(), TrialError> {
         evidence.design.reconnected = self.switch.is_none();
         if self.connected_for.replace(chunk).is_none() || self.switch.is_some() {
@@ -279,7 +283,7 @@ impl<'t> Course<'t> {
         // Before the sessions are asked for their counters, for which those of 14 end.
         let mut plan_counts = Vec::new();
         for index in 0..Side::ALL.len() {
-            // Where a session cannot be asked, nothing is told.
+            // Where a session cannot be asked, nothing is reported.
             plan_counts.push(self.crew.plan_counts(index).await.ok());
         }
         let last = snapshots(&self.crew, &self.sitting.targets).await?;
@@ -292,7 +296,8 @@ impl<'t> Course<'t> {
                 counters.operations = Some(self.operations_in(*side));
                 let position = Side::ALL.iter().position(|of| of == side);
                 counters.plan_counts = position.and_then(|position| plan_counts[position].take());
-                // In place the state of the last side alone is still there, and given databases are not read whole without need.
+                // In place the state of the last side alone is still there, and given databases are not read whole
+                // without need.
                 if let Subject::Clones(_) = self.settings.subject {
                     add_state(self.sitting.target(*side), counters).await?;
                 }
@@ -378,14 +383,14 @@ impl<'t> Course<'t> {
             facts.insert(side, slice_facts(place as u32, pace, since));
         }
         if let Some(switch) = &mut self.switch {
-            // Every round has a migration of its own, with an index that is built anew.
+            // Every round has a migration of its own, with an index that is built again.
             switch.to(Side::Before).await?;
         }
         Ok(facts)
     }
 
-    /// In place a round holds one migration and its reversal, between the sides without it: what drifts meanwhile, and what a reversal
-    /// leaves cold, shows between those two.
+    /// In place a round holds one migration and its reversal, between the sides without it: what drifts meanwhile, and
+    /// what a reversal leaves cold, shows between those two.
     fn order(&self, round: u64) -> [Side; 3] {
         match (&self.switch, round % 2) {
             (None, _) => order(self.settings.seed.0, round),
@@ -443,7 +448,7 @@ fn stretch(evidence: &Evidence, side: Side, nth: u64) -> (usize, u64) {
     (index, if evidence.design.interleave == Interleave::Block { nth * 2 } else { nth })
 }
 
-/// A slice as evidence tells it.
+/// A slice as evidence has it.
 pub(in crate::trial) fn slice_facts(place: u32, pace: Pace, since: Background) -> SliceFacts {
     let mean_us = |sum_ns: u64, count: u64| sum_ns as f64 / count.max(1) as f64 / 1e3;
     SliceFacts {

@@ -1,4 +1,4 @@
-//! Load on the sides, slice by slice: turns, chunks, snapshots of counters. Must treat the sides alike.
+//! Load on the sides, slice by slice: turns, chunks, snapshots of counters. Must treat the sides equally.
 
 pub(super) mod counters;
 pub(super) mod focus;

@@ -18,10 +18,12 @@ const BLOCK_MS: u64 = 10_000;
 pub(in crate::trial) const SLICE_ROUNDS: u32 = 6;
 const BLOCK_ROUNDS: u32 = 2;
 
-/// A mix of which more than this share may write is one whose cost falls due at checkpoints, which blocks hold and slices do not.
+/// A mix of which more than this share may write is one whose cost falls due at checkpoints, which blocks hold and
+/// slices do not.
 const MOSTLY_WRITES: f64 = 0.5;
 
-/// How the sides take turns: as was asked, else in slices, unless they would push each other out of the cache or mostly write.
+/// How the sides take turns: as was asked, else in slices, unless they would push each other out of the cache or mostly
+/// write.
 ///
 /// # Errors
 /// When a server is lost, or databases that were given cannot take what the load writes.
@@ -86,8 +88,8 @@ fn refuse_twofold_growth(settings: &Settings, evidence: &Evidence) -> Result<(),
     let changes_rows = || evidence.counts.values().flatten().any(CountedAction::changes_rows);
     if evidence.design.sequences_apart && matches!(settings.subject, Subject::Given(_)) && changes_rows() {
         return Err(TrialError::Asked(
-            "the load writes, and a --before that is its own control bears it twice: its tables would grow twice as fast as those of --after\n  = help: \
-             give a second --before, or leave the actions that write out"
+            "the load writes, and a --before that is its own control gets it twice: its tables would grow twice as \
+             fast as those of --after\n  = help: give a second --before, or leave the actions that write out"
                 .to_owned(),
         ));
     }

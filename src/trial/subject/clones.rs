@@ -1,5 +1,5 @@
-//! Sides that are clones of a dataset that is made: the strongest, for nothing differs but the migration. Must leave no database behind but
-//! templates.
+//! Sides that are clones of a dataset that is made: the strongest, for nothing differs but the migration. Must leave no
+//! database behind but templates.
 
 use super::images;
 use super::prewarm::prewarm;
@@ -153,7 +153,8 @@ impl<'s> Clones<'s> {
         Ok(())
     }
 
-    /// Ends the session that makes clones. They are the caller's to drop: a failure in that must not cost a finished trial.
+    /// Ends the session that makes clones. They are the caller's to drop: a failure in that must not cost a finished
+    /// trial.
     pub(in crate::trial) async fn end(self) {
         self.admin.close().await;
     }
@@ -194,7 +195,7 @@ impl Source<'_> {
         clones.iter_mut().for_each(|clone| clone.replicate = set);
         let migration = migrate_after(settings, &targets, weighed, &clock).await?;
         if 1 < dataset.replicates {
-            // After it: what the migration itself looked at is known by how often each table was.
+            // After it: what the migration itself read is known by how often each table was.
             analyze(&targets).await?;
         }
         let autovacuum = quiet_autovacuum(&targets).await?;

@@ -1,6 +1,7 @@
 //! Sides that are databases which are there. Must change nothing in them but what the scenarios write, if they may.
 //!
-//! It can claim less than one on clones: rows, bloat, statistics and servers of the two may differ as well as their schemas.
+//! It can claim less than one on clones: rows, bloat, statistics and servers of the two may differ as well as their
+//! schemas.
 
 use std::collections::BTreeMap;
 
@@ -63,7 +64,7 @@ pub(in crate::trial) async fn begin_given(
     };
     let mut evidence = begin(settings, &sitting, started_at, migration, None).await?;
     for (side, target) in &sitting.targets {
-        // It is only a word of warning, so a table that is locked stops nothing; that it was not looked at is told.
+        // It is only a word of warning, so a table that is locked stops nothing; that it was not read is reported.
         if let Ok(tables) = tables_of(target).await {
             evidence.tables.insert(*side, tables);
         }
@@ -82,7 +83,7 @@ impl GivenSides {
     }
 }
 
-/// How the tables lie.
+/// How the tables are stored.
 async fn tables_of(target: &Target) -> Result<BTreeMap<String, TableFacts>, Error> {
     let mut connection = target.connect().await?;
     let read = tables::read(&mut connection).await?;

@@ -1,8 +1,8 @@
-//! Full-page images, which the first change of a page after a checkpoint writes: off while operations are counted on our own server, so that
-//! WAL is that of the operation. Must change no setting of another server.
+//! Full-page images, which the first change of a page after a checkpoint writes: off while operations are counted on
+//! our own server, so that WAL is that of the operation. Must change no setting of another server.
 //!
-//! Only clones are written to meanwhile, so a machine that fails then costs no template. A program that dies leaves the setting to the next
-//! start of the server, which resets it.
+//! Only clones are written to meanwhile, so a machine that fails then costs no template. A program that dies leaves the
+//! setting to the next start of the server, which resets it.
 
 use super::sides::run;
 use crate::postgres::Error;

@@ -1,7 +1,7 @@
-//! Sides that are one database, migrated and reverted in turns, where clones are impossible. Must bring its schema back whatever
-//! happens, or say what is left.
+//! Sides that are one database, migrated and reverted in turns, where clones are impossible. Must bring its schema back
+//! whatever happens, or say what is left.
 //!
-//! It can claim less than one on clones: the sides lie minutes apart, and what the load writes stays.
+//! It can claim less than one on clones: the sides are minutes apart, and what the load writes stays.
 
 use std::time::Duration;
 
@@ -42,12 +42,12 @@ pub(in crate::trial) struct InPlaceSides<'s> {
     wholes: Wholes,
 }
 
-/// Looks at the database without the migrations, and applies them. What was applied is reverted on failure; if this future is dropped, the
-/// caller calls [`revert`].
+/// Looks at the database without the migrations, and applies them. What was applied is reverted on failure; if this
+/// future is dropped, the caller calls [`revert`].
 ///
 /// # Errors
-/// When a migration would lose rows or changes nothing, or the server refuses. The schema is then as it was found, or the error says what
-/// is left.
+/// When a migration would lose rows or changes nothing, or the server refuses. The schema is then as it was found, or
+/// the error says what is left.
 pub(in crate::trial) async fn begin_in_place<'s>(
     settings: &Settings,
     place: &'s InPlace,
@@ -170,8 +170,8 @@ async fn look(
     if definitions(&mut connection).await? == found {
         switch.forget().await?;
         return Err(TrialError::Asked(format!(
-            "{} changes nothing in this schema, where it may be applied already; reverting it could drop what was there, so it was not\n  = help: \
-             name a migration that is not applied yet",
+            "{} changes nothing in this schema, where it may be applied already; reverting it could drop what was \
+             there, so it was not\n  = help: name a migration that is not applied yet",
             label(&place.migrations)
         )));
     }
@@ -193,15 +193,16 @@ async fn look(
 /// Differences that are listed.
 const MOST: usize = 5;
 
-/// A migration whose reversal leaves something or takes too much cannot be weighed against what was there.
+/// A migration whose reversal leaves something or takes too much cannot be proven against what was there.
 fn refuse_other(found: &[String], reverted: &[String], label: &str) -> Result<(), TrialError> {
     let all = differences(found, reverted);
     if all.is_empty() {
         return Ok(());
     }
     Err(TrialError::Asked(format!(
-        "reverting {label} does not bring back the schema that was there: {}\n  = help: if nobody else changed the schema meanwhile, mend that by hand, and \
-         its .down.sql; as it is, a deployment could not be rolled back either",
+        "reverting {label} does not bring back the schema that was there: {}\
+         \n  = help: if nobody else changed the schema meanwhile, mend that by hand, and its .down.sql; as it is, a \
+         deployment could not be rolled back either",
         all.join(", ")
     )))
 }

@@ -1,5 +1,5 @@
-//! Which migrations can be applied and reverted over and over on somebody's rows. Must go by what statements ask for alone, and refuse
-//! one too many rather than one too few.
+//! Which migrations can be applied and reverted over and over on somebody's rows. Must go by what statements ask for
+//! alone, and refuse one too many rather than one too few.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +16,8 @@ enum Thing {
     Column(Name, String),
 }
 
-/// Checks up files and the files that revert them: neither may change rows or steer a transaction, the first must be undone by the
-/// second, and the second may drop only what the first ones make.
+/// Checks up files and the files that revert them: neither may change rows or steer a transaction, the first must be
+/// undone by the second, and the second may drop only what the first ones make.
 ///
 /// # Errors
 /// When a statement is not known to be harmless, with its place.
@@ -46,8 +46,8 @@ fn refuse_in(file: &SourceFile, wrong: impl Fn(&Command) -> Option<&'static str>
     let problems: Vec<Diagnostic> = found
         .map(|(what, span)| {
             let line = file.text[span.clone()].lines().next().map_or(0, str::len);
-            Diagnostic::at(span.start..span.start + line, format!("{what}, so this cannot be weighed in place"))
-                .help("weigh it on clones (--url), or on two databases of your own (--before, --after)")
+            Diagnostic::at(span.start..span.start + line, format!("{what}, so this cannot be proven in place"))
+                .help("prove it on clones (--url), or on two databases of your own (--before, --after)")
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(TrialError::File(Box::new(file.clone().problems(problems)))) }
@@ -107,7 +107,7 @@ fn harms(command: &Command) -> Option<&'static str> {
         Command::CreateView { query, .. } => query.may_write().then_some("this may change rows while it makes a table"),
         Command::AlterTable(table) if table.foreign => Some(UNCERTAIN),
         Command::AlterTable(table) => table.actions.iter().find_map(|action| match action {
-            TableAction::RestartIdentity(_) => Some("this starts a sequence anew, under keys that are there"),
+            TableAction::RestartIdentity(_) => Some("this restarts a sequence, under keys that are there"),
             TableAction::MovePartitions | TableAction::Other => Some(UNCERTAIN),
             _ => None,
         }),
@@ -377,7 +377,8 @@ mod tests {
         let down = file("ALTER TABLE users DROP nick;\n");
         let check = |files: &[(&SourceFile, &SourceFile)]| check(files, Layout::Sqlx);
         check(&[(&up, &down)]).unwrap();
-        let alone = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY i ON t (a);\nDROP INDEX app.\"J\", k;\nCREATE INDEX ON t (b);\n";
+        let alone = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY i ON t (a);\nDROP INDEX app.\"J\", k;\n\
+                     CREATE INDEX ON t (b);\n";
         assert_eq!(indexes(&file(alone)), [vec!["i".to_owned()], vec!["J".to_owned(), "k".to_owned()]]);
         let view = file("-- no-transaction\nCREATE VIEW v AS SELECT 1;\n");
         assert!(check(&[(&view, &file("DROP VIEW v;\n"))]).is_err());

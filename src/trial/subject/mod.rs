@@ -1,4 +1,5 @@
-//! How sides come about: clones of a dataset, given databases, or one that is migrated and reverted. Must leave nothing behind but templates.
+//! How sides come about: clones of a dataset, given databases, or one that is migrated and reverted. Must leave nothing
+//! behind but templates.
 
 pub(super) mod clones;
 pub(super) mod given;

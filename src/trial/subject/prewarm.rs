@@ -1,7 +1,8 @@
-//! Fills the server's cache with every side, relation by relation. Must give no side a place in the order that another has not.
+//! Fills the server's cache with every side, relation by relation. Must give no side a place in the order that another
+//! has not.
 //!
-//! Warmed one after the other, the first clone was 2 to 3 % slower than the others in isolation: where its pages are located in memory is
-//! decided by what was read before them.
+//! Warmed one after the other, the first clone was 2 to 3 % slower than the others in isolation: where its pages are
+//! located in memory is decided by what was read before them.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +14,10 @@ use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target};
 use crate::trial::load::order::order;
 
-/// Tables, indexes, materialized views and what is stored out of line, with bytes; nothing where three such databases do not fit into
-/// the cache.
-const RELATIONS: &str = "SELECT coalesce(o.oid::regclass::text || '.toast.' || c.relkind::text, n.nspname || '.' || c.relname), c.oid::int8, pg_relation_size(c.oid)
+/// Tables, indexes, materialized views and what is stored out of line, with bytes; nothing where three such databases
+/// do not fit into the cache.
+const RELATIONS: &str = "SELECT coalesce(o.oid::regclass::text || '.toast.' || c.relkind::text,
+                         n.nspname || '.' || c.relname), c.oid::int8, pg_relation_size(c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_index i ON i.indexrelid = c.oid
     LEFT JOIN pg_class o ON o.reltoastrelid = CASE WHEN c.relkind = 't' THEN c.oid ELSE i.indrelid END
@@ -33,8 +35,8 @@ struct Relation {
     oids: BTreeMap<Side, i64>,
 }
 
-/// Fills the server's cache with every side, when all of them fit; otherwise the load itself warms it. Each relation is read on all sides
-/// before the next, in an order of the sides that `seed` draws for it; the largest come first.
+/// Fills the server's cache with every side, when all of them fit; otherwise the load itself warms it. Each relation is
+/// read on all sides before the next, in an order of the sides that `seed` draws for it; the largest come first.
 ///
 /// # Errors
 /// When the server is lost.

@@ -1,5 +1,5 @@
-//! The role that asks: whether it is there before anything is cloned, what it is exempt from and what it is refused. Must make a role
-//! on the embedded server only.
+//! The role that asks: whether it is there before anything is cloned, what it is exempt from and what it is refused.
+//! Must make a role on the embedded server only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,8 @@ use crate::trial::prepare::Sitting;
 use crate::trial::settings::{Dataset, Settings};
 use crate::trial::work::operation::{drawn, take, text_of};
 
-/// Makes sure that the role is there before a dataset is made, unless its migrations make it; on the embedded server it is made.
+/// Makes sure that the role is there before a dataset is made, unless its migrations make it; on the embedded server it
+/// is made.
 ///
 /// # Errors
 /// When it is not there, or may not be set.

@@ -10,9 +10,9 @@ use crate::evidence::Side;
 use crate::postgres::sql_text::query;
 use crate::postgres::{Error, Target};
 
-/// Brings sequences of the other sides to where `after` has them, where the migration took keys: the ones that come next are no other answer.
-/// Never further: a sequence that a migration leaves behind its table makes the application fail, and is to be seen. One that a role may not
-/// set stays where it is.
+/// Brings sequences of the other sides to where `after` has them, where the migration took keys: the ones that come
+/// next are no other answer. Never further: a sequence that a migration leaves behind its table makes the application
+/// fail, and is to be seen. One that a role may not set stays where it is.
 ///
 /// # Errors
 /// When a server is lost.
@@ -28,7 +28,8 @@ pub(super) async fn follow_sequences([before, control, (_, after)]: &[(Side, Tar
         });
         taken.extend(ahead);
     }
-    // On `after` too, where it changes nothing but when the server next writes of it to the WAL: at the same key on every side.
+    // On `after` too, where it changes nothing but when the server next writes of it to the WAL: at the same key on
+    // every side.
     for (_, target) in
         [before, control].into_iter().chain([&(Side::After, after.clone())]).filter(|_| !taken.is_empty())
     {

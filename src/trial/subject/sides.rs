@@ -1,4 +1,4 @@
-//! The three databases of a trial: siblings of one template, one of them migrated. Must treat all alike but for that.
+//! The three databases of a trial: clones of one template, one of them migrated. Must treat all equally but for that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::trial::event::Event;
 use crate::trial::prepare::refuse_empty_picks;
 use crate::trial::settings::Settings;
 
-/// Clones the sides from a template; migrations `between` its schema and the one to weigh are applied
+/// Clones the sides from a template; migrations `between` its schema and the one to prove are applied
 /// once, before the sides are cloned from the result.
 ///
 /// # Errors
@@ -70,8 +70,8 @@ async fn open_for_sessions(admin: &mut Admin, name: &str) -> Result<(), Error> {
     run(admin.connection(), &sql, "open a clone").await
 }
 
-/// Applies earlier migrations to what the sides are cloned from, and maintains what they touched. The rest keeps the template's statistics:
-/// another sample would make counts differ from run to run.
+/// Applies earlier migrations to what the sides are cloned from, and maintains what they touched. The rest keeps the
+/// template's statistics: another sample would make counts differ from run to run.
 async fn migrate_base(settings: &Settings, base: &Target, between: Steps<'_>, clock: &Clock) -> Result<(), TrialError> {
     let mut connection = base.connect().await?;
     let sampling = sampling(&mut connection).await?;
@@ -104,7 +104,7 @@ async fn apply_all(
     Ok(applied)
 }
 
-/// Applies the migrations to `after`, and the maintenance they imply to all sides alike.
+/// Applies the migrations to `after`, and the maintenance they imply equally to all sides.
 ///
 /// # Errors
 /// When a migration is refused.
@@ -141,7 +141,7 @@ pub async fn migrate_after(
     Ok(MigrationFacts { unsampled: now.left_unsampled(&wholes), rewritten, ..facts })
 }
 
-/// What applying migrations took, and what it did to the size of the database.
+/// What applying migrations took, and how it changed the size of the database.
 pub(super) fn migration_facts(
     label: String,
     applied: Vec<Applied>,
@@ -208,9 +208,9 @@ pub(super) async fn sampling(connection: &mut sqlx::postgres::PgConnection) -> R
     Ok(rows.iter().filter_map(column).collect())
 }
 
-/// Tables that need ANALYZE after the migration: changed rows or maintenance of its own (if asked), new tables, columns, expressions or
-/// `CREATE STATISTICS` without data, and columns to be sampled otherwise than they were. Untouched tables keep the template's
-/// statistics, so that the luck of a new sample is not taken for an effect.
+/// Tables that need ANALYZE after the migration: changed rows or maintenance of its own (if asked), new tables,
+/// columns, expressions or `CREATE STATISTICS` without data, and columns to be sampled otherwise than they were.
+/// Untouched tables keep the template's statistics, so that the chance of a new sample is not taken for an effect.
 ///
 /// # Errors
 /// When the catalog cannot be read.
@@ -235,13 +235,15 @@ pub(super) async fn touched_tables(
                 OR c.reltuples > 0 AND EXISTS (
                      SELECT FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
                      WHERE i.indrelid = c.oid AND i.indexprs IS NOT NULL
-                       AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname AND p.tablename = ic.relname))
+                       AND NOT EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = n.nspname
+                       AND p.tablename = ic.relname))
                 OR c.reltuples > 0 AND EXISTS (
                      SELECT FROM pg_statistic_ext e JOIN pg_namespace en ON en.oid = e.stxnamespace
                      WHERE e.stxrelid = c.oid AND e.stxkind && '{d,f,m}'
                        AND NOT EXISTS (SELECT FROM pg_stats_ext p
                                        WHERE p.statistics_schemaname = en.nspname AND p.statistics_name = e.stxname
-                                         AND (p.n_distinct IS NOT NULL OR p.dependencies IS NOT NULL OR p.most_common_vals IS NOT NULL))))
+                                         AND (p.n_distinct IS NOT NULL OR p.dependencies IS NOT NULL
+                                         OR p.most_common_vals IS NOT NULL))))
          ORDER BY 1",
     )
     .bind(rows_too)
@@ -255,15 +257,15 @@ pub(super) async fn touched_tables(
     Ok(touched.into_iter().collect())
 }
 
-/// New statistics for every table of every side that has any or would get some, each from a sample of its own: what an `ANALYZE` may find
-/// by luck.
+/// New statistics for every table of every side that has any or would get some, each from a sample of its own: what an
+/// `ANALYZE` may find by chance.
 ///
 /// # Errors
 /// When the server is lost.
 pub async fn analyze(targets: &[(Side, Target); 3]) -> Result<(), Error> {
     for (_, target) in targets {
         let mut connection = target.connect().await?;
-        let doing = |e| Error::doing("look for tables to sample anew", e);
+        let doing = |e| Error::doing("look for tables to sample again", e);
         let rows = query(
             "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE (c.relkind IN ('r', 'm') OR c.relkind = 'p' AND 0 <= c.reltuples)
@@ -277,8 +279,8 @@ pub async fn analyze(targets: &[(Side, Target); 3]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Turns autovacuum off for every table of the sides, where the server has it on: a worker that comes to one side only would
-/// look like the migration.
+/// Turns autovacuum off for every table of the sides, where the server has it on: a worker that comes to one side only
+/// would look like the migration.
 ///
 /// # Errors
 /// When the server is lost.
@@ -318,7 +320,8 @@ pub async fn quiet_autovacuum(targets: &[(Side, Target); 3]) -> Result<Autovacuu
 pub async fn working_set(target: &Target, names: Vec<String>) -> Result<(u64, u64), Error> {
     let mut connection = target.connect().await?;
     let row = query(
-        "SELECT coalesce(sum(CASE WHEN c.relkind = 'i' THEN pg_relation_size(c.oid) ELSE pg_table_size(c.oid) END), 0)::int8,
+        "SELECT coalesce(sum(CASE WHEN c.relkind = 'i' THEN pg_relation_size(c.oid) ELSE pg_table_size(c.oid) END),
+         0)::int8,
                 (SELECT setting::int8 * 8192 FROM pg_settings WHERE name = 'shared_buffers')
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relname = ANY ($1) AND c.relkind IN ('r', 'i', 'm') AND n.nspname !~ '^pg_'",
@@ -332,8 +335,9 @@ pub async fn working_set(target: &Target, names: Vec<String>) -> Result<(u64, u6
     Ok((bytes(0), bytes(1)))
 }
 
-/// What the migration implies is done to every side, so that fresh statistics are no effect of it, nor is a map of free space that a
-/// rewrite leaves: every page is looked at, for of those that are all visible VACUUM records none otherwise.
+/// What the migration implies is done to every side, so that fresh statistics are no effect of it, nor is a map of free
+/// space that a rewrite leaves: every page is examined, for of those that are all visible VACUUM records none
+/// otherwise.
 async fn maintain(targets: &[(Side, Target); 3], touched: &[String], rewritten: &[String]) -> Result<(), Error> {
     let alone: Vec<String> = rewritten.iter().filter(|table| !touched.contains(table)).cloned().collect();
     for (_, target) in targets {
@@ -364,7 +368,7 @@ fn rewritten(before: &Files, after: &Files) -> Vec<String> {
     other.map(|(table, _)| table.clone()).collect()
 }
 
-/// Samples these tables anew, those that are there.
+/// Samples these tables again, those that are there.
 ///
 /// # Errors
 /// When the server is lost.

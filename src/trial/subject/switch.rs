@@ -1,7 +1,8 @@
-//! The schema of one database, migrated and reverted in turns. Must leave it as it was found, or say exactly what is left.
+//! The schema of one database, migrated and reverted in turns. Must leave it as it was found, or say exactly what is
+//! left.
 //!
-//! What is applied is written down in the database itself (`weighbridge.in_place`), in the transaction that applies it: so whoever
-//! finds the database after a crash knows.
+//! What is applied is recorded in the database itself (`weighbridge.in_place`), in the transaction that applies it:
+//! so the process that finds the database after a crash knows.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,7 +23,8 @@ use crate::trial::error::TrialError;
 use crate::trial::event::{Event, Listener};
 use crate::trial::settings::InPlace;
 
-/// A migration and its reversal wait this long for a lock that somebody holds; queueing for longer would stop everybody behind it.
+/// A migration and its reversal wait this long for a lock that somebody holds; queueing for longer would stop everybody
+/// behind it.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
 
 /// How often is looked whether ended sessions are gone, and for how long.
@@ -47,7 +49,7 @@ pub(in crate::trial) struct Switch {
     /// Held for the life of the proof, so that there is one in a database at a time.
     lock: PgConnection,
     application: String,
-    /// Tables whose statistics a change of the schema leaves wanting; sampled anew in every state.
+    /// Tables whose statistics a change of the schema leaves wanting; sampled again in every state.
     pub(in crate::trial) unsampled: Vec<String>,
 }
 
@@ -55,7 +57,8 @@ impl Switch {
     /// Reads the migrations and writes down in the database that it is about to be changed.
     ///
     /// # Errors
-    /// When a migration cannot be reverted or may lose rows, another proof is at work there, or an earlier one left something else.
+    /// When a migration cannot be reverted or may lose rows, another proof is at work there, or an earlier one left
+    /// something else.
     pub(in crate::trial) async fn new(
         place: &InPlace,
         application: &str,
@@ -111,7 +114,8 @@ impl Switch {
         Ok(done)
     }
 
-    /// Takes what was applied for nothing: a file that changed nothing must not be reverted, for that would drop what was there.
+    /// Takes what was applied for nothing: a file that changed nothing must not be reverted, for that would drop what
+    /// was there.
     ///
     /// # Errors
     /// When the server is lost.
@@ -136,7 +140,7 @@ impl Switch {
 const APPLYING: &str = "applying";
 const REVERTING: &str = "reverting";
 
-/// One file, with what is written down about it.
+/// One file, with what is recorded about it.
 struct Step<'s> {
     file: &'s SourceFile,
     layout: Layout,
@@ -171,8 +175,8 @@ impl Step<'_> {
     }
 }
 
-/// A file without a transaction that was refused before it changed anything is not reverted: what it would drop is not its own. Where
-/// the server cannot be asked, it is taken for half done.
+/// A file without a transaction that was refused before it changed anything is not reverted: what it would drop is not
+/// its own. Where the server cannot be asked, it is taken for half done.
 async fn nothing_began(target: &Target, found: &[String]) {
     let Ok(mut connection) = target.connect().await else { return };
     if definitions(&mut connection).await.is_ok_and(|now| now == found) {
@@ -181,8 +185,8 @@ async fn nothing_began(target: &Target, found: &[String]) {
     let _ = connection.close().await;
 }
 
-/// Indexes that a file without a transaction makes must not be there, and those that it drops must: a file that fails half-way is reverted,
-/// and would take, or leave, what is somebody else's.
+/// Indexes that a file without a transaction makes must not be there, and those that it drops must: a file that fails
+/// half-way is reverted, and would take, or leave, what is somebody else's.
 async fn refuse_half(connection: &mut PgConnection, files: &[Files]) -> Result<(), TrialError> {
     let (mut made, mut gone) = (BTreeSet::new(), BTreeSet::new());
     for Files { label, up, layout, .. } in files {
@@ -190,8 +194,8 @@ async fn refuse_half(connection: &mut PgConnection, files: &[Files]) -> Result<(
         let alone = !in_transaction(up, *layout);
         let refused = |found: String| {
             TrialError::Asked(format!(
-                "{label} has no transaction, and {found}: half of such a file cannot be reverted safely\n  = help: name a \
-                 migration that is not applied yet, or weigh it on clones"
+                "{label} has no transaction, and {found}: half of such a file cannot be reverted safely\
+                 \n  = help: name a migration that is not applied yet, or prove it on clones"
             ))
         };
         for name in makes.iter().filter(|name| alone && !gone.contains(*name)) {
@@ -318,8 +322,8 @@ fn read(place: &InPlace) -> Result<Vec<Files>, TrialError> {
     let of = |migration: &crate::migrate::Migration| {
         let Some(down) = &migration.down else {
             return Err(TrialError::Asked(format!(
-                "{} has no file that reverts it, so it cannot be weighed in place\n  = help: write {}.down.sql, or weigh two databases with \
-                 --before and --after",
+                "{} has no file that reverts it, so it cannot be proven in place\
+                 \n  = help: write {}.down.sql, or prove two databases with --before and --after",
                 migration.label, migration.label
             )));
         };
@@ -369,8 +373,10 @@ impl Marker {
         let sql = format!(
             "BEGIN;
              CREATE SCHEMA IF NOT EXISTS weighbridge;
-             CREATE TABLE weighbridge.in_place (application text NOT NULL, migrations text[] NOT NULL, applied int NOT NULL, running text);
-             COMMENT ON TABLE weighbridge.in_place IS 'weighbridge prove --in-place is applying and reverting migrations here';
+             CREATE TABLE weighbridge.in_place (application text NOT NULL, migrations text[] NOT NULL,
+             applied int NOT NULL, running text);
+             COMMENT ON TABLE weighbridge.in_place IS
+             'weighbridge prove --in-place is applying and reverting migrations here';
              INSERT INTO weighbridge.in_place VALUES ({}, ARRAY[{}], 0, NULL);
              COMMIT",
             literal(application),
@@ -383,10 +389,10 @@ impl Marker {
         // The schema goes too, unless somebody else keeps something there.
         let sql = "DROP TABLE IF EXISTS weighbridge.in_place;
                    DO $$ BEGIN DROP SCHEMA weighbridge; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $$";
-        run(connection, sql, "remove what was written down").await
+        run(connection, sql, "remove what was recorded").await
     }
 
-    /// Said in the transaction of a migration, or right behind its last statement.
+    /// Written in the transaction of a migration, or right behind its last statement.
     fn now(applied: usize, application: &str) -> String {
         let application = literal(application);
         format!("UPDATE weighbridge.in_place SET applied = {applied}, running = NULL WHERE application = {application}")
@@ -427,8 +433,9 @@ impl Marker {
             [] => String::new(),
         };
         format!(
-            "left in the database: {applied}{half}\n  = help: `weighbridge prove {range} --in-place` with the same --url reverts it before it begins; by \
-             hand: {}then DROP TABLE weighbridge.in_place; DROP SCHEMA weighbridge",
+            "left in the database: {applied}{half}\n  = help: `weighbridge prove {range} --in-place` with the same \
+             --url reverts it before it begins; by hand: {}then DROP TABLE weighbridge.in_place; DROP SCHEMA \
+             weighbridge",
             downs.collect::<String>()
         )
     }

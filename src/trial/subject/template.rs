@@ -45,7 +45,8 @@ pub async fn obtain(
     let base = dataset.parts().0;
     let files = base.iter().map(|m| SourceFile::read(&m.up)).collect::<Result<Vec<_>, _>>()?;
     let digest = digest(settings, dataset, &file.text, &files, admin.server_version());
-    // Whoever migrates a table owns it, so that a role has templates of its own. Those of versions that marked none have other names.
+    // The role that migrates a table owns it, so that a role has templates of its own. Those of versions that marked
+    // none have other names.
     let name = template_name(&crate::trial::digest::digest([digest.as_str(), admin.target().user(), "marked"]));
     let spec = seed::spec::parse_spec(&file.text).map_err(|problems| in_spec(file, problems))?;
     if admin.has_template(&name).await? {

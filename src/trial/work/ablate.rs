@@ -1,5 +1,5 @@
-//! Each index hidden in turn on the side `after`: which of them the actions need. Must leave every index as it was: each is dropped
-//! in a transaction that is rolled back.
+//! Each index hidden in turn on the side `after`: which of them the actions need. Must leave every index as it was:
+//! each is dropped in a transaction that is rolled back.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,8 @@ use crate::trial::event::{Event, Listener};
 /// Sets of parameters an action is asked with for each index: enough to see what it costs to do without.
 const MOST_SETS: usize = 8;
 
-/// Asks every action without each index its plans name, one index at a time. Indexes that enforce something are left out: they are
-/// needed whether anybody scans them or not.
+/// Asks every action without each index its plans name, one index at a time. Indexes that enforce something are left
+/// out: they are needed whether anybody scans them or not.
 ///
 /// # Errors
 /// When the server is lost.
@@ -41,7 +41,7 @@ pub async fn ablate(
             let asked = known.sampled().min(MOST_SETS);
             let (mut with, mut without) = (Some(0), Some(0));
             for set in 0..asked as u64 {
-                // One after the other: what was rolled back before costs both alike.
+                // One after the other: what was rolled back before costs both the same.
                 let each = blocks(&mut connection, workload, (action, set), (None, &role)).await?;
                 with = with.zip(each).map(|(sum, blocks)| sum + blocks);
                 let each = blocks(&mut connection, workload, (action, set), (Some(index), &role)).await?;
@@ -62,7 +62,8 @@ async fn droppable(connection: &mut PgConnection, named: Vec<String>) -> Result<
     let rows = query(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
               JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relname = ANY ($1) AND c.relkind = 'i' AND NOT i.indisunique AND NOT i.indisexclusion AND NOT i.indisreplident
+         WHERE c.relname = ANY ($1) AND c.relkind = 'i' AND NOT i.indisunique AND NOT i.indisexclusion
+         AND NOT i.indisreplident
            AND NOT c.relispartition AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
          ORDER BY 1",
     )
@@ -73,7 +74,8 @@ async fn droppable(connection: &mut PgConnection, named: Vec<String>) -> Result<
     Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
 }
 
-/// Blocks one operation touches, without an index if one is named; nothing when the server refuses, such as for its time.
+/// Blocks one operation touches, without an index if one is named; nothing when the server refuses, such as for its
+/// time.
 async fn blocks(
     connection: &mut PgConnection,
     workload: &Workload,
@@ -82,13 +84,14 @@ async fn blocks(
 ) -> Result<Option<u64>, TrialError> {
     run(connection, "BEGIN").await?;
     if let Some(index) = without {
-        // As the user, who owns it: whoever asks may not drop anything.
+        // As the user, who owns it: the role that asks may not drop anything.
         let dropped =
             fetch(connection, &format!("SET LOCAL ROLE NONE; DROP INDEX {index}; SET LOCAL ROLE {role}")).await?;
         if let Err(code) = dropped {
             run(connection, "ROLLBACK").await?;
             return Err(TrialError::Asked(format!(
-                "{index} cannot be hidden (SQLSTATE {code})\n  = help: prove without --ablate, or let the role own the tables"
+                "{index} cannot be hidden (SQLSTATE {code})\
+                 \n  = help: prove without --ablate, or let the role own the tables"
             )));
         }
     }

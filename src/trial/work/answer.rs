@@ -1,5 +1,5 @@
-//! What operations answer, and what their writes leave and take away, as far as it must be the same on every side. Must hand on no
-//! row: only numbers and checksums.
+//! What operations answer, and what their writes leave and take away, as far as it must be the same on every side. Must
+//! hand on no row: only numbers and checksums.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,12 @@ use crate::sql::Shape;
 /// Columns of the tables of `before`, by names as the server writes them.
 pub(super) type Tables = BTreeMap<String, Vec<String>>;
 
-/// What can be compared of a set, with a name for it, on every side: the answer of each step, and what each table lost and gained.
+/// What can be compared of a set, with a name for it, on every side: the answer of each step, and what each table lost
+/// and gained.
 pub(super) type Comparable = Vec<(String, Vec<Rows>)>;
 
-/// What each side answered in one set, and left and took away in the tables that are there before and after and were looked into.
+/// What each side answered in one set, and left and took away in the tables that are there before and after and were
+/// looked into.
 pub(super) fn comparable(answers: &[Vec<Rows>], tables: &Tables, untraced: &BTreeSet<String>) -> Comparable {
     let of_steps = |side: &Vec<Rows>| side.iter().filter(|rows| rows.of == Of::Answer).count();
     let steps = answers.iter().map(of_steps).min().unwrap_or(0);
@@ -35,9 +37,10 @@ pub(super) fn comparable(answers: &[Vec<Rows>], tables: &Tables, untraced: &BTre
     all
 }
 
-/// Adds the answers of all sides to one set, in the columns that all of them have: a migration may add one without changing what
-/// was there. Columns in which even the sides without it differ, such as a clock, are left out, and so are those that are known to be
-/// unsteady; both are counted. The first side is `before`, that at `control` the control.
+/// Adds the answers of all sides to one set, in the columns that all of them have: a migration may add one without
+/// changing what was there. Columns in which even the sides without it differ, such as a clock, are left out, and so
+/// are those that are known to be unsteady; both are counted. The first side is `before`, that at `control` the
+/// control.
 pub(super) fn add_answers(
     sides: &mut [Vec<CountedAction>],
     control: usize,
@@ -60,7 +63,8 @@ pub(super) fn add_answers(
     }
 }
 
-/// Tables that a side did not look into, and those that `before` wrote to and a migration made into something else, which is told too.
+/// Tables that a side did not look into, and those that `before` wrote to and a migration made into something else,
+/// which is reported too.
 pub(super) fn untraced(
     sides: &mut [Vec<CountedAction>],
     action: usize,
@@ -76,8 +80,8 @@ pub(super) fn untraced(
     sides.iter().flat_map(|side| side[action].untraced.clone()).collect()
 }
 
-/// Columns of what an action answers and leaves that do not come again without any change: a clock, a random number. One set that shows
-/// it tells of all: in another the sides may agree by luck, or a clock turn between them.
+/// Columns of what an action answers and leaves that do not come again without any change: a clock, a random number.
+/// One set that shows it stands for all: in another the sides may agree by chance, or a clock turn between them.
 #[derive(Default)]
 pub(super) struct Unsteady(BTreeMap<String, BTreeSet<String>>);
 
@@ -124,8 +128,8 @@ fn common(of_sides: &[Rows]) -> Vec<String> {
     of_sides[0].columns.iter().filter(|column| of_sides.iter().all(|rows| has(rows, column))).cloned().collect()
 }
 
-/// Gives numbers of columns of floating point that lie as near to each other as adding in another order leaves them one text, on every
-/// side. What is no finite number is compared as it is.
+/// Gives numbers of columns of floating point that are as near to each other as adding in another order leaves them one
+/// text, on every side. What is no finite number is compared as it is.
 fn even_out(sides: &mut [Rows]) {
     let columns: BTreeMap<String, f64> = sides.iter().flat_map(|rows| rows.inexact.clone()).collect();
     for (column, share) in columns {
@@ -153,9 +157,9 @@ fn even_out(sides: &mut [Rows]) {
     }
 }
 
-/// For each table that `before` has and any side changed: what each side added to it, and what it took away. A row whose known
-/// columns are as they were did not change, whatever a new trigger keeps in a new column; tables of the migration's own are none
-/// that an application knew.
+/// For each table that `before` has and any side changed: what each side added to it, and what it took away. A row
+/// whose known columns are as they were did not change, whatever a new trigger keeps in a new column; tables of the
+/// migration's own are none that an application knew.
 fn changes_of_tables<'r>(
     answers: &'r [Vec<Rows>],
     tables: &'r Tables,
@@ -211,8 +215,8 @@ pub(super) struct Rows {
     total: bool,
 }
 
-/// Types of floating point; by what share sums of them may differ for their order, and by what share any may for how it was computed:
-/// some times their rounding.
+/// Types of floating point; by what share sums of them may differ for their order, and by what share any may for how it
+/// was computed: some times their rounding.
 const INEXACT: [(&str, f64, f64); 2] = [("FLOAT4", 1e-4, 1e-6), ("FLOAT8", 1e-10, 1e-13)];
 
 /// Functions that add up.
@@ -360,8 +364,8 @@ const GATHERING: [&str; 13] = [
     "xmlagg",
 ];
 
-/// Whether a new plan alone may change the answer: the statement takes a part of what it finds, or gathers rows in whatever order
-/// they come. What cannot be parsed may.
+/// Whether a new plan alone may change the answer: the statement takes a part of what it finds, or gathers rows in
+/// whatever order they come. What cannot be parsed may.
 pub(super) fn takes_a_part(text: &str) -> bool {
     Shape::read(text).is_none_or(|shape| shape.limits > 0 || shape.fetches || gathers(&shape))
 }
@@ -375,7 +379,8 @@ fn gathers(shape: &Shape) -> bool {
         || GATHERING.iter().any(|name| shape.calls.contains(*name))
 }
 
-/// A statement that sorts what it gives, without how many rows of it are taken; nothing where it does something else besides.
+/// A statement that sorts what it gives, without how many rows of it are taken; nothing where it does something else
+/// besides.
 pub(super) fn sorted_part(text: &str) -> Option<String> {
     let shape = Shape::read(text).filter(|shape| !gathers(shape) && !shape.fetches)?;
     let tail = shape.tail.filter(|tail| tail.sorted && !tail.locks)?;
@@ -386,8 +391,8 @@ pub(super) fn sorted_part(text: &str) -> Option<String> {
     }
 }
 
-/// A statement that takes the first rows of an order, made to take all that tie with the last of them too; nothing where it does
-/// something else besides.
+/// A statement that takes the first rows of an order, made to take all that tie with the last of them too; nothing
+/// where it does something else besides.
 pub(super) fn with_ties(text: &str) -> Option<String> {
     let sorted = sorted_part(text)?;
     let count = Shape::read(text)?.tail?.limit?.count;

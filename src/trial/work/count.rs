@@ -1,4 +1,5 @@
-//! Single operations on idle sides, counted and compared answer by answer. Must leave no row changed: every one is rolled back.
+//! Single operations on idle sides, counted and compared answer by answer. Must leave no row changed: every one is
+//! rolled back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,8 +21,8 @@ use crate::sql;
 use crate::trial::error::TrialError;
 use crate::trial::event::{Event, Listener};
 
-/// Asks every action with the same sets of parameters on every side; by side and action. Where nobody else is (`alone`), rows that
-/// writes leave and take away are looked up too.
+/// Asks every action with the same sets of parameters on every side; by side and action. Where nobody else is
+/// (`alone`), rows that writes leave and take away are looked up too.
 ///
 /// # Errors
 /// When a server is lost. What it refuses is part of the evidence.
@@ -56,7 +57,7 @@ pub async fn count<'w>(
     for (_, target) in targets {
         routines.push(functions::of_side(target).await?);
     }
-    // What is the same on every side runs alike.
+    // What is the same on every side runs the same way.
     if routines.first() == routines.last() {
         routines.clear();
     }
@@ -85,8 +86,8 @@ struct Counting<'w> {
 }
 
 impl Counting<'_> {
-    /// Asks an action with `sets` sets of parameters, and with more where the planner treats some as it treats none of these; says which
-    /// of how many it begins.
+    /// Asks an action with `sets` sets of parameters, and with more where the planner treats some as it treats none of
+    /// these; says which of how many it begins.
     async fn action(&mut self, action: usize, sets: u32, tell: impl Fn((usize, usize))) -> Result<(), TrialError> {
         let survey = match &mut self.sides[..] {
             [before, .., after] => {
@@ -134,7 +135,7 @@ impl Counting<'_> {
         answers: &[Vec<Vec<Rows>>],
     ) -> Result<(), TrialError> {
         let untraced = untraced(&mut self.counted, action, answers, &self.tables);
-        // What is refused on one side leaves nothing there, which is told as what it is.
+        // What is refused on one side leaves nothing there, which is reported as what it is.
         let failed = |place: usize| self.counted.iter().any(|side| side[action].sets[place].failed.is_some());
         let nowhere = Tables::new();
         let tables = |place: usize| if failed(place) { &nowhere } else { &self.tables };
@@ -181,11 +182,11 @@ pub(super) fn warm_up(sets: u32) -> u64 {
     u64::from(sets.max(PLANNED))
 }
 
-/// Sets in which the sides differ are asked again, so many: what a clock did between them is not there again.
+/// Sets in which the sides differ are asked again, this many: what a clock did between them is not there again.
 const AGAIN: usize = 4;
 
-/// Sets of an action whose rows come in another order on `after` of which is asked whether the order says the place of each: every row
-/// costs the statement once more.
+/// Sets of an action whose rows come in another order on `after` of which is asked whether the order says the place of
+/// each: every row costs the statement once more.
 const ORDERED_SETS: u32 = 4;
 
 /// Whether the last side gives the rows of a set in another order than the first, which agrees with the control.

@@ -1,5 +1,5 @@
-//! Functions of the user's own that run when an action is asked: called by its statements, and where its tables call them. Their work in the
-//! processor is in no count. Must name functions, never their bodies.
+//! Functions of the user's own that run when an action is asked: called by its statements, and where its tables call
+//! them. Their work in the processor is in no count. Must name functions, never their bodies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,10 +92,12 @@ pub(super) async fn look_for(
 
 /// Adds the tables that the transaction wrote to, however it came to that, and the tables they are parts of.
 async fn written(asked: &mut Asked<'_>, touched: &mut Touched) -> Result<(), TrialError> {
-    let sql = "SELECT concat(n.nspname, '.', c.relname), concat(CASE WHEN s.n_tup_ins > 0 THEN 'i' END, CASE WHEN s.n_tup_upd > 0 THEN 'u' END,
+    let sql = "SELECT concat(n.nspname, '.', c.relname), concat(CASE WHEN s.n_tup_ins > 0 THEN 'i' END, CASE
+               WHEN s.n_tup_upd > 0 THEN 'u' END,
                       CASE WHEN s.n_tup_del > 0 THEN 'd' END)
                FROM pg_stat_xact_user_tables s
-               CROSS JOIN LATERAL (SELECT s.relid AS relid UNION SELECT a.relid FROM pg_partition_ancestors(s.relid) a) t
+               CROSS JOIN LATERAL (SELECT s.relid AS relid UNION SELECT a.relid
+               FROM pg_partition_ancestors(s.relid) a) t
                JOIN pg_class c ON c.oid = t.relid JOIN pg_namespace n ON n.oid = c.relnamespace
                WHERE s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0";
     let Ok(rows) = fetch(&mut asked.connection, sql).await? else { return Ok(()) };
@@ -138,9 +140,10 @@ mod tests {
 
     #[test]
     fn a_plan_tells_what_it_calls_and_what_it_does_to_tables() {
-        let plan = serde_json::json!([{"Plan": {"Node Type": "ModifyTable", "Operation": "Insert", "Schema": "public", "Relation Name": "order",
-            "Conflict Resolution": "UPDATE",
-            "Plans": [{"Node Type": "Seq Scan", "Schema": "public", "Relation Name": "t", "Filter": "(slow_ok(t.a) > 1)", "Output": ["a", "f(b)"]}]}}]);
+        let plan = serde_json::json!([{"Plan": {"Node Type": "ModifyTable", "Operation": "Insert", "Schema": "public",
+            "Relation Name": "order", "Conflict Resolution": "UPDATE",
+            "Plans": [{"Node Type": "Seq Scan", "Schema": "public", "Relation Name": "t",
+                       "Filter": "(slow_ok(t.a) > 1)", "Output": ["a", "f(b)"]}]}}]);
         let (mut texts, mut touched) = (Vec::new(), Touched::new());
         read_plan(&plan, &mut |text| texts.push(text.to_owned()), &mut touched);
         assert!(texts.iter().any(|text| text == "(slow_ok(t.a) > 1)") && texts.iter().any(|text| text == "f(b)"));

@@ -1,5 +1,6 @@
-//! The plan that fits any parameters, which the server may take after five executions of a prepared statement: what it costs where it is
-//! another than a set's own, and whether the server takes it. Must leave no row changed and no statement prepared.
+//! The plan that fits any parameters, which the server may take after five executions of a prepared statement: what it
+//! costs where it is another than a set's own, and whether the server takes it. Must leave no row changed and no
+//! statement prepared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,11 +26,12 @@ const PLANNED: u64 = 51;
 /// A session chooses with its sixth execution (PostgreSQL source, `choose_custom_plan`).
 const BEFORE_CHOICE: u64 = 6;
 
-/// A plan that fits any parameters is stopped after so long, or after so many times the longest operation by plans of its own.
+/// A plan that fits any parameters is stopped after so long, or after this many times the longest operation by plans of
+/// its own.
 const MIN_LIMIT: Duration = Duration::from_secs(5);
 const MAX_TIMES: u32 = 2;
 
-/// So many executions of an action are stopped; the sets behind them are left out.
+/// This many executions of an action are stopped; the sets behind them are left out.
 const MAX_STOPPED: usize = 2;
 
 /// All such executions of an action, on every side; the sets behind them are left out.
@@ -51,7 +53,8 @@ struct Survey {
     whole: bool,
 }
 
-/// Executes the sets of an action by the plans that fit any parameters, on every side where they differ from the sets' own on one.
+/// Executes the sets of an action by the plans that fit any parameters, on every side where they differ from the sets'
+/// own on one.
 ///
 /// # Errors
 /// When a server is lost.
@@ -223,7 +226,8 @@ async fn both(
     Ok(generic.zip(plans.pop()).map(|(generic, own)| Planned { own, generic }))
 }
 
-/// A plan as far as it decides what is read: its nodes, what they read, and by how many conditions an index leads there.
+/// A plan as far as it decides what is read: its nodes, what they read, and by how many conditions an index leads
+/// there.
 fn signature(document: &Json) -> String {
     fn walk(node: &Json, out: &mut String) {
         let text = |key: &str| node.get(key).and_then(Json::as_str).unwrap_or_default();
@@ -303,8 +307,8 @@ async fn execute(
     Ok(done)
 }
 
-/// In how many sessions the server takes the generic plan of a step: as sessions show that plan the sets one after the other, as executing
-/// them would. Where values come from earlier steps, by the server's own comparison of costs.
+/// In how many sessions the server takes the generic plan of a step: as sessions show that plan the sets one after the
+/// other, as executing them would. Where values come from earlier steps, by the server's own comparison of costs.
 async fn choice(
     asked: &mut Asked<'_>,
     (action, at): (usize, usize),
@@ -354,8 +358,8 @@ async fn has_chosen(asked: &mut Asked<'_>) -> Result<bool, TrialError> {
     Ok(rows.first().and_then(|row| row.try_get::<String, _>(0).ok()).is_some_and(|is| is == "true"))
 }
 
-/// What the server adds to the cost of a custom plan for making it: a thousand operators for each table and one more (PostgreSQL source,
-/// `cached_plan_cost`), at the default `cpu_operator_cost`.
+/// What the server adds to the cost of a custom plan for making it: a thousand operators for each table and one more
+/// (PostgreSQL source, `cached_plan_cost`), at the default `cpu_operator_cost`.
 fn planning_cost(relations: usize) -> f64 {
     1_000.0 * 0.0025 * (relations as f64 + 1.0)
 }

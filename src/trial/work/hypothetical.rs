@@ -1,5 +1,5 @@
-//! Indexes that are not there, as the planner sees them: whether an action would use one on a foreign key that has none. Must build
-//! nothing, and be silent where `hypopg` is not installed.
+//! Indexes that are not there, as the planner sees them: whether an action would use one on a foreign key that has
+//! none. Must build nothing, and be silent where `hypopg` is not installed.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};

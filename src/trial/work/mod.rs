@@ -1,4 +1,5 @@
-//! Single operations on idle sides: blocks, rows, WAL, plans, answers. Must leave no row changed, and must not know how sides come about.
+//! Single operations on idle sides: blocks, rows, WAL, plans, answers. Must leave no row changed, and must not know how
+//! sides come about.
 
 pub mod ablate;
 pub(super) mod answer;

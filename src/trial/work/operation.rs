@@ -23,8 +23,8 @@ use crate::scenario::{Stream, Workload};
 use crate::sql;
 use crate::trial::error::TrialError;
 
-/// Executions of a statement that writes, of which the last tells its WAL: the first changes of pages after a checkpoint write them whole,
-/// and what is rolled back leaves the second another page.
+/// Executions of a statement that writes, of which the last shows its WAL: the first changes of pages after a
+/// checkpoint write them whole, and what is rolled back leaves the second another page.
 const WRITE_EXECUTIONS: u32 = 3;
 
 /// Sets of an action whose writes are looked up in the tables, which are read whole for it.
@@ -102,8 +102,8 @@ pub(super) async fn transaction(connection: &mut PgConnection) -> Result<Option<
     Ok(own.ok().and_then(|rows| rows.first()?.try_get::<String, _>(0).ok()))
 }
 
-/// Every step once; those that need a value no earlier step gave are left out. Where `ordered` is asked, also whether a statement
-/// says the place of each row.
+/// Every step once; those that need a value no earlier step gave are left out. Where `ordered` is asked, also whether a
+/// statement says the place of each row.
 pub(super) async fn steps<'v>(
     connection: &mut PgConnection,
     action: &'v PlannedAction,

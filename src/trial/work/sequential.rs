@@ -1,5 +1,5 @@
-//! Single operations of sides that are one database in turn: counted one side after the other, compared when all are known. Must leave no
-//! row changed.
+//! Single operations of sides that are one database in turn: counted one side after the other, compared when all are
+//! known. Must leave no row changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub(in crate::trial) struct SequentialCounter {
 }
 
 impl SequentialCounter {
-    /// Plans sets of every action on `after`, which is there now, so that `before`, when it is there first of all, knows which to
-    /// execute.
+    /// Plans sets of every action on `after`, which is there now, so that `before`, when it is there first of all,
+    /// knows which to execute.
     ///
     /// # Errors
     /// When the server is lost.

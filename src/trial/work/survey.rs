@@ -1,5 +1,6 @@
-//! Which sets of parameters the planner treats alike, before and after: many are planned, so that a group too small to be among the
-//! few that are executed is found all the same. Must execute no statement but `SET`, undone after each set.
+//! Which sets of parameters the planner plans the same way, before and after: many are planned, so that a group too
+//! small to be among the few that are executed is found all the same. Must execute no statement but `SET`, undone after
+//! each set.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -62,21 +63,22 @@ impl Survey {
         Self { kinds, sampled, rare, kinds_left }
     }
 
-    /// The sets that are executed, in the order they are drawn: the first, and where there is a survey one of each kind that none of those is.
+    /// The sets that are executed, in the order they are drawn: the first, and where there is a survey one of each kind
+    /// that none of those is.
     pub(super) fn executed(survey: Option<&Self>, sampled: u32) -> Vec<u64> {
         let rare = survey.into_iter().flat_map(|survey| survey.rare.iter().map(|set| *set as u64));
         (0..u64::from(sampled)).chain(rare).collect()
     }
 
-    /// Tells a side's counts what each of its sets stands for.
+    /// Gives a side's counts what each of its sets stands for.
     pub(super) fn weigh(&self, counted: &mut CountedAction) {
         counted.rare = self.rare.len() as u32;
         counted.kinds_left = self.kinds_left;
         counted.sets.iter_mut().zip(self.stand_for()).for_each(|(set, stands)| set.stands_for = Some(stands));
     }
 
-    /// For each set that is executed, how many sets its kind has and how many of these are executed. A kind of which none is counts
-    /// to the nearest.
+    /// For each set that is executed, how many sets its kind has and how many of these are executed. A kind of which
+    /// none is counts to the nearest.
     fn stand_for(&self) -> Vec<(u32, u32)> {
         let executed = || (0..self.sampled).chain(self.rare.iter().copied()).map(|set| &self.kinds[set]);
         let nearest = |kind: &Kind| {
@@ -89,14 +91,14 @@ impl Survey {
     }
 }
 
-/// How often a cost has to be multiplied by four to come to another, rounded: what the planner sees in another sample of a table is
-/// rarely as far.
+/// How often a cost has to be multiplied by four to come to another, rounded: what the planner sees in another sample
+/// of a table is rarely as far.
 fn moved(cost: f64, other: f64) -> i32 {
     ((other.max(1.0) / cost.max(1.0)).log2() / 2.0).round() as i32
 }
 
-/// Plans sets of an action on a side. Nothing where as many are executed anyway, there are no parameters, a step needs what an earlier one
-/// answered, or the side refuses to plan one.
+/// Plans sets of an action on a side. Nothing where as many are executed anyway, there are no parameters, a step needs
+/// what an earlier one answered, or the side refuses to plan one.
 ///
 /// # Errors
 /// When a server is lost.
@@ -127,8 +129,8 @@ enum Row {
     Setting,
 }
 
-/// The row that a statement gives. What only sets something for later steps is executed, and `SELECT set_config(…)` gives
-/// a row for it.
+/// The row that a statement gives. What only sets something for later steps is executed, and `SELECT set_config(…)`
+/// gives a row for it.
 fn row_of(sql: &str) -> Option<Row> {
     match parse_one(sql) {
         Some(statement) if !statement.only_sets() => Some(Row::Plan),

@@ -19,7 +19,8 @@ pub(super) async fn places(asked: &mut Asked<'_>, action: usize, set: u64) -> Re
     Ok(rows.iter().map(Rows::is_total).collect())
 }
 
-/// Whether the order of a statement that takes the first rows says which they are: as many come with all that tie with the last.
+/// Whether the order of a statement that takes the first rows says which they are: as many come with all that tie with
+/// the last.
 pub(super) async fn ends_without_ties(
     connection: &mut PgConnection,
     text: &str,
@@ -44,7 +45,8 @@ pub(super) async fn orders_totally(connection: &mut PgConnection, text: &str, ro
     let Some(sorted) = sorted_part(text).filter(|_| (2..=ORDERED_ROWS).contains(&rows)) else { return Ok(false) };
     let alone = (1..rows).map(|n| {
         format!(
-            "(SELECT count(*) FROM (SELECT 1 FROM ({sorted}FETCH FIRST ({n}) ROWS WITH TIES) ties LIMIT {n} + 1) no_more) = {n}"
+            "(SELECT count(*) FROM (SELECT 1 FROM ({sorted}FETCH FIRST ({n}) ROWS WITH TIES) ties LIMIT {n} + 1) \
+             no_more) = {n}"
         )
     });
     let sql = format!("SELECT ({})::text", alone.collect::<Vec<_>>().join(" AND "));

@@ -1,5 +1,5 @@
-//! What an operation that writes does to tables, seen before it is rolled back: the rows it leaves and those it takes away, through
-//! triggers and cascades too. Must be used only where nobody else writes.
+//! What an operation that writes does to tables, seen before it is rolled back: the rows it leaves and those it takes
+//! away, through triggers and cascades too. Must be used only where nobody else writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,8 @@ use crate::trial::error::TrialError;
 pub(super) struct Tracer {
     /// Still sees what a transaction that has not ended takes away.
     witness: PgConnection,
-    /// Rows written to each table when the operation began: the server counts earlier ones too until it has taken note of them.
+    /// Rows written to each table when the operation began: the server counts earlier ones too until it has taken note
+    /// of them.
     written: BTreeMap<String, i64>,
     /// Tables that are read for every set, the same on every side; others for the first few.
     pub(super) small: BTreeSet<String>,
@@ -49,7 +50,7 @@ impl Tracer {
         Ok(())
     }
 
-    /// Rows written to each table so far, by the names that the witness knows them by.
+    /// Rows written to each table so far, by the names that the tracing session knows them by.
     async fn written_now(&self, connection: &mut PgConnection) -> Result<Vec<(String, i64, bool)>, TrialError> {
         self.as_user(connection).await?;
         let found = written(connection).await?;
@@ -75,8 +76,9 @@ impl Tracer {
         set.map(drop).map_err(|e| Error::doing(format!("act as the role `{role}`"), e))
     }
 
-    /// What the operation, whose transaction has this number, left and took away by now, in every table or in the small ones alone. Of every
-    /// table, those that are too large to be read whole, or cannot be read, are added to `untraced`.
+    /// What the operation, whose transaction has this number, left and took away by now, in every table or in the small
+    /// ones alone. Of every table, those that are too large to be read whole, or cannot be read, are added to
+    /// `untraced`.
     ///
     /// # Errors
     /// When the server is lost.
@@ -108,7 +110,8 @@ impl Tracer {
         Ok(found)
     }
 
-    /// The rows of a table that the transaction with this number leaves, and those it takes away or replaces; nothing where they cannot be read.
+    /// The rows of a table that the transaction with this number leaves, and those it takes away or replaces; nothing
+    /// where they cannot be read.
     ///
     /// # Errors
     /// When the server is lost.
@@ -134,9 +137,9 @@ impl Tracer {
         Ok(fetch(&mut self.witness, &format!("SELECT * FROM ONLY {table} WHERE {}", at(&places))).await?.ok())
     }
 
-    /// The places of the rows of a table that the transaction deletes or replaces: the witness still sees them, marked. Rows that it
-    /// only locks are marked too, as are some from earlier transactions, but they are still there for it. Nothing where the table cannot be
-    /// read, or is too large to be.
+    /// The places of the rows of a table that the transaction deletes or replaces: the tracing session still sees them,
+    /// marked. Rows that it only locks are marked too, as are some from earlier transactions, but they are still there
+    /// for it. Nothing where the table cannot be read, or is too large to be.
     ///
     /// # Errors
     /// When the server is lost.
@@ -169,10 +172,12 @@ fn at(places: &BTreeSet<String>) -> String {
     format!("ctid = ANY (ARRAY[{}]::tid[])", places.join(", "))
 }
 
-/// Rows written to each table as far as this session's transaction knows, and whether the table is small enough to be read whole.
+/// Rows written to each table as far as this session's transaction knows, and whether the table is small enough to be
+/// read whole.
 async fn written(connection: &mut PgConnection) -> Result<Vec<(String, i64, bool)>, TrialError> {
     let sql = format!(
-        "SELECT relid::regclass::text, (n_tup_ins + n_tup_upd + n_tup_del)::text, (pg_table_size(relid) < {LARGEST})::text
+        "SELECT relid::regclass::text, (n_tup_ins + n_tup_upd + n_tup_del)::text,
+         (pg_table_size(relid) < {LARGEST})::text
          FROM pg_stat_xact_user_tables WHERE 0 < n_tup_ins + n_tup_upd + n_tup_del ORDER BY 1"
     );
     let Ok(rows) = fetch(connection, &sql).await? else { return Ok(Vec::new()) };

@@ -1,5 +1,6 @@
-//! Updates of rows whose pages have room for another version: whether they are heap-only (HOT), and what they cost there. A seeded table's
-//! pages are full, so that its first updates are HOT under no schema. Must run on clones alone, and leave no row moved.
+//! Updates of rows whose pages have room for another version: whether they are heap-only (HOT), and what they cost
+//! there. A seeded table's pages are full, so that its first updates are HOT under no schema. Must run on clones alone,
+//! and leave no row moved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +13,14 @@ use crate::evidence::{CountedAction, RoomyCost, RoomyUpdates};
 use crate::postgres::sql_text::{identifier, literal};
 use crate::trial::error::TrialError;
 
-/// Sets of an action whose updates are looked at: what an index forbids it forbids for every parameter.
+/// Sets of an action whose updates are examined: what an index forbids it forbids for every parameter.
 const MAX_SETS: usize = 4;
 
-/// Operations that update more rows are not looked at.
+/// Operations that update more rows are not examined.
 const MAX_ROWS: usize = 1_000;
 
-/// Moves the rows that an action updates to pages with room, on every side, and asks it there. What cannot be moved on one side is asked on
-/// none, so that sequences come as far on every side.
+/// Moves the rows that an action updates to pages with room, on every side, and asks it there. What cannot be moved on
+/// one side is asked on none, so that sequences come as far on every side.
 ///
 /// # Errors
 /// When a server is lost.
@@ -130,7 +131,8 @@ async fn updates(tracer: &Tracer, connection: &mut PgConnection) -> Result<BTree
 }
 
 async fn updated(connection: &mut PgConnection) -> Result<BTreeMap<String, (u64, u64)>, TrialError> {
-    let sql = "SELECT relid::regclass::text, n_tup_upd::text, n_tup_hot_upd::text FROM pg_stat_xact_user_tables WHERE n_tup_upd > 0";
+    let sql = "SELECT relid::regclass::text, n_tup_upd::text, n_tup_hot_upd::text FROM pg_stat_xact_user_tables \
+               WHERE n_tup_upd > 0";
     let Ok(rows) = fetch(connection, sql).await? else { return Ok(BTreeMap::new()) };
     let number = |row: &PgRow, at: usize| row.try_get::<String, _>(at).ok()?.parse::<u64>().ok();
     let of = |row: &PgRow| Some((row.try_get(0).ok()?, (number(row, 1)?, number(row, 2)?)));
@@ -180,7 +182,8 @@ async fn moved(connection: &mut PgConnection, table: &str, places: &BTreeSet<Str
     Ok(true)
 }
 
-/// Indexes of a table that hold one of these columns, each with those it holds. From 16 on a BRIN index is no reason against HOT.
+/// Indexes of a table that hold one of these columns, each with those it holds. From 16 on a BRIN index is no reason
+/// against HOT.
 async fn holders(
     connection: &mut PgConnection,
     table: &str,
@@ -190,7 +193,8 @@ async fn holders(
         "SELECT format('%I.%I', n.nspname, c.relname), a.attname::text
          FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
               JOIN pg_am m ON m.oid = c.relam JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum > 0
-         WHERE i.indrelid = {}::regclass AND NOT (m.amname = 'brin' AND current_setting('server_version_num')::int >= 160000)
+         WHERE i.indrelid = {}::regclass AND NOT (m.amname = 'brin' AND current_setting('server_version_num')::int >=
+         160000)
            AND (a.attnum = ANY (i.indkey) OR EXISTS (
                   SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                     AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))",

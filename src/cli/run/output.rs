@@ -1,4 +1,5 @@
-//! What is told and kept while a run goes on. Must never stop a run: a log that cannot be written is said at its end.
+//! What is printed and kept while a run goes on. Must never stop a run: a log that cannot be written is reported at its
+//! end.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -23,15 +24,15 @@ use crate::report::run::json;
 use crate::run::Event;
 use crate::units::plural;
 
-/// What is told while a run goes on.
+/// What is printed while a run goes on.
 pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<Metrics>) -> Box<dyn Fn(Event<'_>)> {
     let (progress, log) = (Arc::clone(progress), Rc::clone(log));
     Box::new(move |event| {
         match event {
         Event::Binding => progress.status("reading: statements and values to pick from".to_owned()),
         Event::Unexercised { role, tables } => progress.line(&format!(
-            "warning: row-level security of {} does not apply to `{role}`, so its policies are in no figure\n  = help: name the application's role with \
-             --role",
+            "warning: row-level security of {} does not apply to `{role}`, so its policies are in no figure\
+             \n  = help: name the application's role with --role",
             tables.join(", ")
         )),
         Event::SharedSessions(protocol) => progress.line(&format!(
@@ -67,7 +68,8 @@ pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<
     })
 }
 
-/// What is kept while the run goes on: the document of a run that has begun, and the two logs that grow with it, lines of JSON and histograms.
+/// What is kept while the run goes on: the document of a run that has begun, and the two logs that grow with it, lines
+/// of JSON and histograms.
 pub(super) struct Log {
     folder: ResultFolder,
     paths: [PathBuf; 2],
@@ -106,7 +108,7 @@ impl Log {
         }
     }
 
-    /// A write that fails is told at the end; the run and the other log go on.
+    /// A write that fails is reported at the end; the run and the other log go on.
     fn add(&self, facts: &IntervalFacts, actions: &[ActionResult], recording: &Recording, began_ns: u64) {
         let keep = |error: &RefCell<Option<std::io::Error>>, written: &dyn Fn() -> std::io::Result<()>| {
             if error.borrow().is_none()
@@ -169,7 +171,8 @@ impl Log {
     pub(super) fn failed(&self) -> Result<(), Failure> {
         if let Some(error) = self.transactions_error.borrow_mut().take() {
             return Err(Failure::environment(anyhow!(
-                "the log of operations is cut off: {error}\n  = help: free space there; run.json and the intervals are whole"
+                "the log of operations is cut off: {error}\
+                 \n  = help: free space there; run.json and the intervals are whole"
             )));
         }
         match self.error.borrow_mut().take() {
