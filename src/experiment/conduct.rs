@@ -63,7 +63,7 @@ async fn conduct(settings: &Settings, trial: &mut Trial<'_>) -> Result<(), Exper
 const MAX_CHEAP_SETS: u32 = 2;
 
 /// A set of clones is cheap where it takes less than this.
-const CHEAP_CLONES_MS: f64 = 10_000.0;
+const CHEAP_CLONES_MS: f64 = 15_000.0;
 
 /// Whether another set of clones narrows the interval more than time on this one: the interval contains what clones
 /// differ by, which is 1.8 % on small pages and 0.7 % on huge ones (docs/method.md).
