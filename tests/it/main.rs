@@ -33,6 +33,7 @@ mod spoken;
 mod support;
 mod tidy;
 mod topology;
+mod traps;
 mod words;
 mod workflows;
 mod workload;
