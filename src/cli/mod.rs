@@ -128,10 +128,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
     match dispatch(cli) {
         Ok(status) => status,
         Err(failure) => {
-            // Every error's own words hold those of its cause.
-            let text = failure.error.to_string();
-            let prefix = if text.starts_with("error") { "" } else { "error: " };
-            let _ = writeln!(std::io::stderr(), "{prefix}{}", printable_lines(&text));
+            let _ = writeln!(std::io::stderr(), "{}", printable_lines(&failure.error.draw("error")));
             failure.status
         }
     }

@@ -3,11 +3,10 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
-
 use super::Format;
 use super::exit::{ExitStatus, Failure};
 use crate::compare::{Comparison, compare};
+use crate::diagnostic::Message;
 use crate::evidence::{Evidence, store};
 use crate::report::page::{Page, WIDTH};
 use crate::report::{Trial, detail, full, json, markdown, terminal};
@@ -16,8 +15,8 @@ use crate::units::printable_lines;
 /// Flags of `report`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  weighbridge report results/2026-11-23T09-15-04Z-0002_payment_history\n  \
-                        weighbridge report results/… --detail\n  \
-                        weighbridge report results/… --format markdown > comment.md")]
+                        weighbridge report results/… --detail\n  weighbridge report results/… --format markdown > \
+                        comment.md")]
 pub(super) struct Arguments {
     /// A result's folder, or the trial.json or run.json in it
     result: PathBuf,
@@ -82,7 +81,7 @@ fn write(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::environment(anyhow!("cannot write to stdout: {error}")))
+            Err(Failure::environment(Message::new(format!("cannot write to stdout: {error}"))))
         }
         _ => Ok(()),
     }

@@ -12,11 +12,11 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("document", &["diagnostic"]),
     ("stats", &["units"]),
     ("expression", &["units", "diagnostic"]),
-    ("evidence", &["units", "stats"]),
+    ("evidence", &["units", "diagnostic", "stats"]),
     ("postgres", &["units", "clock", "diagnostic"]),
     ("scenario", &["units", "diagnostic", "document", "expression", "sql"]),
     ("seed", &["units", "diagnostic", "document", "expression", "postgres", "sql"]),
-    ("drive", &["units", "clock", "stats", "expression", "scenario", "evidence", "postgres"]),
+    ("drive", &["units", "diagnostic", "clock", "stats", "expression", "scenario", "evidence", "postgres"]),
     ("binding", &["diagnostic", "expression", "scenario", "seed", "postgres"]),
     ("migrate", &["units", "clock", "diagnostic", "postgres", "evidence", "sql"]),
     (
@@ -56,7 +56,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
         ],
     ),
     ("compare", &["units", "stats", "evidence", "sql"]),
-    ("experiment", &["stats", "scenario", "postgres", "evidence", "run", "trial", "compare"]),
+    ("experiment", &["diagnostic", "stats", "scenario", "postgres", "evidence", "run", "trial", "compare"]),
     ("report", &["units", "stats", "evidence", "compare"]),
     ("cli", &["*"]),
 ];

@@ -6,7 +6,6 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use anyhow::anyhow;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
@@ -16,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::cli::exit::Failure;
+use crate::diagnostic::Message;
 use crate::drive::Recording;
 use crate::evidence::run::{ActionResult, IntervalFacts};
 
@@ -48,9 +48,9 @@ impl Metrics {
     /// Listens.
     pub(super) async fn listen(address: SocketAddr) -> Result<Self, Failure> {
         let listener = TcpListener::bind(address).await.map_err(|error| {
-            Failure::environment(anyhow!(
-                "cannot listen on {address}: {error}\n  = help: name another port with --metrics"
-            ))
+            Failure::environment(
+                Message::new(format!("cannot listen on {address}: {error}")).help("name another port with --metrics"),
+            )
         })?;
         let address = listener.local_addr().unwrap_or(address);
         let page = Arc::new(Mutex::new("# EOF\n".to_owned()));

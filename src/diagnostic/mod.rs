@@ -1,8 +1,12 @@
 //! A mistake in a file: what is wrong, where, and what to do. Must not decide who made it or exit.
 
+mod message;
+
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+pub use message::{Advice, Message};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
@@ -128,8 +132,7 @@ impl FileProblems {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file is missing or unreadable.
-    #[error("cannot read {}: {source}{}", path.display(),
-            hint.as_deref().map(|h| format!("\n  = help: {h}")).unwrap_or_default())]
+    #[error("cannot read {}: {source}", path.display())]
     Io {
         /// Which file.
         path: PathBuf,
@@ -139,8 +142,7 @@ pub enum ReadError {
         hint: Option<String>,
     },
     /// The file is not UTF-8.
-    #[error("{} is not UTF-8: the byte at offset {offset} (line {line}) starts no character\
-             \n  = help: save the file as UTF-8", path.display())]
+    #[error("{} is not UTF-8: the byte at offset {offset} (line {line}) starts no character", path.display())]
     NotUtf8 {
         /// Which file.
         path: PathBuf,
@@ -149,6 +151,21 @@ pub enum ReadError {
         /// The line of the bad byte, from 1.
         line: usize,
     },
+}
+
+impl Advice for ReadError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Io { hint, .. } => hint.clone(),
+            Self::NotUtf8 { .. } => Some("save the file as UTF-8".to_owned()),
+        }
+    }
+}
+
+impl Advice for FileProblems {
+    fn message(&self) -> Message {
+        Message::drawn(self.draw())
+    }
 }
 
 impl SourceFile {
