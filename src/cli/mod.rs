@@ -7,6 +7,7 @@ mod doctor;
 mod exit;
 mod interrupt;
 mod merge;
+mod output;
 mod progress;
 mod project;
 mod prove;
@@ -152,7 +153,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "weighbridge", &mut script);
-            report::say(&String::from_utf8_lossy(&script)).map(|()| ExitStatus::Ok)
+            output::say(&String::from_utf8_lossy(&script)).map(|()| ExitStatus::Ok)
         }
     };
     // A driver thread in the middle of an answer, or a blocking read, must not hold up the exit.

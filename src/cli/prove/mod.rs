@@ -23,7 +23,7 @@ use super::interrupt::interrupted;
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::server::Running;
-use super::{Embedded, Format, report};
+use super::{Embedded, Format, output, report};
 use crate::clock;
 use crate::compare::{Verdict, compare};
 use crate::diagnostic::Message;
@@ -298,7 +298,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     report::print(&evidence, arguments.format, arguments.detail, &saver.folder.path)?;
     if arguments.format == Format::Text {
         let files = "report.md · trial.json · chunks.hlog · inputs/";
-        report::say(&format!("  evidence  {}/   {files}\n", saver.folder.path.display()))?;
+        output::say(&format!("  evidence  {}/   {files}\n", saver.folder.path.display()))?;
     }
     saver.failed()?;
     let comparison = compare(&evidence);

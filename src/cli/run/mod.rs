@@ -1,5 +1,6 @@
 //! `weighbridge run`: one load test against one database. Must keep what was measured, however it ends.
 
+mod figures;
 mod inputs;
 mod metrics;
 mod output;
@@ -18,9 +19,9 @@ use self::transactions::Transactions;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt::{interrupted, interrupted_again, undoing};
+use super::output::say;
 use super::progress::Progress;
 use super::project::{self, Project};
-use super::report::say;
 use super::server::on_server;
 use super::{Embedded, Format};
 use crate::clock;

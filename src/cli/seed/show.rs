@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnection;
 use super::inputs::Inputs;
 use super::notes::Moment;
 use crate::cli::exit::{ExitStatus, Failure};
-use crate::cli::report::say;
+use crate::cli::output::say;
 use crate::diagnostic::Message;
 use crate::postgres::{Target, catalog};
 use crate::report::detail::table;
