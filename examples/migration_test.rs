@@ -1,5 +1,6 @@
-//! A migration as a test of your own: `cargo test` fails where it regresses. Here it is a program, so that it can be run
-//! by hand: `DATABASE_URL=postgresql://localhost/postgres cargo run --example migration_test`. Must stay this short.
+//! A migration as a test of your own: `cargo test` fails where it regresses. Here it is a program, so that it can be
+//! run by hand: `DATABASE_URL=postgresql://localhost/postgres cargo run --example migration_test`. Must stay this
+//! short.
 
 use weighbridge::{Advice, Settings, Verdict, prove};
 

@@ -49,11 +49,13 @@ pub(super) struct Failure {
 
 impl Failure {
     /// The user's words or files are at fault.
+    #[expect(clippy::needless_pass_by_value, reason = "it stands behind map_err")]
     pub(super) fn usage(error: impl Advice) -> Self {
         Self { status: ExitStatus::Usage, error: error.message() }
     }
 
     /// The server, the disk or the network is at fault.
+    #[expect(clippy::needless_pass_by_value, reason = "it stands behind map_err")]
     pub(super) fn environment(error: impl Advice) -> Self {
         Self { status: ExitStatus::Environment, error: error.message() }
     }

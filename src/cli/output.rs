@@ -1,4 +1,5 @@
-//! What a verb prints on stdout. Must end quietly where nobody reads it, and name the failure where it cannot be written.
+//! What a verb prints on stdout. Must end quietly where nobody reads it, and name the failure where it cannot be
+//! written.
 
 use std::io::Write;
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::books;
 use super::layout::{self, Layout};
+use super::migration::Migration;
 use super::steps::Steps;
 use crate::diagnostic::{Advice, nearest};
 
@@ -22,21 +23,6 @@ pub struct Directory {
     pub layout: Layout,
     /// Whether a file names the table in which the tool keeps its history, and none makes it.
     pub names_books: bool,
-}
-
-/// One migration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migration {
-    /// Its number.
-    pub version: u64,
-    /// Number and name as in the file, such as `0003_payment_history`.
-    pub label: String,
-    /// What applies it.
-    pub up: PathBuf,
-    /// What reverts it.
-    pub down: Option<PathBuf>,
-    /// Written as `.up.sql`, which promises a `.down.sql`.
-    pub reversible: bool,
 }
 
 /// Why a folder or a choice from it cannot be used.
@@ -256,7 +242,7 @@ mod tests {
         assert!(directory.migrations[0].check_down().is_err());
         assert!(directory.migrations[1].check_down().is_ok());
         assert!(directory.migrations[2].check_down().is_ok());
-        let missing = directory.select(Some("0001_b")).unwrap_err().to_string();
+        let missing = directory.select(Some("0001_b")).unwrap_err().help().unwrap_or_default();
         assert!(missing.contains("did you mean `0001_a`?"), "{missing}");
     }
 

@@ -232,11 +232,11 @@ mod tests {
         let page = render(&IntervalFacts::default(), &[action], &total);
         for line in [
             "weighbridge_operations_total{action=\"pay\",outcome=\"ok\"} 4",
-            "weighbridge_latency_seconds_bucket{action=\"pay\",le=\"0.001\"} 1",
-            "weighbridge_latency_seconds_bucket{action=\"pay\",le=\"0.005\"} 2",
-            "weighbridge_latency_seconds_bucket{action=\"pay\",le=\"0.05\"} 3",
-            "weighbridge_latency_seconds_bucket{action=\"pay\",le=\"30.0\"} 3",
-            "weighbridge_latency_seconds_bucket{action=\"pay\",le=\"+Inf\"} 4",
+            "weighbridge_latency_seconds_bucket{le=\"0.001\",action=\"pay\"} 1",
+            "weighbridge_latency_seconds_bucket{le=\"0.005\",action=\"pay\"} 2",
+            "weighbridge_latency_seconds_bucket{le=\"0.05\",action=\"pay\"} 3",
+            "weighbridge_latency_seconds_bucket{le=\"30.0\",action=\"pay\"} 3",
+            "weighbridge_latency_seconds_bucket{le=\"+Inf\",action=\"pay\"} 4",
             "# TYPE weighbridge_latency_seconds histogram",
         ] {
             assert!(page.lines().any(|found| found == line), "{line}\n{page}");
@@ -251,7 +251,7 @@ mod tests {
         let facts = IntervalFacts {
             server: Some(ServerSample::default()),
             pool: Some(PoolFacts::default()),
-            replica_lag_us_max: vec![Some(1.0)],
+            replica_lag_us_max: vec![Some(500_000.0)],
             ..IntervalFacts::default()
         };
         let page = render(&facts, &[ActionResult::default()], &Recording::new(1));
@@ -288,7 +288,7 @@ mod tests {
             "weighbridge_reconnects_total 0",
             "weighbridge_pool_wait_seconds_bucket{le=\"+Inf\"} 0",
             "weighbridge_pool_connections{state=\"in_use\"} 0.0",
-            "weighbridge_replica_lag_seconds{replica=\"1\"} 1e-6",
+            "weighbridge_replica_lag_seconds{replica=\"1\"} 0.5",
             "weighbridge_service_seconds_count{action=\"\"} 0",
         ] {
             assert!(page.lines().any(|found| found == line), "{line}\n{page}");

@@ -11,6 +11,7 @@ mod horizon;
 pub mod journal;
 pub mod probe;
 pub mod session;
+mod statement;
 mod strip;
 pub mod tried;
 
@@ -18,15 +19,12 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use sqlx::Executor;
-use sqlx::postgres::PgConnection;
 use tokio::task::JoinSet;
 
 use super::encode::EncodeError;
 use super::plan::Plan;
 use crate::diagnostic::Advice;
 use crate::postgres::catalog::Catalog;
-use crate::postgres::sql_text::trusted;
 use crate::postgres::{Error, Target};
 use journal::{Filling, Journal, Kind, Taken};
 use session::{Guard, session};
@@ -325,12 +323,4 @@ async fn all(mut workers: JoinSet<Result<(), LoadError>>) -> Result<(), LoadErro
         ended.expect("a loader task does not panic")?;
     }
     Ok(())
-}
-
-async fn run(connection: &mut PgConnection, sql: &str, doing: &str) -> Result<(), Error> {
-    connection
-        .execute(sqlx::raw_sql(trusted(sql)))
-        .await
-        .map(drop)
-        .map_err(|e| Error::doing(format!("{doing} ({sql})"), e))
 }
