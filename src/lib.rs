@@ -1,5 +1,8 @@
 //! Weighbridge measures a PostgreSQL schema before and after a migration.
 //!
+//! [`prove`] proves a migration from a test or a program of yours; `examples/migration_test.rs` is one. The program of
+//! the same name is the feature `cli`, which is on by default.
+//!
 //! This file is the map of the crate; it must hold no logic. Data moves one way:
 //! `seed` fills a database, `scenario` says what the application asks, `trial` clones, migrates
 //! (`migrate`) and drives (`drive`) the sides in alternating slices, what it saw is `evidence`,
@@ -7,6 +10,7 @@
 //! may use whom, and `tests/it/tidy.rs` enforces it.
 
 pub mod binding;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
 pub mod compare;
@@ -20,6 +24,7 @@ pub mod expression;
 pub mod host;
 pub mod migrate;
 pub mod postgres;
+pub mod proof;
 pub mod report;
 pub mod run;
 pub mod scenario;
@@ -28,3 +33,9 @@ pub mod sql;
 pub mod stats;
 pub mod trial;
 pub mod units;
+
+pub use compare::Verdict;
+pub use diagnostic::{Advice, Message};
+pub use experiment::ExperimentError;
+pub use proof::{Depth, Proof, Settings, prove};
+pub use trial::Event;

@@ -6,7 +6,7 @@ mod types;
 pub use picks::{check_picks, sample_picks};
 pub use types::describe_all;
 
-use crate::diagnostic::FileProblems;
+use crate::diagnostic::{Advice, FileProblems};
 use crate::postgres::Error;
 
 /// Why a scenario does not fit a database.
@@ -18,4 +18,13 @@ pub enum BindError {
     /// The server failed or refused.
     #[error(transparent)]
     Server(#[from] Error),
+}
+
+impl Advice for BindError {
+    fn inner(&self) -> Option<&dyn Advice> {
+        Some(match self {
+            Self::File(problems) => problems.as_ref(),
+            Self::Server(error) => error,
+        })
+    }
 }

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
+use super::output::say;
 use super::progress::Progress;
-use super::report::say;
 use super::server::{on_server, while_alive};
 use super::{Embedded, Format, project};
 use crate::doctor::{Finding, Grade, Patient, examine};

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::diagnostic::{Advice, Message};
+
 /// What a run of the program says to its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
@@ -22,8 +24,7 @@ pub enum ExitStatus {
 }
 
 /// For `--help`.
-pub(super) const HELP: &str = "\
-Exit codes:
+pub(super) const HELP: &str = "Exit codes:
   0    proven or passed
   1    a regression was proven, or a gate failed
   2    wrong use, or an invalid file
@@ -43,17 +44,19 @@ impl From<ExitStatus> for ExitCode {
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) status: ExitStatus,
-    pub(super) error: anyhow::Error,
+    pub(super) error: Message,
 }
 
 impl Failure {
     /// The user's words or files are at fault.
-    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self { status: ExitStatus::Usage, error: error.into() }
+    #[expect(clippy::needless_pass_by_value, reason = "it stands behind map_err")]
+    pub(super) fn usage(error: impl Advice) -> Self {
+        Self { status: ExitStatus::Usage, error: error.message() }
     }
 
     /// The server, the disk or the network is at fault.
-    pub(super) fn environment(error: impl Into<anyhow::Error>) -> Self {
-        Self { status: ExitStatus::Environment, error: error.into() }
+    #[expect(clippy::needless_pass_by_value, reason = "it stands behind map_err")]
+    pub(super) fn environment(error: impl Advice) -> Self {
+        Self { status: ExitStatus::Environment, error: error.message() }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Format;
 use super::exit::{ExitStatus, Failure};
-use super::report::say;
+use super::output::say;
 use crate::clock;
 use crate::evidence::interval_log;
 use crate::evidence::store::{self, ResultFolder};

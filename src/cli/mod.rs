@@ -7,6 +7,7 @@ mod doctor;
 mod exit;
 mod interrupt;
 mod merge;
+mod output;
 mod progress;
 mod project;
 mod prove;
@@ -128,10 +129,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
     match dispatch(cli) {
         Ok(status) => status,
         Err(failure) => {
-            // Every error's own words hold those of its cause.
-            let text = failure.error.to_string();
-            let prefix = if text.starts_with("error") { "" } else { "error: " };
-            let _ = writeln!(std::io::stderr(), "{prefix}{}", printable_lines(&text));
+            let _ = writeln!(std::io::stderr(), "{}", printable_lines(&failure.error.draw("error")));
             failure.status
         }
     }
@@ -155,7 +153,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "weighbridge", &mut script);
-            report::say(&String::from_utf8_lossy(&script)).map(|()| ExitStatus::Ok)
+            output::say(&String::from_utf8_lossy(&script)).map(|()| ExitStatus::Ok)
         }
     };
     // A driver thread in the middle of an answer, or a blocking read, must not hold up the exit.

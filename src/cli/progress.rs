@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::clock::Clock;
 use crate::compare::{Comparison, Verdict, compare};
+use crate::diagnostic::Message;
 use crate::evidence::{Evidence, Interleave};
 use crate::report::headline;
 use crate::seed::load::Progress as Loading;
@@ -155,8 +156,8 @@ impl Progress {
         drop(counting);
         if long && !told {
             self.line(
-                "counting takes more than a minute, for every statement is executed with every set on every \
-                       side: --sets 4 asks fewer",
+                "counting takes more than a minute, for every statement is executed with every set on every side: \
+                       --sets 4 asks fewer",
             );
         }
     }
@@ -169,12 +170,10 @@ impl Progress {
             }
             Event::Unmarked(databases) => {
                 let names: Vec<&str> = databases.iter().map(|database| database.name.as_str()).collect();
-                self.line(&format!(
-                    "note: {} without weighbridge's mark, so not dropped: {}\
-                     \n  = help: `weighbridge server clean` (with the same --url) prints the SQL that drops them",
-                    plural(names.len(), "database"),
-                    names.join(", ")
-                ));
+                let (count, names) = (plural(names.len(), "database"), names.join(", "));
+                let note = Message::new(format!("{count} without weighbridge's mark, so not dropped: {names}"))
+                    .help("`weighbridge server clean` (with the same --url) prints the SQL that drops them");
+                self.line(&note.draw("note"));
             }
             Event::RoleMade(role) => {
                 self.line(&format!("role: made `{role}` on the embedded server, without login and privileges"));

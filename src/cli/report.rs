@@ -1,23 +1,21 @@
 //! `weighbridge report`: a saved result, compared again and printed. Must need no server.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-
-use anyhow::anyhow;
 
 use super::Format;
 use super::exit::{ExitStatus, Failure};
+use super::output::write;
 use crate::compare::{Comparison, compare};
 use crate::evidence::{Evidence, store};
 use crate::report::page::{Page, WIDTH};
 use crate::report::{Trial, detail, full, json, markdown, terminal};
-use crate::units::printable_lines;
 
 /// Flags of `report`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  weighbridge report results/2026-11-23T09-15-04Z-0002_payment_history\n  \
-                        weighbridge report results/… --detail\n  \
-                        weighbridge report results/… --format markdown > comment.md")]
+                        weighbridge report results/… --detail\n  weighbridge report results/… --format markdown > \
+                        comment.md")]
 pub(super) struct Arguments {
     /// A result's folder, or the trial.json or run.json in it
     result: PathBuf,
@@ -67,25 +65,6 @@ fn page() -> Page {
     let is_ascii = locale.is_some_and(|locale| !locale.contains("utf-8") && !locale.contains("utf8"));
     let may_colour = of("NO_COLOR").is_none() && of("TERM").is_none_or(|terminal| terminal != "dumb");
     Page { width, is_coloured: is_terminal && may_colour, is_ascii }
-}
-
-/// Writes text to stdout. A reader that has left (`| head`) is no failure: the exit code still comes from the verdict.
-///
-/// # Errors
-/// When stdout cannot be written for another reason, such as a full disk.
-pub(super) fn say(text: &str) -> Result<(), Failure> {
-    write(&printable_lines(text))
-}
-
-/// The same of a text whose names are printable already.
-fn write(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::environment(anyhow!("cannot write to stdout: {error}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// `report.md`: every number of a trial.

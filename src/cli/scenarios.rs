@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
-use crate::diagnostic::{Diagnostic, SourceFile, nearest};
+use crate::diagnostic::{Advice, Diagnostic, Message, SourceFile, nearest};
 use crate::scenario::Scenario;
 use crate::scenario::spec::{parse_part, parse_scenario, unknown_action};
 
@@ -55,7 +55,7 @@ fn parsed(
             Ok(scenario) => return Some((file, scenario)),
             Err(list) => problems.push(file.problems(list).draw()),
         },
-        Err(error) => problems.push(error.to_string()),
+        Err(error) => problems.push(error.message().draw("error")),
     }
     None
 }
@@ -134,7 +134,7 @@ pub(super) fn at(
             Err(list) => problems.push(file.clone().problems(list).draw()),
         }
     }
-    if problems.is_empty() { Ok(found) } else { Err(Failure::usage(anyhow::anyhow!(problems.join("\n\n")))) }
+    if problems.is_empty() { Ok(found) } else { Err(Failure::usage(Message::drawn(problems.join("\n\n")))) }
 }
 
 /// Statements that write, on a server that nobody has permitted to be written to. The sessions are read-only too, so

@@ -10,9 +10,10 @@ use clap::{Args, Subcommand};
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt::{Left, interrupted, left, say_left, with_grace};
+use super::output::say;
 use super::progress::Progress;
-use super::report::say;
 use super::{Embedded, Pages};
+use crate::diagnostic::{Advice, Message};
 use crate::postgres::Target;
 use crate::postgres::database::Admin;
 use crate::postgres::liveness::until_silent;
@@ -145,7 +146,8 @@ impl Running {
     pub(super) fn explained(&self, failure: Failure) -> Failure {
         match self.cluster.fullness() {
             Some(full) if failure.status == ExitStatus::Environment => {
-                Failure::environment(anyhow::anyhow!("{:#}\n  = note: {full}", failure.error))
+                let noted = failure.error.note(full.to_string());
+                Failure::environment(full.help().into_iter().fold(noted, Message::help))
             }
             _ => failure,
         }
@@ -203,7 +205,7 @@ pub(super) async fn run(arguments: &Arguments, embedded: &Embedded, quiet: bool)
 /// A server on a full disk may run and accept connections; what it is asked to write fails.
 fn warn_of_fullness(cluster: &Cluster, quiet: bool) {
     if let Some(full) = cluster.fullness() {
-        Progress::new(quiet).line(&format!("warning: {full}"));
+        Progress::new(quiet).line(&full.message().draw("warning"));
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::exit::{ExitStatus, Failure};
-use super::report::say;
+use super::output::say;
 use crate::compare::{RULES, compare};
 use crate::evidence::store::{self, SavedTrial};
 use crate::report::dropped_text;

@@ -17,6 +17,7 @@ use super::timer::Timer;
 use super::together::{Partner, drive_together};
 use super::worker::drive;
 use crate::clock::Clock;
+use crate::diagnostic::Advice;
 use crate::evidence::PlanCounts;
 use crate::postgres::Error;
 use crate::scenario::shape::Shape;
@@ -34,6 +35,16 @@ pub enum CrewError {
     /// A thread ended before its time.
     #[error("a thread of the load driver ended unexpectedly")]
     Gone,
+}
+
+impl Advice for CrewError {
+    fn inner(&self) -> Option<&dyn Advice> {
+        match self {
+            Self::Server(error) => Some(error),
+            Self::Drive(error) => Some(error),
+            Self::Gone => None,
+        }
+    }
 }
 
 /// Threads with connections to every side.

@@ -4,6 +4,7 @@
 //! nothing, and must take no lock, send nothing and allocate nothing of its own per operation.
 
 pub mod arrivals;
+mod backoff;
 pub mod client;
 pub mod crew;
 pub mod explain;

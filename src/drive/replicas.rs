@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::backoff::{FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS};
 use super::client::{Kept, Session};
 use super::failure::{CONNECTION, Failure};
-use super::worker::{FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS};
 use crate::clock::Clock;
 use crate::postgres::{Error, Target};
 use crate::scenario::Workload;

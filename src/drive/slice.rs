@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::client::Client;
 use super::timer::Timer;
+use crate::diagnostic::Advice;
 use crate::scenario::Stream;
 use crate::scenario::shape::Shape;
 
@@ -65,10 +66,20 @@ pub enum DriveError {
     /// A statement would have let the next one write, where nothing may be written.
     #[error(
         "the action `{0}` turns default_transaction_read_only off, and nothing may be written here: the run was ended \
-         before another statement\n  = help: find the function that does it, or add --allow-writes if it is no \
-         production server"
+             before another statement"
     )]
     MayWrite(String),
+}
+
+impl Advice for DriveError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::MayWrite(..) => {
+                "find the function that does it, or add --allow-writes if it is no production server".to_owned()
+            }
+            _ => return None,
+        })
+    }
 }
 
 impl DriveError {

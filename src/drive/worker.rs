@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::arrivals::Arrivals;
+use super::backoff::{FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS};
 use super::client::Client;
 use super::failure::{Failure, MAY_WRITE};
 use super::patience::until_over;
@@ -20,10 +21,6 @@ use super::slice::{DriveError, Seat, Slice};
 use super::timer::Timer;
 use crate::clock::Clock;
 use crate::scenario::{Load, Workload};
-
-/// A lost connection is reopened after this long, then twice as long, and so on to the second.
-pub(super) const FIRST_BACKOFF_NS: u64 = 10_000_000;
-pub(super) const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
 
 /// A sleeping client looks this often whether it should stop.
 const LONGEST_SLEEP_NS: u64 = 100_000_000;

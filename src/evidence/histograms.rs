@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::log_lines::{LogLine, log_lines};
 use super::{ActionCounts, ChunkFacts, Side};
+use crate::diagnostic::Advice;
 use crate::stats::histogram::empty;
 
 /// The three times of an action, in nanoseconds.
@@ -43,6 +44,8 @@ pub enum HlogError {
     #[error("a histogram could not be written: {0}")]
     Write(String),
 }
+
+impl Advice for HlogError {}
 
 /// The log of all chunks as bytes. `actions` are names by position.
 ///

@@ -18,6 +18,7 @@ mod log_lines;
 mod migration;
 mod omitted;
 mod policy;
+mod quantiles;
 pub mod row_security;
 pub mod run;
 mod side;

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+pub use super::quantiles::Quantiles;
 use super::view::{PoolFacts, ReplicaFacts, ServerSample, ServerView, SlowFacts};
 use super::{LoadFacts, ServerFacts, TimerLag};
-use crate::stats::histogram::quantile;
 
 /// The number of the format of `run.json`; a reader refuses a newer one.
 pub const RUN_FORMAT: u32 = 3;
@@ -202,50 +201,6 @@ pub struct ActionResult {
     pub service: Quantiles,
     /// From the intended start to the moment a client turned to it.
     pub lag: Quantiles,
-}
-
-/// Quantiles in microseconds; absent where fewer than ten values are beyond.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Quantiles {
-    /// How many values.
-    pub count: u64,
-    /// Mean.
-    pub us_mean: f64,
-    /// Median.
-    pub us_p50: Option<f64>,
-    /// 90th percentile.
-    pub us_p90: Option<f64>,
-    /// 95th percentile.
-    pub us_p95: Option<f64>,
-    /// 99th percentile.
-    pub us_p99: Option<f64>,
-    /// 99.9th percentile.
-    pub us_p999: Option<f64>,
-    /// 99.99th percentile.
-    pub us_p9999: Option<f64>,
-    /// Largest.
-    pub us_max: f64,
-}
-
-impl Quantiles {
-    /// Of a histogram of nanoseconds.
-    #[must_use]
-    pub fn of(histogram: &Histogram<u64>) -> Self {
-        let at = |q: f64| quantile(histogram, q).map(|nanos| nanos as f64 / 1e3);
-        Self {
-            count: histogram.len(),
-            us_mean: histogram.mean() / 1e3,
-            us_p50: at(0.5),
-            us_p90: at(0.9),
-            us_p95: at(0.95),
-            us_p99: at(0.99),
-            us_p999: at(0.999),
-            us_p9999: at(0.9999),
-            us_max: histogram.max() as f64 / 1e3,
-        }
-    }
 }
 
 /// Failures of one class.

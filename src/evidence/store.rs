@@ -10,13 +10,14 @@ use super::histograms::{self, ChunkLog};
 use super::run::{Ended, RUN_FORMAT, RunEvidence};
 use super::validate::{self, COUNTED_SINCE};
 use super::{Dropped, Evidence, FORMAT, Flaw, cut_off, interval_log};
+use crate::diagnostic::Advice;
 use crate::units::printable;
 
 /// Why a result cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file operation failed.
-    #[error("cannot {doing} {}: {source}\n  = help: {help}", path.display())]
+    #[error("cannot {doing} {}: {source}", path.display())]
     Io {
         /// What was being done.
         doing: &'static str,
@@ -28,8 +29,7 @@ pub enum StoreError {
         help: &'static str,
     },
     /// The file is of a newer format.
-    #[error("{} has format {found}, this build reads up to {known}\
-             \n  = help: read it with the version that wrote it, or a later one", path.display())]
+    #[error("{} has format {found}, this build reads up to {known}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -39,14 +39,23 @@ pub enum StoreError {
         known: u32,
     },
     /// The file is no result.
-    #[error("{} is not a result: {reason}\n  = help: name a folder under results/, such as the one the report \
-             printed", path.display())]
+    #[error("{} is not a result: {reason}", path.display())]
     NotAResult {
         /// The file.
         path: PathBuf,
         /// Why not.
         reason: String,
     },
+}
+
+impl Advice for StoreError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Io { help, .. } => help.to_string(),
+            Self::Format { .. } => "read it with the version that wrote it, or a later one".to_owned(),
+            Self::NotAResult { .. } => "name a folder under results/, such as the one the report printed".to_owned(),
+        })
+    }
 }
 
 /// A folder that holds one trial.

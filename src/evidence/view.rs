@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::run::Quantiles;
+use super::quantiles::Quantiles;
 
 /// The server during an interval: counters are what was added in it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

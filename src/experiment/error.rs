@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::diagnostic::{Advice, Message};
 use crate::evidence::store::StoreError;
 use crate::trial::TrialError;
 
@@ -15,7 +16,7 @@ pub enum ExperimentError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A failure, and what could not be taken back after it.
-    #[error("{error}\n{left}")]
+    #[error("{error}; {left}")]
     Left {
         /// The failure.
         error: Box<ExperimentError>,
@@ -73,13 +74,30 @@ pub enum ExperimentError {
     Another(String),
 }
 
-impl ExperimentError {
-    /// What to do next, where this error knows it.
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
+impl Advice for ExperimentError {
+    fn inner(&self) -> Option<&dyn Advice> {
+        match self {
+            Self::Trial(error) => Some(error),
+            Self::Store(error) => Some(error),
+            Self::Left { error, .. } => Some(error.as_ref()),
+            _ => None,
+        }
+    }
+
+    fn message(&self) -> Message {
+        match self {
+            Self::Left { error, left } => error.message().then(left.message()),
+            _ => match self.inner() {
+                Some(inner) => inner.message(),
+                None => self.help().into_iter().fold(Message::new(self.to_string()), Message::help),
+            },
+        }
+    }
+
+    fn help(&self) -> Option<String> {
         const NEW: &str = "begin a new one; it counts as another attempt";
         match self {
-            Self::Trial(_) | Self::Store(_) | Self::Left { .. } => None,
+            Self::Trial(_) | Self::Store(_) | Self::Left { .. } => self.inner()?.help(),
             Self::TooFewForSets { fewest, .. } => Some(format!("write --chunks {fewest}")),
             Self::EndsOnce | Self::NoLookLeft { .. } => Some(NEW.to_owned()),
             Self::NoChunk(_) | Self::DecidedAtItsEnd(_) => {
@@ -93,7 +111,9 @@ impl ExperimentError {
             Self::Another(_) => Some("give the flags and files it was begun with, or begin a new one".to_owned()),
         }
     }
+}
 
+impl ExperimentError {
     /// Whether the user's files or words are at fault, and not the server, the disk or the network.
     #[must_use]
     pub fn is_input(&self) -> bool {

@@ -2,6 +2,7 @@
 //! nothing that `search` decides.
 
 use super::search::{Search, Step};
+use crate::diagnostic::Message;
 use crate::evidence::run::{Ended, ProbeFacts, RunCheck, RunCheckName, RunEvidence, SearchFacts, Unevaluated};
 use crate::run::{RunError, Settings, WarmUp};
 use crate::scenario::Load;
@@ -34,9 +35,9 @@ pub async fn find_rate(
     probed: impl Fn(&ProbeFacts),
 ) -> Result<RunEvidence, RunError> {
     let Load::Open { rate, connections } = settings.load else {
-        return Err(RunError::Asked(
-            "a rate can only be found for an open loop: give the scenario a `rate`".to_owned(),
-        ));
+        return Err(RunError::Asked(Message::new(
+            "a rate can only be found for an open loop: give the scenario a `rate`",
+        )));
     };
     let duration_s = settings.shape.length_s();
     let own_gates = std::mem::replace(&mut settings.gates, objective.to_vec());

@@ -13,7 +13,7 @@ use super::layout::{Layout, NO_TRANSACTION};
 use super::locks::{self, HeldLock};
 use super::skipped::{Skipped, Watched};
 use crate::clock::Clock;
-use crate::diagnostic::{Diagnostic, FileProblems, ReadError, SourceFile};
+use crate::diagnostic::{Advice, Diagnostic, FileProblems, ReadError, SourceFile};
 use crate::postgres::Error;
 use crate::postgres::error::{database_error, describe};
 use crate::postgres::sql_text::{query, trusted};
@@ -45,6 +45,16 @@ pub enum ApplyError {
     /// The connection or the commit failed.
     #[error(transparent)]
     Server(#[from] Error),
+}
+
+impl Advice for ApplyError {
+    fn inner(&self) -> Option<&dyn Advice> {
+        Some(match self {
+            Self::Refused(problems) => problems.as_ref(),
+            Self::Read(error) => error,
+            Self::Server(error) => error,
+        })
+    }
 }
 
 /// How a file is applied.
@@ -178,7 +188,7 @@ impl Refusal<'_> {
     fn error(&self, error: &sqlx::Error) -> ApplyError {
         let doing = || format!("apply statement {} of {}", self.number, self.file.path.display());
         let Some(server) = database_error(error) else {
-            return ApplyError::Server(Error::Exchange { doing: doing(), message: describe(error) });
+            return ApplyError::Server(Error::Exchange { doing: doing(), message: describe(error), help: None });
         };
         if matches!(server.code(), "53100" | "53200") {
             let help = "free space where the server keeps its data, or use a smaller --scale".to_owned();

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::books;
 use super::layout::{self, Layout};
+use super::migration::Migration;
 use super::steps::Steps;
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Advice, nearest};
 
 /// The migrations of a project, in order.
 #[derive(Debug, Clone)]
@@ -24,27 +25,11 @@ pub struct Directory {
     pub names_books: bool,
 }
 
-/// One migration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migration {
-    /// Its number.
-    pub version: u64,
-    /// Number and name as in the file, such as `0003_payment_history`.
-    pub label: String,
-    /// What applies it.
-    pub up: PathBuf,
-    /// What reverts it.
-    pub down: Option<PathBuf>,
-    /// Written as `.up.sql`, which promises a `.down.sql`.
-    pub reversible: bool,
-}
-
 /// Why a folder or a choice from it cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// The folder cannot be read.
-    #[error("cannot read the migrations in {}: {source}\
-             \n  = help: name the folder with --migrations or in weighbridge.toml", path.display())]
+    #[error("cannot read the migrations in {}: {source}", path.display())]
     Io {
         /// The folder.
         path: PathBuf,
@@ -52,14 +37,10 @@ pub enum DirectoryError {
         source: std::io::Error,
     },
     /// There is no folder.
-    #[error("there is no folder {} with migrations\n  = help: name the folder with --migrations or in \
-             weighbridge.toml; files are called 0001_name.up.sql and 0001_name.down.sql, or \
-             0001_name.sql", .0.display())]
+    #[error("there is no folder {} with migrations", .0.display())]
     Absent(PathBuf),
     /// There is no such folder, and another that holds migrations.
-    #[error("there is no folder {} with migrations, but {}\
-             \n  = help: --migrations {}, or dir under [migrations] in \
-             weighbridge.toml", folder.display(), place.display(), place.display())]
+    #[error("there is no folder {} with migrations, but {}", folder.display(), place.display())]
     Elsewhere {
         /// Where they were looked for.
         folder: PathBuf,
@@ -67,12 +48,10 @@ pub enum DirectoryError {
         place: PathBuf,
     },
     /// No migration in it.
-    #[error("{} holds no migration\n  = help: files are called 0001_name.up.sql and 0001_name.down.sql, or \
-             0001_name.sql", .0.display())]
+    #[error("{} holds no migration", .0.display())]
     Empty(PathBuf),
     /// Two files claim one number.
-    #[error("{} and {} have the same number\n  = help: numbers decide the order; give one of them \
-             another", first.display(), second.display())]
+    #[error("{} and {} have the same number", first.display(), second.display())]
     SameVersion {
         /// One file.
         first: PathBuf,
@@ -80,9 +59,7 @@ pub enum DirectoryError {
         second: PathBuf,
     },
     /// A folder of another tool's layout.
-    #[error("{} is laid out for {tool}, whose migrations are recognised but not read yet\
-             \n  = help: copy them into a folder of its own as <number>_<name>.up.sql and .down.sql (or \
-             <number>_<name>.sql), and name it with --migrations", path.display())]
+    #[error("{} is laid out for {tool}, whose migrations are recognised but not read yet", path.display())]
     OtherLayout {
         /// The folder.
         path: PathBuf,
@@ -90,7 +67,7 @@ pub enum DirectoryError {
         tool: &'static str,
     },
     /// A migration that is not there.
-    #[error("there is no migration `{wanted}` in {}\n  = help: {help}", path.display())]
+    #[error("there is no migration `{wanted}` in {}", path.display())]
     Missing {
         /// What was asked for.
         wanted: String,
@@ -100,14 +77,34 @@ pub enum DirectoryError {
         help: String,
     },
     /// A reversible migration whose other half is missing.
-    #[error("{} has no {} beside it\n  = help: write the file that reverts it, or say \
-             --forward-only", up.display(), down.display())]
+    #[error("{} has no {} beside it", up.display(), down.display())]
     NoDown {
         /// The half that is there.
         up: PathBuf,
         /// The half that is not.
         down: PathBuf,
     },
+}
+
+impl Advice for DirectoryError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Io { .. } => "name the folder with --migrations or in weighbridge.toml".to_owned(),
+            Self::Absent(..) => "name the folder with --migrations or in weighbridge.toml; files are called \
+                                 0001_name.up.sql and 0001_name.down.sql, or 0001_name.sql"
+                .to_owned(),
+            Self::Elsewhere { place, .. } => {
+                format!("--migrations {}, or dir under [migrations] in weighbridge.toml", place.display())
+            }
+            Self::Empty(..) => "files are called 0001_name.up.sql and 0001_name.down.sql, or 0001_name.sql".to_owned(),
+            Self::SameVersion { .. } => "numbers decide the order; give one of them another".to_owned(),
+            Self::OtherLayout { .. } => "copy them into a folder of its own as <number>_<name>.up.sql and .down.sql \
+                                         (or <number>_<name>.sql), and name it with --migrations"
+                .to_owned(),
+            Self::Missing { help, .. } => help.to_string(),
+            Self::NoDown { .. } => "write the file that reverts it, or say --forward-only".to_owned(),
+        })
+    }
 }
 
 impl Directory {
@@ -245,7 +242,7 @@ mod tests {
         assert!(directory.migrations[0].check_down().is_err());
         assert!(directory.migrations[1].check_down().is_ok());
         assert!(directory.migrations[2].check_down().is_ok());
-        let missing = directory.select(Some("0001_b")).unwrap_err().to_string();
+        let missing = directory.select(Some("0001_b")).unwrap_err().help().unwrap_or_default();
         assert!(missing.contains("did you mean `0001_a`?"), "{missing}");
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Names say what a database is and which run it belongs to: `weighbridge_template_<key>` is kept between runs,
 //! `weighbridge_build_<token>` and `weighbridge_clone_<token>_<side>` belong to a running program.
-//! A program shows it is alive by sessions called `weighbridge/<token>`. A name alone makes no database ours: [`mark`]
+//! A program shows it is alive by sessions called `weighbridge/<token>`. A name alone makes no database ours: `mark`
 //! does.
 
 use sqlx::postgres::{PgConnection, PgRow};

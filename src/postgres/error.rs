@@ -2,13 +2,14 @@
 
 use sqlx::postgres::PgDatabaseError;
 
+use crate::diagnostic::Advice;
 use crate::units::{printable, printable_lines};
 
 /// A failed exchange with a server.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection could be made.
-    #[error("cannot connect to {target}: {reason}\n  = help: {help}")]
+    #[error("cannot connect to {target}: {reason}")]
     Connect {
         /// Host, port, database and user; never a password.
         target: String,
@@ -18,11 +19,7 @@ pub enum Error {
         help: String,
     },
     /// A connection was not made in time, or a new session does not answer.
-    #[error(
-        "cannot connect to {target}: no answer within {seconds} s\
-         \n  = help: check host and port, that no firewall drops the packets, and that the server or its pooler has a \
-         session to spare"
-    )]
+    #[error("cannot connect to {target}: no answer within {seconds} s")]
     NoAnswer {
         /// Host, port, database and user; never a password.
         target: String,
@@ -30,10 +27,7 @@ pub enum Error {
         seconds: u64,
     },
     /// A server that answered has stopped to.
-    #[error(
-        "{target} has not answered for {seconds} s\n  = help: see whether the server and the way to it hang; \
-         `weighbridge server clean` removes what is left on the embedded one, with --url on another"
-    )]
+    #[error("{target} has not answered for {seconds} s")]
     Silent {
         /// Host, port, database and user; never a password.
         target: String,
@@ -41,10 +35,7 @@ pub enum Error {
         seconds: u64,
     },
     /// The server is older than the facts this program stands on.
-    #[error(
-        "{target} runs PostgreSQL {found}; 14 or later is needed\
-         \n  = help: use a newer server, or leave the URL out to use the embedded one"
-    )]
+    #[error("{target} runs PostgreSQL {found}; 14 or later is needed")]
     TooOld {
         /// Which server.
         target: String,
@@ -52,16 +43,10 @@ pub enum Error {
         found: String,
     },
     /// A connection URL that cannot be read. The URL itself is not repeated: it may hold a password.
-    #[error(
-        "the database URL cannot be read: {0}\n  = help: the form is postgresql://user@host:5432/database, or \
-         service=NAME; leave it out to use the embedded server"
-    )]
+    #[error("the database URL cannot be read: {0}")]
     Url(String),
     /// A role that may not make databases.
-    #[error(
-        "the role `{role}` on {target} may not create databases, which a proof needs for its clones\
-         \n  = help: a superuser can allow it: ALTER ROLE {role} CREATEDB"
-    )]
+    #[error("the role `{role}` on {target} may not create databases, which a proof needs for its clones")]
     NoCreateDb {
         /// Which server.
         target: String,
@@ -69,20 +54,13 @@ pub enum Error {
         role: String,
     },
     /// A database that is named like this program's own, and that it did not make.
-    #[error(
-        "the database `{name}` carries no mark of weighbridge, so it is not dropped and not used\
-         \n  = help: rename it, or drop it yourself"
-    )]
+    #[error("the database `{name}` carries no mark of weighbridge, so it is not dropped and not used")]
     NotOurs {
         /// Its name.
         name: String,
     },
     /// The role to act as does not exist.
-    #[error(
-        "the role `{role}` does not exist on the server of {place}\
-         \n  = help: roles belong to a server, not to a database: create it there (CREATE ROLE \"{role}\"), \
-         on the embedded server with psql \"$(weighbridge server url)\" -c 'CREATE ROLE \"{role}\"'"
-    )]
+    #[error("the role `{role}` does not exist on the server of {place}")]
     NoRole {
         /// The role.
         role: String,
@@ -90,10 +68,7 @@ pub enum Error {
         place: String,
     },
     /// The user may not act as the role.
-    #[error(
-        "the user of {place} may not act as the role `{role}`\
-         \n  = help: an administrator can say GRANT \"{role}\" TO the user"
-    )]
+    #[error("the user of {place} may not act as the role `{role}`")]
     RoleForbidden {
         /// The role.
         role: String,
@@ -102,8 +77,7 @@ pub enum Error {
     },
     /// Sessions act as another role than they were given.
     #[error(
-        "sessions act as `{now}` and not as the role `{role}`, as behind a pooler that leaves out what it does not \
-         know\n  = help: name a URL that reaches the server itself"
+        "sessions act as `{now}` and not as the role `{role}`, as behind a pooler that leaves out what it does not know"
     )]
     OtherRole {
         /// The role that was given.
@@ -114,8 +88,7 @@ pub enum Error {
     /// Policies that apply to a role that can neither see every row nor lift them.
     #[error(
         "row-level security applies to the role `{role}` on {tables}, which it does not own: rows would be hidden from \
-         it or refused\n  = help: connect as the owner, as a superuser, or as a role with BYPASSRLS (a superuser can \
-         say: ALTER ROLE {role} BYPASSRLS)"
+             it or refused"
     )]
     RowSecurity {
         /// The role.
@@ -124,11 +97,7 @@ pub enum Error {
         tables: String,
     },
     /// There is no room for clones.
-    #[error(
-        "there is no room for clones: they need {needed}, and {free} are free in {place}; nothing was cloned\
-         \n  = help: free space there, use a smaller --scale, or put the embedded server elsewhere with --home; \
-         `weighbridge server clean --templates` drops datasets of earlier proofs"
-    )]
+    #[error("there is no room for clones: they need {needed}, and {free} are free in {place}; nothing was cloned")]
     NoRoom {
         /// Bytes, and what for.
         needed: String,
@@ -138,7 +107,7 @@ pub enum Error {
         place: String,
     },
     /// The server ran out of disk space (SQLSTATE 53100) or memory (53200).
-    #[error("failed to {doing}: the server has no space left ({message})\n  = help: {help}")]
+    #[error("failed to {doing}: the server has no space left ({message})")]
     NoSpace {
         /// What was being done.
         doing: String,
@@ -154,6 +123,8 @@ pub enum Error {
         doing: String,
         /// The server's message, or how the connection broke.
         message: String,
+        /// What to do, where that is known.
+        help: Option<&'static str>,
     },
     /// A statement failed.
     #[error("failed to {doing}: {}", describe(source))]
@@ -165,6 +136,44 @@ pub enum Error {
     },
 }
 
+impl Advice for Error {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Connect { help, .. } => help.to_string(),
+            Self::NoAnswer { .. } => "check host and port, that no firewall drops the packets, and that the server or \
+                                      its pooler has a session to spare"
+                .to_owned(),
+            Self::Silent { .. } => "see whether the server and the way to it hang; `weighbridge server clean` removes \
+                                    what is left on the embedded one, with --url on another"
+                .to_owned(),
+            Self::TooOld { .. } => "use a newer server, or leave the URL out to use the embedded one".to_owned(),
+            Self::Url(..) => "the form is postgresql://user@host:5432/database, or service=NAME; leave it out to use \
+                              the embedded server"
+                .to_owned(),
+            Self::NoCreateDb { role, .. } => format!("a superuser can allow it: ALTER ROLE {role} CREATEDB"),
+            Self::NotOurs { .. } => "rename it, or drop it yourself".to_owned(),
+            Self::NoRole { role, .. } => format!(
+                "roles belong to a server, not to a database: create it there (CREATE ROLE \"{role}\"), on the \
+                 embedded server with psql \"$(weighbridge server url)\" -c 'CREATE ROLE \"{role}\"'"
+            ),
+            Self::RoleForbidden { role, .. } => format!("an administrator can say GRANT \"{role}\" TO the user"),
+            Self::OtherRole { .. } => "name a URL that reaches the server itself".to_owned(),
+            Self::RowSecurity { role, .. } => format!(
+                "connect as the owner, as a superuser, or as a role with BYPASSRLS (a superuser can say: ALTER ROLE \
+                 {role} BYPASSRLS)"
+            ),
+            Self::NoRoom { .. } => {
+                "free space there, use a smaller --scale, or put the embedded server elsewhere with --home; \
+                 `weighbridge server clean --templates` drops datasets of earlier proofs"
+                    .to_owned()
+            }
+            Self::NoSpace { help, .. } => help.to_string(),
+            Self::Exchange { help, .. } => (*help)?.to_owned(),
+            Self::Statement { .. } => return None,
+        })
+    }
+}
+
 impl Error {
     /// Wraps a driver error with what was being done, keeping the kinds a person must act on apart.
     #[must_use]
@@ -174,8 +183,8 @@ impl Error {
             Some((code, message)) if code == "53100" || code == "53200" => Self::NoSpace {
                 doing,
                 message,
-                help: "free space where the server keeps its data, use a smaller --scale, or put the embedded \
-                       server elsewhere with --home"
+                help: "free space where the server keeps its data, use a smaller --scale, or put the embedded server \
+                       elsewhere with --home"
                     .to_owned(),
             },
             _ => Self::Statement { doing, source },
@@ -185,14 +194,14 @@ impl Error {
     /// Wraps what went wrong on a connection without the driver.
     #[must_use]
     pub fn wire(doing: impl Into<String>, error: &super::wire::WireError) -> Self {
-        let mut message = error.to_string();
+        let mut help = None;
         if matches!(error, super::wire::WireError::Server { code, .. } if code == "42P05" || code == "26000") {
-            message.push_str(
-                "\n  = help: behind a pooler in transaction mode sessions are shared: send statements with --protocol \
-                 extended or simple",
+            help = Some(
+                "behind a pooler in transaction mode sessions are shared: send statements with --protocol extended or \
+                 simple",
             );
         }
-        Self::Exchange { doing: doing.into(), message }
+        Self::Exchange { doing: doing.into(), message: error.to_string(), help }
     }
 
     /// Whether there was no answer at all.

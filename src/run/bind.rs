@@ -10,6 +10,7 @@ use super::error::RunError;
 use super::event::Event;
 use super::settings::Settings;
 use crate::binding::{describe_all, sample_picks};
+use crate::diagnostic::Message;
 use crate::evidence::ServerFacts;
 use crate::postgres::connect::version_text;
 use crate::postgres::sql_text::query;
@@ -42,9 +43,8 @@ pub(super) async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts),
             on.and_then(|row| row.try_get(0)).map_err(|e| Error::doing("ask whether the session only reads", e))?;
         if on != "on" {
             return Err(RunError::Asked(
-                "the sessions cannot be made read-only here, as behind some poolers\
-                 \n  = help: add --allow-writes if it is no production server"
-                    .to_owned(),
+                Message::new("the sessions cannot be made read-only here, as behind some poolers")
+                    .help("add --allow-writes if it is no production server"),
             ));
         }
     }

@@ -1,6 +1,7 @@
 //! Why there was no run. Must tell a mistake of the user from a failure of the server.
 
 use crate::binding::BindError;
+use crate::diagnostic::{Advice, Message};
 use crate::drive::crew::CrewError;
 use crate::postgres::Error;
 
@@ -17,8 +18,19 @@ pub enum RunError {
     #[error(transparent)]
     Crew(#[from] CrewError),
     /// Something else about what was asked for.
-    #[error("{0}")]
-    Asked(String),
+    #[error(transparent)]
+    Asked(Message),
+}
+
+impl Advice for RunError {
+    fn inner(&self) -> Option<&dyn Advice> {
+        Some(match self {
+            Self::Bind(error) => error,
+            Self::Server(error) => error,
+            Self::Crew(error) => error,
+            Self::Asked(message) => message,
+        })
+    }
 }
 
 impl RunError {

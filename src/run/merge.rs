@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use super::judge::{self, Figures};
+use crate::diagnostic::Advice;
 use crate::drive::recorder::MOST_SLOW;
 use crate::evidence::interval_log::{Interval, POOL_TAG};
 use crate::evidence::run::{ActionResult, Ended, IntervalFacts, Quantiles, RunCheck, RunEvidence};
@@ -28,10 +29,7 @@ pub struct Part {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum MergeError {
     /// They were asked for different things.
-    #[error(
-        "the results are not parts of one run: {what} differs ({first} and {other})\
-         \n  = help: give every machine the same scenario, seed and load, and --shard I/N of its own"
-    )]
+    #[error("the results are not parts of one run: {what} differs ({first} and {other})")]
     Different {
         /// What.
         what: &'static str,
@@ -41,7 +39,7 @@ pub enum MergeError {
         other: String,
     },
     /// A part is missing, or there twice.
-    #[error("of {all} parts these are here: {here}\n  = help: name the result of every part once")]
+    #[error("of {all} parts these are here: {here}")]
     Parts {
         /// How many there should be.
         all: u32,
@@ -49,19 +47,13 @@ pub enum MergeError {
         here: String,
     },
     /// One of them looked for a rate of its own.
-    #[error(
-        "part {part} was looking for a rate, which is not that of the other machines\
-         \n  = help: run all of them at one --rate, without --find-rate"
-    )]
+    #[error("part {part} was looking for a rate, which is not that of the other machines")]
     Search {
         /// Which part.
         part: u32,
     },
     /// They did not run at the same time.
-    #[error(
-        "the parts ran side by side for only {percent} % of their time, so their rates do not add up\
-         \n  = help: start all machines at once"
-    )]
+    #[error("the parts ran side by side for only {percent} % of their time, so their rates do not add up")]
     Apart {
         /// Of the shortest part, how much.
         percent: u32,
@@ -78,6 +70,20 @@ pub enum MergeError {
         /// In the document.
         expected: u64,
     },
+}
+
+impl Advice for MergeError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Different { .. } => {
+                "give every machine the same scenario, seed and load, and --shard I/N of its own".to_owned()
+            }
+            Self::Parts { .. } => "name the result of every part once".to_owned(),
+            Self::Search { .. } => "run all of them at one --rate, without --find-rate".to_owned(),
+            Self::Apart { .. } => "start all machines at once".to_owned(),
+            _ => return None,
+        })
+    }
 }
 
 /// Adds parts up: counts and histograms exactly, gates judged again over the whole.

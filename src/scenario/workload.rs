@@ -7,6 +7,7 @@ use super::load::Load;
 use super::parameter::{Draw, Place, Pool};
 use super::program::{Keep, Op, Protocol, Role, Step};
 use super::spec::Scenario;
+use crate::diagnostic::Advice;
 use crate::expression::value::Misfit;
 use crate::expression::{Key, SqlType, Value, Weights};
 use crate::units::Seed;
@@ -134,16 +135,10 @@ impl Stream {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum MixError {
     /// One is open, another closed.
-    #[error(
-        "`{0}` is an open loop and `{1}` a closed one\n  = help: scenarios of one proof must all have `rate`, or all \
-         `clients`"
-    )]
+    #[error("`{0}` is an open loop and `{1}` a closed one")]
     OpenAndClosed(String, String),
     /// Two actions share a name.
-    #[error(
-        "the action `{action}` is in `{first}` and in `{second}`\
-         \n  = help: rename one; reports tell actions apart by name"
-    )]
+    #[error("the action `{action}` is in `{first}` and in `{second}`")]
     SameAction {
         /// The name.
         action: String,
@@ -152,6 +147,15 @@ pub enum MixError {
         /// The other.
         second: String,
     },
+}
+
+impl Advice for MixError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::OpenAndClosed(..) => "scenarios of one proof must all have `rate`, or all `clients`".to_owned(),
+            Self::SameAction { .. } => "rename one; reports tell actions apart by name".to_owned(),
+        })
+    }
 }
 
 /// Checks that scenarios can be driven together, and adds up their loads.

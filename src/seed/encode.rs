@@ -5,6 +5,7 @@
 
 use super::fan::Parents;
 use super::plan::Plan;
+use crate::diagnostic::Advice;
 use crate::expression::{SqlType, Value};
 
 /// What a binary COPY begins with: signature, flags, length of the header's extension.
@@ -15,16 +16,19 @@ pub const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 
 /// A value the plan made that its column cannot hold.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error(
-    "{table}.{column}, row {row}: {misfit}\n  = help: the expression in the spec gives a value the column's type \
-     cannot hold"
-)]
+#[error("{table}.{column}, row {row}: {misfit}")]
 pub struct EncodeError {
     table: String,
     /// The column.
     pub column: String,
     row: u64,
     misfit: crate::expression::value::Misfit,
+}
+
+impl Advice for EncodeError {
+    fn help(&self) -> Option<String> {
+        Some("the expression in the spec gives a value the column's type cannot hold".to_owned())
+    }
 }
 
 /// Appends rows to `out`: binary, or text where a type has no binary form here.

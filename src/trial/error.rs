@@ -1,7 +1,7 @@
 //! Why a trial could not be held, sorted by whose world failed: the file's, or the environment's.
 
 use crate::binding::BindError;
-use crate::diagnostic::{FileProblems, ReadError};
+use crate::diagnostic::{Advice, FileProblems, Message, ReadError};
 use crate::drive::crew::CrewError;
 use crate::migrate::{ApplyError, DirectoryError};
 use crate::postgres::Error;
@@ -36,8 +36,24 @@ pub enum TrialError {
     #[error(transparent)]
     Crew(#[from] CrewError),
     /// Something else about what was asked for.
-    #[error("{0}")]
-    Asked(String),
+    #[error(transparent)]
+    Asked(Message),
+}
+
+impl Advice for TrialError {
+    fn inner(&self) -> Option<&dyn Advice> {
+        Some(match self {
+            Self::Server(error) => error,
+            Self::Load(error) => error,
+            Self::Apply(error) => error,
+            Self::Directory(error) => error,
+            Self::File(problems) => problems.as_ref(),
+            Self::Read(error) => error,
+            Self::Mix(error) => error,
+            Self::Crew(error) => error,
+            Self::Asked(message) => message,
+        })
+    }
 }
 
 impl From<BindError> for TrialError {

@@ -15,6 +15,7 @@ use super::settings::{Settings, Subject};
 use super::subject::role;
 use super::work::count::{count, plan_facts};
 use super::work::hypothetical::hypothetical;
+use crate::diagnostic::Message;
 use crate::evidence::{
     self, ActionFacts, Autovacuum, CountedAction, DatasetFacts, Design, Evidence, IndexAdvice, LoadFacts, MachineFacts,
     MigrationFacts, MissingPart, PartialIndex, PartitionedIndex, ServerFacts, Side,
@@ -147,10 +148,13 @@ pub(super) async fn check_connections(target: &Target, load: Load, sides: usize)
     let connections = load.connections();
     let needed = connections * sides + 4;
     if allowed < needed {
-        return Err(TrialError::Asked(format!(
-            "the load needs {needed} connections ({connections} for each of {sides} sides), the server allows \
-             {allowed}\n  = help: lower `connections` or `clients` in the scenario, or raise max_connections"
-        )));
+        return Err(TrialError::Asked(
+            Message::new(format!(
+                "the load needs {needed} connections ({connections} for each of {sides} sides), the server allows \
+                 {allowed}"
+            ))
+            .help("lower `connections` or `clients` in the scenario, or raise max_connections"),
+        ));
     }
     Ok(())
 }

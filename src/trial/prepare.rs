@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnection;
 use super::error::TrialError;
 use super::settings::{Settings, Subject};
 use crate::binding::{check_picks, describe_all, sample_picks};
-use crate::diagnostic::SourceFile;
+use crate::diagnostic::{Message, SourceFile};
 use crate::evidence::{Evidence, Side};
 use crate::postgres::connect::identity;
 use crate::postgres::{Error, Target, role, row_security};
@@ -193,9 +193,8 @@ fn workloads(
     let scenarios = settings.scenarios.each_ref().map(|files| of_files(files));
     if !same_types(&scenarios, [&before.bound, &after.bound]) {
         return Err(TrialError::Asked(
-            "the migration changes the type of a parameter, so both sides cannot be sent the same values\n  = help: \
-             cast the parameter in the scenario's SQL, such as :id::int8"
-                .to_owned(),
+            Message::new("the migration changes the type of a parameter, so both sides cannot be sent the same values")
+                .help("cast the parameter in the scenario's SQL, such as :id::int8"),
         ));
     }
     let spec = settings.spec.as_ref().and_then(|spec| parse_spec(&spec.text).ok());

@@ -56,7 +56,7 @@ fn scenario_files() {
 #[test]
 fn migrations() {
     check(|_| {}, "0009", &["there is no migration `0009`", "0002_changes_nothing"]);
-    check(|_| {}, "0001", &["0001_shop cannot be weighed", "--at"]);
+    check(|_| {}, "0001", &["0001_shop cannot be proven", "--at"]);
     check(
         |shop| std::fs::remove_file(shop.folder.join("migrations/0002_changes_nothing.down.sql")).unwrap(),
         "0002",

@@ -7,6 +7,7 @@
 mod bank;
 mod bouncer;
 mod cases;
+mod circles;
 mod counts;
 mod damage;
 mod databases;

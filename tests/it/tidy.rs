@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Room and the rooms it may use; the table of ARCHITECTURE.md.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("units", &[]),
     ("clock", &[]),
     ("sql", &[]),
@@ -12,11 +12,11 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("document", &["diagnostic"]),
     ("stats", &["units"]),
     ("expression", &["units", "diagnostic"]),
-    ("evidence", &["units", "stats"]),
+    ("evidence", &["units", "diagnostic", "stats"]),
     ("postgres", &["units", "clock", "diagnostic"]),
     ("scenario", &["units", "diagnostic", "document", "expression", "sql"]),
     ("seed", &["units", "diagnostic", "document", "expression", "postgres", "sql"]),
-    ("drive", &["units", "clock", "stats", "expression", "scenario", "evidence", "postgres"]),
+    ("drive", &["units", "diagnostic", "clock", "stats", "expression", "scenario", "evidence", "postgres"]),
     ("binding", &["diagnostic", "expression", "scenario", "seed", "postgres"]),
     ("migrate", &["units", "clock", "diagnostic", "postgres", "evidence", "sql"]),
     (
@@ -56,8 +56,12 @@ const MAY_USE: [(&str, &[&str]); 22] = [
         ],
     ),
     ("compare", &["units", "stats", "evidence", "sql"]),
-    ("experiment", &["stats", "scenario", "postgres", "evidence", "run", "trial", "compare"]),
+    ("experiment", &["diagnostic", "stats", "scenario", "postgres", "evidence", "run", "trial", "compare"]),
     ("report", &["units", "stats", "evidence", "compare"]),
+    (
+        "proof",
+        &["units", "diagnostic", "scenario", "migrate", "postgres", "evidence", "trial", "experiment", "compare"],
+    ),
     ("cli", &["*"]),
 ];
 
@@ -153,7 +157,7 @@ fn text_is_asserted_safe_in_one_file_and_no_test_is_ignored() {
     }
     // In two pieces, so that this file does not hold what it forbids.
     let ignored = concat!("#[", "ignore");
-    for path in ["src", "tests", "benches"].into_iter().flat_map(files) {
+    for path in ["src", "tests", "benches", "examples"].into_iter().flat_map(files) {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains(ignored), "{} leaves a test out", path.display());
     }
@@ -278,7 +282,7 @@ fn tests_of_every_version_are_tests() {
 
 /// Files of Rust that people read.
 fn written() -> Vec<(PathBuf, String)> {
-    let files = ["src", "tests", "benches"].into_iter().flat_map(files);
+    let files = ["src", "tests", "benches", "examples"].into_iter().flat_map(files);
     files.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
 }
 
@@ -302,4 +306,14 @@ fn no_file_of_source_is_longer_than_one_noun_needs() {
         .map(|(path, lines)| format!("{}: {lines} lines", path.display()))
         .collect();
     assert!(long.is_empty(), "a file is about one noun and has 600 lines at most:\n{}", long.join("\n"));
+}
+
+#[test]
+fn errors_are_drawn_in_one_place() {
+    for (path, _, text) in sources() {
+        if !path.starts_with("diagnostic") {
+            let drawn = code(&text).contains("= help: ") || code(&text).contains("= note: ");
+            assert!(!drawn, "src/{}: give the error a help(), or the message a note()", path.display());
+        }
+    }
 }

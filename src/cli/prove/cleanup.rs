@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cli::interrupt::{Left, interrupted_again, left, say_left, undoing};
 use crate::cli::progress::Progress;
+use crate::diagnostic::Advice;
 use crate::postgres::Target;
 use crate::postgres::database::Token;
 use crate::trial::subject::in_place;
@@ -78,7 +79,7 @@ pub(super) async fn clean_up_unless_asked(settings: &Settings, token: &Token, pr
     }
     match &settings.subject {
         Subject::InPlace(place) => match tokio::time::timeout(SHORT, in_place::left(place)).await {
-            Ok(Ok(left)) => left.iter().for_each(|left| progress.line(left)),
+            Ok(Ok(left)) => left.iter().for_each(|left| progress.line(&left.body())),
             Ok(Err(_)) | Err(_) => say_left(),
         },
         Subject::Clones(_) | Subject::Given(_) => say_left(),
@@ -99,7 +100,7 @@ async fn clean_up(settings: &Settings, token: &Token, progress: &Progress) {
         Subject::InPlace(_) => {
             progress.status("reverting the migration".to_owned());
             if let Err(error) = trial::clean_up(settings, token).await {
-                progress.line(&error.to_string());
+                progress.line(&error.message().body());
             }
         }
     }

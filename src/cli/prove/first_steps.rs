@@ -1,8 +1,7 @@
 //! What a project is shown that cannot prove anything yet. Must name the next commands, in order.
 
-use anyhow::anyhow;
-
 use crate::cli::exit::Failure;
+use crate::diagnostic::{Advice, Message};
 use crate::migrate::{Directory, DirectoryError};
 
 const SPEC: &str =
@@ -37,7 +36,7 @@ pub(super) fn check(
         return Ok(());
     }
     if let Some(Err(error @ (DirectoryError::OtherLayout { .. } | DirectoryError::Elsewhere { .. }))) = directory {
-        return Err(Failure::usage(anyhow!("{error}")));
+        return Err(Failure::usage(error.message()));
     }
     let what = match (no_spec, no_scenario) {
         (true, true) => "no dataset spec was named, and no scenario",
@@ -45,14 +44,16 @@ pub(super) fn check(
         _ => "no scenario was named",
     };
     let migrations = match directory {
-        Some(Err(error)) => format!("{error}\n"),
-        _ => String::new(),
+        Some(Err(error)) => Some(error.message()),
+        _ => None,
     };
     let steps = [(no_spec, SPEC), (no_scenario, SCENARIO), (true, PROOF)].into_iter().filter(|(missing, _)| *missing);
     let steps: Vec<String> = steps.zip(1..).map(|((_, step), number)| format!("    {number}. {step}")).collect();
-    Err(Failure::usage(anyhow!(
-        "{migrations}{what}\n  = help: name them with --spec and --scenario or in weighbridge.toml; the first time:\n\
-         {}",
-        steps.join("\n")
-    )))
+    let steps = steps.join("\n");
+    let missing = Message::new(what)
+        .help(format!("name them with --spec and --scenario or in weighbridge.toml; the first time:\n{steps}"));
+    Err(Failure::usage(match migrations {
+        Some(migrations) => migrations.then(missing),
+        None => missing,
+    }))
 }

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
-
 use super::first_steps;
 use super::saver::Saver;
 use super::{Arguments, default_threads};
@@ -13,7 +11,7 @@ use crate::cli::exit::Failure;
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
 use crate::cli::scenarios::{self, Placed};
-use crate::diagnostic::SourceFile;
+use crate::diagnostic::{Advice, Message, SourceFile};
 use crate::evidence::{Evidence, Interleave};
 use crate::experiment::{Length, Resumed, Settings};
 use crate::migrate::Directory;
@@ -105,7 +103,7 @@ impl Inputs {
     /// The subject of the trial; `server` is where clones are made, or the database that is migrated in place.
     pub(super) fn subject(self, server: Option<(Target, bool)>, arguments: &Arguments) -> Result<Subject, Failure> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let no_server = || Failure::usage(anyhow!("no server was named\n  = help: name one with --url"));
+        let no_server = || Failure::usage(Message::new("no server was named").help("name one with --url"));
         Ok(match self.change {
             Change::Dataset { directory, at, weighed } => {
                 let (target, embedded) = server.ok_or_else(no_server)?;
@@ -181,7 +179,7 @@ pub(super) fn settings(
 /// When a file is missing or wrong, or flags do not go together.
 pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, Failure> {
     if arguments.scale.is_some_and(|scale| scale <= 0.0 || !scale.is_finite()) {
-        return Err(Failure::usage(anyhow!("--scale must be above 0")));
+        return Err(Failure::usage(Message::new("--scale must be above 0")));
     }
     let of_project = |path: &Option<PathBuf>| path.as_ref().map(|path| project.root.join(path));
     let spec = arguments.spec.clone().or_else(|| of_project(&project.spec));
@@ -212,10 +210,12 @@ pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, F
     };
     if *weighed.start() <= at {
         let (label, at) = (&directory.migrations[*weighed.start()].label, &directory.migrations[at].label);
-        return Err(Failure::usage(anyhow!(
-            "{label} cannot be proven: the dataset is filled at {at}, with {label} already in the schema\n  = help: \
-             prove a later migration, or fill the data earlier with --at"
-        )));
+        return Err(Failure::usage(
+            Message::new(format!(
+                "{label} cannot be proven: the dataset is filled at {at}, with {label} already in the schema"
+            ))
+            .help("prove a later migration, or fill the data earlier with --at"),
+        ));
     }
     if !arguments.forward_only {
         for migration in &directory.migrations[weighed.clone()] {
@@ -234,10 +234,12 @@ fn given(
 ) -> Result<Inputs, Failure> {
     let steps = scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
     if steps.into_iter().any(|step| !step.since.is_empty()) {
-        return Err(Failure::usage(anyhow!(
-            "the scenario asks other statements since a migration, and databases do not say which they are at\
-             \n  = help: leave `since` out, or prove the migration on clones"
-        )));
+        return Err(Failure::usage(
+            Message::new(
+                "the scenario asks other statements since a migration, and databases do not say which they are at",
+            )
+            .help("leave `since` out, or prove the migration on clones"),
+        ));
     }
     if !arguments.allow_writes {
         scenarios::refuse_writes(scenarios)?;
@@ -256,12 +258,12 @@ fn given(
 /// Parses spec and scenarios; mistakes of all files are shown together.
 fn parse_files(spec: Option<&Path>, scenarios: &[PathBuf]) -> Result<(Option<SourceFile>, Vec<Placed>), Failure> {
     let mut drawn = Vec::new();
-    let spec = spec.and_then(|spec| SourceFile::read(spec).map_err(|e| drawn.push(e.to_string())).ok());
+    let spec = spec.and_then(|spec| SourceFile::read(spec).map_err(|e| drawn.push(e.message().draw("error"))).ok());
     if let Some(file) = &spec
         && let Err(problems) = parse_spec(&file.text)
     {
         drawn.push(file.clone().problems(problems).draw());
     }
     let parsed = scenarios::read(scenarios, &mut drawn);
-    if drawn.is_empty() { Ok((spec, parsed)) } else { Err(Failure::usage(anyhow!(drawn.join("\n\n")))) }
+    if drawn.is_empty() { Ok((spec, parsed)) } else { Err(Failure::usage(Message::drawn(drawn.join("\n\n")))) }
 }

@@ -23,9 +23,10 @@ use super::interrupt::interrupted;
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::server::Running;
-use super::{Embedded, Format, report};
+use super::{Embedded, Format, output, report};
 use crate::clock;
 use crate::compare::{Verdict, compare};
+use crate::diagnostic::Message;
 use crate::evidence::design::MOST_REPLICATES;
 use crate::evidence::store::ResultFolder;
 use crate::evidence::{Evidence, Interleave};
@@ -57,13 +58,13 @@ Examples:
   weighbridge prove --resume results/…       goes on where a proof ended undecided
   weighbridge prove --url postgresql://me@localhost:5432/postgres
                                              on a server of yours: clones are made there and dropped again
-  weighbridge prove --before postgresql://localhost/app --before postgresql://localhost/app_2 \
-                    --after postgresql://localhost/app_new
+  weighbridge prove --before postgresql://localhost/app --before postgresql://localhost/app_2 --after \
+                    postgresql://localhost/app_new
                                              on databases of yours, which are only read; the second --before is the \
                                              control
   weighbridge prove 0002 --in-place --url postgresql://localhost/staging --allow-writes
-                                             on one database, where clones are impossible: applied and reverted \
-                                             in turns";
+                                             on one database, where clones are impossible: applied and reverted in \
+                                             turns";
 
 /// Flags of `prove`.
 #[derive(Debug, clap::Args)]
@@ -290,14 +291,14 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         saver.mark.iter().for_each(Mark::take_back);
     }
     let (evidence, interrupted) = outcome.map_err(|failure| match saver.kept() {
-        Some(kept) => Failure { error: anyhow::anyhow!("{}\n{kept}", failure.error), ..failure },
+        Some(kept) => Failure { error: failure.error.then(kept), ..failure },
         None => failure,
     })?;
     let (Some(evidence), false) = (evidence, interrupted) else { return Ok(ExitStatus::Interrupted) };
     report::print(&evidence, arguments.format, arguments.detail, &saver.folder.path)?;
     if arguments.format == Format::Text {
         let files = "report.md · trial.json · chunks.hlog · inputs/";
-        report::say(&format!("  evidence  {}/   {files}\n", saver.folder.path.display()))?;
+        output::say(&format!("  evidence  {}/   {files}\n", saver.folder.path.display()))?;
     }
     saver.failed()?;
     let comparison = compare(&evidence);
@@ -312,16 +313,19 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
 /// What flags say together that none of them says alone.
 fn check_flags(arguments: &Arguments, length: &Length) -> Result<(), Failure> {
     if 2 < arguments.before.len() {
-        return Err(Failure::usage(anyhow::anyhow!(
-            "there are {} databases without the change, and two are measured\
-             \n  = help: give --before once, or twice for a control",
-            arguments.before.len()
-        )));
+        return Err(Failure::usage(
+            Message::new(format!(
+                "there are {} databases without the change, and two are measured",
+                arguments.before.len()
+            ))
+            .help("give --before once, or twice for a control"),
+        ));
     }
     if arguments.in_place && !arguments.counts_only && !arguments.quick && length.chunks < FEWEST_CYCLES {
-        return Err(Failure::usage(anyhow::anyhow!(
-            "in place it takes at least {FEWEST_CYCLES} cycles, and 8 for a verdict\n  = help: write --chunks 8"
-        )));
+        return Err(Failure::usage(
+            Message::new(format!("in place it takes at least {FEWEST_CYCLES} cycles, and 8 for a verdict"))
+                .help("write --chunks 8"),
+        ));
     }
     Ok(())
 }
@@ -419,18 +423,13 @@ async fn hold(
         }
         None => {
             clean_up_soon(&settings.trial, &token, progress).await;
-            let kept = saver.kept().unwrap_or_else(|| "no chunk was measured".to_owned());
-            progress.line(&format!("interrupted; {kept}"));
+            let kept = saver.kept().unwrap_or_else(|| Message::new("no chunk was measured"));
+            progress.line(&format!("interrupted; {}", kept.body()));
             Ok((None, true))
         }
     }
 }
 
 fn classify(error: ExperimentError) -> Failure {
-    let is_input = error.is_input();
-    let error = match error.help() {
-        Some(help) => anyhow::anyhow!("{error}\n  = help: {help}"),
-        None => error.into(),
-    };
-    if is_input { Failure::usage(error) } else { Failure::environment(error) }
+    if error.is_input() { Failure::usage(error) } else { Failure::environment(error) }
 }

@@ -8,6 +8,7 @@ use crate::cli::exit::Failure;
 use crate::cli::progress::Progress;
 use crate::cli::report;
 use crate::compare::compare;
+use crate::diagnostic::{Advice, Message};
 use crate::evidence::Evidence;
 use crate::evidence::store::{ResultFolder, StoreError};
 use crate::experiment::{Mark, can_go_on};
@@ -52,10 +53,12 @@ impl Saver {
         let before = std::mem::replace(&mut *self.error.lock().expect("no holder panics"), saved.err());
         let now = self.error.lock().expect("no holder panics");
         match (&*now, before) {
-            (Some(error), None) => self.progress.line(&format!(
-                "not kept: {error}\n  = note: measuring goes on, what was kept before stays, and every chunk tries \
-                 again"
-            )),
+            (Some(error), None) => self.progress.line(
+                &error
+                    .message()
+                    .note("measuring goes on, what was kept before stays, and every chunk tries again")
+                    .draw("not kept"),
+            ),
             (None, Some(_)) => self.progress.line("kept again"),
             _ => {}
         }
@@ -83,13 +86,14 @@ impl Saver {
     }
 
     /// The chunks a proof leaves that did not come to its end, and how to go on from them; nothing before the first.
-    pub(super) fn kept(&self) -> Option<String> {
+    pub(super) fn kept(&self) -> Option<Message> {
         let (chunks, can_go_on) = (*self.kept.lock().expect("no holder panics"))?;
         let folder = self.folder.path.display();
         let next = match can_go_on {
             true => format!("weighbridge prove --resume {folder}"),
             false => format!("weighbridge report {folder}"),
         };
-        Some(format!("{} measured before that: {folder}\n  = help: {next}", plural(chunks, "chunk")))
+        let measured = plural(chunks, "chunk");
+        Some(Message::new(format!("{measured} measured before that: {folder}")).help(next))
     }
 }

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::anyhow;
-
 use super::Arguments;
 use crate::cli::exit::Failure;
 use crate::cli::project::Project;
 use crate::cli::scenarios;
 use crate::clock;
-use crate::diagnostic::SourceFile;
+use crate::diagnostic::{Advice, Message, SourceFile};
 use crate::drive::Targets;
 use crate::drive::crew::PoolSize;
 use crate::drive::slice::Rules;
@@ -63,13 +61,14 @@ pub(super) fn read_scenarios(arguments: &Arguments, project: &Project) -> Result
         }
     }
     if !problems.is_empty() {
-        return Err(Failure::usage(anyhow!(problems.join("\n\n"))));
+        return Err(Failure::usage(Message::drawn(problems.join("\n\n"))));
     }
     let found = as_of(arguments, project, &found)?;
     if found.is_empty() {
-        return Err(Failure::usage(anyhow!(
-            "no scenario was given\n  = help: weighbridge run FILE.toml, or -f SCRIPT.sql for a pgbench script"
-        )));
+        return Err(Failure::usage(
+            Message::new("no scenario was given")
+                .help("weighbridge run FILE.toml, or -f SCRIPT.sql for a pgbench script"),
+        ));
     }
     Ok(found)
 }
@@ -121,7 +120,7 @@ fn read_scripts(arguments: &Arguments) -> Result<Vec<(SourceFile, Scenario)>, Ve
         let file = match SourceFile::read(Path::new(path)) {
             Ok(file) => file,
             Err(error) => {
-                problems.push(error.to_string());
+                problems.push(error.message().draw("error"));
                 continue;
             }
         };
@@ -159,16 +158,18 @@ pub(super) fn settings(
     let load = load(arguments, &mut scenarios)?;
     let counted = matches!(load, Load::Closed { .. }) || arguments.operations.is_some();
     if arguments.shard.is_some() && counted {
-        return Err(Failure::usage(anyhow!(
-            "--shard divides the rate of an open loop; clients and a number of operations are each machine's own\
-             \n  = help: give every machine its share of the clients, without --shard"
-        )));
+        return Err(Failure::usage(
+            Message::new(
+                "--shard divides the rate of an open loop; clients and a number of operations are each machine's own",
+            )
+            .help("give every machine its share of the clients, without --shard"),
+        ));
     }
     let conditions = &scenarios[0].1.conditions;
     let stages = scenarios.iter().any(|(_, s)| !s.conditions.stages.is_empty() || !s.conditions.rhythms.is_empty());
     if 1 < scenarios.iter().filter(|(_, s)| !s.used).count() && stages {
-        return Err(Failure::usage(anyhow!(
-            "several scenarios can be driven as one mix only when none has stages, a wave, bursts or a day"
+        return Err(Failure::usage(Message::new(
+            "several scenarios can be driven as one mix only when none has stages, a wave, bursts or a day",
         )));
     }
     let duration_s = arguments.duration.or(conditions.duration_s).unwrap_or(DEFAULT_DURATION_S);
@@ -201,7 +202,7 @@ pub(super) fn settings(
             Figure::ReplicaLag if replicas.is_empty() => "a replica: add --replica",
             _ => continue,
         };
-        return Err(Failure::usage(anyhow!("the gate `{gate}` is about {missing}")));
+        return Err(Failure::usage(Message::new(format!("the gate `{gate}` is about {missing}"))));
     }
     let spec = project.spec.as_ref().map(|path| project.root.join(path)).and_then(|path| SourceFile::read(&path).ok());
     let spec = spec.and_then(|file| parse_spec(&file.text).ok());
@@ -211,10 +212,8 @@ pub(super) fn settings(
     }
     let asks_replica = scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|a| &a.steps);
     if replicas.is_empty() && asks_replica.clone().any(|step| step.role == Role::Replica) {
-        return Err(Failure::usage(anyhow!(
-            "the scenario asks a replica, and none was named\
-             \n  = help: name one or several with --replica, next to --url; the primary's own URL makes it answer for \
-             them"
+        return Err(Failure::usage(Message::new("the scenario asks a replica, and none was named").help(
+            "name one or several with --replica, next to --url; the primary's own URL makes it answer for them",
         )));
     }
     let as_driver = |server: &Target| {
@@ -267,8 +266,8 @@ pub(super) fn settings(
 fn check_gates<'n>(arguments: &Arguments, actions: &(impl Iterator<Item = &'n str> + Clone)) -> Result<(), Failure> {
     for gate in &arguments.gates {
         if let Some(problem) = unknown_action(gate, actions.clone()) {
-            let help = problem.help.map(|help| format!("\n  = help: {help}")).unwrap_or_default();
-            return Err(Failure::usage(anyhow!("{}{help}", problem.message)));
+            let message = Message::new(problem.message);
+            return Err(Failure::usage(problem.help.into_iter().fold(message, Message::help)));
         }
     }
     Ok(())
@@ -285,7 +284,7 @@ fn load(arguments: &Arguments, scenarios: &mut [(SourceFile, Scenario)]) -> Resu
     check_names(&list).map_err(Failure::usage)?;
     if let Some(rate) = arguments.rate {
         if rate <= 0.0 || !rate.is_finite() {
-            return Err(Failure::usage(anyhow!("--rate must be above 0")));
+            return Err(Failure::usage(Message::new("--rate must be above 0")));
         }
         return Ok(open(rate, most_connections(scenarios, scripts)));
     }

@@ -1,5 +1,6 @@
 //! `weighbridge run`: one load test against one database. Must keep what was measured, however it ends.
 
+mod figures;
 mod inputs;
 mod metrics;
 mod output;
@@ -12,22 +13,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::anyhow;
-
 use self::metrics::Metrics;
 use self::output::{Log, listener};
 use self::transactions::Transactions;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt::{interrupted, interrupted_again, undoing};
+use super::output::say;
 use super::progress::Progress;
 use super::project::{self, Project};
-use super::report::say;
 use super::server::on_server;
 use super::{Embedded, Format};
 use crate::clock;
 use crate::compare::run::RunVerdict;
-use crate::diagnostic::SourceFile;
+use crate::diagnostic::{Message, SourceFile};
 use crate::evidence::run::{ProbeFacts, RunEvidence};
 use crate::evidence::store::ResultFolder;
 use crate::experiment::find_rate;
@@ -40,8 +39,7 @@ use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
 use crate::scenario::{Scenario, name_of};
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = "Examples:
   weighbridge run scenarios/payments.toml                    the embedded server's database `dataset`
   weighbridge run scenarios/payments.toml --url postgresql://me@localhost/staging --allow-writes
   weighbridge run scenarios/payments.toml --gate 'payment_history.p95 < 20ms' --gate 'errors < 0.1%'
@@ -225,8 +223,8 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         }
         let target = if url.is_some() { server } else { server.database(&arguments.database) };
         if url.is_none() && !arguments.replicas.is_empty() {
-            return Err(Failure::usage(anyhow!(
-                "--replica needs the primary's --url: the embedded server has no replicas"
+            return Err(Failure::usage(Message::new(
+                "--replica needs the primary's --url: the embedded server has no replicas",
             )));
         }
         let replicas = arguments.replicas.iter().map(|url| Target::from_url(url));
@@ -244,11 +242,12 @@ async fn must_be_seeded(server: &Target, name: &str) -> Result<(), Failure> {
     if is_there {
         return Ok(());
     }
-    Err(Failure::usage(anyhow!(
-        "the embedded server has no database `{name}`, for nothing was seeded into it yet\
-         \n  = help: `weighbridge seed` makes it from the project's migrations and dataset spec; --url runs against a \
-         database of yours"
-    )))
+    Err(Failure::usage(
+        Message::new(format!("the embedded server has no database `{name}`, for nothing was seeded into it yet")).help(
+            "`weighbridge seed` makes it from the project's migrations and dataset spec; --url runs against a \
+             database of yours",
+        ),
+    ))
 }
 
 /// Holds the run, prints and keeps what it saw.
@@ -267,7 +266,7 @@ async fn held(
     let _unused = Unused(&folder);
     let transactions = arguments.log.as_ref().map(|path| {
         Transactions::create(path)
-            .map_err(|error| Failure::environment(anyhow!("cannot write {}: {error}", path.display())))
+            .map_err(|error| Failure::environment(Message::new(format!("cannot write {}: {error}", path.display()))))
     });
     let log = Rc::new(Log::create(&folder, transactions.transpose()?));
     let interrupt = Arc::new(AtomicBool::new(false));

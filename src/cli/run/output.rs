@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use anyhow::anyhow;
-
 use super::metrics::Metrics;
 use super::screen::{line, screen};
 use super::transactions::Transactions;
 use crate::cli::exit::Failure;
 use crate::cli::progress::Progress;
 use crate::clock;
+use crate::diagnostic::Message;
 use crate::drive::Recording;
 use crate::evidence::interval_log::{self, POOL_TAG};
 use crate::evidence::run::{ActionResult, IntervalFacts, RunEvidence, WarmUpEnd};
@@ -30,11 +29,14 @@ pub(super) fn listener(progress: &Arc<Progress>, log: &Rc<Log>, metrics: Option<
     Box::new(move |event| {
         match event {
         Event::Binding => progress.status("reading: statements and values to pick from".to_owned()),
-        Event::Unexercised { role, tables } => progress.line(&format!(
-            "warning: row-level security of {} does not apply to `{role}`, so its policies are in no figure\
-             \n  = help: name the application's role with --role",
-            tables.join(", ")
-        )),
+        Event::Unexercised { role, tables } => {
+            let unexercised = format!(
+                "row-level security of {} does not apply to `{role}`, so its policies are in no figure",
+                tables.join(", ")
+            );
+            let warning = Message::new(unexercised).help("name the application's role with --role");
+            progress.line(&warning.draw("warning"));
+        }
         Event::SharedSessions(protocol) => progress.line(&format!(
             "a pooler shares sessions: statements are sent {}; where it keeps prepared ones (PgBouncer from 1.21 with \
              max_prepared_statements), --protocol prepared uses them",
@@ -170,15 +172,16 @@ impl Log {
 
     pub(super) fn failed(&self) -> Result<(), Failure> {
         if let Some(error) = self.transactions_error.borrow_mut().take() {
-            return Err(Failure::environment(anyhow!(
-                "the log of operations is cut off: {error}\
-                 \n  = help: free space there; run.json and the intervals are whole"
-            )));
+            return Err(Failure::environment(
+                Message::new(format!("the log of operations is cut off: {error}"))
+                    .help("free space there; run.json and the intervals are whole"),
+            ));
         }
         match self.error.borrow_mut().take() {
-            Some(error) => Err(Failure::environment(anyhow!(
-                "the logs of intervals are cut off: {error}\n  = help: free space there; run.json is whole"
-            ))),
+            Some(error) => Err(Failure::environment(
+                Message::new(format!("the logs of intervals are cut off: {error}"))
+                    .help("free space there; run.json is whole"),
+            )),
             None => Ok(()),
         }
     }

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::anyhow;
-
 use super::inputs::Inputs;
 use super::notes::Moment;
 use super::{Arguments, notes, show};
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::interrupt::{interrupted, left, undoing};
+use crate::cli::output::say;
 use crate::cli::progress::Progress;
-use crate::cli::report::say;
 use crate::clock::Clock;
+use crate::diagnostic::{Advice, Message};
 use crate::postgres::{Target, row_security};
 use crate::seed::load::append::Triggers;
 use crate::seed::load::session::Guard;
@@ -201,15 +200,17 @@ async fn undone(
     error: Option<load::LoadError>,
     progress: &Progress,
 ) -> Failure {
-    let cause = error.map_or("interrupted".to_owned(), |error| error.to_string());
+    let cause = error.map_or_else(|| Message::new("interrupted"), |error| error.message());
     if 1 < part.1 {
         // The other parts may be at work: theirs is not ours to undo.
-        return Failure::environment(anyhow!(
-            "{cause}\n  = note: what this part had finished stays; indexes and constraints are off until every part is \
-             in\n  = help: run --shard {}/{} again, or undo all parts with `weighbridge seed --clean`",
-            part.0,
-            part.1
-        ));
+        return Failure::environment(
+            cause
+                .note("what this part had finished stays; indexes and constraints are off until every part is in")
+                .help(format!(
+                    "run --shard {}/{} again, or undo all parts with `weighbridge seed --clean`",
+                    part.0, part.1
+                )),
+        );
     }
     let _undoing = undoing();
     let _left = match tokio::time::timeout(CONTACT, journal::read_at(target)).await {
@@ -219,21 +220,21 @@ async fn undone(
         }),
         Ok(Err(_)) => None,
         Err(_) => {
-            return Failure::environment(anyhow!(
-                "{cause}\n  = note: the server does not answer, so the load is not undone\
-                 \n  = help: when it is back, `weighbridge seed --clean` undoes it and `--resume` goes on"
-            ));
+            return Failure::environment(
+                cause
+                    .note("the server does not answer, so the load is not undone")
+                    .help("when it is back, `weighbridge seed --clean` undoes it and `--resume` goes on"),
+            );
         }
     };
     match journal::undo(target, guard, tell(progress)).await {
-        Ok(true) => Failure::environment(anyhow!(
-            "{cause}\n  = note: the load was undone: tables are empty, indexes and constraints are as they were"
-        )),
+        Ok(true) => Failure::environment(
+            cause.note("the load was undone: tables are empty, indexes and constraints are as they were"),
+        ),
         // Nothing is off: before the load began, after it had ended, or in one transaction with it.
-        Ok(false) => Failure::environment(anyhow!(
-            "{cause}\n  = note: indexes and constraints are in place; `weighbridge seed --check` prints which rows are \
-             in"
-        )),
+        Ok(false) => Failure::environment(
+            cause.note("indexes and constraints are in place; `weighbridge seed --check` prints which rows are in"),
+        ),
         Err(problem) => {
             let left = async {
                 let mut connection = target.connect().await.ok()?;
@@ -243,11 +244,9 @@ async fn undone(
                 Some(journal) => format!("or run this SQL:\n{};", journal.sql().join(";\n")),
                 None => "the SQL to run is in the table weighbridge.seed_restore of that database".to_owned(),
             };
-            Failure::environment(anyhow!(
-                "{cause}\n  = note: the load could not be undone ({problem})\
-                 \n  = help: when the server is back, `weighbridge seed --clean` undoes it and `--resume` goes on; \
-                 {sql}"
-            ))
+            Failure::environment(cause.note(format!("the load could not be undone ({problem})")).help(format!(
+                "when the server is back, `weighbridge seed --clean` undoes it and `--resume` goes on; {sql}"
+            )))
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnection;
 
@@ -10,7 +9,7 @@ use super::Arguments;
 use super::show::heap_bytes;
 use crate::cli::exit::Failure;
 use crate::cli::project::Project;
-use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::diagnostic::{Diagnostic, Message, SourceFile};
 use crate::postgres::catalog::{self, Catalog};
 use crate::scenario::spec::{Scenario, parse_part};
 use crate::seed::infer::{self, Compared, Refusal};
@@ -78,9 +77,9 @@ pub(super) async fn draft(
     unfinished: bool,
 ) -> Result<String, Failure> {
     if arguments.spec.is_some() {
-        return Err(Failure::usage(anyhow!(
-            "`seed init` makes a spec from the schema and reads none\n  = help: leave --spec out"
-        )));
+        return Err(Failure::usage(
+            Message::new("`seed init` makes a spec from the schema and reads none").help("leave --spec out"),
+        ));
     }
     let catalog = read_catalog(connection, unfinished).await?;
     let held = held::held(connection, &catalog).await.map_err(Failure::environment)?;
@@ -156,12 +155,12 @@ impl Reader<'_> {
             for table in grown {
                 let rows = check::count(connection, &table.own_rows).await.map_err(Failure::environment)?;
                 if rows != table.first {
-                    return Err(Failure::usage(anyhow!(
+                    return Err(Failure::usage(Message::new(format!(
                         "`{}` holds {} rows where the dataset had {} at the scale given to --append",
                         table.name,
                         count_text(rows),
                         count_text(table.first)
-                    )));
+                    ))));
                 }
             }
         }
@@ -186,7 +185,7 @@ impl Reader<'_> {
         };
         refuse(refusals.into_iter().filter(|refusal| !stays_empty(&refusal.table)).collect())?;
         if spec.tables.is_empty() {
-            return Err(Failure::usage(anyhow!("the database has no tables\n  = help: apply the schema first")));
+            return Err(Failure::usage(Message::new("the database has no tables").help("apply the schema first")));
         }
         let seed = Seed(self.arguments.seed.or(self.project.seed).unwrap_or(42));
         let given = self.arguments.scale.or(self.project.scale.filter(|_| file.is_some())).unwrap_or(1.0);
@@ -218,15 +217,15 @@ pub(super) fn refuse(refusals: Vec<Refusal>) -> Result<(), Failure> {
     if refusals.is_empty() {
         return Ok(());
     }
-    let mut text = String::from("error: the schema asks for what cannot be made up; nothing was loaded\n");
+    let mut text = String::from("the schema asks for what cannot be made up; nothing was loaded\n");
     for refusal in refusals {
         text.push_str(&format!(
             "\n  {} · {}: {}\n    in a spec: [table.{}] {}",
             refusal.table, refusal.constraint, refusal.reason, refusal.table, refusal.line
         ));
     }
-    text.push_str("\n\n  = help: `weighbridge seed init` writes a spec to put such lines in");
-    Err(Failure::usage(anyhow!(text)))
+    text.push('\n');
+    Err(Failure::usage(Message::new(text).help("`weighbridge seed init` writes a spec to put such lines in")))
 }
 
 /// Changes with anything that would change a row.

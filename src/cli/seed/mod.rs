@@ -11,7 +11,6 @@ mod waiting;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::anyhow;
 use sqlx::postgres::PgConnection;
 
 use self::inputs::{Inputs, refuse};
@@ -19,11 +18,12 @@ use self::waiting::Waiting;
 use super::Embedded;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
+use super::output::say;
 use super::progress::Progress;
 use super::project::{self, Project};
-use super::report::say;
 use super::server::{on_server, while_alive};
 use crate::clock::Clock;
+use crate::diagnostic::Message;
 use crate::migrate::{ApplyError, DirectoryError};
 use crate::postgres::Target;
 use crate::postgres::database::Admin;
@@ -31,8 +31,7 @@ use crate::postgres::row_security;
 use crate::seed::load::session::{Guard, session};
 use crate::seed::load::{journal, probe};
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = "Examples:
   weighbridge seed                              the project's schema and spec, in a database of the embedded server
   weighbridge seed --url postgresql://me@localhost/shop_dev --allow-writes --rows 10000
                                                 any schema, without a spec
@@ -154,11 +153,11 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let project = project::read(arguments.config.as_deref())?;
     let scales = arguments.append.iter().chain(&arguments.scale).copied().collect::<Vec<f64>>();
     if scales.iter().any(|scale| *scale <= 0.0 || !scale.is_finite()) {
-        return Err(Failure::usage(anyhow!("--scale and --append must be above 0")));
+        return Err(Failure::usage(Message::new("--scale and --append must be above 0")));
     }
     if !scales.is_sorted_by(|a, b| a < b) {
-        return Err(Failure::usage(anyhow!(
-            "--append lists the scales so far, each larger than the one before, and --scale is larger than all of them"
+        return Err(Failure::usage(Message::new(
+            "--append lists the scales so far, each larger than the one before, and --scale is larger than all of them",
         )));
     }
     let progress = Arc::new(Progress::new(quiet));
@@ -166,10 +165,10 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let url = arguments.url.clone().or_else(|| project.url.clone());
     let reads = arguments.dry_run || arguments.check || arguments.verb.is_some();
     if url.is_some() && !reads && !arguments.allow_writes {
-        return Err(Failure::usage(anyhow!(
-            "the server at --url is not the embedded one, and nothing is written there unasked\
-             \n  = help: add --allow-writes if it is no production server"
-        )));
+        return Err(Failure::usage(
+            Message::new("the server at --url is not the embedded one, and nothing is written there unasked")
+                .help("add --allow-writes if it is no production server"),
+        ));
     }
     on_server(url.as_deref(), embedded, &progress, async |server| {
         while_alive(&server, filled(&arguments, &project, &server, url.is_none(), &progress)).await
@@ -247,71 +246,75 @@ async fn refuse_forced(connection: &mut PgConnection) -> Result<(), Failure> {
         return Ok(());
     }
     let tables: Vec<&str> = secured.iter().map(|table| table.table.as_str()).collect();
-    Err(Failure::environment(anyhow!(
-        "FORCE ROW LEVEL SECURITY hides rows of {} from their owner, so they cannot be checked\
-         \n  = help: add --allow-writes, which locks these tables and lifts it until the check has ended, or connect \
-         as a role with BYPASSRLS",
-        tables.join(", ")
-    )))
+    Err(Failure::environment(
+        Message::new(format!(
+            "FORCE ROW LEVEL SECURITY hides rows of {} from their owner, so they cannot be checked",
+            tables.join(", ")
+        ))
+        .help(
+            "add --allow-writes, which locks these tables and lifts it until the check has ended, or connect as a \
+             role with BYPASSRLS",
+        ),
+    ))
 }
 
 /// A load that was cut off, or another part of a dataset in parts.
 fn goes_on(arguments: &Arguments, journal: &journal::Journal, inputs: &Inputs) -> Result<(), Failure> {
     let part = arguments.shard.unwrap_or((1, 1));
     if !arguments.append.is_empty() {
-        return Err(Failure::usage(anyhow!("a load of this database has not ended, so it cannot grow yet")));
+        return Err(Failure::usage(Message::new("a load of this database has not ended, so it cannot grow yet")));
     }
     if journal.parts != part.1 {
-        return Err(Failure::usage(anyhow!(
-            "the load of this database that has not ended is in {} parts\
-             \n  = help: give --shard I/{}, or undo it with `weighbridge seed --clean`",
-            journal.parts,
-            journal.parts
-        )));
+        return Err(Failure::usage(
+            Message::new(format!("the load of this database that has not ended is in {} parts", journal.parts))
+                .help(format!("give --shard I/{}, or undo it with `weighbridge seed --clean`", journal.parts)),
+        ));
     }
     if part.1 == 1 && !arguments.resume {
-        return Err(Failure::environment(anyhow!(
-            "a load of this database was cut off; indexes and constraints are off\
-             \n  = help: `weighbridge seed --resume` goes on, `weighbridge seed --clean` undoes it"
-        )));
+        return Err(Failure::environment(
+            Message::new("a load of this database was cut off; indexes and constraints are off")
+                .help("`weighbridge seed --resume` goes on, `weighbridge seed --clean` undoes it"),
+        ));
     }
     if journal.digest != inputs.digest {
-        return Err(Failure::usage(anyhow!(
-            "the load that has not ended had another spec, seed or scale\
-             \n  = help: give the same ones, or undo it with `weighbridge seed --clean`"
-        )));
+        return Err(Failure::usage(
+            Message::new("the load that has not ended had another spec, seed or scale")
+                .help("give the same ones, or undo it with `weighbridge seed --clean`"),
+        ));
     }
     Ok(())
 }
 
 fn may_begin(arguments: &Arguments, target: &Target, embedded: bool, inputs: &Inputs) -> Result<(), Failure> {
     if arguments.resume {
-        return Err(Failure::usage(anyhow!("nothing to resume: no load was cut off here")));
+        return Err(Failure::usage(Message::new("nothing to resume: no load was cut off here")));
     }
     let name = target.database_name();
     let holding = inputs.catalog.tables.iter().filter(|(_, table)| table.has_rows && !table.bookkeeping);
     let holding: Vec<String> = holding.map(|(name, _)| name.clone()).collect();
     if !embedded && !holding.is_empty() && arguments.into.as_deref() != Some(name) {
-        return Err(Failure::usage(anyhow!(
-            "{} of `{name}` {} rows, so the database may be somebody's\
-             \n  = help: add --into {name} to fill it; rows that are there stay as they are",
-            notes::names(&holding, "tables"),
-            if holding.len() == 1 { "holds" } else { "hold" }
-        )));
+        return Err(Failure::usage(
+            Message::new(format!(
+                "{} of `{name}` {} rows, so the database may be somebody's",
+                notes::names(&holding, "tables"),
+                if holding.len() == 1 { "holds" } else { "hold" }
+            ))
+            .help(format!("add --into {name} to fill it; rows that are there stay as they are")),
+        ));
     }
     if let Some(ours) = inputs.ours.first().filter(|_| arguments.append.is_empty()) {
-        return Err(Failure::usage(anyhow!(
-            "`{ours}` holds rows of this dataset already\
-             \n  = help: `weighbridge seed --check` checks them, `--append SCALE --scale LARGER` adds to them"
-        )));
+        return Err(Failure::usage(
+            Message::new(format!("`{ours}` holds rows of this dataset already"))
+                .help("`weighbridge seed --check` checks them, `--append SCALE --scale LARGER` adds to them"),
+        ));
     }
     if inputs.plan.tables.iter().all(|t| t.held || t.rows == t.first) {
-        return Err(Failure::usage(anyhow!(
-            "there is no empty table to fill\n  = help: `weighbridge seed --check` checks a filled one"
-        )));
+        return Err(Failure::usage(
+            Message::new("there is no empty table to fill").help("`weighbridge seed --check` checks a filled one"),
+        ));
     }
     if inputs.plan.adds() && arguments.shard.is_some() {
-        return Err(Failure::usage(anyhow!("only empty tables can be filled in parts")));
+        return Err(Failure::usage(Message::new("only empty tables can be filled in parts")));
     }
     Ok(())
 }
@@ -342,10 +345,12 @@ async fn database(
     }
     let directory = match project.directory(None) {
         Err(DirectoryError::Absent(_)) => {
-            return Err(Failure::usage(anyhow!(
-                "the embedded server has no database `{name}`, and there is no folder of migrations to make it from\
-                 \n  = help: name a database of yours with --url, or make one: createdb \"$(weighbridge server url)\""
-            )));
+            return Err(Failure::usage(
+                Message::new(format!(
+                    "the embedded server has no database `{name}`, and there is no folder of migrations to make it from"
+                ))
+                .help("name a database of yours with --url, or make one: createdb \"$(weighbridge server url)\""),
+            ));
         }
         found => found.map_err(Failure::usage)?,
     };

@@ -1,5 +1,6 @@
 //! What there is to know of a dataset, in words. Must say nothing that the data does not hold.
 
+use crate::diagnostic::Message;
 use crate::postgres::catalog::FiredBy;
 use crate::seed::notes::{Note, Outcome};
 use crate::units::{count_text, plural};
@@ -38,13 +39,12 @@ pub(super) fn text(notes: &[Note], moment: Moment) -> String {
             Note::FewParents { parent, held, children } => {
                 let tables: Vec<String> = children.iter().map(|(name, _)| name.clone()).collect();
                 let rows: u64 = children.iter().map(|(_, rows)| rows).sum();
-                out.push_str(&format!(
-                    "note: `{parent}` holds {}, the only parents of {} rows in {}\
-                     \n  = help: name [table.{parent}] with a row-count in a spec for more of them\n",
-                    plural(*held as usize, "row"),
-                    count_text(rows),
-                    names(&tables, "tables")
-                ));
+                let (held, rows) = (plural(*held as usize, "row"), count_text(rows));
+                let tables = names(&tables, "tables");
+                let note =
+                    Message::new(format!("`{parent}` holds {held}, the only parents of {rows} rows in {tables}"))
+                        .help(format!("name [table.{parent}] with a row-count in a spec for more of them"));
+                out.push_str(&(note.draw("note") + "\n"));
             }
             Note::EmptyKey { table, columns, parent, has_parents } => {
                 let key = match columns.as_slice() {
@@ -52,11 +52,11 @@ pub(super) fn text(notes: &[Note], moment: Moment) -> String {
                     several => format!("({})", several.join(", ")),
                 };
                 let why = if *has_parents { "" } else { ", which gets no rows" };
-                out.push_str(&format!("note: {table}.{key} is NULL in every row: nothing refers to `{parent}`{why}\n"));
-                if *has_parents {
-                    let line = format!("fan-out.{} = \"null 10% | zipf(s 0.6)\"", columns[0]);
-                    out.push_str(&format!("  = help: in a spec: [table.{table}] {line}\n"));
-                }
+                let note = format!("{table}.{key} is NULL in every row: nothing refers to `{parent}`{why}");
+                let line = format!("fan-out.{} = \"null 10% | zipf(s 0.6)\"", columns[0]);
+                let help = has_parents.then(|| format!("in a spec: [table.{table}] {line}"));
+                let note = help.into_iter().fold(Message::new(note), Message::help);
+                out.push_str(&(note.draw("note") + "\n"));
             }
         }
     }
@@ -88,14 +88,15 @@ fn unfired(notes: &[Note], moment: Moment) -> String {
     let was_tried = notes.iter().any(|note| matches!(note, Note::Tried { .. }));
     let help = match moment {
         Moment::DryRun | Moment::Load if !rules_only => {
-            "  = help: `weighbridge seed --fire-triggers` loads with triggers on\n"
+            Some("`weighbridge seed --fire-triggers` loads with triggers on")
         }
         Moment::Check if !was_tried && !rules_only => {
-            "  = help: --allow-writes tries them on sample rows, in a transaction that is rolled back\n"
+            Some("--allow-writes tries them on sample rows, in a transaction that is rolled back")
         }
-        _ => "",
+        _ => None,
     };
-    format!("note: {sentence}\n{lines}{help}")
+    let note = Message::new(format!("{sentence}\n{}", lines.trim_end()));
+    help.into_iter().fold(note, Message::help).draw("note") + "\n"
 }
 
 fn outcome<'n>(notes: &'n [Note], table: &str, trigger: &str) -> Option<&'n Outcome> {

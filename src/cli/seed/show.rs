@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::anyhow;
 use sqlx::postgres::PgConnection;
 
 use super::inputs::Inputs;
 use super::notes::Moment;
 use crate::cli::exit::{ExitStatus, Failure};
-use crate::cli::report::say;
+use crate::cli::output::say;
+use crate::diagnostic::Message;
 use crate::postgres::{Target, catalog};
 use crate::report::detail::table;
 use crate::seed::cell::Cell;
@@ -18,15 +18,15 @@ use crate::units::{bytes_text, count_text, duration_text};
 
 pub(super) fn explain(inputs: &Inputs, column: &str) -> Result<ExitStatus, Failure> {
     let Some((table, name)) = column.rsplit_once('.') else {
-        return Err(Failure::usage(anyhow!("write TABLE.COLUMN, such as payments.amount")));
+        return Err(Failure::usage(Message::new("write TABLE.COLUMN, such as payments.amount")));
     };
     let index = inputs.plan.tables.iter().position(|t| t.name == table);
     let at = index.and_then(|i| inputs.plan.tables[i].columns.iter().position(|c| c.name == name));
     let (Some(index), Some(at)) = (index, at) else {
-        return Err(Failure::usage(anyhow!(
-            "`{column}` is not filled\n  = help: the server fills it, or it stays NULL; `weighbridge seed --dry-run` \
-             lists the tables"
-        )));
+        return Err(Failure::usage(
+            Message::new(format!("`{column}` is not filled"))
+                .help("the server fills it, or it stays NULL; `weighbridge seed --dry-run` lists the tables"),
+        ));
     };
     let table = &inputs.plan.tables[index];
     let said = inputs.spec.tables[index].columns.iter().chain(&inputs.spec.tables[index].fan_out);

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::super::Embedded;
 use super::super::exit::Failure;
-use super::super::report::say;
+use super::super::output::say;
 use super::home;
 use crate::postgres::database::{Admin, Named};
 use crate::postgres::server::{Cluster, Lease, Status};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::query;
+use crate::postgres::sql_text::query;
 
 /// A type with its domains looked through.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use super::sums::Sum;
 /// One way to fulfil a condition: all of it must hold together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Case {
-    /// What each column may hold; a part of a JSON document is a column by its path ([`split`]).
+    /// What each column may hold; a part of a JSON document is a column by its path ([`super::split`]).
     pub columns: BTreeMap<String, Domain>,
     /// `left op right` between two columns; the operator is `<`, `<=`, `=` or `<>`.
     pub relations: Vec<(String, String, String)>,

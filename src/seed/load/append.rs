@@ -8,7 +8,8 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::session::session;
-use super::{Listener, LoadError, Progress, copy, finish, run};
+use super::statement::run;
+use super::{Listener, LoadError, Progress, copy, finish};
 use crate::postgres::catalog::{Catalog, Table};
 use crate::postgres::row_security;
 use crate::postgres::sql_text::query;

@@ -7,7 +7,8 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
 
-use super::{LoadError, run};
+use super::LoadError;
+use super::statement::run;
 use crate::postgres::Error;
 use crate::postgres::sql_text::{identifier, query};
 use crate::seed::encode::{self, EncodeError};

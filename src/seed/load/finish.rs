@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 
 use super::journal::Taken;
 use super::session::session;
-use super::{Listener, Progress, horizon, journal, run};
+use super::statement::run;
+use super::{Listener, Progress, horizon, journal};
 use crate::postgres::sql_text::{identifier, literal, query};
 use crate::postgres::{Error, Target};
 use crate::seed::plan::Plan;

@@ -3,8 +3,8 @@
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::run;
 use super::session::{Guard, session};
+use super::statement::run;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::row_security::{self, Secured};
 use crate::postgres::sql_text::query;

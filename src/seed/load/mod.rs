@@ -12,6 +12,7 @@ mod horizon;
 pub mod journal;
 pub mod probe;
 pub mod session;
+mod statement;
 mod strip;
 pub mod tried;
 
@@ -19,14 +20,12 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use sqlx::Executor;
-use sqlx::postgres::PgConnection;
 use tokio::task::JoinSet;
 
 use super::encode::EncodeError;
 use super::plan::Plan;
+use crate::diagnostic::Advice;
 use crate::postgres::catalog::Catalog;
-use crate::postgres::sql_text::trusted;
 use crate::postgres::{Error, Target};
 use journal::{Filling, Journal, Kind, Taken};
 use session::{Guard, session};
@@ -106,17 +105,31 @@ pub enum LoadError {
         planned: u64,
     },
     /// A table that was empty when the load began holds rows now.
-    #[error(
-        "the table `{0}` got rows from somebody else while it was about to be filled\
-         \n  = help: let nothing else write during a load"
-    )]
+    #[error("the table `{0}` got rows from somebody else while it was about to be filled")]
     NotEmpty(String),
     /// A trigger of a table that was filled before wrote into it.
-    #[error(
-        "triggers of other tables wrote rows into `{0}` before it was filled, and its keys would meet theirs\
-         \n  = help: leave it to the triggers: [table.{0}] row-count = \"0\" in a spec"
-    )]
+    #[error("triggers of other tables wrote rows into `{0}` before it was filled, and its keys would meet theirs")]
     FilledByTrigger(String),
+}
+
+impl Advice for LoadError {
+    fn inner(&self) -> Option<&dyn Advice> {
+        match self {
+            Self::Server(error) => Some(error),
+            Self::Encode(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::NotEmpty(..) => "let nothing else write during a load".to_owned(),
+            Self::FilledByTrigger(first) => {
+                format!("leave it to the triggers: [table.{first}] row-count = \"0\" in a spec")
+            }
+            _ => return self.inner()?.help(),
+        })
+    }
 }
 
 /// What is loaded, and by how many.
@@ -312,12 +325,4 @@ async fn all(mut workers: JoinSet<Result<(), LoadError>>) -> Result<(), LoadErro
         ended.expect("a loader task does not panic")?;
     }
     Ok(())
-}
-
-async fn run(connection: &mut PgConnection, sql: &str, doing: &str) -> Result<(), Error> {
-    connection
-        .execute(sqlx::raw_sql(trusted(sql)))
-        .await
-        .map(drop)
-        .map_err(|e| Error::doing(format!("{doing} ({sql})"), e))
 }

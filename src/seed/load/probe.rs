@@ -4,7 +4,7 @@
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::run;
+use super::statement::run;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::sql_text::{identifier, literal, qualified, query};
 use crate::postgres::{Error, error};

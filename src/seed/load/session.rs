@@ -3,7 +3,8 @@
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::{journal, run};
+use super::journal;
+use super::statement::run;
 use crate::postgres::sql_text::{literal, query};
 use crate::postgres::{Error, Target};
 

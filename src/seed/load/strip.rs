@@ -7,7 +7,8 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::journal::{Kind, ROW_SECURITY, Taken};
-use super::{LoadError, Order, run};
+use super::statement::run;
+use super::{LoadError, Order};
 use crate::postgres::Error;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::row_security;

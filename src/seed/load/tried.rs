@@ -4,7 +4,7 @@
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::run;
+use super::statement::run;
 use crate::postgres::Error;
 use crate::postgres::catalog::{Catalog, FiredBy, Table};
 use crate::postgres::sql_text::{literal, query};

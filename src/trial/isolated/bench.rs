@@ -40,7 +40,7 @@ pub(super) struct Bench {
 }
 
 /// What the thread says.
-pub(super) enum Message {
+pub(super) enum BenchEvent {
     /// This action has this many connection sets.
     Sets {
         /// By position; beyond the last for the harness.
@@ -57,7 +57,7 @@ impl Bench {
     pub(super) async fn run(
         self,
         stopped: &AtomicBool,
-        messages: &UnboundedSender<Message>,
+        messages: &UnboundedSender<BenchEvent>,
     ) -> Result<Isolated, TrialError> {
         let clock = Clock::start();
         sharpen_timers();
@@ -105,7 +105,7 @@ impl Bench {
                     standing.sets += 1;
                     standing.seconds = seconds;
                     standing.width = width(&own.sets, self.margins[action]);
-                    let _ = messages.send(Message::Sets { action, sets: standing.sets as u32 });
+                    let _ = messages.send(BenchEvent::Sets { action, sets: standing.sets as u32 });
                 }
                 Err(unmeasured) => {
                     own.left_out = Some(reason(&unmeasured));

@@ -20,13 +20,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::{Connection, Row};
 use tokio::sync::mpsc;
 
-use self::bench::{Bench, Message};
+use self::bench::{Bench, BenchEvent};
 use self::operation::Operation;
 use self::schedule::Budget;
 use super::error::TrialError;
 use super::event::Event;
 use super::prepare::Sitting;
 use super::settings::{Settings, Subject};
+use crate::diagnostic::Message;
 use crate::evidence::{Evidence, Isolated, IsolatedAction, LeftOut, Side};
 use crate::postgres::Target;
 use crate::postgres::sql_text::query;
@@ -80,26 +81,28 @@ async fn on_a_thread(bench: Bench, tell: impl Fn(usize, u32)) -> Result<Isolated
     let (sender, mut messages) = mpsc::unbounded_channel();
     let stop = Stop(Arc::new(AtomicBool::new(false)));
     let stopped = Arc::clone(&stop.0);
-    let lost = |error: std::io::Error| TrialError::Asked(format!("isolated timing cannot start a thread: {error}"));
+    let lost = |error: std::io::Error| {
+        TrialError::Asked(Message::new(format!("isolated timing cannot start a thread: {error}")))
+    };
     std::thread::Builder::new()
         .name("isolated".to_owned())
         .spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let done = match runtime {
                 Ok(runtime) => runtime.block_on(bench.run(&stopped, &sender)),
-                Err(error) => Err(TrialError::Asked(format!("isolated timing cannot start: {error}"))),
+                Err(error) => Err(TrialError::Asked(Message::new(format!("isolated timing cannot start: {error}")))),
             };
             // Who waits for it may be gone.
-            let _ = sender.send(Message::Done(Box::new(done)));
+            let _ = sender.send(BenchEvent::Done(Box::new(done)));
         })
         .map_err(lost)?;
     while let Some(message) = messages.recv().await {
         match message {
-            Message::Sets { action, sets } => tell(action, sets),
-            Message::Done(done) => return *done,
+            BenchEvent::Sets { action, sets } => tell(action, sets),
+            BenchEvent::Done(done) => return *done,
         }
     }
-    Err(TrialError::Asked("isolated timing ended without a result".to_owned()))
+    Err(TrialError::Asked(Message::new("isolated timing ended without a result")))
 }
 
 /// What there is to measure of each action, by what was counted.

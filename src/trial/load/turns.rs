@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::diagnostic::Message;
 use crate::evidence::{CountedAction, Evidence, Interleave, Side};
 use crate::scenario::workload::PlannedAction;
 use crate::sql;
@@ -88,9 +89,11 @@ fn refuse_twofold_growth(settings: &Settings, evidence: &Evidence) -> Result<(),
     let changes_rows = || evidence.counts.values().flatten().any(CountedAction::changes_rows);
     if evidence.design.sequences_apart && matches!(settings.subject, Subject::Given(_)) && changes_rows() {
         return Err(TrialError::Asked(
-            "the load writes, and a --before that is its own control gets it twice: its tables would grow twice as \
-             fast as those of --after\n  = help: give a second --before, or leave the actions that write out"
-                .to_owned(),
+            Message::new(
+                "the load writes, and a --before that is its own control gets it twice: its tables would grow twice \
+                 as fast as those of --after",
+            )
+            .help("give a second --before, or leave the actions that write out"),
         ));
     }
     Ok(())

@@ -9,6 +9,7 @@ use sqlx::Connection;
 
 use super::sides::size;
 use crate::clock::{self, Clock};
+use crate::diagnostic::Message;
 use crate::evidence::{MigrationFacts, Side, TableFacts};
 use crate::postgres::database::Token;
 use crate::postgres::tables::{self, TableState};
@@ -47,8 +48,8 @@ pub(in crate::trial) async fn begin_given(
     let sitting = Sitting::new(settings, targets, load).await?;
     if sitting.share(Side::Before, Side::After) {
         return Err(TrialError::Asked(
-            "--before and --after are the same database\n  = help: name one without the change and one with it"
-                .to_owned(),
+            Message::new("--before and --after are the same database")
+                .help("name one without the change and one with it"),
         ));
     }
     let migration = MigrationFacts {

@@ -14,6 +14,7 @@ use super::switch::Switch;
 pub use super::switch::{left, revert};
 use super::wholes::Wholes;
 use crate::clock::{self, Clock};
+use crate::diagnostic::{Advice, Message};
 use crate::evidence::{Evidence, Side};
 use crate::postgres::database::Token;
 use crate::postgres::definitions::definitions;
@@ -68,7 +69,7 @@ pub(in crate::trial) async fn begin_in_place<'s>(
 fn after_revert(error: TrialError, reverted: Result<(), TrialError>) -> TrialError {
     match reverted {
         Ok(()) => error,
-        Err(left) => TrialError::Asked(format!("{error}\n{left}")),
+        Err(left) => TrialError::Asked(error.message().then(left.message())),
     }
 }
 
@@ -169,11 +170,14 @@ async fn look(
     let applied = switch.to(Side::After).await?;
     if definitions(&mut connection).await? == found {
         switch.forget().await?;
-        return Err(TrialError::Asked(format!(
-            "{} changes nothing in this schema, where it may be applied already; reverting it could drop what was \
-             there, so it was not\n  = help: name a migration that is not applied yet",
-            label(&place.migrations)
-        )));
+        return Err(TrialError::Asked(
+            Message::new(format!(
+                "{} changes nothing in this schema, where it may be applied already; reverting it could drop what was \
+                 there, so it was not",
+                label(&place.migrations)
+            ))
+            .help("name a migration that is not applied yet"),
+        ));
     }
     let duration: Duration = applied.iter().map(|applied| applied.duration).sum();
     (settings.listener)(Event::Migrated(duration));
@@ -199,12 +203,13 @@ fn refuse_other(found: &[String], reverted: &[String], label: &str) -> Result<()
     if all.is_empty() {
         return Ok(());
     }
-    Err(TrialError::Asked(format!(
-        "reverting {label} does not bring back the schema that was there: {}\
-         \n  = help: if nobody else changed the schema meanwhile, mend that by hand, and its .down.sql; as it is, a \
-         deployment could not be rolled back either",
-        all.join(", ")
-    )))
+    Err(TrialError::Asked(
+        Message::new(format!("reverting {label} does not bring back the schema that was there: {}", all.join(", ")))
+            .help(
+                "if nobody else changed the schema meanwhile, mend that by hand, and its .down.sql; as it is, a \
+             deployment could not be rolled back either",
+            ),
+    ))
 }
 
 /// What is gone and what is left, the first few of it.

@@ -13,7 +13,7 @@ use sqlx::{Connection, Row};
 use super::lossless;
 use super::sides::{analyze_tables, run};
 use crate::clock::Clock;
-use crate::diagnostic::SourceFile;
+use crate::diagnostic::{Advice, Message, SourceFile};
 use crate::evidence::Side;
 use crate::migrate::{Applied, ApplyError, Layout, Manner, apply, in_transaction};
 use crate::postgres::definitions::definitions;
@@ -72,13 +72,13 @@ impl Switch {
         let mut lock = target.connect().await?;
         if !take_lock(&mut lock).await? {
             return Err(TrialError::Asked(
-                "another proof is changing this database\n  = help: wait for its end".to_owned(),
+                Message::new("another proof is changing this database").help("wait for its end"),
             ));
         }
         if let Some(marker) = Marker::read(&mut lock).await? {
             marker.must_be_of(&files)?;
             if let Err(error) = go_back(&target, &mut lock, &files, &clock).await {
-                return Err(TrialError::Asked(format!("{error}\n{}", marker.what_is_left(&files))));
+                return Err(TrialError::Asked(error.message().then(marker.what_is_left(&files))));
             }
             listener(Event::Restored);
         }
@@ -193,10 +193,12 @@ async fn refuse_half(connection: &mut PgConnection, files: &[Files]) -> Result<(
         let [makes, drops] = lossless::indexes(up);
         let alone = !in_transaction(up, *layout);
         let refused = |found: String| {
-            TrialError::Asked(format!(
-                "{label} has no transaction, and {found}: half of such a file cannot be reverted safely\
-                 \n  = help: name a migration that is not applied yet, or prove it on clones"
-            ))
+            TrialError::Asked(
+                Message::new(format!(
+                    "{label} has no transaction, and {found}: half of such a file cannot be reverted safely"
+                ))
+                .help("name a migration that is not applied yet, or prove it on clones"),
+            )
         };
         for name in makes.iter().filter(|name| alone && !gone.contains(*name)) {
             if is_index(connection, name).await? {
@@ -255,9 +257,9 @@ pub async fn revert(place: &InPlace, application: &str) -> Result<(), TrialError
     if let Err(error) = go_back(&target, &mut connection, &files, &clock).await {
         let left = match Marker::read(&mut connection).await {
             Ok(Some(marker)) => marker.what_is_left(&files),
-            _ => "the server cannot be asked what is left of the proof; its next run says so".to_owned(),
+            _ => Message::new("the server cannot be asked what is left of the proof; its next run says so"),
         };
-        return Err(TrialError::Asked(format!("{error}\n{left}")));
+        return Err(TrialError::Asked(error.message().then(left)));
     }
     let _ = connection.close().await;
     Ok(())
@@ -267,7 +269,7 @@ pub async fn revert(place: &InPlace, application: &str) -> Result<(), TrialError
 ///
 /// # Errors
 /// When the server cannot be asked.
-pub async fn left(place: &InPlace) -> Result<Option<String>, TrialError> {
+pub async fn left(place: &InPlace) -> Result<Option<Message>, TrialError> {
     let files = read(place)?;
     let mut connection = place.target.named("weighbridge cleanup").connect().await?;
     let marker = Marker::read(&mut connection).await?;
@@ -321,11 +323,13 @@ async fn end_sessions(connection: &mut PgConnection, application: &str) -> Resul
 fn read(place: &InPlace) -> Result<Vec<Files>, TrialError> {
     let of = |migration: &crate::migrate::Migration| {
         let Some(down) = &migration.down else {
-            return Err(TrialError::Asked(format!(
-                "{} has no file that reverts it, so it cannot be proven in place\
-                 \n  = help: write {}.down.sql, or prove two databases with --before and --after",
-                migration.label, migration.label
-            )));
+            return Err(TrialError::Asked(
+                Message::new(format!(
+                    "{} has no file that reverts it, so it cannot be proven in place",
+                    migration.label
+                ))
+                .help(format!("write {}.down.sql, or prove two databases with --before and --after", migration.label)),
+            ));
         };
         Ok(Files {
             layout: place.layout,
@@ -409,14 +413,16 @@ impl Marker {
         if self.migrations.iter().eq(files.iter().map(|files| &files.label)) {
             return Ok(());
         }
-        Err(TrialError::Asked(format!(
-            "an earlier proof of {} on this database did not come to its end\n{}",
-            self.migrations.join(", "),
-            self.what_is_left(files)
-        )))
+        Err(TrialError::Asked(
+            Message::new(format!(
+                "an earlier proof of {} on this database did not come to its end",
+                self.migrations.join(", ")
+            ))
+            .then(self.what_is_left(files)),
+        ))
     }
 
-    fn what_is_left(&self, files: &[Files]) -> String {
+    fn what_is_left(&self, files: &[Files]) -> Message {
         let applied = match &self.migrations[..self.applied.min(self.migrations.len())] {
             [] => "none of its migrations as a whole".to_owned(),
             some => format!("{}, still applied", some.join(", ")),
@@ -432,11 +438,10 @@ impl Marker {
             [one] => one.clone(),
             [] => String::new(),
         };
-        format!(
-            "left in the database: {applied}{half}\n  = help: `weighbridge prove {range} --in-place` with the same \
-             --url reverts it before it begins; by hand: {}then DROP TABLE weighbridge.in_place; DROP SCHEMA \
-             weighbridge",
-            downs.collect::<String>()
-        )
+        let by_hand = downs.collect::<String>();
+        Message::new(format!("left in the database: {applied}{half}")).help(format!(
+            "`weighbridge prove {range} --in-place` with the same --url reverts it before it begins; by hand: \
+             {by_hand}then DROP TABLE weighbridge.in_place; DROP SCHEMA weighbridge"
+        ))
     }
 }

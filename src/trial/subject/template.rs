@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::Connection;
 
 use crate::clock::Clock;
-use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::diagnostic::{Diagnostic, Message, SourceFile};
 use crate::postgres::database::{Admin, Token, template_name};
 use crate::postgres::{Target, catalog, observe, row_security};
 use crate::seed;
@@ -40,7 +40,7 @@ pub async fn obtain(
     clock: &Clock,
 ) -> Result<Template, TrialError> {
     let Some(file) = &settings.spec else {
-        return Err(TrialError::Asked("no dataset spec was named\n  = help: name it with --spec".to_owned()));
+        return Err(TrialError::Asked(Message::new("no dataset spec was named").help("name it with --spec")));
     };
     let base = dataset.parts().0;
     let files = base.iter().map(|m| SourceFile::read(&m.up)).collect::<Result<Vec<_>, _>>()?;

@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::operation::{drawn, fetch, quiet, run, steps};
+use crate::diagnostic::Message;
 use crate::evidence::{Ablated, CountedAction};
 use crate::postgres::sql_text::{identifier, query};
 use crate::postgres::{Error, Target};
@@ -89,10 +90,10 @@ async fn blocks(
             fetch(connection, &format!("SET LOCAL ROLE NONE; DROP INDEX {index}; SET LOCAL ROLE {role}")).await?;
         if let Err(code) = dropped {
             run(connection, "ROLLBACK").await?;
-            return Err(TrialError::Asked(format!(
-                "{index} cannot be hidden (SQLSTATE {code})\
-                 \n  = help: prove without --ablate, or let the role own the tables"
-            )));
+            return Err(TrialError::Asked(
+                Message::new(format!("{index} cannot be hidden (SQLSTATE {code})"))
+                    .help("prove without --ablate, or let the role own the tables"),
+            ));
         }
     }
     let values = drawn(workload, action, set);

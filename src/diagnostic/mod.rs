@@ -1,8 +1,12 @@
 //! A mistake in a file: what is wrong, where, and what to do. Must not decide who made it or exit.
 
+mod message;
+
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+pub use message::{Advice, Message};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
@@ -128,8 +132,7 @@ impl FileProblems {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file is missing or unreadable.
-    #[error("cannot read {}: {source}{}", path.display(),
-            hint.as_deref().map(|h| format!("\n  = help: {h}")).unwrap_or_default())]
+    #[error("cannot read {}: {source}", path.display())]
     Io {
         /// Which file.
         path: PathBuf,
@@ -139,8 +142,7 @@ pub enum ReadError {
         hint: Option<String>,
     },
     /// The file is not UTF-8.
-    #[error("{} is not UTF-8: the byte at offset {offset} (line {line}) starts no character\
-             \n  = help: save the file as UTF-8", path.display())]
+    #[error("{} is not UTF-8: the byte at offset {offset} (line {line}) starts no character", path.display())]
     NotUtf8 {
         /// Which file.
         path: PathBuf,
@@ -149,6 +151,21 @@ pub enum ReadError {
         /// The line of the bad byte, from 1.
         line: usize,
     },
+}
+
+impl Advice for ReadError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Io { hint, .. } => hint.clone(),
+            Self::NotUtf8 { .. } => Some("save the file as UTF-8".to_owned()),
+        }
+    }
+}
+
+impl Advice for FileProblems {
+    fn message(&self) -> Message {
+        Message::drawn(self.draw())
+    }
 }
 
 impl SourceFile {
@@ -179,26 +196,10 @@ impl SourceFile {
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     known
         .into_iter()
-        .map(|candidate| (edit_distance(word, candidate), candidate))
+        .map(|candidate| (strsim::levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(word.len()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance in characters; words are short, so the plain table is enough.
-fn edit_distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
 }
 
 fn clamp(span: &Range<usize>, text: &str) -> Range<usize> {
