@@ -17,6 +17,7 @@ mod decide;
 mod effectiveness;
 pub mod finding;
 pub mod functions;
+pub mod gates;
 pub mod generic;
 mod growth;
 mod hollow;
@@ -55,6 +56,7 @@ pub use metric::MetricComparison;
 use claim::ClaimKind;
 use finding::{Fact, OtherVerdict, Remedy, Severity};
 
+use crate::evidence::run::GateResult;
 use crate::evidence::{Dropped, Evidence, Side};
 use crate::stats::paired::{self, Effect};
 
@@ -110,6 +112,9 @@ pub struct Comparison {
     pub verdict_of_counts: Option<Verdict>,
     /// What the load decides alone; absent where none was driven.
     pub verdict_of_load: Option<Verdict>,
+    /// Conditions of the project on figures of `after` under load, with what was observed; absent where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateResult>,
     /// What a reader should know of the harness, the machine, the answers and the schema.
     pub findings: Vec<Finding>,
     /// The largest difference in p95 between `before` and `control` that cannot be told from none, as a
@@ -311,6 +316,7 @@ fn compare_all(evidence: &Evidence) -> Comparison {
         claims,
         verdict_of_counts: conclusion::of_counts(&actions),
         verdict_of_load,
+        gates: gates::judge_all(evidence),
         noise_floor,
         workload: workload(Side::After),
         workload_control: workload(Side::Control),

@@ -7,6 +7,7 @@ pub mod count;
 mod cut_off;
 pub mod design;
 pub mod files;
+pub mod gate;
 pub mod histograms;
 pub mod interval_log;
 pub mod isolated;

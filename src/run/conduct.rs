@@ -22,9 +22,11 @@ use crate::drive::explain::explain_step;
 use crate::drive::perform::Operation;
 use crate::drive::worker::Rules;
 use crate::drive::{Recording, Targets};
-use crate::evidence::run::{ActionResult, DriverFacts, Ended, IntervalFacts, RunDesign, RunEvidence, WarmUpEnd};
+use crate::evidence::run::{
+    ActionResult, DriverFacts, Ended, IntervalFacts, RunDesign, RunEvidence, UnexercisedPolicies, WarmUpEnd,
+};
 use crate::evidence::view::SlowFacts;
-use crate::evidence::{LoadFacts, ServerFacts};
+use crate::evidence::{LoadFacts, Policy, ServerFacts};
 use crate::postgres::connect::version_text;
 use crate::postgres::liveness::until_silent;
 use crate::postgres::sql_text::{query, trusted};
@@ -85,6 +87,8 @@ pub struct Settings {
     pub shard: (u64, u64),
     /// Decide the exit code.
     pub gates: Vec<Gate>,
+    /// What the project makes of findings.
+    pub policy: Policy,
     /// Ends the run.
     pub abort_when: Option<Gate>,
     /// The number of the next operation: runs one after another (`--find-rate`) go on counting.
@@ -189,7 +193,7 @@ const GRACE_NS: u64 = 10_000_000_000;
 pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let clock = Clock::start();
     (settings.listener)(Event::Binding);
-    let (workload, server) = tokio::select! {
+    let (workload, server, unexercised) = tokio::select! {
         bound = bind(settings) => bound?,
         silence = until_silent(std::slice::from_ref(&settings.targets.primary)) => return Err(silence.into()),
     };
@@ -202,7 +206,8 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let threads = crew.size();
     let (warm_up_s, warm_up) = warm_up(settings, &crew, &workload).await?;
     (settings.listener)(Event::WarmedUp(warm_up_s, warm_up));
-    let begun = begun(settings, &workload, server, design(settings, &workload, threads, warm_up_s, warm_up));
+    let mut begun = begun(settings, &workload, server, design(settings, &workload, threads, warm_up_s, warm_up));
+    begun.unexercised = unexercised;
     (settings.listener)(Event::Begun(&begun));
     let started_at = clock::wall();
     // What the warm-up did is none of the measurement's.
@@ -245,7 +250,8 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         let figures = Figures { actions: &actions, all: &all, offered_per_s, pool: pool.as_ref(), replicas: &replicas };
         settings.gates.iter().map(|gate| judge::judge(gate, &figures)).collect()
     };
-    let checks = judge::checks(settings.load, offered, &driver, &all, &tally.total);
+    let in_flight = judge::in_flight(&tally.total);
+    let checks = judge::checks(settings.load, offered, &driver, &all, &in_flight);
     Ok(RunEvidence {
         started_at: started_at.to_string(),
         ended,
@@ -257,6 +263,8 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         driver,
         gates,
         checks,
+        offered: offered_per_s.map(|_| offered),
+        in_flight: Some(in_flight),
         view,
         pool: tally.pool(),
         replicas,
@@ -282,6 +290,9 @@ fn begun(settings: &Settings, workload: &Workload, server: ServerFacts, design: 
         driver: DriverFacts::default(),
         gates: Vec::new(),
         checks: Vec::new(),
+        offered: None,
+        in_flight: None,
+        unexercised: None,
         view: None,
         pool: None,
         replicas: Vec::new(),
@@ -291,7 +302,7 @@ fn begun(settings: &Settings, workload: &Workload, server: ServerFacts, design: 
 }
 
 /// Reads statements and values from the database, on a connection of its own.
-async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> {
+async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts, Option<UnexercisedPolicies>), RunError> {
     let targets = &settings.targets;
     if let Some(role) = targets.primary.role() {
         for target in std::iter::once(&targets.primary).chain(&targets.replicas) {
@@ -306,7 +317,7 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
     let mut connection = targets.primary.connect().await?;
     let bound = describe_all(&mut connection, &settings.scenarios, "").await?;
     begin_whole(&mut connection).await?;
-    tell_policies(settings, &mut connection).await?;
+    let unexercised = unexercised_policies(settings, &mut connection).await?;
     if settings.read_only {
         let on = query("SELECT current_setting('transaction_read_only')").fetch_one(&mut connection).await;
         let on: String =
@@ -341,7 +352,8 @@ async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> 
         Some(asked) => asked,
         None => possible_protocol(settings).await?,
     };
-    Ok((Workload::new(&scenarios, Setting { load, bound: &bound, pools, now, seed, scale, protocol }), server))
+    let workload = Workload::new(&scenarios, Setting { load, bound: &bound, pools, now, seed, scale, protocol });
+    Ok((workload, server, unexercised))
 }
 
 /// Begins a transaction for all that is read: behind a pooler each may have another session.
@@ -356,8 +368,11 @@ async fn end_whole(connection: &mut PgConnection) -> Result<(), Error> {
     connection.execute(sqlx::raw_sql("ROLLBACK")).await.map(drop).map_err(whole)
 }
 
-/// Says which policies do not apply to the role that asks, of tables that statements name.
-async fn tell_policies(settings: &Settings, connection: &mut PgConnection) -> Result<(), RunError> {
+/// Policies that do not apply to the role that asks, of tables that statements name.
+async fn unexercised_policies(
+    settings: &Settings,
+    connection: &mut PgConnection,
+) -> Result<Option<UnexercisedPolicies>, RunError> {
     let (role, tables) = row_security::policies(connection).await?;
     let steps = settings.scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
     let words: std::collections::BTreeSet<String> = steps.flat_map(|step| sql::words(&step.statement.sql)).collect();
@@ -366,10 +381,11 @@ async fn tell_policies(settings: &Settings, connection: &mut PgConnection) -> Re
         .filter(|table| table.relations.iter().any(|name| words.contains(name)))
         .map(|table| table.name)
         .collect();
-    if !named.is_empty() {
-        (settings.listener)(Event::Unexercised { role: &role, tables: &named });
+    if named.is_empty() {
+        return Ok(None);
     }
-    Ok(())
+    (settings.listener)(Event::Unexercised { role: &role, tables: &named });
+    Ok(Some(UnexercisedPolicies { role: role.clone(), tables: named }))
 }
 
 /// Prepared statements where they stay in their client's session; else what never leaves anything in one.
@@ -613,5 +629,6 @@ fn design(settings: &Settings, workload: &Workload, threads: usize, warm_up_s: f
         statements: workload.statements_digest(),
         slow_after_ms: settings.rules.slow_after_ns.map(|nanos| nanos as f64 / 1e6),
         shard: (settings.shard.0 as u32 + 1, settings.shard.1 as u32),
+        policy: settings.policy.clone(),
     }
 }
