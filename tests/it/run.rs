@@ -467,7 +467,7 @@ fn what_is_kept_adds_up_and_ctrl_c_keeps_it() {
     let pid = going.child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let ran = going.end().exits(130);
-    assert!(ran.stdout.contains("interrupted"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("INTERRUPTED"), "{}", ran.stdout);
     let results = home.path().join("work/results");
     let folder = std::fs::read_dir(results).unwrap().next().unwrap().unwrap().path();
     let kept: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("run.json")).unwrap()).unwrap();
