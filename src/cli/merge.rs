@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Format;
 use super::exit::{ExitStatus, Failure};
-use super::output::say;
+use super::report::say_files;
 use crate::clock;
 use crate::evidence::interval_log;
 use crate::evidence::store::{self, ResultFolder};
@@ -36,15 +36,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     let mut document = Vec::new();
     json(&merged, &mut document).map_err(Failure::environment)?;
     folder.write("run.json", &document).map_err(Failure::environment)?;
+    folder.write("report.md", &super::run::full_markdown(&merged)).map_err(Failure::environment)?;
     let mut log = interval_log::header(0.0);
     for interval in parts.iter().flat_map(|part| &part.log) {
         let line = interval_log::line(&interval.tag, interval.at_s, interval.length_s, &interval.histogram);
         log.extend(line.map_err(Failure::environment)?);
     }
     folder.write("intervals.hlog", &log).map_err(Failure::environment)?;
-    super::run::print(&merged, arguments.format)?;
+    super::run::print(&merged, arguments.format, false, &folder.path)?;
     if arguments.format == Format::Text {
-        say(&format!("  evidence  {}/   run.json · intervals.hlog\n", folder.path.display()))?;
+        say_files(&folder.path, &["report.md", "run.json", "intervals.hlog"])?;
     }
     Ok(super::run::status(&merged))
 }

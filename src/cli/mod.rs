@@ -5,6 +5,7 @@
 mod address;
 mod doctor;
 mod exit;
+mod gates;
 mod interrupt;
 mod merge;
 mod output;

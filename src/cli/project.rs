@@ -4,14 +4,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
-use crate::compare::fact::Fact;
+use super::gates::{self, PlacedGate};
+use crate::compare::run::finding::all_ids;
 use crate::diagnostic::{Diagnostic, SourceFile, nearest};
 use crate::document::{self, Placed, Table};
 use crate::evidence::{Ignored, Policy};
 use crate::migrate::{self, Directory, DirectoryError, Layout};
 use crate::scenario::action::parse_margin;
-use crate::scenario::gate::Gate;
-use crate::scenario::load::read_gates;
 
 /// A project file, as far as it is read. Paths are relative to the file's folder.
 #[derive(Debug, Default)]
@@ -27,7 +26,9 @@ pub(super) struct Project {
     pub(super) scenarios: Vec<PathBuf>,
     pub(super) margin: Option<f64>,
     pub(super) role: Option<String>,
-    pub(super) gates: Vec<Gate>,
+    /// The file, where there is one.
+    pub(super) file: Option<SourceFile>,
+    pub(super) gates: Vec<PlacedGate>,
     pub(super) policy: Policy,
 }
 
@@ -78,7 +79,7 @@ pub(super) fn read(named: Option<&Path>) -> Result<Project, Failure> {
     let file = SourceFile::read(path).map_err(Failure::usage)?;
     let root = path.parent().unwrap_or(Path::new("")).to_owned();
     match document::read(&file.text, |table| Some(read_tables(table))) {
-        Ok(project) => Ok(Project { root, ..project }),
+        Ok(project) => Ok(Project { root, file: Some(file), ..project }),
         Err(problems) => Err(Failure::usage(file.problems(problems))),
     }
 }
@@ -136,24 +137,11 @@ fn read_tables(root: &mut Table<'_, '_>) -> Project {
         project.role = proof.text("role").map(|t| t.text);
         proof.finish();
     }
-    if let Some(gates) = root.table("gates") {
-        project.policy.fail = read_finding_gates(&gates);
-        project.gates = read_gates(gates, Fact::ids());
+    if let Some(table) = root.table("gates") {
+        project.gates = gates::read(table, &mut project.policy);
     }
     project.policy.ignore = root.table("ignore").map(read_ignored).unwrap_or_default();
     project
-}
-
-/// Keys of `[gates]` that are ids of findings: `"hot-updates-lost" = "fail"`.
-fn read_finding_gates(gates: &Table<'_, '_>) -> Vec<String> {
-    let ids = gates.keys().filter(|key| Fact::ids().contains(&key.value));
-    let ids: Vec<String> = ids.map(|key| key.value.to_owned()).collect();
-    let wrong = gates.texts_of(&ids).into_iter().filter(|(_, value)| value.text != "fail");
-    wrong.for_each(|(id, value)| {
-        let message = format!("a gate on the finding `{id}` is \"fail\"");
-        gates.problem(Diagnostic::at(value.span, message).help("leave the key out where the finding is not to fail"));
-    });
-    ids
 }
 
 /// `[ignore]`: `redundant-index = { on = "payments_user_id_idx", because = "…" }`, or a list of these.
@@ -161,7 +149,7 @@ fn read_ignored(table: Table<'_, '_>) -> Vec<Ignored> {
     let mut ignored = Vec::new();
     for (id, entries) in table.named_lists() {
         for mut entry in entries {
-            if !Fact::ids().contains(&id.value.as_str()) {
+            if !all_ids().contains(&id.value.as_str()) {
                 entry.problem(unknown_finding(&id));
             }
             let on = entry.text("on").map(|t| t.text);
@@ -175,7 +163,7 @@ fn read_ignored(table: Table<'_, '_>) -> Vec<Ignored> {
 
 fn unknown_finding(id: &Placed<String>) -> Diagnostic {
     let problem = Diagnostic::at(id.span.clone(), format!("there is no finding `{}`", id.value));
-    match nearest(&id.value, Fact::ids().iter().copied()) {
+    match nearest(&id.value, all_ids()) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
         None => problem.help("docs/findings/ lists them"),
     }

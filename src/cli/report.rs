@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Format;
 use super::exit::{ExitStatus, Failure};
-use super::output::write;
+use super::output::{say, write};
 use crate::compare::{Comparison, compare};
 use crate::evidence::{Evidence, store};
 use crate::report::page::{Page, WIDTH};
@@ -29,13 +29,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     let path = &arguments.result;
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     if path.join("run.json").exists() || path.file_name().is_some_and(|name| name == "run.json") {
         let run = store::read_run(path).map_err(Failure::usage)?;
-        super::run::print(&run, arguments.format)?;
+        super::run::print(&run, arguments.format, arguments.detail, folder)?;
         return Ok(ExitStatus::Ok);
     }
     let evidence = store::read(path).map_err(Failure::usage)?;
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     print(&evidence, arguments.format, arguments.detail, folder)?;
     Ok(ExitStatus::Ok)
 }
@@ -57,7 +57,7 @@ pub(super) fn print(evidence: &Evidence, format: Format, is_detailed: bool, fold
 }
 
 /// The page that stdout is.
-fn page() -> Page {
+pub(super) fn page() -> Page {
     let is_terminal = std::io::stdout().is_terminal();
     let width = terminal_size::terminal_size_of(std::io::stdout()).map_or(WIDTH, |(width, _)| usize::from(width.0));
     let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -65,6 +65,13 @@ fn page() -> Page {
     let is_ascii = locale.is_some_and(|locale| !locale.contains("utf-8") && !locale.contains("utf8"));
     let may_colour = of("NO_COLOR").is_none() && of("TERM").is_none_or(|terminal| terminal != "dumb");
     Page { width, is_coloured: is_terminal && may_colour, is_ascii }
+}
+
+/// Names the files of a result under a report for people.
+pub(super) fn say_files(folder: &Path, files: &[&str]) -> Result<(), Failure> {
+    let files = files.iter().map(|file| (*file).to_owned());
+    let items: Vec<String> = std::iter::once(format!("{}/", folder.display())).chain(files).collect();
+    say(&(page().labelled("evidence", &items).join("\n") + "\n"))
 }
 
 /// `report.md`: every number of a trial.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::fact::Fact;
-use crate::evidence::{Ignored, Policy};
+use crate::evidence::Policy;
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -148,13 +148,10 @@ impl Finding {
 
     /// What the project makes of it. A finding that takes a verdict away is never ignored.
     pub(super) fn under(&mut self, policy: &Policy) {
-        let is_it = |of: &&Ignored| {
-            let on = of.on.as_deref().map(super::bare);
-            of.finding == self.id() && (on.is_none() || on == self.object.as_deref() || on == self.action.as_deref())
-        };
-        let ignored = policy.ignore.iter().find(is_it).filter(|_| self.severity >= Severity::Warning);
-        self.ignored = ignored.map(|of| of.because.clone());
-        self.fails = self.ignored.is_none() && policy.fail.iter().any(|id| id == self.id());
+        let subjects = [self.object.as_deref(), self.action.as_deref()];
+        let ignored = policy.ignored(self.id(), &subjects).filter(|_| self.severity >= Severity::Warning);
+        self.ignored = ignored.map(str::to_owned);
+        self.fails = self.ignored.is_none() && policy.fails(self.id());
     }
 
     /// Whether the trial as a whole is invalid.

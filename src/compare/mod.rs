@@ -19,6 +19,7 @@ mod effectiveness;
 pub mod fact;
 pub mod finding;
 pub mod functions;
+pub mod gates;
 pub mod generic;
 mod growth;
 mod hollow;
@@ -57,6 +58,7 @@ use claim::ClaimKind;
 use fact::{Fact, OtherVerdict};
 use finding::{Remedy, Severity};
 
+use crate::evidence::run::GateResult;
 use crate::evidence::{Dropped, Evidence, Side};
 use crate::stats::paired::{self, Effect};
 
@@ -114,6 +116,9 @@ pub struct Comparison {
     pub verdict_of_counts: Option<Verdict>,
     /// What the load decides alone; absent where none was driven.
     pub verdict_of_load: Option<Verdict>,
+    /// Conditions of the project on figures of `after` under load, with what was observed; absent where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateResult>,
     /// What a reader should know of the harness, the machine, the answers and the schema.
     pub findings: Vec<Finding>,
     /// The largest difference in p95 between `before` and `control` that cannot be distinguished from none, as a
@@ -315,6 +320,7 @@ fn compare_all(evidence: &Evidence) -> Comparison {
         claims,
         verdict_of_counts: conclusion::of_counts(&actions),
         verdict_of_load,
+        gates: gates::judge_all(evidence),
         noise_floor,
         workload: workload(Side::After),
         workload_control: workload(Side::Control),

@@ -1,7 +1,12 @@
 //! What one load test comes to, from its evidence alone. Must measure nothing and hold no words.
 
+pub mod finding;
+
 use serde::Serialize;
 
+use finding::RunFinding;
+
+use super::finding::Severity;
 use crate::evidence::run::{ActionResult, Ended, GateResult, ProbeFacts, RunEvidence, SearchFacts};
 
 /// What a run says.
@@ -30,6 +35,8 @@ pub struct RunConclusion<'r> {
     pub verdict: RunVerdict,
     /// Why the run failed, or cannot be judged; the most important first. Empty where it passed.
     pub reasons: Vec<Reason<'r>>,
+    /// What a reader should know of the driver, the machine and the server; the most important first.
+    pub findings: Vec<RunFinding>,
 }
 
 /// Why a run failed, or cannot be judged.
@@ -47,6 +54,8 @@ pub enum Reason<'r> {
     ObjectiveUnknown,
     /// Gates beside the objective of a search that do not hold.
     GatesFail(Vec<&'r GateResult>),
+    /// Findings that a gate of the project names, by their ids.
+    FindingsFail(Vec<&'static str>),
     /// Gates beside the objective of a search that cannot be evaluated.
     GatesUnknown(Vec<&'r GateResult>),
 }
@@ -69,16 +78,17 @@ impl RunVerdict {
 /// What a run comes to. A gate that fails says more than a limit: the figures are no better than they were seen.
 #[must_use]
 pub fn conclude(run: &RunEvidence) -> RunConclusion<'_> {
-    let reasons = reasons(run);
+    let findings = finding::findings(run);
+    let reasons = reasons(run, &findings);
     let verdict = match &run.ended {
         Ended::Interrupted | Ended::CutOff => RunVerdict::Interrupted,
         Ended::ServerLost => RunVerdict::ServerLost,
         _ if reasons.iter().any(Reason::fails) => RunVerdict::Failed,
         _ if !reasons.is_empty() => RunVerdict::Inconclusive,
-        _ if run.checks.iter().any(|check| check.limits) => RunVerdict::Limited,
+        _ if findings.iter().any(|finding| finding.severity == Severity::Invalid) => RunVerdict::Limited,
         _ => RunVerdict::Passed,
     };
-    RunConclusion { verdict, reasons }
+    RunConclusion { verdict, reasons, findings }
 }
 
 /// Actions of which no operation was answered though some were sent, where others were answered.
@@ -93,7 +103,7 @@ pub fn own_gates(run: &RunEvidence) -> &[GateResult] {
     run.gates.get(objective..).unwrap_or_default()
 }
 
-fn reasons(run: &RunEvidence) -> Vec<Reason<'_>> {
+fn reasons<'r>(run: &'r RunEvidence, findings: &[RunFinding]) -> Vec<Reason<'r>> {
     let mut reasons = Vec::new();
     if let Ended::Aborted(rule) = &run.ended {
         reasons.push(Reason::Aborted(rule));
@@ -111,6 +121,11 @@ fn reasons(run: &RunEvidence) -> Vec<Reason<'_>> {
         own_gates(run).iter().filter(|gate| !gate.holds).partition(|gate| gate.observed.is_none());
     if !failing.is_empty() {
         reasons.push(Reason::GatesFail(failing));
+    }
+    let mut ids: Vec<&str> = findings.iter().filter(|finding| finding.fails).map(RunFinding::id).collect();
+    ids.dedup();
+    if !ids.is_empty() {
+        reasons.push(Reason::FindingsFail(ids));
     }
     if !unknown.is_empty() {
         reasons.push(Reason::GatesUnknown(unknown));
@@ -146,7 +161,8 @@ fn is_open(search: &SearchFacts) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::store;
+    use crate::evidence::run::{RunCheck, RunCheckName};
+    use crate::evidence::{Ignored, store};
 
     fn saved() -> RunEvidence {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/run-2");
@@ -226,5 +242,33 @@ mod tests {
         let slow = probe(false, vec![gate("p99 < 1s", Some("3 s"), false)]);
         run.search.as_mut().unwrap().probes.push(slow);
         assert_eq!(conclude(&run).reasons, [Reason::NoRate]);
+    }
+
+    #[test]
+    fn findings_follow_from_what_was_seen_and_the_project_decides_what_they_do() {
+        let mut run = plain();
+        let ids = |run: &RunEvidence| finding::findings(run).iter().map(RunFinding::id).collect::<Vec<_>>();
+        run.design.warm_up = crate::evidence::run::WarmUpEnd::Fixed;
+        (run.view, run.design.slow_after_ms) = (None, None);
+        run.actions.iter_mut().for_each(|action| (action.late, action.slow, action.misses) = (0, 0, 0));
+        assert_eq!(ids(&run), Vec::<&str>::new());
+        let view = crate::evidence::view::ServerView { deadlocks: 2, blocked_max: 3, ..Default::default() };
+        run.view = Some(view);
+        run.actions[0].late = 4;
+        assert_eq!(ids(&run), ["answers-late", "deadlocks", "lock-waits"]);
+        assert_eq!(RunVerdict::of(&run), RunVerdict::Passed);
+        run.design.policy.fail = vec!["lock-waits".to_owned()];
+        assert_eq!(conclude(&run).reasons, [Reason::FindingsFail(vec!["lock-waits"])]);
+        let because = "a test".to_owned();
+        run.design.policy.ignore = vec![Ignored { finding: "lock-waits".to_owned(), on: None, because }];
+        assert_eq!(RunVerdict::of(&run), RunVerdict::Passed);
+        // A limit is never ignored.
+        let check = RunCheck { name: RunCheckName::DriverCpu, limits: true, message: None };
+        run.checks = vec![check];
+        run.design.policy.ignore[0].finding = "driver-busy".to_owned();
+        run.design.policy.fail.clear();
+        let found = finding::findings(&run).swap_remove(0);
+        assert_eq!((found.id(), found.ignored), ("driver-busy", None));
+        assert_eq!(RunVerdict::of(&run), RunVerdict::Limited);
     }
 }

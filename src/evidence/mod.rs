@@ -10,6 +10,7 @@ mod counters;
 mod cut_off;
 pub mod design;
 pub mod files;
+pub mod gate;
 pub mod histograms;
 pub mod interval_log;
 pub mod isolated;

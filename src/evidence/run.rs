@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 pub use super::quantiles::Quantiles;
 use super::view::{PoolFacts, ReplicaFacts, ServerSample, ServerView, SlowFacts};
-use super::{LoadFacts, ServerFacts, TimerLag};
+use super::{LoadFacts, Policy, ServerFacts, TimerLag};
 
 /// The number of the format of `run.json`; a reader refuses a newer one.
-pub const RUN_FORMAT: u32 = 3;
+pub const RUN_FORMAT: u32 = 4;
 
 /// Everything a run saw but the histograms, which stand in `intervals.hlog` beside it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,7 +42,16 @@ pub struct RunEvidence {
     pub gates: Vec<GateResult>,
     /// Checks of the driver and the machine that found something.
     pub checks: Vec<RunCheck>,
-    /// The server while it was driven, when it could be examined.
+    /// Operations that the load asked for; absent for a closed loop and before format 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<f64>,
+    /// Operations in flight; absent before format 4, and where nothing was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<InFlight>,
+    /// Row-level security that does not apply to the role that asks; absent where there is none, and before format 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unexercised: Option<UnexercisedPolicies>,
+    /// The server while it was driven, when it could be looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<ServerView>,
     /// The pool in front of the server, where there was one.
@@ -85,7 +94,7 @@ pub struct ProbeFacts {
     pub gates: Vec<GateResult>,
     /// Whether it holds.
     pub holds: bool,
-    /// What limited it, if it was not the server.
+    /// The id of the finding that limited it, if it was not the server; a sentence before format 4.
     pub limited: Option<String>,
 }
 
@@ -146,6 +155,31 @@ pub struct RunDesign {
     pub slow_after_ms: Option<f64>,
     /// Which of several machines this was, and of how many.
     pub shard: (u32, u32),
+    /// What the project makes of findings; absent before format 4.
+    #[serde(default, skip_serializing_if = "Policy::is_empty")]
+    pub policy: Policy,
+}
+
+/// Operations in flight on average, by two accounts that must agree (Little's law).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct InFlight {
+    /// A sum of its own.
+    pub counted_mean: f64,
+    /// What throughput and times in service make of it.
+    pub expected_mean: f64,
+}
+
+/// Tables that the statements name and whose policies do not apply to the role that asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UnexercisedPolicies {
+    /// The role.
+    pub role: String,
+    /// The tables.
+    pub tables: Vec<String>,
 }
 
 /// How the end of a warm-up was found.
@@ -314,6 +348,8 @@ pub enum Unevaluated {
     NoAction,
     /// The text of the gate cannot be read.
     Unreadable,
+    /// Nothing was driven: a proof without load.
+    NoLoad,
 }
 
 /// The checks of a run.
@@ -342,6 +378,7 @@ pub struct RunCheck {
     pub name: RunCheckName,
     /// The driver or the machine was the limit: the figures are not the server's.
     pub limits: bool,
-    /// What was found, and what to do.
-    pub message: String,
+    /// What was found, and what to do, as a sentence; absent from format 4 on, where figures say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }

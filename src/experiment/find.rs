@@ -2,6 +2,7 @@
 //! nothing that `search` decides.
 
 use super::search::{Search, Step};
+use crate::compare::run::finding::id_of_check;
 use crate::diagnostic::Message;
 use crate::evidence::run::{Ended, ProbeFacts, RunCheck, RunCheckName, RunEvidence, SearchFacts, Unevaluated};
 use crate::run::{RunError, Settings, WarmUp};
@@ -74,7 +75,7 @@ pub async fn find_rate(
         let holds = run.gates.iter().take(objective.len()).all(|gate| gate.holds);
         // A probe is too short to judge the timer by its latest wake-ups.
         let counts = |check: &&RunCheck| check.limits && check.name != RunCheckName::TimerLag;
-        let limited = run.checks.iter().find(counts).map(|check| check.message.clone());
+        let limited = run.checks.iter().find(counts).map(|check| id_of_check(check.name).to_owned());
         // A rate the driver cannot offer is none that the server can take.
         let holds = holds && limited.is_none();
         let gates = run.gates.iter().take(objective.len()).cloned().collect();

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, TableStyle};
 
+use super::page::Page;
 use super::printable::PrintableTrial;
-use super::{Trial, claim, counted, dropped_text, finding, isolated, words};
+use super::{Trial, claim, counted, dropped_text, finding, gates, isolated, summary, words};
 
 /// Writes the report.
 ///
@@ -18,6 +19,11 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     let Trial { evidence, comparison } = trial;
     let headline = format!("{} · {}", comparison.verdict.word(), claim::headline(comparison));
     writeln!(out, "{}   {headline}\n", evidence.migration.label)?;
+    let gates = gates::lines(&summary::gates(comparison), &Page::default());
+    gates.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    if !gates.is_empty() {
+        writeln!(out)?;
+    }
     for statement in words::statements(evidence) {
         writeln!(out, "  {statement}")?;
     }

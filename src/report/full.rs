@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
+use super::gates::GateRow;
 use super::printable::PrintableTrial;
-use super::{Trial, claim, counted, dropped_text, finding, isolated, words};
+use super::{Trial, claim, counted, dropped_text, finding, isolated, summary, words};
 
 /// Writes the report.
 ///
@@ -15,12 +16,25 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     let Trial { evidence, comparison } = trial;
     writeln!(out, "## `{}`: {}\n", evidence.migration.label, comparison.verdict.word())?;
     writeln!(out, "{}\n", claim::headline(comparison))?;
+    gates(&summary::gates(comparison), out)?;
     writeln!(out, "```sql")?;
     for statement in words::statements(evidence) {
         writeln!(out, "{statement};")?;
     }
     writeln!(out, "```\n{}\n", words::migration(evidence))?;
     body(trial, out)
+}
+
+/// Gates as a table.
+pub(super) fn gates(rows: &[GateRow], out: &mut impl Write) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "| gate | observed | |\n| --- | ---: | --- |")?;
+    for row in rows {
+        writeln!(out, "| `{}` | {} | **{}** |", cell(&row.gate), cell(&row.observed), row.fate.word())?;
+    }
+    writeln!(out)
 }
 
 /// All of it but its head.

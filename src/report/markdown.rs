@@ -28,6 +28,7 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
     if let Some(dropped) = &trial.comparison.dropped {
         writeln!(out, "**Warning**: {}.\n", dropped_text(dropped))?;
     }
+    full::gates(&summary.gates, out)?;
     if !summary.changed.is_empty() {
         writeln!(out, "| action | p95 before → after | change (95 % CI) | work/op | verdict |")?;
         writeln!(out, "| --- | ---: | ---: | ---: | --- |")?;
@@ -58,7 +59,7 @@ pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// A part that is closed until a reader opens it.
-fn fold(out: &mut impl Write, title: &str, body: &str) -> io::Result<()> {
+pub(super) fn fold(out: &mut impl Write, title: &str, body: &str) -> io::Result<()> {
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
     writeln!(out, "\n<details><summary>{title}</summary>\n\n{}\n\n</details>", body.trim())
 }

@@ -8,6 +8,7 @@ pub mod detail;
 mod dropped;
 mod finding;
 pub mod full;
+mod gates;
 mod isolated;
 pub mod json;
 pub mod markdown;
@@ -36,10 +37,11 @@ pub struct Trial<'t> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::page::Page;
     use super::{Trial, detail, full, markdown, terminal};
     use crate::compare::compare;
+    use crate::evidence::gate::{Comparison as Sign, Figure, Gate, Metric};
     use crate::evidence::store;
 
     /// Saved results, each of another kind: a gain, a regression, counts alone, an old format.
@@ -56,14 +58,14 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    fn snapshot(name: &str, text: &str) {
+    pub(crate) fn snapshot(name: &str, text: &str) {
         let mut settings = insta::Settings::clone_current();
         settings.set_omit_expression(true);
         settings.set_prepend_module_to_snapshot(false);
         settings.bind(|| insta::assert_snapshot!(name.replace(['/', ' '], "-"), text));
     }
 
-    fn without_colours(text: &str) -> String {
+    pub(crate) fn without_colours(text: &str) -> String {
         let mut parts = text.split('\u{1b}');
         let first = parts.next().unwrap_or_default().to_owned();
         parts.fold(first, |plain, part| plain + part.split_once('m').map_or("", |(_, rest)| rest))
@@ -87,6 +89,37 @@ mod tests {
             let ascii = Page { is_ascii: true, ..Page::default() };
             assert!(rendered(fixture, |trial, out| terminal::write(trial, &ascii, None, out)).is_ascii());
         }
+    }
+
+    #[test]
+    fn gates_of_a_proof_come_before_its_actions() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results/format-7/platform");
+        let mut evidence = store::read(path.as_ref()).unwrap();
+        let gate = |action: Option<&str>, figure: Figure, limit: f64, text: &str| Gate {
+            metric: Metric { action: action.map(str::to_owned), figure },
+            comparison: Sign::Below,
+            limit,
+            relative: false,
+            abort: false,
+            delay_s: 0.0,
+            text: text.to_owned(),
+        };
+        let slow = gate(Some("payment_history"), Figure::Latency(0.5), 1e5, "payment_history.p50 < 100us");
+        let seldom = gate(Some("record_payment"), Figure::Latency(0.999), 1e9, "record_payment.p999 < 1s");
+        evidence.design.policy.gates = vec![gate(None, Figure::Errors, 0.01, "errors < 1%"), slow, seldom];
+        let comparison = compare(&evidence);
+        let trial = Trial { evidence: &evidence, comparison: &comparison };
+        for width in [80, 100] {
+            let mut out = Vec::new();
+            terminal::write(trial, &Page { width, ..Page::default() }, None, &mut out).unwrap();
+            snapshot(&format!("terminal gates {width}"), &String::from_utf8(out).unwrap());
+        }
+        let mut out = Vec::new();
+        markdown::write(trial, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} is missing: {text}"));
+        assert!(place("| `payment_history.p50 < 100us` |") < place("| `errors < 1%` |"), "{text}");
+        assert!(place("| `errors < 1%` |") < place("| action | p95 before"), "{text}");
     }
 
     #[test]

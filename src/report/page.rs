@@ -70,27 +70,37 @@ impl Page {
 
     /// Items joined by ` · ` behind a label, on as many lines as they need. A line ends between items, or between the
     /// words of an item that is wider than the page.
-    pub(super) fn labelled(&self, label: &str, items: &[String]) -> Vec<String> {
+    pub fn labelled(&self, label: &str, items: &[String]) -> Vec<String> {
         const INDENT: usize = 12;
-        let room = self.columns() - INDENT;
-        let mut lines: Vec<String> = Vec::new();
-        for item in items {
-            match lines.last_mut() {
-                Some(line) if columns(line) + 3 + columns(item) <= room => {
-                    line.push_str(" · ");
-                    line.push_str(item);
-                }
-                _ => lines.extend(broken(item, room)),
-            }
-        }
         let label = |number: usize| if number == 0 { label } else { "" };
+        let lines = joined(items, self.columns() - INDENT);
         lines.iter().enumerate().map(|(number, line)| format!("  {:<10}{line}", label(number))).collect()
+    }
+
+    /// The same without a label, indented by two columns.
+    pub(super) fn items(&self, items: &[String]) -> Vec<String> {
+        joined(items, self.columns() - 2).into_iter().map(|line| format!("  {line}")).collect()
     }
 
     /// A text in lines that end between words, indented by two columns.
     pub(super) fn wrapped(&self, text: &str) -> Vec<String> {
         broken(text, self.columns() - 2).into_iter().map(|line| format!("  {line}")).collect()
     }
+}
+
+/// Items joined by ` · ` in lines of at most this many columns.
+fn joined(items: &[String], room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for item in items {
+        match lines.last_mut() {
+            Some(line) if columns(line) + 3 + columns(item) <= room => {
+                line.push_str(" · ");
+                line.push_str(item);
+            }
+            _ => lines.extend(broken(item, room)),
+        }
+    }
+    lines
 }
 
 /// A text in lines of at most this many columns that end between words; a longer word is cut.

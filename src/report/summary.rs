@@ -3,6 +3,7 @@
 
 use super::Trial;
 use super::claim;
+use super::gates::GateRow;
 use super::{finding, isolated, words};
 use crate::compare::claim::ClaimKind;
 use crate::compare::fact::{Fact, UnusedSince};
@@ -23,6 +24,8 @@ pub(super) struct Summary<'t> {
     pub(super) verdict: Verdict,
     /// What the verdict rests on, the most important first.
     pub(super) claims: Vec<String>,
+    /// Conditions of the project with what became of them.
+    pub(super) gates: Vec<GateRow>,
     /// The first statements of the migration, each on one line.
     pub(super) statements: Vec<String>,
     /// How it was applied.
@@ -57,6 +60,7 @@ impl<'t> Summary<'t> {
             label: &evidence.migration.label,
             verdict: comparison.verdict,
             claims: claims(comparison),
+            gates: gates(comparison),
             statements: statements(evidence),
             applied: applied(evidence),
             changed,
@@ -90,7 +94,13 @@ fn claims(comparison: &Comparison) -> Vec<String> {
     let is_open = |claim: &&Claim| claim.kind == ClaimKind::NotDecided;
     let (open, others): (Vec<&Claim>, Vec<&Claim>) = comparison.claims.iter().partition(is_open);
     let mut texts: Vec<String> = others.into_iter().map(|of| claim::short(comparison, of)).collect();
-    texts.extend(comparison.failed_gates().map(|found| format!("gate fails: {}", finding::short(found))));
+    let failing = comparison.failed_gates().map(|found| format!("gate fails: {}", finding::short(found)));
+    let (figures, unknown): (Vec<_>, Vec<_>) =
+        comparison.gates.iter().filter(|gate| !gate.holds).partition(|gate| gate.unevaluated.is_none());
+    texts.extend(figures.into_iter().map(|gate| format!("gate fails: {}", gate.gate)).chain(failing));
+    if !unknown.is_empty() {
+        texts.push(format!("{} cannot be evaluated", plural(unknown.len(), "gate")));
+    }
     let not_slower = comparison.actions.iter().filter(|action| action.not_slower).count();
     if not_slower > 0 && comparison.verdict != Verdict::Same {
         texts.push(format!("{not_slower} of {} proven no slower", plural(comparison.actions.len(), "action")));
@@ -106,6 +116,12 @@ fn claims(comparison: &Comparison) -> Vec<String> {
         texts.push(format!("{} with unchanged work {open}", plural(same.len(), "action")));
     }
     texts
+}
+
+/// Gates on figures, and those on findings that are there.
+pub(super) fn gates(comparison: &Comparison) -> Vec<GateRow> {
+    let failing = comparison.failed_gates().map(|of| (of.id(), finding::short(of)));
+    super::gates::rows(&comparison.gates, &failing.collect::<Vec<_>>())
 }
 
 /// What is open: under load, where that alone decides.

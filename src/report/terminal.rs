@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::page::{Grid, Page, cut};
 use super::printable::PrintableTrial;
 use super::summary::{self, Summary};
-use super::{Trial, dropped_text, isolated};
+use super::{Trial, dropped_text, gates, isolated};
 
 /// Writes the report; `folder` is where the result stands.
 ///
@@ -24,6 +24,11 @@ pub fn write(trial: Trial<'_>, page: &Page, folder: Option<&str>, out: &mut impl
     ));
     lines.extend(page.wrapped(&summary.claims.join("; ")));
     lines.push(String::new());
+    let gates = gates::lines(&summary.gates, page);
+    if !gates.is_empty() {
+        lines.extend(gates);
+        lines.push(String::new());
+    }
     let room = page.columns() - 2;
     lines.extend(summary.statements.iter().map(|statement| format!("  {}", cut(statement, room))));
     lines.extend(page.wrapped(&summary.applied.join(" · ")));

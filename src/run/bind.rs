@@ -12,6 +12,7 @@ use super::settings::Settings;
 use crate::binding::{describe_all, sample_picks};
 use crate::diagnostic::Message;
 use crate::evidence::ServerFacts;
+use crate::evidence::run::UnexercisedPolicies;
 use crate::postgres::connect::version_text;
 use crate::postgres::sql_text::query;
 use crate::postgres::{Error, pooler, role, row_security, settings};
@@ -21,7 +22,9 @@ use crate::scenario::{Scenario, Workload};
 use crate::sql;
 
 /// Reads statements and values from the database, on a connection of its own.
-pub(super) async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts), RunError> {
+pub(super) async fn bind(
+    settings: &Settings,
+) -> Result<(Workload, ServerFacts, Option<UnexercisedPolicies>), RunError> {
     let targets = &settings.targets;
     if let Some(role) = targets.primary.role() {
         for target in std::iter::once(&targets.primary).chain(&targets.replicas) {
@@ -36,7 +39,7 @@ pub(super) async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts),
     let mut connection = targets.primary.connect().await?;
     let bound = describe_all(&mut connection, &settings.scenarios, "").await?;
     begin_whole(&mut connection).await?;
-    tell_policies(settings, &mut connection).await?;
+    let unexercised = unexercised_policies(settings, &mut connection).await?;
     if settings.read_only {
         let on = query("SELECT current_setting('transaction_read_only')").fetch_one(&mut connection).await;
         let on: String =
@@ -70,7 +73,8 @@ pub(super) async fn bind(settings: &Settings) -> Result<(Workload, ServerFacts),
         Some(asked) => asked,
         None => possible_protocol(settings).await?,
     };
-    Ok((Workload::new(&scenarios, Setting { load, bound: &bound, pools, now, seed, scale, protocol }), server))
+    let workload = Workload::new(&scenarios, Setting { load, bound: &bound, pools, now, seed, scale, protocol });
+    Ok((workload, server, unexercised))
 }
 
 /// Begins a transaction for all that is read: behind a pooler each may have another session.
@@ -85,8 +89,11 @@ async fn end_whole(connection: &mut PgConnection) -> Result<(), Error> {
     connection.execute(sqlx::raw_sql("ROLLBACK")).await.map(drop).map_err(whole)
 }
 
-/// Says which policies do not apply to the role that asks, of tables that statements name.
-async fn tell_policies(settings: &Settings, connection: &mut PgConnection) -> Result<(), RunError> {
+/// Policies that do not apply to the role that asks, of tables that statements name.
+async fn unexercised_policies(
+    settings: &Settings,
+    connection: &mut PgConnection,
+) -> Result<Option<UnexercisedPolicies>, RunError> {
     let (role, tables) = row_security::policies(connection).await?;
     let steps = settings.scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
     let words: BTreeSet<String> = steps.flat_map(|step| sql::words(&step.statement.sql)).collect();
@@ -95,10 +102,11 @@ async fn tell_policies(settings: &Settings, connection: &mut PgConnection) -> Re
         .filter(|table| table.relations.iter().any(|name| words.contains(name)))
         .map(|table| table.name)
         .collect();
-    if !named.is_empty() {
-        (settings.listener)(Event::Unexercised { role: &role, tables: &named });
+    if named.is_empty() {
+        return Ok(None);
     }
-    Ok(())
+    (settings.listener)(Event::Unexercised { role: &role, tables: &named });
+    Ok(Some(UnexercisedPolicies { role: role.clone(), tables: named }))
 }
 
 /// Prepared statements where they stay in their client's session; else what never leaves anything in one.

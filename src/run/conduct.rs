@@ -46,7 +46,7 @@ const GRACE_NS: u64 = 10_000_000_000;
 pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let clock = Clock::start();
     (settings.listener)(Event::Binding);
-    let (workload, server) = tokio::select! {
+    let (workload, server, unexercised) = tokio::select! {
         bound = bind(settings) => bound?,
         silence = until_silent(std::slice::from_ref(&settings.targets.primary)) => return Err(silence.into()),
     };
@@ -59,7 +59,8 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
     let threads = crew.size();
     let (warm_up_s, warm_up) = warm_up(settings, &crew, &workload).await?;
     (settings.listener)(Event::WarmedUp(warm_up_s, warm_up));
-    let begun = begun(settings, &workload, server, design(settings, &workload, threads, warm_up_s, warm_up));
+    let mut begun = begun(settings, &workload, server, design(settings, &workload, threads, warm_up_s, warm_up));
+    begun.unexercised = unexercised;
     (settings.listener)(Event::Begun(&begun));
     let started_at = clock::wall();
     // What the warm-up did is none of the measurement's.
@@ -102,7 +103,8 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         let figures = Figures { actions: &actions, all: &all, offered_per_s, pool: pool.as_ref(), replicas: &replicas };
         settings.gates.iter().map(|gate| judge::judge(gate, &figures)).collect()
     };
-    let checks = judge::checks(settings.load, offered, &driver, &all, &tally.total);
+    let in_flight = judge::in_flight(&tally.total);
+    let checks = judge::checks(settings.load, offered, &driver, &all, &in_flight);
     Ok(RunEvidence {
         started_at: started_at.to_string(),
         ended,
@@ -114,6 +116,8 @@ pub async fn run(settings: &Settings) -> Result<RunEvidence, RunError> {
         driver,
         gates,
         checks,
+        offered: offered_per_s.map(|_| offered),
+        in_flight: Some(in_flight),
         view,
         pool: tally.pool(),
         replicas,
@@ -139,6 +143,9 @@ fn begun(settings: &Settings, workload: &Workload, server: ServerFacts, design: 
         driver: DriverFacts::default(),
         gates: Vec::new(),
         checks: Vec::new(),
+        offered: None,
+        in_flight: None,
+        unexercised: None,
         view: None,
         pool: None,
         replicas: Vec::new(),
@@ -324,5 +331,6 @@ fn design(settings: &Settings, workload: &Workload, threads: usize, warm_up_s: f
         statements: workload.statements_digest(),
         slow_after_ms: settings.rules.slow_after_ns.map(|nanos| nanos as f64 / 1e6),
         shard: (settings.shard.0 as u32 + 1, settings.shard.1 as u32),
+        policy: settings.policy.clone(),
     }
 }

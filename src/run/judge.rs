@@ -2,14 +2,12 @@
 
 use super::tally::Tally;
 use crate::drive::Recording;
-use crate::evidence::run::{
-    ActionResult, DriverFacts, GateResult, IntervalFacts, Quantiles, RunCheck, RunCheckName, Unevaluated,
-};
-use crate::evidence::view::{PoolFacts, ReplicaFacts};
+use crate::evidence::run::{ActionResult, DriverFacts, InFlight, IntervalFacts, RunCheck, RunCheckName};
 use crate::scenario::Load;
 use crate::scenario::gate::{Figure, Gate};
-use crate::stats::histogram::values_needed;
-use crate::units::{duration_text, percent_text, seconds};
+use crate::units::{duration_text, seconds};
+
+pub(super) use crate::evidence::gate::{Figures, judge, unreadable};
 
 /// Below this share of what was offered the driver or the server could not keep up.
 const ACHIEVED_LEAST: f64 = 0.99;
@@ -26,100 +24,6 @@ const CLOCK_LEAST: f64 = 50.0;
 
 /// Little's law may be off by this share: histograms are exact to a thousandth.
 const LITTLE_APART: f64 = 0.02;
-
-/// Everything a gate may look at.
-pub(super) struct Figures<'f> {
-    /// By action.
-    pub(super) actions: &'f [ActionResult],
-    /// All together.
-    pub(super) all: &'f ActionResult,
-    /// What the load asked for, a second; nothing in a closed loop.
-    pub(super) offered_per_s: Option<f64>,
-    /// The pool, where there is one.
-    pub(super) pool: Option<&'f PoolFacts>,
-    /// The replicas.
-    pub(super) replicas: &'f [ReplicaFacts],
-}
-
-/// A gate with what was observed.
-#[must_use]
-pub(super) fn judge(gate: &Gate, figures: &Figures<'_>) -> GateResult {
-    let observed = observe(gate, figures);
-    let asked = figures.offered_per_s.unwrap_or_default() * share(gate, figures);
-    GateResult {
-        gate: gate.text.clone(),
-        observed: observed.ok().map(|value| text(gate, value)),
-        holds: observed.is_ok_and(|value| gate.holds(value, asked)),
-        unevaluated: observed.err(),
-    }
-}
-
-/// A gate of a saved run whose text cannot be read.
-#[must_use]
-pub(super) fn unreadable(text: &str) -> GateResult {
-    GateResult { gate: text.to_owned(), observed: None, holds: false, unevaluated: Some(Unevaluated::Unreadable) }
-}
-
-/// The share of the load that a gate's action has.
-fn share(gate: &Gate, figures: &Figures<'_>) -> f64 {
-    let of = |name: &String| figures.actions.iter().find(|a| a.name == *name).map_or(0.0, |a| a.share);
-    gate.metric.action.as_ref().map_or(1.0, of)
-}
-
-fn observe(gate: &Gate, figures: &Figures<'_>) -> Result<f64, Unevaluated> {
-    let result = match &gate.metric.action {
-        Some(name) => figures.actions.iter().find(|a| a.name == *name).ok_or(Unevaluated::NoAction)?,
-        None => figures.all,
-    };
-    let part = |count: u64| match result.due {
-        0 => Err(Unevaluated::NothingDue),
-        due => Ok(count as f64 / due as f64),
-    };
-    let latency = &result.latency;
-    match gate.metric.figure {
-        Figure::Latency(q) => quantile_ns(latency, q),
-        Figure::PoolWait(q) => quantile_ns(&figures.pool.ok_or(Unevaluated::NoPool)?.wait, q),
-        Figure::ReplicaLag => {
-            let seen = figures.replicas.iter().filter(|replica| replica.lag.count > 0);
-            let largest = seen.map(|replica| replica.lag.us_max * 1e3).reduce(f64::max);
-            largest.ok_or(Unevaluated::NoReplica)
-        }
-        Figure::Mean if latency.count == 0 => Err(Unevaluated::NoAnswer),
-        Figure::Mean => Ok(latency.us_mean * 1e3),
-        Figure::Errors => part(result.failed),
-        Figure::Skipped => part(result.skipped),
-        Figure::Unsent => part(result.unsent),
-        Figure::Late => part(result.late),
-        Figure::Misses => part(result.misses),
-        Figure::Rate if gate.relative && figures.offered_per_s.is_none() => Err(Unevaluated::NoRate),
-        Figure::Rate => Ok(result.rate_per_s),
-    }
-}
-
-fn quantile_ns(of: &Quantiles, q: f64) -> Result<f64, Unevaluated> {
-    let us = match q {
-        _ if q >= 1.0 => (of.count > 0).then_some(of.us_max),
-        _ if q >= 0.999 => of.us_p999,
-        _ if q >= 0.99 => of.us_p99,
-        _ if q >= 0.95 => of.us_p95,
-        _ if q >= 0.9 => of.us_p90,
-        _ => of.us_p50,
-    };
-    us.map(|us| us * 1e3).ok_or(match of.count {
-        0 => Unevaluated::NoAnswer,
-        values => Unevaluated::TooFew { values, needed: values_needed(q) },
-    })
-}
-
-fn text(gate: &Gate, value: f64) -> String {
-    match gate.metric.figure {
-        Figure::Errors | Figure::Skipped | Figure::Unsent | Figure::Late | Figure::Misses => {
-            format!("{:.3} %", value * 100.0)
-        }
-        Figure::Rate => format!("{value:.1}/s"),
-        _ => format!("{:.3} ms", value / 1e6),
-    }
-}
 
 /// Whether a rule (`errors > 5% for 10s`) has held over the last intervals.
 #[must_use]
@@ -158,85 +62,43 @@ pub(super) fn is_met(rule: &Gate, intervals: &[IntervalFacts], offered_per_s: Op
     }
 }
 
-/// Checks of the driver and the machine that found something.
+/// Checks of the driver and the machine that found something. `offered` is what the load asked for, in operations.
 #[must_use]
 pub(super) fn checks(
     load: Load,
     offered: f64,
     driver: &DriverFacts,
     all: &ActionResult,
-    total: &Recording,
+    in_flight: &InFlight,
 ) -> Vec<RunCheck> {
-    let mut found = Vec::new();
-    let mut limit = |name, limits: bool, message: String| found.push(RunCheck { name, limits, message });
-    if CPU_MOST < driver.cpu_share_max {
-        limit(
-            RunCheckName::DriverCpu,
-            true,
-            format!(
-                "a thread of the driver used {} of a processor: the driver was the limit, not the server; raise \
-                 --threads, or drive from another machine",
-                percent_text(driver.cpu_share_max)
-            ),
-        );
-    }
     let open = matches!(load, Load::Open { .. });
     let achieved = all.ok as f64 + all.failed as f64;
     // Three deviations of a Poisson count are chance.
     let chance = if all.due as f64 + 0.5 < offered { 3.0 * offered.sqrt() } else { 0.0 };
-    if open && 0.0 < offered && achieved < ACHIEVED_LEAST * offered - chance {
-        limit(
-            RunCheckName::AchievedRate,
-            true,
-            format!(
-                "only {} of the offered operations got an answer: this rate is more than the server or the driver can \
-                 do; latencies are lower bounds",
-                percent_text(achieved / offered)
-            ),
-        );
-    }
-    let bound_us = LAG_LEAST_US.max(LAG_SHARE_OF_P50 * all.latency.us_p50.unwrap_or_default());
-    if open && bound_us < driver.timer_lag.us_p99 {
-        limit(
-            RunCheckName::TimerLag,
-            true,
-            format!(
-                "the driver's timer woke clients late, 1 of 100 by {:.1} ms or more: processors are scarce; drive from \
-                 another machine",
-                driver.timer_lag.us_p99 / 1e3
-            ),
-        );
-    }
+    let lag_us_max = LAG_LEAST_US.max(LAG_SHARE_OF_P50 * all.latency.us_p50.unwrap_or_default());
     let readings = all.service.us_p50.unwrap_or(f64::MAX) * 1e3 / driver.clock_ns.max(1e-9);
-    if readings < CLOCK_LEAST {
-        limit(
-            RunCheckName::ClockCost,
-            false,
-            format!(
-                "one reading of the clock takes {:.0} ns, which is much of the median service time; mind small \
-                 differences",
-                driver.clock_ns
-            ),
-        );
-    }
-    if let Some((counted, expected)) = little(total) {
-        limit(
-            RunCheckName::Bookkeeping,
-            true,
-            format!(
-                "{counted:.3} operations were in flight on average, but answers and their service times make \
-                 {expected:.3}: figures are missing or the clock went wrong; please report this"
-            ),
-        );
-    }
-    found
+    let checks = [
+        (RunCheckName::DriverCpu, true, driver.cpu_share_max > CPU_MOST),
+        (RunCheckName::AchievedRate, true, open && offered > 0.0 && achieved < ACHIEVED_LEAST * offered - chance),
+        (RunCheckName::TimerLag, true, open && driver.timer_lag.us_p99 > lag_us_max),
+        (RunCheckName::ClockCost, false, readings < CLOCK_LEAST),
+        (RunCheckName::Bookkeeping, true, is_apart(in_flight)),
+    ];
+    let failing = checks.into_iter().filter(|(.., fails)| *fails);
+    failing.map(|(name, limits, _)| RunCheck { name, limits, message: None }).collect()
 }
 
-/// Both sides of Little's law, when they are apart.
-fn little(total: &Recording) -> Option<(f64, f64)> {
-    let (counted, expected) = total.in_flight();
-    let apart = (counted - expected).abs();
-    (LITTLE_APART * counted.max(expected) < apart && 1e-6 < apart).then_some((counted, expected))
+/// Both sides of Little's law.
+#[must_use]
+pub(super) fn in_flight(total: &Recording) -> InFlight {
+    let (counted_mean, expected_mean) = total.in_flight();
+    InFlight { counted_mean, expected_mean }
+}
+
+/// Whether they disagree.
+fn is_apart(of: &InFlight) -> bool {
+    let apart = (of.counted_mean - of.expected_mean).abs();
+    apart > LITTLE_APART * of.counted_mean.max(of.expected_mean) && apart > 1e-6
 }
 
 /// What the driver itself did.
@@ -269,6 +131,7 @@ mod tests {
     use super::*;
     use crate::drive::failure::Failure;
     use crate::drive::recorder::Moments;
+    use crate::evidence::run::Quantiles;
 
     #[test]
     fn a_rule_looks_at_the_last_intervals_only() {
@@ -288,7 +151,7 @@ mod tests {
             ActionResult { due: 1_000, ok: 1_000, service: quantiles, latency: quantiles, ..ActionResult::default() };
         let found = |driver: &DriverFacts| {
             let load = Load::Open { rate: 100.0, connections: 4 };
-            let checks = checks(load, 1_000.0, driver, &all, &Recording::new(1));
+            let checks = checks(load, 1_000.0, driver, &all, &InFlight::default());
             checks.into_iter().map(|check| (check.name, check.limits)).collect::<Vec<_>>()
         };
         let fine = DriverFacts { clock_ns: 25.0, ..DriverFacts::default() };
@@ -313,26 +176,9 @@ mod tests {
         total.failed(0, &Failure::script("x"), 7_000_000);
         // What the driver counts while operations come and go.
         total.in_flight_ns = 507_000_000;
-        assert_eq!(little(&total), None);
+        assert!(!is_apart(&in_flight(&total)));
         // Three answers that never entered a histogram.
         total.in_flight_ns += 15_000_000;
-        assert!(little(&total).is_some());
-    }
-
-    #[test]
-    fn a_gate_without_enough_values_does_not_hold() {
-        let latency = Quantiles { count: 5, ..Quantiles::default() };
-        let all = ActionResult { due: 5, ok: 5, latency, ..ActionResult::default() };
-        let figures = Figures { actions: &[], all: &all, offered_per_s: None, pool: None, replicas: &[] };
-        let judged = |text| judge(&Gate::read(text).unwrap(), &figures);
-        let result = judged("p99 < 1s");
-        assert_eq!((result.observed, result.holds), (None, false));
-        assert_eq!(result.unevaluated, Some(Unevaluated::TooFew { values: 5, needed: 1_000 }));
-        assert!(judged("errors < 0.1%").holds);
-        // A share of a rate that nobody asked for is 0, which every rate reaches.
-        assert_eq!(judged("rate >= 95%").unevaluated, Some(Unevaluated::NoRate));
-        assert!(judged("rate >= 0").holds);
-        assert_eq!(judged("gone.p50 < 1s").unevaluated, Some(Unevaluated::NoAction));
-        assert_eq!(judged("pool.wait.p99 < 1s").unevaluated, Some(Unevaluated::NoPool));
+        assert!(is_apart(&in_flight(&total)));
     }
 }

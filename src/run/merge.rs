@@ -8,7 +8,7 @@ use super::judge::{self, Figures};
 use crate::diagnostic::Advice;
 use crate::drive::recorder::MOST_SLOW;
 use crate::evidence::interval_log::{Interval, POOL_TAG};
-use crate::evidence::run::{ActionResult, Ended, IntervalFacts, Quantiles, RunCheck, RunEvidence};
+use crate::evidence::run::{ActionResult, Ended, InFlight, IntervalFacts, Quantiles, RunCheck, RunEvidence};
 use crate::evidence::view::{PoolFacts, ReplicaFacts};
 use crate::evidence::{LoadFacts, TimerLag};
 use crate::scenario::gate::Gate;
@@ -126,7 +126,9 @@ pub fn merge(parts: &[Part]) -> Result<RunEvidence, MergeError> {
     merged.design.shard = (1, 1);
     merged.design.threads = parts.iter().map(|part| part.run.design.threads).sum();
     merged.driver = driver(parts);
-    merged.checks = parts.iter().flat_map(checks).collect();
+    merged.checks = checks(parts);
+    merged.offered = parts.iter().map(|part| part.run.offered).sum();
+    merged.in_flight = in_flight(parts);
     merged.failures = BTreeMap::new();
     for (class, seen) in parts.iter().flat_map(|part| &part.run.failures) {
         let sum = merged.failures.entry(class.clone()).or_default();
@@ -325,11 +327,25 @@ fn driver(parts: &[Part]) -> crate::evidence::run::DriverFacts {
     sum
 }
 
-fn checks(part: &Part) -> Vec<RunCheck> {
-    let of = |check: &RunCheck| RunCheck {
-        name: check.name,
-        limits: check.limits,
-        message: format!("part {}: {}", part.run.design.shard.0, check.message),
-    };
-    part.run.checks.iter().map(of).collect()
+/// What limited any part limits the whole.
+fn checks(parts: &[Part]) -> Vec<RunCheck> {
+    let mut checks: Vec<RunCheck> = Vec::new();
+    for check in parts.iter().flat_map(|part| &part.run.checks) {
+        match checks.iter_mut().find(|known| known.name == check.name) {
+            Some(known) => known.limits |= check.limits,
+            None => checks.push(check.clone()),
+        }
+    }
+    checks
+}
+
+/// Operations in flight on all machines; nothing where a part does not say it.
+fn in_flight(parts: &[Part]) -> Option<InFlight> {
+    parts.iter().map(|part| part.run.in_flight).try_fold(InFlight::default(), |sum, of| {
+        let of = of?;
+        Some(InFlight {
+            counted_mean: sum.counted_mean + of.counted_mean,
+            expected_mean: sum.expected_mean + of.expected_mean,
+        })
+    })
 }

@@ -9,6 +9,7 @@ use crate::diagnostic::SourceFile;
 use crate::drive::Targets;
 use crate::drive::crew::PoolSize;
 use crate::drive::slice::Rules;
+use crate::evidence::Policy;
 use crate::postgres::Target;
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub shard: (u64, u64),
     /// Decide the exit code.
     pub gates: Vec<Gate>,
+    /// What the project makes of findings.
+    pub policy: Policy,
     /// Ends the run.
     pub abort_when: Option<Gate>,
     /// The number of the next operation: runs one after another (`--find-rate`) go on counting.

@@ -7,76 +7,10 @@
 //!        | pool.wait "." (p50 | p90 | p95 | p99 | p999 | max) | replica.lag
 //! ```
 
-use std::fmt;
-
 use crate::expression::Node;
 use crate::expression::parse::parse;
 
-/// A condition that must hold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gate {
-    /// What is examined.
-    pub metric: Metric,
-    /// How it compares.
-    pub comparison: Comparison,
-    /// With what: nanoseconds for times, a share for errors, a number a second for rates.
-    pub limit: f64,
-    /// The limit is a share of what was asked for (`rate > 95%`).
-    pub relative: bool,
-    /// Ends the run as soon as it fails.
-    pub abort: bool,
-    /// Seconds before it is examined while the run goes on, or for which a rule must hold.
-    pub delay_s: f64,
-    /// As it was written.
-    pub text: String,
-}
-
-/// What a gate looks at.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Metric {
-    /// One action, or all together.
-    pub action: Option<String>,
-    /// Which figure.
-    pub figure: Figure,
-}
-
-/// A figure of a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Figure {
-    /// A quantile of latency, from 0 to 1.
-    Latency(f64),
-    /// Mean latency.
-    Mean,
-    /// Failed operations as a share of those that were due.
-    Errors,
-    /// Operations given up unsent, as a share of those that were due.
-    Skipped,
-    /// Operations not sent by the end, as a share of those that were due.
-    Unsent,
-    /// Answers later than the limit of the load, as a share of those that were due.
-    Late,
-    /// Answers of replicas that missed what was just written, as a share of the operations that were due.
-    Misses,
-    /// Answers a second.
-    Rate,
-    /// A quantile of the wait for a connection of the pool, from 0 to 1.
-    PoolWait(f64),
-    /// The largest lag of any replica.
-    ReplicaLag,
-}
-
-/// How a figure compares with a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
-    /// `<`
-    Below,
-    /// `<=`
-    AtMost,
-    /// `>`
-    Above,
-    /// `>=`
-    AtLeast,
-}
+pub use crate::evidence::gate::{Comparison, Figure, Gate, Metric};
 
 /// Words at the end of a metric with what they mean.
 const FIGURES: [(&str, Figure); 13] = [
@@ -167,24 +101,19 @@ impl Gate {
         }
         Err("a rule looks at all actions together: errors, skipped, rate, p50, p95 or p99".to_owned())
     }
-
-    /// Whether a value satisfies it; `asked` is what a relative limit is a share of.
-    #[must_use]
-    pub fn holds(&self, value: f64, asked: f64) -> bool {
-        let limit = if self.relative { self.limit * asked } else { self.limit };
-        match self.comparison {
-            Comparison::Below => value < limit,
-            Comparison::AtMost => value <= limit,
-            Comparison::Above => limit < value,
-            Comparison::AtLeast => limit <= value,
-        }
-    }
 }
 
-impl fmt::Display for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.text.fmt(f)
-    }
+/// Whether a text is a metric (`payment_history.p95`).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_metric(text: &str) -> Result<(), String> {
+    read_metric(text.trim()).map(drop)
+}
+
+/// The words that metrics end with.
+pub fn metric_words() -> impl Iterator<Item = &'static str> {
+    FIGURES.into_iter().map(|(word, _)| word)
 }
 
 fn read_metric(text: &str) -> Result<Metric, String> {
@@ -233,6 +162,8 @@ fn read_limit(figure: Figure, text: &str) -> Result<(f64, bool), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::gate::{Figures, judge};
+    use crate::evidence::run::{ActionResult, Quantiles, Unevaluated};
 
     #[test]
     fn gates_are_read_and_hold() {
@@ -257,5 +188,22 @@ mod tests {
         assert!(wrong("p42 < 20ms").starts_with("`p42` is no metric"));
         assert!(wrong("p95 = 20ms").starts_with("a gate is a metric"));
         assert!(wrong("p95 < 20ms soon").starts_with("`soon` is not expected"));
+    }
+
+    #[test]
+    fn a_gate_without_enough_values_does_not_hold() {
+        let latency = Quantiles { count: 5, ..Quantiles::default() };
+        let all = ActionResult { due: 5, ok: 5, latency, ..ActionResult::default() };
+        let figures = Figures { actions: &[], all: &all, offered_per_s: None, pool: None, replicas: &[] };
+        let judged = |text| judge(&Gate::read(text).unwrap(), &figures);
+        let result = judged("p99 < 1s");
+        assert_eq!((result.observed, result.holds), (None, false));
+        assert_eq!(result.unevaluated, Some(Unevaluated::TooFew { values: 5, needed: 1_000 }));
+        assert!(judged("errors < 0.1%").holds);
+        // A share of a rate that nobody asked for is 0, which every rate reaches.
+        assert_eq!(judged("rate >= 95%").unevaluated, Some(Unevaluated::NoRate));
+        assert!(judged("rate >= 0").holds);
+        assert_eq!(judged("gone.p50 < 1s").unevaluated, Some(Unevaluated::NoAction));
+        assert_eq!(judged("pool.wait.p99 < 1s").unevaluated, Some(Unevaluated::NoPool));
     }
 }

@@ -1,6 +1,6 @@
 //! How actions arrive, as `[load]`, `[[stage]]` and `[gates]` say it. Must know no action.
 
-use super::gate::Gate;
+use super::gate::{Gate, check_metric};
 use super::program::Protocol;
 use super::shape::{Line, Rhythm, Shape};
 use crate::diagnostic::Diagnostic;
@@ -293,17 +293,17 @@ pub(super) fn read_stages(tables: Vec<Table<'_, '_>>, load: Option<Load>) -> Vec
     stages
 }
 
-/// Reads `[gates]`, but for keys that are ids of findings.
+/// Reads `[gates]`.
 #[must_use]
-pub fn read_gates(mut table: Table<'_, '_>, findings: &[&str]) -> Vec<Gate> {
+pub fn read_gates(mut table: Table<'_, '_>) -> Vec<Gate> {
     let mut gates = Vec::new();
     for (metric, condition) in table.named_texts() {
-        if findings.contains(&metric.value.as_str()) {
-            continue;
-        }
-        match Gate::of(&metric.value, &condition.text) {
-            Ok(gate) => gates.push(gate),
-            Err(message) => table.problem(Diagnostic::at(condition.span, message)),
+        match check_metric(&metric.value).map_err(|message| (metric.span, message)) {
+            Err((span, message)) => table.problem(Diagnostic::at(span, message)),
+            Ok(()) => match Gate::of(&metric.value, &condition.text) {
+                Ok(gate) => gates.push(gate),
+                Err(message) => table.problem(Diagnostic::at(condition.span, message)),
+            },
         }
     }
     gates

@@ -78,7 +78,7 @@ fn read_scenario(root: &mut Table<'_, '_>, whole: bool) -> Option<Scenario> {
         None => (Some(Load::Closed { clients: 1 }), Conditions::default()),
     };
     conditions.stages = read_stages(root.tables("stage"), load);
-    conditions.gates = root.table("gates").map(|table| read_gates(table, &[])).unwrap_or_default();
+    conditions.gates = root.table("gates").map(read_gates).unwrap_or_default();
     let uses: Vec<Option<Use>> = root.tables("use").into_iter().map(read_use).collect();
     let tables = root.tables("action");
     if tables.is_empty() && uses.is_empty() {

@@ -219,7 +219,13 @@ fn use_trial(folder: &Path) {
 fn use_run(folder: &Path) {
     let Ok(saved) = store::read_run(folder) else { return };
     for (what, write) in [
-        ("text", run::terminal as fn(&RunEvidence, &mut Vec<u8>) -> std::io::Result<()>),
+        (
+            "text",
+            (|run, out| run::terminal(run, &Page::default(), Some("results/one"), out))
+                as fn(&RunEvidence, &mut Vec<u8>) -> std::io::Result<()>,
+        ),
+        ("detail", |run, out| run::detail(run, &Page::default(), out)),
+        ("full", run::full),
         ("markdown", run::markdown),
         ("json", run::json),
     ] {

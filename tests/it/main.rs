@@ -14,6 +14,7 @@ mod databases;
 mod dataset;
 mod doctor;
 mod fuzz;
+mod gates;
 mod hostile;
 mod inferred;
 mod input;

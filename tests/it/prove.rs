@@ -536,6 +536,7 @@ fn results_of_every_older_format_are_still_read() {
         ("format-7/regressed", 7, "regressed"),
         ("format-7/counts", 7, "improved"),
         ("run-2", 2, "limited"),
+        ("run-3", 3, "limited"),
     ] {
         let file = if name.starts_with("run") { "run.json" } else { "trial.json" };
         let document = std::fs::read_to_string(format!("{}/{file}", saved(name))).unwrap();

@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
     ("expression", &["units", "diagnostic"]),
     ("evidence", &["units", "diagnostic", "stats"]),
     ("postgres", &["units", "clock", "diagnostic"]),
-    ("scenario", &["units", "diagnostic", "document", "expression", "sql"]),
+    ("scenario", &["units", "diagnostic", "document", "expression", "evidence", "sql"]),
     ("seed", &["units", "diagnostic", "document", "expression", "postgres", "sql"]),
     ("drive", &["units", "diagnostic", "clock", "stats", "expression", "scenario", "evidence", "postgres"]),
     ("binding", &["diagnostic", "expression", "scenario", "seed", "postgres"]),

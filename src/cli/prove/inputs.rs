@@ -8,11 +8,12 @@ use super::first_steps;
 use super::saver::Saver;
 use super::{Arguments, default_threads};
 use crate::cli::exit::Failure;
+use crate::cli::gates;
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
 use crate::cli::scenarios::{self, Placed};
 use crate::diagnostic::{Advice, Message, SourceFile};
-use crate::evidence::{Evidence, Interleave};
+use crate::evidence::{Evidence, Interleave, Policy};
 use crate::experiment::{Length, Resumed, Settings};
 use crate::migrate::Directory;
 use crate::postgres::Target;
@@ -26,6 +27,8 @@ pub(super) struct Inputs {
     spec: Option<SourceFile>,
     /// As the application asks before the migration, and after.
     scenarios: [Vec<Placed>; 2],
+    /// What the project and the flags make of figures and findings.
+    policy: Policy,
 }
 
 /// What is measured.
@@ -134,6 +137,7 @@ pub(super) fn settings(
     let dataset = earlier.as_ref().and_then(|earlier| earlier.dataset.as_ref());
     let design = earlier.as_ref().map(|earlier| &earlier.design);
     let (spec, scenarios) = (inputs.spec.clone(), inputs.scenarios.clone());
+    let policy = inputs.policy.clone();
     let trial = trial::Settings {
         subject: inputs.subject(server, arguments)?,
         spec,
@@ -141,7 +145,7 @@ pub(super) fn settings(
         seed: Seed(design.map(|design| design.seed).or(arguments.seed).or(project.seed).unwrap_or(42)),
         scenarios,
         margin: design.map(|design| design.margin).or(arguments.margin).or(project.margin).unwrap_or(0.05),
-        policy: project.policy.clone(),
+        policy,
         role: arguments.role.clone().or_else(|| project.role.clone()),
         sets: arguments.sets,
         interleave: design.map(|design| design.interleave).or(arguments.interleave.map(Interleave::from)),
@@ -192,8 +196,9 @@ pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, F
     let directory = arguments.after.is_none().then(|| project.directory(arguments.migrations.as_deref()));
     first_steps::check(makes_data && spec.is_none(), scenarios.is_empty(), directory.as_ref())?;
     let (spec, scenarios) = parse_files(spec.as_deref(), &scenarios)?;
+    let policy = gates::of_proof(project, &arguments.gates, &scenarios)?;
     if let Some(after) = &arguments.after {
-        return given(arguments, after, spec, &scenarios);
+        return given(arguments, after, spec, &scenarios, policy);
     }
     let directory = directory.expect("read where no database with the change is given").map_err(Failure::usage)?;
     let weighed = directory.select(arguments.migration.as_deref()).map_err(Failure::usage)?;
@@ -202,7 +207,7 @@ pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, F
     let scenarios = [with(*weighed.start())?, with(weighed.end() + 1)?];
     if arguments.in_place {
         let change = Change::InPlace { directory, weighed };
-        return Ok(Inputs { change, spec, scenarios });
+        return Ok(Inputs { change, spec, scenarios, policy });
     }
     let at = match arguments.at.as_deref().or(project.at.as_deref()) {
         Some(at) => directory.position(at).map_err(Failure::usage)?,
@@ -222,7 +227,7 @@ pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, F
             migration.check_down().map_err(Failure::usage)?;
         }
     }
-    Ok(Inputs { change: Change::Dataset { directory, at, weighed }, spec, scenarios })
+    Ok(Inputs { change: Change::Dataset { directory, at, weighed }, spec, scenarios, policy })
 }
 
 /// Databases that are there: sessions may only read, unless writing is permitted.
@@ -231,6 +236,7 @@ fn given(
     after: &str,
     spec: Option<SourceFile>,
     scenarios: &[Placed],
+    policy: Policy,
 ) -> Result<Inputs, Failure> {
     let steps = scenarios.iter().flat_map(|(_, s)| &s.actions).flat_map(|action| &action.steps);
     if steps.into_iter().any(|step| !step.since.is_empty()) {
@@ -252,7 +258,7 @@ fn given(
     let given = Given { before: target(&arguments.before[0])?, control, after: target(after)? };
     let change = Change::Given(Box::new(given));
     let scenarios = scenarios::at(scenarios, None, |_| None)?;
-    Ok(Inputs { change, spec, scenarios: [scenarios.clone(), scenarios] })
+    Ok(Inputs { change, spec, scenarios: [scenarios.clone(), scenarios], policy })
 }
 
 /// Parses spec and scenarios; mistakes of all files are shown together.

@@ -19,13 +19,15 @@ use saver::Saver;
 
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
+use super::gates::Condition;
 use super::interrupt::interrupted;
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::server::Running;
-use super::{Embedded, Format, output, report};
+use super::{Embedded, Format, report};
 use crate::clock;
-use crate::compare::{Verdict, compare};
+use crate::compare::compare;
+use crate::compare::gates::Outcome;
 use crate::diagnostic::Message;
 use crate::evidence::design::MOST_REPLICATES;
 use crate::evidence::store::ResultFolder;
@@ -199,6 +201,10 @@ pub(super) struct Arguments {
     /// Permits scenarios and migrations to write to databases that were given
     #[arg(long, help_heading = "Server")]
     allow_writes: bool,
+    /// A condition on `after` under load, such as 'payment_history.p95 < 20ms', or the id of a finding that fails;
+    /// may be given several times
+    #[arg(long = "gate", value_name = "GATE", value_parser = Condition::read, help_heading = "Gates")]
+    gates: Vec<Condition>,
     /// Folder for results
     #[arg(long, value_name = "DIR", default_value = "results", help_heading = "Output")]
     results: PathBuf,
@@ -297,16 +303,13 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let (Some(evidence), false) = (evidence, interrupted) else { return Ok(ExitStatus::Interrupted) };
     report::print(&evidence, arguments.format, arguments.detail, &saver.folder.path)?;
     if arguments.format == Format::Text {
-        let files = "report.md · trial.json · chunks.hlog · inputs/";
-        output::say(&format!("  evidence  {}/   {files}\n", saver.folder.path.display()))?;
+        report::say_files(&saver.folder.path, &["report.md", "trial.json", "chunks.hlog", "inputs/"])?;
     }
     saver.failed()?;
-    let comparison = compare(&evidence);
-    Ok(match comparison.verdict {
-        Verdict::Improved | Verdict::Same if comparison.failed_gates().next().is_some() => ExitStatus::Regressed,
-        Verdict::Improved | Verdict::Same => ExitStatus::Ok,
-        Verdict::Regressed => ExitStatus::Regressed,
-        Verdict::Inconclusive | Verdict::Invalid => ExitStatus::Inconclusive,
+    Ok(match compare(&evidence).outcome() {
+        Outcome::Passed => ExitStatus::Ok,
+        Outcome::Failed => ExitStatus::Regressed,
+        Outcome::Open => ExitStatus::Inconclusive,
     })
 }
 

@@ -92,6 +92,8 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
         Subject::Given(_) => {}
     }
     trial.role.iter().for_each(|role| flag("--role", role.clone()));
+    let gates = trial.policy.gates.iter().map(|gate| &gate.text).chain(&trial.policy.fail);
+    gates.for_each(|gate| flag("--gate", gate.clone()));
     flag("--results", "../..".to_owned());
     flag("--scale", trial.scale.to_string());
     flag("--seed", trial.seed.0.to_string());

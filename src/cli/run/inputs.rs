@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Arguments;
 use crate::cli::exit::Failure;
+use crate::cli::gates::{self, Condition};
 use crate::cli::project::Project;
 use crate::cli::scenarios;
 use crate::clock;
@@ -63,6 +64,7 @@ pub(super) fn read_scenarios(arguments: &Arguments, project: &Project) -> Result
     if !problems.is_empty() {
         return Err(Failure::usage(Message::drawn(problems.join("\n\n"))));
     }
+    gates::check_actions(project, &found)?;
     let found = as_of(arguments, project, &found)?;
     if found.is_empty() {
         return Err(Failure::usage(
@@ -188,13 +190,23 @@ pub(super) fn settings(
     let own = scenarios.iter().filter(|(_, s)| !s.used);
     let mut gates: Vec<Gate> = own.flat_map(|(_, s)| s.conditions.gates.clone()).collect();
     let actions = scenarios.iter().flat_map(|(_, s)| &s.actions).map(|action| action.name.value.as_str());
-    gates.extend(project.gates.iter().filter(|gate| unknown_action(gate, actions.clone()).is_none()).cloned());
-    gates.extend(arguments.gates.iter().cloned());
+    let names: Vec<&str> = actions.collect();
+    let of_project = project.gates.iter().map(|placed| &placed.gate);
+    gates.extend(of_project.filter(|gate| unknown_action(gate, names.iter().copied()).is_none()).cloned());
+    let mut policy = project.policy.clone();
+    for flag in &arguments.gates {
+        match flag {
+            Condition::Finding(id) => policy.fail.push((*id).to_owned()),
+            Condition::Figure(gate) => {
+                gates::check(gate, &names)?;
+                gates.push(gate.clone());
+            }
+        }
+    }
     let pool = arguments.pool.map(|n| n as usize).or(conditions.pool).map(|connections| {
         let given = arguments.pool_timeout.or(conditions.pool_timeout_ns.map(|nanos| nanos as f64 / 1e9));
         PoolSize { connections, patience: Duration::from_secs_f64(given.unwrap_or(POOL_PATIENCE_S)) }
     });
-    check_gates(arguments, &actions)?;
     let objective = arguments.find_rate.iter().flat_map(|objective| &objective.0);
     for gate in gates.iter().chain(objective) {
         let missing = match gate.metric.figure {
@@ -254,23 +266,13 @@ pub(super) fn settings(
         interval_s: arguments.interval.max(0.05),
         shard: arguments.shard.map_or((0, 1), |(i, n)| (u64::from(i) - 1, u64::from(n))),
         gates,
+        policy,
         abort_when: conditions.abort_when.clone(),
         next_operation: std::cell::Cell::new(0),
         interrupt,
         listener,
         scenarios,
     })
-}
-
-/// A gate of the command line on an action that is not there would always pass.
-fn check_gates<'n>(arguments: &Arguments, actions: &(impl Iterator<Item = &'n str> + Clone)) -> Result<(), Failure> {
-    for gate in &arguments.gates {
-        if let Some(problem) = unknown_action(gate, actions.clone()) {
-            let message = Message::new(problem.message);
-            return Err(Failure::usage(problem.help.into_iter().fold(message, Message::help)));
-        }
-    }
-    Ok(())
 }
 
 /// The load of all scenarios together, or the one the flags ask for: then shares of the mix stay as they are.

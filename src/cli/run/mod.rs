@@ -7,7 +7,7 @@ mod output;
 mod screen;
 mod transactions;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +18,12 @@ use self::output::{Log, listener};
 use self::transactions::Transactions;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
+use super::gates::Condition;
 use super::interrupt::{interrupted, interrupted_again, undoing};
-use super::output::say;
+use super::output::write;
 use super::progress::Progress;
 use super::project::{self, Project};
+use super::report::{page, say_files};
 use super::server::on_server;
 use super::{Embedded, Format};
 use crate::clock;
@@ -34,7 +36,7 @@ use crate::expression::Node;
 use crate::expression::parse::parse;
 use crate::postgres::database::Admin;
 use crate::postgres::{Target, observe};
-use crate::report::run::{json, markdown, probe_word, terminal};
+use crate::report::run::{self as report, json, probe_word};
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
 use crate::scenario::{Scenario, name_of};
@@ -110,9 +112,10 @@ pub(super) struct Arguments {
     /// This machine's part of the load, such as 2/4: every part by a program of its own, with the same seed
     #[arg(long, value_name = "I/N", value_parser = super::seed::part, help_heading = "Load")]
     shard: Option<(u32, u32)>,
-    /// A condition on the exit code, such as 'p95 < 20ms' or 'payment_history.errors < 0.1% abort after 10s'
-    #[arg(long = "gate", value_name = "GATE", value_parser = Gate::read, help_heading = "Gates")]
-    gates: Vec<Gate>,
+    /// A condition on the exit code, such as 'p95 < 20ms' or 'payment_history.errors < 0.1% abort after 10s', or the
+    /// id of a finding that fails
+    #[arg(long = "gate", value_name = "GATE", value_parser = Condition::read, help_heading = "Gates")]
+    gates: Vec<Condition>,
     /// Finds the highest rate at which this holds, such as 'p99 < 20ms and errors < 0.1%', and confirms it
     #[arg(
         long, value_name = "OBJECTIVE", value_parser = objective, conflicts_with_all = ["clients", "operations"],
@@ -176,6 +179,9 @@ pub(super) struct Arguments {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
     format: Format,
+    /// Prints every number instead of the summary
+    #[arg(long, help_heading = "Output")]
+    detail: bool,
 }
 
 /// Gates that must hold together.
@@ -334,12 +340,12 @@ async fn held(
     progress.finish();
     let mut document = Vec::new();
     json(&evidence, &mut document).map_err(Failure::environment)?;
-    let saved = folder.write("run.json", &document).map_err(Failure::environment);
-    print(&evidence, arguments.format)?;
-    saved?;
+    let saved = folder.write("run.json", &document).and_then(|()| folder.write("report.md", &full_markdown(&evidence)));
+    print(&evidence, arguments.format, arguments.detail, &folder.path)?;
+    saved.map_err(Failure::environment)?;
     log.failed()?;
     if arguments.format == Format::Text {
-        say(&format!("  evidence  {}/   run.json · intervals.jsonl · intervals.hlog\n", folder.path.display()))?;
+        say_files(&folder.path, &["report.md", "run.json", "intervals.jsonl", "intervals.hlog"])?;
     }
     Ok(status(&evidence))
 }
@@ -368,14 +374,24 @@ pub(super) fn status(evidence: &RunEvidence) -> ExitStatus {
     }
 }
 
-/// Prints a run on stdout.
-pub(super) fn print(evidence: &RunEvidence, format: Format) -> Result<(), Failure> {
+/// Prints a run on stdout; `folder` is where its result stands.
+pub(super) fn print(run: &RunEvidence, format: Format, is_detailed: bool, folder: &Path) -> Result<(), Failure> {
     let mut text = Vec::new();
-    let written = match format {
-        Format::Text => terminal(evidence, &mut text),
-        Format::Markdown => markdown(evidence, &mut text),
-        Format::Json => json(evidence, &mut text),
-    };
-    written.map_err(Failure::environment)?;
-    say(&String::from_utf8_lossy(&text))
+    let place = folder.display().to_string();
+    match (format, is_detailed) {
+        (Format::Text, false) => report::terminal(run, &page(), Some(&place), &mut text),
+        (Format::Text, true) => report::detail(run, &page(), &mut text),
+        (Format::Markdown, false) => report::markdown(run, &mut text),
+        (Format::Markdown, true) => report::full(run, &mut text),
+        (Format::Json, _) => json(run, &mut text),
+    }
+    .expect("memory does not refuse a write");
+    write(&String::from_utf8_lossy(&text))
+}
+
+/// `report.md`: every number of a run.
+pub(super) fn full_markdown(run: &RunEvidence) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    report::full(run, &mut bytes).expect("memory does not refuse a write");
+    bytes
 }

@@ -2,7 +2,7 @@
 
 use super::Words;
 use crate::compare::fact::Sides;
-use crate::units::list_text;
+use crate::units::{list_text, plural};
 
 pub(super) fn words(kinds: [(&str, &Sides<usize>); 3], unseen: usize, slices: usize, is_uneven: bool) -> Words {
     let most = |sides: &Sides<usize>| sides.before.max(sides.control).max(sides.after);
@@ -34,4 +34,14 @@ pub(super) fn words(kinds: [(&str, &Sides<usize>); 3], unseen: usize, slices: us
         ),
     };
     Words { short, long: format!("{}{so}{unseen}", list_text(&seen)) }
+}
+
+/// Of one database.
+pub(super) fn of_run(checkpoints: u64, autovacuum: u64, looks: u64) -> Words {
+    let begun = (checkpoints > 0).then(|| plural(checkpoints as usize, "checkpoint"));
+    let vacuum = (autovacuum > 0).then_some("autovacuum");
+    let names: Vec<&str> = begun.as_deref().into_iter().chain(vacuum).collect();
+    let seen = (autovacuum > 0).then(|| format!("; autovacuum was at work in {autovacuum} of {looks} looks"));
+    let short = format!("{} during the load", list_text(&names));
+    Words { long: format!("{short}{}", seen.unwrap_or_default()), short }
 }

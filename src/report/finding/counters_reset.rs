@@ -10,3 +10,13 @@ pub(super) fn words() -> Words {
             .to_owned(),
     }
 }
+
+/// Of one database.
+pub(super) fn of_run() -> Words {
+    Words {
+        short: "the server's counters were reset during the run".to_owned(),
+        long: "counters of the server went backwards during the run (a reset, or a crash): what was counted between \
+         two looks around it is missing"
+            .to_owned(),
+    }
+}

@@ -11,3 +11,14 @@ pub(super) fn words(counted: f64, expected: f64) -> Words {
         ),
     }
 }
+
+/// Of one database; without the two means, where they are not known.
+pub(super) fn of_run(counted: Option<f64>, expected: Option<f64>) -> Words {
+    match (counted, expected) {
+        (Some(counted), Some(expected)) => words(counted, expected),
+        _ => {
+            let short = "the driver's figures disagree with each other".to_owned();
+            Words { long: format!("{short} (Little's law): figures are missing or the clock went wrong"), short }
+        }
+    }
+}

@@ -4,13 +4,17 @@
 mod action_finds_no_rows;
 mod answer_changed;
 mod answer_unordered;
+mod answers_late;
+mod answers_slow;
 mod background_activity;
 mod cache_unequal;
 mod clock_cost;
+mod connections_lost;
 mod counters_reset;
 mod cpu_contention;
 mod cpu_stolen;
 mod cpu_throttled;
+mod deadlocks;
 mod dependent_chunks;
 mod disturbed_chunks;
 mod driver_busy;
@@ -22,9 +26,11 @@ mod in_flight_mismatch;
 mod index_holds;
 mod index_wanted;
 mod invalid_index;
+mod lock_waits;
 mod near_saturation;
 mod network_floor;
 mod not_primed;
+pub(super) mod of_run;
 mod operations_failed;
 mod overlapping_index;
 mod partitioned_without_statistics;
@@ -32,10 +38,14 @@ mod permission_denied;
 mod plan_flip;
 mod plan_kinds_differ;
 mod policies_not_exercised;
+mod pool_timeouts;
 mod predicate_column_constant;
 mod rate_not_reached;
+mod reads_stale;
 mod redundant_index;
+mod replica_unreachable;
 mod rows_rewritten;
+mod server_unseen;
 mod settings_differ;
 mod sides_given;
 mod sides_in_place;
@@ -165,7 +175,7 @@ fn words(finding: &Finding) -> Words {
 mod tests {
     use std::collections::BTreeSet;
 
-    use crate::compare::fact::Fact;
+    use crate::compare::run::finding::all_ids;
 
     #[test]
     fn every_finding_has_a_page() {
@@ -175,7 +185,7 @@ mod tests {
             .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".md")?.to_owned()))
             .filter(|name| name != "README")
             .collect();
-        let ids: BTreeSet<String> = Fact::ids().iter().map(|id| (*id).to_owned()).collect();
+        let ids: BTreeSet<String> = all_ids().into_iter().map(str::to_owned).collect();
         assert_eq!(ids.difference(&pages).collect::<Vec<_>>(), Vec::<&String>::new());
         for id in ids {
             let page = std::fs::read_to_string(format!("{folder}/{id}.md")).unwrap();

@@ -18,3 +18,12 @@ pub(super) fn words(table: &str, policies: &[String], who: &str, is_changed: boo
         ),
     }
 }
+
+/// Of one database.
+pub(super) fn of_run(role: &str, tables: &[String]) -> Words {
+    let tables = list_text(tables);
+    Words {
+        short: format!("row-level security of {tables} does not apply to `{role}`"),
+        long: format!("row-level security of {tables} does not apply to `{role}`, so its policies are in no figure"),
+    }
+}

@@ -24,3 +24,15 @@ pub(super) fn words(rate_per_s: Option<f64>, skipped: &Sides<f64>, severity: Sev
         ),
     }
 }
+
+/// Of one database; the share of the offered operations that was answered, where it is known.
+pub(super) fn of_run(answered_share: Option<f64>) -> Words {
+    let share = answered_share.map_or("not all".to_owned(), |share| format!("only {}", percent_text(share)));
+    Words {
+        short: format!("{share} of the offered operations got an answer: latencies are lower bounds"),
+        long: format!(
+            "{share} of the offered operations got an answer: this rate is more than the server or the driver can \
+             do, and latencies are lower bounds"
+        ),
+    }
+}
