@@ -151,7 +151,7 @@ fn other_programs_read_the_figures_while_it_runs_and_its_log_afterwards() {
     };
     assert!(found.contains("application/openmetrics-text; version=1.0.0"), "{found}");
     for part in [
-        "weighbridge_latency_seconds_bucket{action=\"read\",le=\"+Inf\"}",
+        "weighbridge_latency_seconds_bucket{le=\"+Inf\",action=\"read\"}",
         "weighbridge_operations_total{action=\"slow\",outcome=\"ok\"}",
         "weighbridge_server_active_sessions",
         "\n# EOF\n",
