@@ -11,6 +11,7 @@ pub mod histograms;
 pub mod interval_log;
 pub mod isolated;
 pub mod limits;
+pub mod listing;
 mod log_lines;
 mod policy;
 pub mod row_security;

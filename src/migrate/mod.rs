@@ -3,14 +3,18 @@
 pub mod apply;
 pub mod books;
 pub mod directory;
+mod folder;
 pub mod layout;
 pub mod locks;
+pub mod part;
+mod refusal;
 mod skipped;
 mod steps;
 
-pub use apply::{Applied, ApplyError, Manner, apply, in_transaction};
+pub use apply::{Applied, ApplyError, Manner, apply};
 pub use directory::{Directory, DirectoryError, Migration};
-pub use layout::Layout;
+pub use layout::{Layout, Options, Warning};
 pub use locks::HeldLock;
+pub use part::{Part, Sending};
 pub use skipped::Skipped;
 pub use steps::Steps;

@@ -10,6 +10,7 @@ mod finding;
 pub mod full;
 mod isolated;
 pub mod json;
+pub mod listing;
 pub mod markdown;
 pub mod page;
 mod printable;

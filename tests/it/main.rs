@@ -17,6 +17,7 @@ mod inferred;
 mod input;
 mod interrupt;
 mod isolated;
+mod layouts;
 mod lost;
 mod migrations;
 mod ownership;

@@ -226,7 +226,7 @@ fn keys_of(source: &str) -> Vec<String> {
 fn every_key_of_a_file_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
-    let project = format!("{}{}", read("README.md"), read("weighbridge.toml"));
+    let project = [read("README.md"), read("weighbridge.toml"), read("docs/formats/migrations.md")].concat();
     for (source, document) in [
         ("src/scenario/spec.rs", read("docs/formats/scenario.md")),
         ("src/scenario/action.rs", read("docs/formats/scenario.md")),

@@ -20,6 +20,7 @@ use saver::Saver;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt::interrupted;
+use super::layout::LayoutFlags;
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::server::Running;
@@ -40,9 +41,9 @@ use crate::trial::Subject;
 use crate::trial::subject::in_place::FEWEST_CYCLES;
 
 const EXAMPLES: &str = "\
-Migrations: 0001_name.up.sql with 0001_name.down.sql, or 0001_name.sql. As sqlx sends it, a file is one transaction, unless its very first bytes
-are `-- no-transaction`: then every statement runs by itself, as CREATE INDEX CONCURRENTLY and VACUUM need it. golang-migrate sends a file
-without one (docs/formats/migrations.md).
+Migrations: the files of sqlx, golang-migrate, goose, dbmate, Flyway, Prisma, Diesel, refinery, Drizzle, Hasura, Supabase, node-pg-migrate,
+Liquibase, or numbered SQL, each sent as its tool sends it: `weighbridge migrate list` shows how. With sqlx a file is one transaction, unless its
+very first bytes are `-- no-transaction` (docs/formats/migrations.md).
 
 Examples:
   weighbridge prove                          the newest migration, on the embedded server
@@ -75,6 +76,8 @@ pub(super) struct Arguments {
     /// Folder of migrations
     #[arg(long, value_name = "DIR", help_heading = "Project")]
     migrations: Option<PathBuf>,
+    #[command(flatten)]
+    layout: LayoutFlags,
     /// Dataset spec
     #[arg(long, value_name = "FILE", help_heading = "Project")]
     spec: Option<PathBuf>,
@@ -232,6 +235,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let others = [("--url", &arguments.url), ("--after", &arguments.after)];
     let others = others.into_iter().filter_map(|(flag, url)| Some((flag, url.as_ref()?)));
     warn_of_passwords(&progress, before.chain(others));
+    inputs.warnings().iter().for_each(|warning| progress.line(&format!("warning: {warning}")));
     let label = inputs.label();
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     // Made before the work, so that a place that cannot be written fails early.

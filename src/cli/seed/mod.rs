@@ -16,6 +16,7 @@ use self::inputs::{Inputs, refuse};
 use super::Embedded;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
+use super::layout::LayoutFlags;
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::report::say;
@@ -59,6 +60,8 @@ pub(super) struct Arguments {
     /// The migration a new database is brought to [default: that of the project]
     #[arg(long, value_name = "MIGRATION", global = true, help_heading = "Project")]
     at: Option<String>,
+    #[command(flatten)]
+    layout: LayoutFlags,
     /// Rows of each table when there is no spec, at scale 1
     #[arg(long, default_value_t = 1_000, global = true, help_heading = "Dataset")]
     rows: u64,
@@ -326,7 +329,7 @@ async fn database(
         // An earlier run that was killed has not come to the end of its schema.
         admin.drop_database(name).await.map_err(Failure::environment)?;
     }
-    let directory = match project.directory(None) {
+    let directory = match project.directory(None, &arguments.layout) {
         Err(DirectoryError::Absent(_)) => {
             return Err(Failure::usage(anyhow!(
                 "the embedded server has no database `{name}`, and there is no folder of migrations to make it from\n  = help: name a database of yours with --url, or make one: createdb \"$(weighbridge server url)\""
@@ -334,6 +337,7 @@ async fn database(
         }
         found => found.map_err(Failure::usage)?,
     };
+    directory.warnings.iter().for_each(|warning| progress.line(&format!("warning: {warning}")));
     let last = match arguments.at.as_deref().or(project.at.as_deref()) {
         Some(at) => directory.position(at).map_err(Failure::usage)?,
         None => directory.migrations.len().saturating_sub(1),

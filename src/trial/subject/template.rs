@@ -43,8 +43,7 @@ pub async fn obtain(
         return Err(TrialError::Asked("no dataset spec was named\n  = help: name it with --spec".to_owned()));
     };
     let base = dataset.parts().0;
-    let files = base.iter().map(|m| SourceFile::read(&m.up)).collect::<Result<Vec<_>, _>>()?;
-    let digest = digest(settings, dataset, &file.text, &files, admin.server_version());
+    let digest = digest(settings, dataset, &file.text, admin.server_version());
     // Whoever migrates a table owns it, so that a role has templates of its own. Those of versions that marked none have other names.
     let name = template_name(&crate::trial::digest::digest([digest.as_str(), admin.target().user(), "marked"]));
     let spec = seed::spec::parse_spec(&file.text).map_err(|problems| in_spec(file, problems))?;
@@ -151,14 +150,13 @@ fn statements(settings: &Settings) -> impl Iterator<Item = &str> {
 }
 
 /// Sixteen hexadecimal digits that change with anything that would change a row.
-fn digest(settings: &Settings, dataset: &Dataset, spec: &str, files: &[SourceFile], server_version: u32) -> String {
+fn digest(settings: &Settings, dataset: &Dataset, spec: &str, server_version: u32) -> String {
     let numbers =
         [&settings.scale.to_bits().to_le_bytes()[..], &settings.seed.0.to_le_bytes(), &server_version.to_le_bytes()]
             .map(<[u8]>::to_vec);
     let constants = seed::infer::compared::constants(statements(settings));
-    let named = files
-        .iter()
-        .flat_map(|file| [file.path.file_name().unwrap_or_default().as_encoded_bytes(), file.text.as_bytes()]);
+    let parts = dataset.parts().0.iter();
+    let named = parts.flat_map(|m| [m.label.as_bytes(), m.up.sending.words().as_bytes(), m.up.file.text.as_bytes()]);
     let directory = &dataset.directory;
     let books = if directory.names_books { directory.layout.name() } else { "" };
     let texts = [seed::GENERATOR.as_bytes(), spec.as_bytes(), books.as_bytes(), constants.as_bytes()];
