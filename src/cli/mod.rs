@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. No type of the argument parser leaves this folder.
 
 mod address;
+mod change;
 mod doctor;
 mod exit;
 mod interrupt;

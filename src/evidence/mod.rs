@@ -14,6 +14,7 @@ pub mod limits;
 pub mod listing;
 mod log_lines;
 mod policy;
+pub mod round_trip;
 pub mod row_security;
 pub mod run;
 pub mod store;

@@ -9,13 +9,14 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Executor, Row};
 
 use super::Migration;
+use super::command;
 use super::locks::{self, HeldLock};
-use super::part::{Part, Piece};
+use super::part::{Part, Piece, Sending};
 use super::refusal::{Refusal, refuse_unready};
 use super::skipped::{Skipped, Watched};
 use crate::clock::Clock;
 use crate::diagnostic::{FileProblems, ReadError, SourceFile};
-use crate::postgres::Error;
+use crate::postgres::{Error, Target};
 use crate::postgres::sql_text::{query, trusted};
 use crate::sql;
 
@@ -38,6 +39,9 @@ pub enum ApplyError {
     /// The server refused a statement; drawn against the file.
     #[error("{0}")]
     Refused(Box<FileProblems>),
+    /// A command failed.
+    #[error("{0}")]
+    Command(String),
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -53,6 +57,8 @@ pub struct Manner<'m> {
     pub lasting: bool,
     /// Migrations that come after it, in order, which an index left by a failure would mislead.
     pub later: [&'m [Migration]; 2],
+    /// The database, for a step that is a command.
+    pub target: Option<&'m Target>,
     /// A statement of ours behind it, in the same transaction if there is one.
     pub then: Option<&'m str>,
 }
@@ -69,6 +75,9 @@ pub async fn apply(
     clock: &Clock,
 ) -> Result<Applied, ApplyError> {
     refuse_unready(part)?;
+    if let (Sending::Command, Some(target)) = (part.sending, manner.target) {
+        return command::run(part, target, clock).await;
+    }
     let file = &part.file;
     let in_transaction = part.in_transaction();
     let control = |e| ApplyError::Server(Error::doing(format!("apply {}", file.path.display()), e));

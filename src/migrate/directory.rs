@@ -154,13 +154,6 @@ impl Directory {
         Ok(Self { path: path.to_owned(), migrations, layout, reason, warnings, beside, names_books })
     }
 
-    /// Migrations that are no folder: a schema, and a change to it.
-    #[must_use]
-    pub fn of(migrations: Vec<Migration>, reason: String) -> Self {
-        let (path, layout) = (PathBuf::new(), Layout::Plain);
-        Self { path, migrations, layout, reason, warnings: Vec::new(), beside: Vec::new(), names_books: false }
-    }
-
     /// Every file it is made of.
     #[must_use]
     pub fn files(&self, last: usize) -> Vec<PathBuf> {

@@ -1,13 +1,16 @@
 //! The user's migrations: which there are, and applying them. Must never choose a migration by itself.
 
 pub mod apply;
+pub mod base;
 pub mod books;
+mod command;
 pub mod directory;
 mod folder;
 pub mod layout;
 pub mod locks;
 pub mod part;
 mod refusal;
+pub mod requirements;
 mod skipped;
 mod steps;
 

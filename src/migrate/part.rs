@@ -39,8 +39,10 @@ pub enum Sending {
     Each,
     /// As one string, which the server takes for one transaction unless its statements say otherwise.
     Whole,
-    /// A program runs: the file is no SQL.
+    /// A program of the tool: the file is no SQL.
     Code,
+    /// A command of a shell, which is the file's path.
+    Command,
 }
 
 impl Sending {
@@ -52,6 +54,7 @@ impl Sending {
             Self::Each => "each statement by itself",
             Self::Whole => "one string",
             Self::Code => "code",
+            Self::Command => "a command",
         }
     }
 }
@@ -135,7 +138,7 @@ impl Part {
     /// Whether it asks for nothing: it is empty, or holds comments alone.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sending != Sending::Code && sql::statements(&self.file.text).is_empty()
+        !matches!(self.sending, Sending::Code | Sending::Command) && sql::statements(&self.file.text).is_empty()
     }
 
     /// The first placeholder without a value.

@@ -94,7 +94,7 @@ impl Refusal<'_> {
     fn what_stays(&self) -> &'static str {
         match (self.part.sending, self.number, self.manner.lasting) {
             (Sending::Transaction, ..) => "; the transaction was rolled back",
-            (Sending::Each, 1, _) | (Sending::Whole | Sending::Code, ..) => "",
+            (Sending::Each, 1, _) | (Sending::Whole | Sending::Code | Sending::Command, ..) => "",
             (Sending::Each, _, true) => "; the statements before it stay applied",
             (Sending::Each, _, false) => "; where you deploy it, the statements before it would stay applied",
         }

@@ -6,6 +6,7 @@ use sqlx::postgres::PgConnection;
 use super::apply::{Applied, ApplyError, Manner, apply};
 use super::{Layout, Migration, books};
 use crate::clock::Clock;
+use crate::postgres::Target;
 
 /// Migrations of a folder, in order.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,7 @@ impl Steps<'_> {
     pub async fn apply(
         &self,
         connection: &mut PgConnection,
+        target: &Target,
         position: usize,
         clock: &Clock,
     ) -> Result<Applied, ApplyError> {
@@ -36,7 +38,7 @@ impl Steps<'_> {
             books::make(connection, self.layout).await?;
         }
         let later = [&self.migrations[position + 1..], self.later];
-        let manner = Manner { lasting: false, later, then: None };
+        let manner = Manner { lasting: false, later, target: Some(target), then: None };
         let applied = apply(connection, &migration.up, &manner, clock).await?;
         if self.names_books {
             books::enter(connection, self.layout, migration, applied.duration).await?;

@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use super::first_steps;
 use super::saver::Saver;
 use super::{Arguments, default_threads};
+use crate::cli::Embedded;
 use crate::cli::exit::Failure;
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
@@ -194,7 +195,7 @@ pub(super) fn settings(
 ///
 /// # Errors
 /// When a file is missing or wrong, or flags do not go together.
-pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, Failure> {
+pub(super) fn read(arguments: &Arguments, project: &Project, embedded: &Embedded) -> Result<Inputs, Failure> {
     if arguments.scale.is_some_and(|scale| scale <= 0.0 || !scale.is_finite()) {
         return Err(Failure::usage(anyhow!("--scale must be above 0")));
     }
@@ -206,9 +207,12 @@ pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, F
     } else {
         arguments.scenarios.clone()
     };
-    let directory =
-        arguments.after.is_none().then(|| project.directory(arguments.migrations.as_deref(), &arguments.layout));
-    first_steps::check(makes_data && spec.is_none(), scenarios.is_empty(), directory.as_ref())?;
+    let folder = (arguments.migrations.as_deref(), &arguments.layout);
+    let read = || arguments.change.directory(project, folder, embedded);
+    let directory = arguments.after.is_none().then(read).transpose()?;
+    // What a schema says is enough to fill it.
+    let needs_spec = makes_data && !arguments.change.is_given();
+    first_steps::check(needs_spec && spec.is_none(), scenarios.is_empty(), directory.as_ref())?;
     let (spec, scenarios) = parse_files(spec.as_deref(), &scenarios)?;
     if let Some(after) = &arguments.after {
         return given(arguments, after, spec, &scenarios);

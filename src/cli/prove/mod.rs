@@ -18,6 +18,7 @@ use repeat::Told;
 use saver::Saver;
 
 use super::address::warn_of_passwords;
+use super::change::ChangeFlags;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt::interrupted;
 use super::layout::LayoutFlags;
@@ -60,6 +61,8 @@ Examples:
                                              on a server of yours: clones are made there and dropped again
   weighbridge prove --before postgresql://localhost/app --before postgresql://localhost/app_2 --after postgresql://localhost/app_new
                                              on databases of yours, which are only read; the second --before is the control
+  weighbridge prove --schema structure.sql --change 'CREATE INDEX ON orders (user_id)' --scenario scenario.toml
+                                             without a folder of migrations: a schema and an idea
   weighbridge prove 0002 --in-place --url postgresql://localhost/staging --allow-writes
                                              on one database, where clones are impossible: applied and reverted in turns";
 
@@ -78,6 +81,8 @@ pub(super) struct Arguments {
     migrations: Option<PathBuf>,
     #[command(flatten)]
     layout: LayoutFlags,
+    #[command(flatten)]
+    change: ChangeFlags,
     /// Dataset spec
     #[arg(long, value_name = "FILE", help_heading = "Project")]
     spec: Option<PathBuf>,
@@ -229,7 +234,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         false => Length::new(&Asked { chunks, precision, replicates }, resumed.as_ref()).map_err(classify)?,
     };
     check_flags(&arguments, &length)?;
-    let inputs = inputs::read(&arguments, &project)?;
+    let inputs = inputs::read(&arguments, &project, embedded)?;
     let progress = Arc::new(Progress::new(quiet));
     let before = arguments.before.iter().map(|url| ("--before", url));
     let others = [("--url", &arguments.url), ("--after", &arguments.after)];

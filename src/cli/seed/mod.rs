@@ -307,7 +307,7 @@ fn may_begin(arguments: &Arguments, target: &Target, embedded: bool, inputs: &In
 
 fn refused(error: ApplyError) -> Failure {
     match error {
-        ApplyError::Refused(_) | ApplyError::Read(_) => Failure::usage(error),
+        ApplyError::Refused(_) | ApplyError::Read(_) | ApplyError::Command(_) => Failure::usage(error),
         ApplyError::Server(_) => Failure::environment(error),
     }
 }
@@ -347,7 +347,7 @@ async fn database(
         let steps = directory.steps(0..last + 1);
         for position in 0..=last {
             let mut connection = target.connect().await.map_err(Failure::environment)?;
-            steps.apply(&mut connection, position, &Clock::start()).await.map_err(refused)?;
+            steps.apply(&mut connection, &target, position, &Clock::start()).await.map_err(refused)?;
         }
         Ok::<(), Failure>(())
     };

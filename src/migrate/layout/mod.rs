@@ -26,6 +26,7 @@ use std::path::PathBuf;
 pub use books::Books;
 pub use detect::PLACES;
 pub(super) use detect::{Detected, detect};
+pub(super) use plain::skipped_commands;
 pub use sqlx::NO_TRANSACTION;
 pub use warning::Warning;
 

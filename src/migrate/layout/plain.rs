@@ -1,5 +1,7 @@
 //! Numbered SQL files that are given to psql one after another. Must send every statement by itself, as psql does.
 
+use std::path::Path;
+
 use super::{Books, Options, Reading, Sign, Tool, Warning};
 use crate::migrate::directory::Migration;
 use crate::migrate::folder::{Entry, Folder, leading_digits};
@@ -33,7 +35,7 @@ impl Tool for Plain {
             let label = stem.strip_suffix(".up").unwrap_or(stem);
             let down = folder.file(&format!("{label}.down.sql")).filter(|down| reading.check(down, None));
             for file in std::iter::once(entry).chain(down) {
-                reading.warnings.extend(skipped(file));
+                reading.warnings.extend(skipped_commands(file.text(), &file.path));
             }
             reading.migrations.push(Migration {
                 version: version.to_string(),
@@ -57,12 +59,12 @@ impl Tool for Plain {
 }
 
 /// Commands of psql that are left out, by name.
-pub(in crate::migrate) fn skipped(entry: &Entry) -> Option<Warning> {
-    let script = Script::parse_psql(entry.text());
+pub(in crate::migrate) fn skipped_commands(text: &str, path: &Path) -> Option<Warning> {
+    let script = Script::parse_psql(text);
     let first = script.psql.first()?;
     let mut names: Vec<String> = script.psql.iter().map(|command| format!("\\{}", command.name)).collect();
     names.sort();
     names.dedup();
     let message = format!("commands of psql are skipped: {}", names.join(", "));
-    Some(Warning::new("psql-command-skipped", &entry.path, message).at(entry.text(), first.span.start))
+    Some(Warning::new("psql-command-skipped", path, message).at(text, first.span.start))
 }

@@ -13,7 +13,7 @@ use super::lossless;
 use super::sides::{analyze_tables, run};
 use crate::clock::Clock;
 use crate::evidence::Side;
-use crate::migrate::{Applied, ApplyError, Manner, Part, apply};
+use crate::migrate::{Applied, ApplyError, Manner, Part, Sending, apply};
 use crate::postgres::definitions::definitions;
 use crate::postgres::sql_text::{literal, query};
 use crate::postgres::{Error, Target};
@@ -318,6 +318,12 @@ fn read(place: &InPlace) -> Result<Vec<Files>, TrialError> {
                 migration.label, migration.label
             )));
         };
+        if migration.up.pieces.is_empty() || migration.up.sending == Sending::Command {
+            return Err(TrialError::Asked(format!(
+                "{} is no SQL, so it cannot be weighed in place\n  = help: weigh it on clones (--url), or on two databases of your own",
+                migration.label
+            )));
+        }
         Ok(Files { label: migration.label.clone(), up: migration.up.clone(), down })
     };
     place.migrations.iter().map(of).collect()
