@@ -7,6 +7,7 @@
 //! may use whom, and `tests/it/tidy.rs` enforces it.
 
 pub mod binding;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod compare;

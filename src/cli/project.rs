@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::exit::Failure;
 use super::layout::LayoutFlags;
 use crate::compare::finding::Fact;
+use crate::compare::round_trip::IDS;
 use crate::diagnostic::{Diagnostic, SourceFile, nearest};
 use crate::document::{self, Placed, Table};
 use crate::evidence::{Ignored, Policy};
@@ -150,7 +151,7 @@ fn read_tables(root: &mut Table<'_, '_>) -> Project {
     }
     if let Some(gates) = root.table("gates") {
         project.policy.fail = read_finding_gates(&gates);
-        project.gates = read_gates(gates, Fact::ids());
+        project.gates = read_gates(gates, &[Fact::ids(), &IDS].concat());
     }
     project.policy.ignore = root.table("ignore").map(read_ignored).unwrap_or_default();
     project
@@ -158,7 +159,7 @@ fn read_tables(root: &mut Table<'_, '_>) -> Project {
 
 /// Keys of `[gates]` that are ids of findings: `"hot-updates-lost" = "fail"`.
 fn read_finding_gates(gates: &Table<'_, '_>) -> Vec<String> {
-    let ids = gates.keys().filter(|key| Fact::ids().contains(&key.value));
+    let ids = gates.keys().filter(|key| is_finding(key.value));
     let ids: Vec<String> = ids.map(|key| key.value.to_owned()).collect();
     let wrong = gates.texts_of(&ids).into_iter().filter(|(_, value)| value.text != "fail");
     wrong.for_each(|(id, value)| {
@@ -173,7 +174,7 @@ fn read_ignored(table: Table<'_, '_>) -> Vec<Ignored> {
     let mut ignored = Vec::new();
     for (id, entries) in table.named_lists() {
         for mut entry in entries {
-            if !Fact::ids().contains(&id.value.as_str()) {
+            if !is_finding(&id.value) {
                 entry.problem(unknown_finding(&id));
             }
             let on = entry.text("on").map(|t| t.text);
@@ -185,9 +186,14 @@ fn read_ignored(table: Table<'_, '_>) -> Vec<Ignored> {
     ignored
 }
 
+/// Whether a proof or a check of migrations has a finding of this id.
+fn is_finding(id: &str) -> bool {
+    Fact::ids().contains(&id) || IDS.contains(&id)
+}
+
 fn unknown_finding(id: &Placed<String>) -> Diagnostic {
     let problem = Diagnostic::at(id.span.clone(), format!("there is no finding `{}`", id.value));
-    match nearest(&id.value, Fact::ids().iter().copied()) {
+    match nearest(&id.value, Fact::ids().iter().chain(&IDS).copied()) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
         None => problem.help("docs/findings/ lists them"),
     }

@@ -29,6 +29,7 @@ pub mod minimum;
 pub mod parameters;
 pub mod plan_change;
 mod remedy;
+pub mod round_trip;
 pub mod row_security;
 pub mod run;
 mod siblings;

@@ -16,8 +16,8 @@ use super::refusal::{Refusal, refuse_unready};
 use super::skipped::{Skipped, Watched};
 use crate::clock::Clock;
 use crate::diagnostic::{FileProblems, ReadError, SourceFile};
-use crate::postgres::{Error, Target};
 use crate::postgres::sql_text::{query, trusted};
+use crate::postgres::{Error, Target};
 use crate::sql;
 
 /// What applying a migration took.
@@ -124,7 +124,7 @@ pub async fn apply(
 ///
 /// # Errors
 /// When the server refuses it.
-pub(super) async fn send(connection: &mut PgConnection, file: &SourceFile, piece: &Piece) -> Result<(), sqlx::Error> {
+pub async fn send(connection: &mut PgConnection, file: &SourceFile, piece: &Piece) -> Result<(), sqlx::Error> {
     let text = &file.text[piece.span.clone()];
     let Some(rows) = &piece.rows else {
         return connection.execute(sqlx::raw_sql(trusted(text))).await.map(drop);

@@ -35,7 +35,9 @@ impl Missing {
                 Some(package) => format!("apt install {package}"),
                 None => "install it beside the server, or name a server that has it with --url".to_owned(),
             };
-            lines.push(format!("the migrations need the extension {name}, which the server does not have\n  = help: {help}"));
+            lines.push(format!(
+                "the migrations need the extension {name}, which the server does not have\n  = help: {help}"
+            ));
         }
         if !self.roles.is_empty() {
             let made: Vec<String> = self.roles.iter().map(|role| format!("CREATE ROLE {role};")).collect();
@@ -102,8 +104,22 @@ const PACKAGES: [(&str, &str); 20] = [
 
 /// Extensions of the server's own contrib package.
 const CONTRIB: [&str; 16] = [
-    "btree_gin", "btree_gist", "citext", "cube", "earthdistance", "fuzzystrmatch", "hstore", "intarray", "ltree", "pg_stat_statements",
-    "pg_trgm", "pgcrypto", "postgres_fdw", "tablefunc", "unaccent", "uuid-ossp",
+    "btree_gin",
+    "btree_gist",
+    "citext",
+    "cube",
+    "earthdistance",
+    "fuzzystrmatch",
+    "hstore",
+    "intarray",
+    "ltree",
+    "pg_stat_statements",
+    "pg_trgm",
+    "pgcrypto",
+    "postgres_fdw",
+    "tablefunc",
+    "unaccent",
+    "uuid-ossp",
 ];
 
 fn package(extension: &str, major: u32) -> Option<String> {
@@ -121,6 +137,16 @@ struct Needs {
     roles: BTreeSet<String>,
 }
 
+/// Roles that a text makes, also inside of a DO block, whose body is a string to the server.
+#[must_use]
+pub fn made_roles(text: &str) -> BTreeSet<String> {
+    let lower = text.to_lowercase();
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let all: Vec<&str> = lower.split(|c: char| !is_name(c)).filter(|word| !word.is_empty()).collect();
+    let makes = all.windows(3).filter(|w| w[0] == "create" && ["role", "user", "group"].contains(&w[1]));
+    makes.map(|w| w[2].to_owned()).filter(|name| name != "mapping").collect()
+}
+
 /// Words behind a role's place that are no role of the user's.
 const KNOWN: [&str; 6] = ["public", "current_user", "session_user", "current_role", "group", "postgres"];
 
@@ -128,11 +154,7 @@ impl Needs {
     fn of<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
         let (mut needs, mut made) = (Self::default(), BTreeSet::new());
         for text in texts {
-            // Also inside of a DO block, whose body is a string to the server.
-            let lower = text.to_lowercase();
-            let all: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).collect();
-            let makes = all.windows(3).filter(|w| w[0] == "create" && ["role", "user", "group"].contains(&w[1]));
-            made.extend(makes.map(|w| w[2].to_owned()));
+            made.extend(made_roles(text));
             for statement in Script::parse(text).statements {
                 let own = &text[statement.span.clone()];
                 match &statement.command {
@@ -142,7 +164,9 @@ impl Needs {
                     Command::Grant(_) | Command::DefaultPrivileges | Command::Create { object: Object::Policy, .. } => {
                         needs.roles.extend(behind(&words(own)));
                     }
-                    Command::AlterTable(_) | Command::Alter { .. } | Command::Owned => needs.roles.extend(owners(&words(own))),
+                    Command::AlterTable(_) | Command::Alter { .. } | Command::Owned => {
+                        needs.roles.extend(owners(&words(own)))
+                    }
                     _ => {}
                 }
             }
@@ -157,7 +181,12 @@ fn behind(words: &[String]) -> Vec<String> {
     let preposition = if words.first().is_some_and(|first| first == "revoke") { "from" } else { "to" };
     let Some(at) = words.iter().rposition(|word| word == preposition) else { return Vec::new() };
     let ends = ["with", "using", "granted", "cascade", "restrict", "in"];
-    words[at + 1..].iter().take_while(|word| !ends.contains(&word.as_str())).filter(|word| *word != "group").cloned().collect()
+    words[at + 1..]
+        .iter()
+        .take_while(|word| !ends.contains(&word.as_str()))
+        .filter(|word| *word != "group")
+        .cloned()
+        .collect()
 }
 
 /// The role behind `OWNER TO`.

@@ -15,6 +15,7 @@ pub mod markdown;
 pub mod page;
 mod printable;
 mod remedy;
+pub mod round_trip;
 pub mod run;
 mod summary;
 pub mod terminal;

@@ -82,6 +82,8 @@ pub struct Dataset {
     pub at: usize,
     /// Positions of the migrations to weigh, all after `at`.
     pub weighed: std::ops::RangeInclusive<usize>,
+    /// Rows of each table where no spec says how many, at scale 1.
+    pub rows: u64,
     /// Connections of the loader.
     pub loader_connections: usize,
     /// Sets of clones.

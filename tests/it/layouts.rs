@@ -90,7 +90,8 @@ fn every_layout_is_applied_and_reverted_as_its_tool_does() {
             let count = directory.migrations.len();
             for position in 0..count {
                 let mut connection = target.connect().await.unwrap();
-                let applied = directory.steps(0..count).apply(&mut connection, &target, position, &Clock::start()).await;
+                let applied =
+                    directory.steps(0..count).apply(&mut connection, &target, position, &Clock::start()).await;
                 applied.unwrap_or_else(|error| panic!("{tool} {}: {error}", directory.migrations[position].label));
             }
         });

@@ -12,6 +12,7 @@ mod databases;
 mod dataset;
 mod doctor;
 mod fuzz;
+mod hazards;
 mod hostile;
 mod inferred;
 mod input;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Room and the rooms it may use; the table of ARCHITECTURE.md.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("units", &[]),
     ("clock", &[]),
     ("sql", &[]),
@@ -55,6 +55,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "sql",
         ],
     ),
+    ("check", &["units", "clock", "migrate", "postgres", "evidence", "seed", "sql", "trial"]),
     ("compare", &["units", "stats", "evidence", "sql"]),
     ("experiment", &["stats", "scenario", "postgres", "evidence", "run", "trial", "compare"]),
     ("report", &["units", "stats", "evidence", "compare"]),

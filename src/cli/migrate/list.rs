@@ -7,7 +7,7 @@ use crate::migrate::{Directory, Part};
 use crate::report::listing;
 
 /// What `migrate list` can be told.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(
     after_help = "Examples:\n  weighbridge migrate list\n  weighbridge migrate list --migrations db/migrations --format json"
 )]
@@ -18,9 +18,10 @@ pub(super) struct Arguments {
 }
 
 /// How the list is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum Format {
     /// For a terminal
+    #[default]
     Text,
     /// For programs
     Json,

@@ -1,5 +1,6 @@
 //! `weighbridge migrate`: what a project's migrations are, and whether they can be applied and reverted. Must change no given database.
 
+mod check;
 mod list;
 
 use std::path::PathBuf;
@@ -29,12 +30,17 @@ pub(super) struct Arguments {
 enum Verb {
     /// Print the migrations as they were recognised: layout and why, order, transactions, placeholders, warnings
     List(list::Arguments),
+    /// Apply, revert and apply migrations on clones of a seeded database, and report losses, locks and hazards
+    Check(Box<check::Arguments>),
 }
 
-pub(super) async fn run(arguments: Arguments, _embedded: &Embedded, _quiet: bool) -> Result<ExitStatus, Failure> {
+pub(super) async fn run(mut arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
     let project = project::read(arguments.config.as_deref())?;
-    let directory = project.directory(arguments.migrations.as_deref(), &arguments.layout);
-    match arguments.verb {
-        Verb::List(own) => list::run(&own, &directory.map_err(Failure::usage)?),
+    match std::mem::replace(&mut arguments.verb, Verb::List(list::Arguments::default())) {
+        Verb::List(own) => {
+            let directory = project.directory(arguments.migrations.as_deref(), &arguments.layout);
+            list::run(&own, &directory.map_err(Failure::usage)?)
+        }
+        Verb::Check(own) => check::run(*own, &arguments, &project, (embedded, quiet)).await,
     }
 }

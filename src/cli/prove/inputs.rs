@@ -23,6 +23,9 @@ use crate::seed::spec::parse_spec;
 use crate::trial::{self, Dataset, Event, Given, InPlace, Subject};
 use crate::units::Seed;
 
+/// Rows of each table where no spec says how many, at scale 1.
+const INFERRED_ROWS: u64 = 10_000;
+
 /// Everything that was found in files, before a server is needed.
 pub(super) struct Inputs {
     change: Change,
@@ -127,7 +130,17 @@ impl Inputs {
                 let (target, embedded) = server.ok_or_else(no_server)?;
                 let loader_connections = arguments.loaders.map_or(processors.clamp(1, 4), usize::from);
                 let replicates = arguments.replicates.unwrap_or(1);
-                Subject::Clones(Dataset { target, embedded, directory, at, weighed, loader_connections, replicates })
+                let rows = INFERRED_ROWS;
+                Subject::Clones(Dataset {
+                    target,
+                    embedded,
+                    directory,
+                    at,
+                    weighed,
+                    rows,
+                    loader_connections,
+                    replicates,
+                })
             }
             Change::InPlace { directory, weighed } => {
                 let (target, _) = server.ok_or_else(no_server)?;

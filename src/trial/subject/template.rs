@@ -29,9 +29,6 @@ pub struct Template {
     pub reused: bool,
 }
 
-/// Rows of each table where no spec says how many, at scale 1.
-const INFERRED_ROWS: u64 = 10_000;
-
 /// Finds the template of these settings, or builds it.
 ///
 /// # Errors
@@ -50,7 +47,8 @@ pub async fn obtain(
     if !missing.is_empty() {
         return Err(TrialError::Asked(missing.words()));
     }
-    let digest = digest(settings, dataset, settings.spec.as_ref().map_or("", |file| &file.text), admin.server_version());
+    let digest =
+        digest(settings, dataset, settings.spec.as_ref().map_or("", |file| &file.text), admin.server_version());
     // Whoever migrates a table owns it, so that a role has templates of its own. Those of versions that marked none have other names.
     let name = template_name(&crate::trial::digest::digest([digest.as_str(), admin.target().user(), "marked"]));
     let given = match &settings.spec {
@@ -104,7 +102,7 @@ async fn build_in(
     let compared = seed::infer::Compared::read(statements(settings), &catalog);
     let (spec, refusals) = match given {
         Some((_, spec)) => seed::infer::complete(spec, &catalog, &held, &compared),
-        None => seed::infer::whole(&catalog, &held, &compared, INFERRED_ROWS),
+        None => seed::infer::whole(&catalog, &held, &compared, dataset.rows),
     };
     let no_file = SourceFile { path: std::path::PathBuf::new(), text: String::new() };
     let spec_file = given.map_or(&no_file, |(file, _)| *file);
@@ -167,9 +165,14 @@ fn statements(settings: &Settings) -> impl Iterator<Item = &str> {
 
 /// Sixteen hexadecimal digits that change with anything that would change a row.
 fn digest(settings: &Settings, dataset: &Dataset, spec: &str, server_version: u32) -> String {
-    let numbers =
-        [&settings.scale.to_bits().to_le_bytes()[..], &settings.seed.0.to_le_bytes(), &server_version.to_le_bytes()]
-            .map(<[u8]>::to_vec);
+    let rows = if settings.spec.is_some() { 0 } else { dataset.rows };
+    let numbers = [
+        &rows.to_le_bytes()[..],
+        &settings.scale.to_bits().to_le_bytes()[..],
+        &settings.seed.0.to_le_bytes(),
+        &server_version.to_le_bytes(),
+    ]
+    .map(<[u8]>::to_vec);
     let constants = seed::infer::compared::constants(statements(settings));
     let parts = dataset.parts().0.iter();
     let named = parts.flat_map(|m| [m.label.as_bytes(), m.up.sending.words().as_bytes(), m.up.file.text.as_bytes()]);
