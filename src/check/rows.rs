@@ -28,8 +28,7 @@ pub(super) async fn read(connection: &mut PgConnection) -> Result<Database, Erro
     let rows = query(
         "SELECT format('%I.%I', n.nspname, c.relname), a.attname::text, format_type(a.atttypid, a.atttypmod)
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-         WHERE (c.relkind = 'p' OR c.relkind = 'r' AND NOT c.relispartition)
-           AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'weighbridge')
+         WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'weighbridge')
            AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, a.attnum",
     );
     let rows = rows.fetch_all(&mut *connection).await.map_err(doing)?;
@@ -64,24 +63,40 @@ pub(super) fn total(database: &Database) -> i64 {
     database.values().map(|contents| contents.rows).sum()
 }
 
-/// What was there and is not any more: rows that are gone, and columns that are there again with other values.
+/// What was there and is not any more, under this name or another: rows, values of a column, or the values that a column had.
 pub(super) fn lost(before: &Database, after: &Database) -> Vec<Loss> {
     let mut lost = Vec::new();
+    let add = |lost: &mut Vec<Loss>, table: &str, column: Option<&str>, rows, is_changed| {
+        lost.push(Loss { table: table.to_owned(), column: column.map(str::to_owned), rows, is_changed });
+    };
     for (table, old) in before {
-        let new = after.get(table).cloned().unwrap_or_default();
+        let Some(new) = after.get(table) else {
+            // A table that was renamed holds what it held.
+            let is_renamed = after.iter().any(|(name, other)| !before.contains_key(name) && other == old);
+            if old.rows > 0 && !is_renamed {
+                add(&mut lost, table, None, old.rows, false);
+            }
+            continue;
+        };
         if new.rows < old.rows {
-            lost.push(Loss { table: table.clone(), column: None, rows: old.rows - new.rows });
+            add(&mut lost, table, None, old.rows - new.rows, false);
             continue;
         }
         for (column, (values, hash)) in &old.columns {
-            let gone = match new.columns.get(column) {
-                None => *values,
-                Some((left, _)) if left < values => values - left,
-                Some((_, other)) if other != hash && new.rows == old.rows => *values,
-                Some(_) => 0,
-            };
-            if gone > 0 {
-                lost.push(Loss { table: table.clone(), column: Some(column.clone()), rows: gone });
+            match new.columns.get(column) {
+                None => {
+                    let same = |(name, other): (&String, &(i64, String))| {
+                        !old.columns.contains_key(name) && *other == (*values, hash.clone())
+                    };
+                    if *values > 0 && !new.columns.iter().any(same) {
+                        add(&mut lost, table, Some(column), *values, false);
+                    }
+                }
+                Some((left, _)) if left < values => add(&mut lost, table, Some(column), values - left, false),
+                Some((_, other)) if other != hash && new.rows == old.rows => {
+                    add(&mut lost, table, Some(column), *values, true);
+                }
+                Some(_) => {}
             }
         }
     }
@@ -100,12 +115,16 @@ mod tests {
     #[test]
     fn what_is_gone_is_named_by_table_and_column() {
         let before = database(10, &[("id", 10, "1"), ("email", 8, "2")]);
-        let loss =
-            |column: Option<&str>, rows| Loss { table: "public.t".into(), column: column.map(str::to_owned), rows };
+        let loss = |column: Option<&str>, rows| {
+            let column = column.map(str::to_owned);
+            Loss { table: "public.t".into(), column, rows, is_changed: false }
+        };
         assert_eq!(lost(&before, &before), []);
         assert_eq!(lost(&before, &Database::new()), [loss(None, 10)]);
         assert_eq!(lost(&before, &database(10, &[("id", 10, "1"), ("email", 0, "0")])), [loss(Some("email"), 8)]);
-        assert_eq!(lost(&before, &database(10, &[("id", 10, "1"), ("email", 8, "3")])), [loss(Some("email"), 8)]);
+        let changed = Loss { is_changed: true, ..loss(Some("email"), 8) };
+        assert_eq!(lost(&before, &database(10, &[("id", 10, "1"), ("email", 8, "3")])), [changed]);
+        assert_eq!(lost(&before, &database(10, &[("id", 10, "1"), ("mail", 8, "2")])), []);
         assert_eq!(lost(&before, &database(12, &[("id", 12, "9"), ("email", 9, "9")])), []);
     }
 }

@@ -113,6 +113,7 @@ fn constrained(
         }
         _ => return None,
     };
+    let rule = if constraint.not_valid { format!("{rule} NOT VALID") } else { rule };
     Some((name.to_string(), rule, sql))
 }
 

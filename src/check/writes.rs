@@ -38,7 +38,7 @@ pub(super) async fn write(connection: &mut PgConnection, changes: &[Difference])
         let Some(value) = value else { continue };
         let rows = update(connection, &table, &column, &value).await?;
         if rows > 0 {
-            written.push(Loss { table, column: Some(column), rows });
+            written.push(Loss { table, column: Some(column), rows, is_changed: false });
         }
     }
     written.extend(enums(connection, changes).await?);
@@ -74,7 +74,7 @@ pub(super) async fn fill_new_tables(target: &Target, changes: &[Difference]) -> 
         let count = query(format!("SELECT count(*) FROM {table}")).fetch_one(&mut connection).await;
         let rows: i64 = count.and_then(|row| row.try_get(0)).map_err(|e| Error::doing("count new rows", e))?;
         if rows > 0 {
-            written.push(Loss { table: table.to_owned(), column: None, rows });
+            written.push(Loss { table: table.to_owned(), column: None, rows, is_changed: false });
         }
     }
     Ok(written)
@@ -98,7 +98,7 @@ async fn enums(connection: &mut PgConnection, changes: &[Difference]) -> Result<
             let value = format!("{}::{}", crate::postgres::sql_text::literal(new), change.name);
             let rows = update(connection, &table, &column, &value).await?;
             if rows > 0 {
-                written.push(Loss { table, column: Some(column), rows });
+                written.push(Loss { table, column: Some(column), rows, is_changed: false });
             }
         }
     }

@@ -57,7 +57,7 @@ pub enum Status {
 }
 
 /// Every id, with what it is about in a few words; `docs/findings/` has a page for each.
-pub const IDS: [&str; 30] = [
+pub const IDS: [&str; 31] = [
     "up-fails",
     "down-fails",
     "down-empty",
@@ -68,6 +68,7 @@ pub const IDS: [&str; 30] = [
     "schema-differs-after-second-up",
     "data-lost",
     "data-lost-on-revert",
+    "data-changed",
     "revert-fails-on-new-data",
     "index-built-under-lock",
     "index-dropped-under-lock",
@@ -97,6 +98,7 @@ pub fn findings(trip: &RoundTrip, policy: &Policy) -> Vec<CheckFinding> {
     for step in &trip.steps {
         let mut own = Vec::new();
         staircase(&step.trip, &mut own);
+        changed_values(step, &mut own);
         new_rows(step, &mut own);
         hazards(step, &mut own);
         own.iter_mut().for_each(|finding| finding.step = Some(step.label.clone()));
@@ -175,7 +177,8 @@ fn staircase(trip: &Trip, found: &mut Vec<CheckFinding>) {
         let (object, detail) = (Some(difference.name.clone()), Some(described(difference)));
         found.push(CheckFinding { object, detail, ..failure("schema-differs-after-second-up") });
     }
-    found.extend(trip.lost.iter().map(|loss| lost(loss, failure("data-lost"))));
+    let gone = trip.lost.iter().filter(|loss| !loss.is_changed);
+    found.extend(gone.map(|loss| lost(loss, failure("data-lost"))));
 }
 
 fn lost(loss: &Loss, finding: CheckFinding) -> CheckFinding {
@@ -198,6 +201,19 @@ fn described(difference: &Difference) -> String {
     }
 }
 
+/// Values that are others after the down: a statement of the step changed rows, or its types did.
+fn changed_values(step: &Step, found: &mut Vec<CheckFinding>) {
+    let writes =
+        |loss: &Loss| step.statements.iter().any(|s| s.changed.iter().any(|table| table.relation == loss.table));
+    for loss in step.trip.lost.iter().filter(|loss| loss.is_changed) {
+        let one = match writes(loss) {
+            true => finding("data-changed", Severity::Note, Status::Confirmed),
+            false => failure("data-lost"),
+        };
+        found.push(lost(loss, one));
+    }
+}
+
 fn new_rows(step: &Step, found: &mut Vec<CheckFinding>) {
     let Some(new) = &step.new_rows else { return };
     if let Outcome::Refused(refused) = &new.down {
@@ -206,7 +222,7 @@ fn new_rows(step: &Step, found: &mut Vec<CheckFinding>) {
     }
     // What the down loses of old rows is a failure already.
     let known = |loss: &Loss| step.trip.lost.iter().any(|old| old.table == loss.table && old.column == loss.column);
-    for loss in new.lost.iter().filter(|loss| !known(loss)) {
+    for loss in new.lost.iter().filter(|loss| !known(loss) && !loss.is_changed) {
         found.push(lost(loss, finding("data-lost-on-revert", Severity::Warning, Status::Confirmed)));
     }
 }
@@ -232,7 +248,9 @@ fn hazards(step: &Step, found: &mut Vec<CheckFinding>) {
     for index in &step.invalid_indexes {
         found.push(CheckFinding { object: Some(index.clone()), ..failure("invalid-index") });
     }
-    for violation in &step.violations {
+    // What the up itself mends first breaks nothing; a constraint that is NOT VALID is validated later.
+    let applied = step.trip.up.is_applied();
+    for violation in step.violations.iter().filter(|violation| !applied || violation.rule.ends_with("NOT VALID")) {
         let id =
             if violation.rule.ends_with("without a default") { "required-column" } else { "rows-break-constraint" };
         found.push(CheckFinding {
@@ -246,9 +264,14 @@ fn hazards(step: &Step, found: &mut Vec<CheckFinding>) {
         let detail = Some(format!("{} ({})", refused.message, refused.code));
         found.push(CheckFinding { object: Some(refused.action.clone()), detail, ..failure("old-application-breaks") });
     }
+    let mut held: Vec<Lock> = Vec::new();
     for statement in &step.statements {
         let mut own = Vec::new();
-        of_statement(step, statement, &mut own);
+        // A lock that an earlier statement of the transaction took is held on.
+        held.retain(|lock| step.in_transaction && !statement.locks.iter().any(|new| new.relation == lock.relation));
+        let with_held = StatementFacts { locks: [held.clone(), statement.locks.clone()].concat(), ..statement.clone() };
+        of_statement(step, (statement, &with_held), &mut own);
+        held.extend(statement.locks.iter().cloned());
         own.iter_mut().for_each(|finding| finding.line = Some(statement.line));
         found.extend(own);
     }
@@ -265,33 +288,30 @@ fn exercised(table: &str, statement: &StatementFacts) -> (Status, Severity, Opti
     }
 }
 
-fn of_statement(step: &Step, statement: &StatementFacts, found: &mut Vec<CheckFinding>) {
+/// `own` has the locks that the statement takes, `all` also those that are held.
+fn of_statement(step: &Step, (own, all): (&StatementFacts, &StatementFacts), found: &mut Vec<CheckFinding>) {
+    let statement = all;
     let Some(parsed) = parse_one(&statement.sql) else { return };
     let mut add = |id: &'static str, table: &str| {
         let (status, severity, held_ms, rows) = exercised(table, statement);
         found.push(CheckFinding { object: Some(table.to_owned()), rows, held_ms, ..finding(id, severity, status) });
     };
-    let mut explained = Vec::new();
     match &parsed.command {
         Command::CreateIndex(index) if !index.concurrently && !index.only => {
             add("index-built-under-lock", &index.table.name);
-            explained.push(index.table.name.clone());
         }
         Command::Drop(drop) if drop.object == Object::Index && !drop.concurrently => {
-            let tables: Vec<&Lock> = statement.locks.iter().filter(|lock| blocks_writes(&lock.mode)).collect();
+            let tables: Vec<&Lock> = own.locks.iter().filter(|lock| blocks_writes(&lock.mode)).collect();
             tables.iter().for_each(|lock| add("index-dropped-under-lock", bare(&lock.relation)));
-            explained.extend(tables.iter().map(|lock| bare(&lock.relation).to_owned()));
         }
         Command::Reindex { concurrently: false, .. } => {
             let tables: Vec<&Lock> = statement.locks.iter().filter(|lock| blocks_writes(&lock.mode)).collect();
             tables.iter().for_each(|lock| add("reindex-under-lock", bare(&lock.relation)));
-            explained.extend(tables.iter().map(|lock| bare(&lock.relation).to_owned()));
         }
         Command::AlterTable(alter) => {
             for id in of_table(alter) {
                 add(id, &alter.name.name);
             }
-            explained.push(alter.name.name.clone());
         }
         _ => {}
     }
@@ -311,9 +331,11 @@ fn of_statement(step: &Step, statement: &StatementFacts, found: &mut Vec<CheckFi
         });
     }
     scanned(&parsed.command, statement, found);
-    for other in statement.locks.iter().filter(|lock| !lock.is_named && lock.rows > 0 && blocks_writes(&lock.mode)) {
-        let is_drop = matches!(parsed.command, Command::Drop(ref drop) if drop.object == Object::Index);
-        if !is_drop {
+    for other in own.locks.iter().filter(|lock| !lock.is_named && lock.rows > 0 && blocks_writes(&lock.mode)) {
+        // An index is named in the place of its table.
+        let names_index = matches!(&parsed.command, Command::Drop(drop) if drop.object == Object::Index)
+            || matches!(parsed.command, Command::Reindex { .. } | Command::AlterIndex { .. });
+        if !names_index {
             found.push(CheckFinding {
                 object: Some(bare(&other.relation).to_owned()),
                 rows: Some(other.rows),
@@ -323,7 +345,7 @@ fn of_statement(step: &Step, statement: &StatementFacts, found: &mut Vec<CheckFi
             });
         }
     }
-    let strong = statement.locks.iter().find(|lock| lock.rows > 0 && blocks_writes(&lock.mode));
+    let strong = own.locks.iter().find(|lock| lock.rows > 0 && blocks_writes(&lock.mode));
     let first = !found.iter().any(|finding| finding.id == "no-lock-timeout");
     if let Some(strong) = strong.filter(|_| statement.lock_timeout_ms == 0 && first) {
         let object = Some(bare(&strong.relation).to_owned());

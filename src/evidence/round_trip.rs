@@ -130,6 +130,9 @@ pub struct Loss {
     pub column: Option<String>,
     /// Rows, or values that are not NULL.
     pub rows: i64,
+    /// As many values are there, and not all of them are those that were.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_changed: bool,
 }
 
 /// What happened to rows that only the new schema can hold.

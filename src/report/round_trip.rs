@@ -180,6 +180,7 @@ fn words(finding: &CheckFinding) -> String {
         "data-lost-on-revert" => {
             format!("the down loses {rows} rows or values of {object} that were written on the new schema")
         }
+        "data-changed" => format!("the migration changes values of {object}, and the down does not change them back"),
         "revert-fails-on-new-data" => format!("the down fails once rows are written on the new schema: {detail}"),
         "index-built-under-lock" => format!("an index is built on {object} ({rows} rows) while writes wait{held}"),
         "index-dropped-under-lock" => {
