@@ -10,8 +10,7 @@ use std::sync::Arc;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use weighbridge::clock::Clock;
-use weighbridge::diagnostic::SourceFile;
-use weighbridge::migrate::{Directory, Manner, apply};
+use weighbridge::migrate::{Directory, Manner, Options, apply};
 use weighbridge::postgres::catalog::Catalog;
 use weighbridge::postgres::database::Admin;
 use weighbridge::postgres::sql_text::{query, trusted};
@@ -67,10 +66,10 @@ async fn measure(url: &str, quick: bool) -> Vec<Measured> {
     admin.create("platform").await.expect("a new database");
     let target = server.database("platform");
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let directory = Directory::read(&root.join("migrations"), None).expect("the platform's migrations");
+    let directory =
+        Directory::read(&root.join("migrations"), None, &Options::default()).expect("the platform's migrations");
     let mut connection = target.connect().await.expect("a connection");
-    let file = SourceFile::read(&directory.migrations[0].up).expect("the first migration");
-    apply(&mut connection, &file, &Manner::default(), &Clock::start()).await.expect("the schema");
+    apply(&mut connection, &directory.migrations[0].up, &Manner::default(), &Clock::start()).await.expect("the schema");
     let catalog = catalog::read(&mut connection).await.expect("the catalog");
     let text = std::fs::read_to_string(root.join("seed/learning.toml")).expect("the platform's spec");
     let held = plan::Held::new();

@@ -10,6 +10,7 @@
 //! may use whom, and `tests/it/tidy.rs` enforces it.
 
 pub mod binding;
+pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;

@@ -8,7 +8,7 @@ use crate::compare::{Comparison, compare};
 use crate::diagnostic::{Message, SourceFile};
 use crate::evidence::{Evidence, Policy};
 use crate::experiment::{self, Asked, ExperimentError, Length};
-use crate::migrate::Directory;
+use crate::migrate::{Directory, Options};
 use crate::postgres::Target;
 use crate::postgres::database::Token;
 use crate::scenario::Scenario;
@@ -99,7 +99,7 @@ impl Settings {
 
     fn experiment(&self, listener: trial::Listener) -> Result<experiment::Settings, ExperimentError> {
         let target = Target::from_url(&self.url).map_err(TrialError::from)?;
-        let directory = Directory::read(&self.migrations, None).map_err(TrialError::from)?;
+        let directory = Directory::read(&self.migrations, None, &Options::default()).map_err(TrialError::from)?;
         let weighed = directory.select(self.migration.as_deref()).map_err(TrialError::from)?;
         if *weighed.start() == 0 {
             let first = &directory.migrations[0].label;
@@ -123,7 +123,8 @@ impl Settings {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let at = weighed.start() - 1;
         let loader_connections = processors.clamp(1, 4);
-        let dataset = Dataset { target, embedded: false, directory, at, weighed, loader_connections, replicates: 1 };
+        let dataset =
+            Dataset { target, embedded: false, directory, at, weighed, loader_connections, replicates: 1, rows: 0 };
         let trial = trial::Settings {
             subject: Subject::Clones(dataset),
             spec: Some(spec),

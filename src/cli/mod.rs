@@ -3,11 +3,14 @@
 //! stdout is data, stderr is talk. No type of the argument parser leaves this folder.
 
 mod address;
+mod change;
 mod doctor;
 mod exit;
 mod gates;
 mod interrupt;
+mod layout;
 mod merge;
+mod migrate;
 mod output;
 mod progress;
 mod project;
@@ -89,6 +92,8 @@ enum Verb {
     Run(Box<run::Arguments>),
     /// Fill a database with a realistic dataset: any schema, with or without a spec
     Seed(Box<seed::Arguments>),
+    /// The project's migrations: how they are recognised and sent
+    Migrate(Box<migrate::Arguments>),
     /// Print a saved result again; needs no server
     Report(report::Arguments),
     /// Is this machine and this server fit to measure on: clock, disk, settings, rights, noise
@@ -138,12 +143,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
 
 fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
-    if matches!(cli.verb, Verb::Prove(_) | Verb::Run(_) | Verb::Seed(_) | Verb::Doctor(_) | Verb::Server(_)) {
+    if matches!(
+        cli.verb,
+        Verb::Prove(_) | Verb::Migrate(_) | Verb::Run(_) | Verb::Seed(_) | Verb::Doctor(_) | Verb::Server(_)
+    ) {
         interrupt::listen();
     }
     let (embedded, quiet) = (&cli.embedded, cli.quiet);
     let status = match cli.verb {
         Verb::Prove(arguments) => runtime.block_on(in_time(prove::run(*arguments, embedded, quiet))),
+        Verb::Migrate(arguments) => runtime.block_on(in_time(migrate::run(*arguments, embedded, quiet))),
         Verb::Run(arguments) => runtime.block_on(in_time(run::run(*arguments, embedded, quiet))),
         Verb::Seed(arguments) => runtime.block_on(in_time(seed::run(*arguments, embedded, quiet))),
         Verb::Doctor(arguments) => runtime.block_on(in_time(doctor::run(arguments, embedded, quiet))),

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
 use super::gates::{self, PlacedGate};
+use super::layout::LayoutFlags;
 use crate::compare::run::finding::all_ids;
 use crate::diagnostic::{Diagnostic, SourceFile, nearest};
 use crate::document::{self, Placed, Table};
 use crate::evidence::{Ignored, Policy};
-use crate::migrate::{self, Directory, DirectoryError, Layout};
+use crate::migrate::{self, Directory, DirectoryError, Layout, Options};
 use crate::scenario::action::parse_margin;
 
 /// A project file, as far as it is read. Paths are relative to the file's folder.
@@ -23,6 +24,9 @@ pub(super) struct Project {
     pub(super) at: Option<String>,
     pub(super) migrations: Option<PathBuf>,
     pub(super) layout: Option<Layout>,
+    pub(super) options: Options,
+    pub(super) up_cmd: Option<String>,
+    pub(super) down_cmd: Option<String>,
     pub(super) scenarios: Vec<PathBuf>,
     pub(super) margin: Option<f64>,
     pub(super) role: Option<String>,
@@ -40,9 +44,10 @@ impl Project {
 
     /// The migrations of a folder that was named, or of the project. Where the project names none and `migrations` is
     /// not there, the places are searched in which other tools keep theirs.
-    pub(super) fn directory(&self, named: Option<&Path>) -> Result<Directory, DirectoryError> {
+    pub(super) fn directory(&self, named: Option<&Path>, flags: &LayoutFlags) -> Result<Directory, DirectoryError> {
         let folder = named.map_or_else(|| self.migrations_folder(), Path::to_path_buf);
-        let found = Directory::read(&folder, self.layout);
+        let layout = flags.layout.or(self.layout);
+        let found = Directory::read(&folder, layout, &flags.options(&self.options));
         match found {
             Err(DirectoryError::Io { source, .. })
                 if named.is_none() && self.migrations.is_none() && source.kind() == ErrorKind::NotFound =>
@@ -57,9 +62,9 @@ impl Project {
     fn elsewhere(&self, folder: PathBuf) -> DirectoryError {
         let places = migrate::layout::PLACES.iter().map(|place| self.root.join(place));
         for place in places.filter(|place| place.is_dir()) {
-            match Directory::read(&place, self.layout) {
+            match Directory::read(&place, self.layout, &self.options) {
                 Ok(_) => return DirectoryError::Elsewhere { folder, place },
-                Err(other @ DirectoryError::OtherLayout { .. }) => return other,
+                Err(other @ (DirectoryError::OtherLayout { .. } | DirectoryError::Ambiguous { .. })) => return other,
                 Err(_) => {}
             }
         }
@@ -116,11 +121,18 @@ fn read_tables(root: &mut Table<'_, '_>) -> Project {
         if let Some(layout) = migrations.text("layout") {
             project.layout = Layout::from_name(&layout.text);
             if project.layout.is_none() {
-                let known: Vec<&str> = Layout::ALL.iter().map(|layout| layout.name()).collect();
-                let message = format!("`layout` is the tool whose files these are: {}", known.join(" or "));
+                let message = format!("`layout` is the tool whose files these are: {}", Layout::names());
                 migrations.problem(Diagnostic::at(layout.span, message));
             }
         }
+        project.options.skip_code = migrations.boolean("skip_code").is_some_and(|skip| skip.value);
+        project.options.multi_statement = migrations.boolean("multi_statement").is_some_and(|multi| multi.value);
+        if let Some(mut placeholders) = migrations.table("placeholders") {
+            let values = placeholders.named_texts().into_iter();
+            project.options.placeholders = values.map(|(name, value)| (name.value, value.text)).collect();
+        }
+        project.up_cmd = migrations.text("up_cmd").map(|t| t.text);
+        project.down_cmd = migrations.text("down_cmd").map(|t| t.text);
         migrations.finish();
     }
     if let Some(mut proof) = root.table("proof") {

@@ -32,6 +32,7 @@ pub mod minimum;
 pub mod parameters;
 pub mod plan_change;
 mod remedy;
+pub mod round_trip;
 pub mod row_security;
 pub mod run;
 mod sides;

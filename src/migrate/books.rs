@@ -4,27 +4,20 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha384};
+use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
+use super::layout::Books;
+use super::layout::books::Entry;
 use super::{Layout, Migration};
-use crate::diagnostic::SourceFile;
 use crate::postgres::Error;
-use crate::postgres::sql_text::query;
+use crate::postgres::sql_text::{query, trusted};
 use crate::sql::{Object, Script};
-
-/// The table of a tool.
-#[must_use]
-pub fn table(layout: Layout) -> &'static str {
-    match layout {
-        Layout::Sqlx => "_sqlx_migrations",
-        Layout::GolangMigrate => "schema_migrations",
-    }
-}
 
 /// Whether migrations name the table and none of them makes it, as a dump of a database that has it does.
 #[must_use]
 pub fn are_named<'t>(layout: Layout, texts: impl Iterator<Item = &'t str>) -> bool {
-    let table = table(layout);
+    let Some(Books { table, .. }) = layout.books() else { return false };
     let makes = |text: &str| {
         let mut made = Script::parse(text).commands().filter_map(|command| command.created());
         made.any(|made| {
@@ -40,18 +33,9 @@ pub fn are_named<'t>(layout: Layout, texts: impl Iterator<Item = &'t str>) -> bo
 /// # Errors
 /// When the server refuses.
 pub async fn make(connection: &mut PgConnection, layout: Layout) -> Result<(), Error> {
-    let sql = match layout {
-        Layout::Sqlx => {
-            "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version bigint PRIMARY KEY, description text NOT NULL, \
-             installed_on timestamptz NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, \
-             execution_time bigint NOT NULL)"
-        }
-        Layout::GolangMigrate => {
-            "CREATE TABLE IF NOT EXISTS schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)"
-        }
-    };
-    let made = query(sql).execute(connection).await;
-    made.map(drop).map_err(|e| Error::doing(format!("make the table {}", table(layout)), e))
+    let Some(books) = layout.books() else { return Ok(()) };
+    let made = connection.execute(sqlx::raw_sql(trusted(books.make))).await;
+    made.map(drop).map_err(|e| Error::doing(format!("make the table {}", books.qualified), e))
 }
 
 /// Writes down that a migration is applied. A migration may have taken the table away: then nothing is written.
@@ -62,41 +46,20 @@ pub async fn enter(
     connection: &mut PgConnection,
     layout: Layout,
     migration: &Migration,
-    (file, took): (&SourceFile, Duration),
+    took: Duration,
 ) -> Result<(), Error> {
-    let doing = |e| Error::doing(format!("write to the table {}", table(layout)), e);
-    let is_there = query("SELECT to_regclass($1)::text").bind(table(layout)).fetch_one(&mut *connection).await;
+    let Some(books) = layout.books() else { return Ok(()) };
+    let doing = |e| Error::doing(format!("write to the table {}", books.qualified), e);
+    let is_there = query("SELECT to_regclass($1)::text").bind(books.qualified).fetch_one(&mut *connection).await;
     let is_there: Option<String> = is_there.and_then(|row| sqlx::Row::try_get(&row, 0)).map_err(doing)?;
     if is_there.is_none() {
         return Ok(());
     }
-    let version = migration.version as i64;
-    let written = match layout {
-        Layout::Sqlx => {
-            let description = migration.label.split_once('_').map_or("", |(_, name)| name).replace('_', " ");
-            query(
-                "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-                 VALUES ($1, $2, true, $3, $4) ON CONFLICT DO NOTHING",
-            )
-            .bind(version)
-            .bind(description)
-            .bind(Sha384::digest(&file.text).to_vec())
-            .bind(took.as_nanos() as i64)
-            .execute(connection)
-            .await
-        }
-        // One row: the version the schema is at.
-        Layout::GolangMigrate => {
-            query(
-                "WITH gone AS (DELETE FROM schema_migrations WHERE version <> $1)
-                   INSERT INTO schema_migrations VALUES ($1, false) ON CONFLICT DO NOTHING",
-            )
-            .bind(version)
-            .execute(connection)
-            .await
-        }
-    };
-    written.map(drop).map_err(doing)
+    let checksum: String = Sha384::digest(&migration.up.file.text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let description = migration.label.split_once('_').map_or("", |(_, name)| name).replace('_', " ");
+    let entry =
+        Entry { version: &migration.version, description: &description, checksum: &checksum, nanos: took.as_nanos() };
+    connection.execute(sqlx::raw_sql(trusted(books.entry(&entry)))).await.map(drop).map_err(doing)
 }
 
 #[cfg(test)]

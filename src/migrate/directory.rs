@@ -1,26 +1,29 @@
-//! A folder of migrations in the layout of sqlx and golang-migrate. Must judge no statement.
-//!
-//! `<number>_<name>.up.sql` with `<number>_<name>.down.sql` beside it, or `<number>_<name>.sql` for
-//! migrations that only go forward. Ordered by number, not by text.
+//! A folder of migrations, in the order of its tool. Must judge no statement.
 
-use std::iter;
 use std::path::{Path, PathBuf};
 
 use super::books;
-use super::layout::{self, Layout};
+use super::folder::Folder;
+use super::layout::{self, Detected, Layout, Options, Reading, Warning};
 use super::migration::Migration;
 use super::steps::Steps;
-use crate::diagnostic::{Advice, nearest};
+use crate::diagnostic::{Advice, FileProblems, nearest};
 
 /// The migrations of a project, in order.
 #[derive(Debug, Clone)]
 pub struct Directory {
     /// The folder.
     pub path: PathBuf,
-    /// Ascending.
+    /// In the order in which the tool applies them.
     pub migrations: Vec<Migration>,
     /// Whose files they are: how they are sent.
     pub layout: Layout,
+    /// Why, as a fragment.
+    pub reason: String,
+    /// Mistakes that the tool accepts silently.
+    pub warnings: Vec<Warning>,
+    /// Files beside the steps that decide how they are read.
+    pub beside: Vec<PathBuf>,
     /// Whether a file names the table in which the tool keeps its history, and none makes it.
     pub names_books: bool,
 }
@@ -50,16 +53,31 @@ pub enum DirectoryError {
     /// No migration in it.
     #[error("{} holds no migration", .0.display())]
     Empty(PathBuf),
-    /// Two files claim one number.
-    #[error("{} and {} have the same number", first.display(), second.display())]
+    /// Two files claim one version.
+    #[error("{} and {} have the same version {version}", first.display(), second.display())]
     SameVersion {
+        /// The version.
+        version: String,
         /// One file.
         first: PathBuf,
         /// The other.
         second: PathBuf,
     },
-    /// A folder of another tool's layout.
-    #[error("{} is laid out for {tool}, whose migrations are recognised but not read yet", path.display())]
+    /// Files that the tool refuses, all of them.
+    #[error("{}", .0.iter().map(FileProblems::draw).collect::<Vec<_>>().join("\n\n"))]
+    Refused(Vec<FileProblems>),
+    /// Several tools fit.
+    #[error("{} may be laid out for {}, and {differs}", path.display(), fitting(kinds))]
+    Ambiguous {
+        /// The folder.
+        path: PathBuf,
+        /// The tools, with what speaks for each.
+        kinds: Vec<(&'static str, String)>,
+        /// Why it matters.
+        differs: String,
+    },
+    /// A folder whose steps are programs.
+    #[error("{} is laid out for {tool}, whose migrations are programs", path.display())]
     OtherLayout {
         /// The folder.
         path: PathBuf,
@@ -86,20 +104,32 @@ pub enum DirectoryError {
     },
 }
 
+/// Tools with what speaks for each.
+fn fitting(kinds: &[(&'static str, String)]) -> String {
+    kinds.iter().map(|(name, reason)| format!("{name} ({reason})")).collect::<Vec<_>>().join(" or ")
+}
+
 impl Advice for DirectoryError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::Io { .. } => "name the folder with --migrations or in weighbridge.toml".to_owned(),
             Self::Absent(..) => "name the folder with --migrations or in weighbridge.toml; files are called \
-                                 0001_name.up.sql and 0001_name.down.sql, or 0001_name.sql"
+                                 0001_name.up.sql and 0001_name.down.sql, or as your tool calls them \
+                                 (docs/formats/migrations.md)"
                 .to_owned(),
             Self::Elsewhere { place, .. } => {
                 format!("--migrations {}, or dir under [migrations] in weighbridge.toml", place.display())
             }
-            Self::Empty(..) => "files are called 0001_name.up.sql and 0001_name.down.sql, or 0001_name.sql".to_owned(),
-            Self::SameVersion { .. } => "numbers decide the order; give one of them another".to_owned(),
-            Self::OtherLayout { .. } => "copy them into a folder of its own as <number>_<name>.up.sql and .down.sql \
-                                         (or <number>_<name>.sql), and name it with --migrations"
+            Self::Empty(..) => "files are called 0001_name.up.sql and 0001_name.down.sql, or as your tool calls them \
+                                (docs/formats/migrations.md)"
+                .to_owned(),
+            Self::SameVersion { .. } => "the tool applies one of them, or neither; give one another version".to_owned(),
+            Self::Refused(_) => return None,
+            Self::Ambiguous { .. } => {
+                "name the tool with --layout, or with layout under [migrations] in weighbridge.toml".to_owned()
+            }
+            Self::OtherLayout { .. } => "give the schema before with --schema or --schema-from, and the command that \
+                                         migrates with --up-cmd (up_cmd under [migrations] in weighbridge.toml)"
                 .to_owned(),
             Self::Missing { help, .. } => help.to_string(),
             Self::NoDown { .. } => "write the file that reverts it, or say --forward-only".to_owned(),
@@ -108,54 +138,64 @@ impl Advice for DirectoryError {
 }
 
 impl Directory {
-    /// Reads the names of a folder; what nobody says of its layout its files do.
+    /// Reads a folder; whose files they are is what the files show, unless somebody says it.
     ///
     /// # Errors
-    /// When it cannot be read, is empty, ambiguous, or of a layout not known here.
-    pub fn read(path: &Path, layout: Option<Layout>) -> Result<Self, DirectoryError> {
+    /// When it cannot be read, is empty or ambiguous, or holds files that its tool refuses.
+    pub fn read(path: &Path, layout: Option<Layout>, options: &Options) -> Result<Self, DirectoryError> {
         let io = |source| DirectoryError::Io { path: path.to_owned(), source };
-        let mut names: Vec<PathBuf> = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(io)? {
-            names.push(entry.map_err(io)?.path());
-        }
-        names.sort();
-        if let Some(tool) = layout::other(path, &names) {
-            return Err(DirectoryError::OtherLayout { path: path.to_owned(), tool });
-        }
-        let mut migrations: Vec<Migration> = Vec::new();
-        for up in &names {
-            let Some((version, label, reversible)) = read_name(up) else { continue };
-            if let Some(other) = migrations.iter().find(|m| m.version == version) {
-                return Err(DirectoryError::SameVersion { first: other.up.clone(), second: up.clone() });
+        let folder = Folder::read(path).map_err(io)?;
+        let detected = match layout {
+            Some(layout) => {
+                let reason = "named by --layout or in weighbridge.toml".to_owned();
+                Some(Detected { layout, reason, reading: layout.tool().read(&folder, options) })
             }
-            let down = up.with_file_name(format!("{label}.down.sql"));
-            let down = names.contains(&down).then_some(down);
-            migrations.push(Migration { version, label, up: up.clone(), down, reversible });
+            None => layout::detect(&folder, options)?,
+        };
+        let Some(Detected { layout, reason, reading }) = detected else {
+            return Err(DirectoryError::Empty(path.to_owned()));
+        };
+        let Reading { migrations, warnings, problems, beside } = reading;
+        if !problems.is_empty() {
+            return Err(DirectoryError::Refused(problems));
         }
-        migrations.sort_by_key(|m| m.version);
         if migrations.is_empty() {
             return Err(DirectoryError::Empty(path.to_owned()));
         }
-        let files = migrations.iter().flat_map(|m| iter::once(&m.up).chain(&m.down));
-        let texts: Vec<(&Path, String)> =
-            files.filter_map(|path| Some((path.as_path(), std::fs::read_to_string(path).ok()?))).collect();
-        let texts: Vec<(&Path, &str)> = texts.iter().map(|(path, text)| (*path, text.as_str())).collect();
-        let layout = layout.unwrap_or_else(|| Layout::detect(path, &texts));
-        let names_books = books::are_named(layout, texts.iter().map(|(_, text)| *text));
-        Ok(Self { path: path.to_owned(), layout, names_books, migrations })
+        check_versions(&migrations)?;
+        let texts = migrations.iter().flat_map(|m| std::iter::once(&m.up).chain(&m.down)).map(|p| p.file.text.as_str());
+        let names_books = books::are_named(layout, texts);
+        Ok(Self { path: path.to_owned(), migrations, layout, reason, warnings, beside, names_books })
     }
 
-    /// The position of a migration by number (`3`, `0003`) or label.
+    /// Every file it is made of.
+    #[must_use]
+    pub fn files(&self, last: usize) -> Vec<PathBuf> {
+        let migrations = self.migrations[..=last].iter();
+        let parts = migrations.flat_map(|migration| std::iter::once(&migration.up).chain(&migration.down));
+        let mut files: Vec<PathBuf> = parts.map(|part| part.file.path.clone()).chain(self.beside.clone()).collect();
+        files.sort();
+        files.dedup();
+        files
+    }
+
+    /// The position of a migration by version (`3`, `0003`) or label.
     ///
     /// # Errors
     /// When there is none.
     pub fn position(&self, wanted: &str) -> Result<usize, DirectoryError> {
-        let by_number = wanted.parse::<u64>().ok();
-        self.migrations.iter().position(|m| m.label == wanted || Some(m.version) == by_number).ok_or_else(|| {
+        let bare = |version: &str| version.trim_start_matches('0').to_owned();
+        let is_number = wanted.bytes().all(|byte| byte.is_ascii_digit());
+        let named = |m: &Migration| {
+            m.label == wanted
+                || m.version == wanted
+                || is_number && !m.version.is_empty() && bare(&m.version) == bare(wanted)
+        };
+        self.migrations.iter().position(named).ok_or_else(|| {
             let labels = self.migrations.iter().map(|m| m.label.as_str());
             let help = match nearest(wanted, labels.clone()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("there are: {}", labels.collect::<Vec<_>>().join(", ")),
+                None => format!("there are: {}", some_of(&labels.collect::<Vec<_>>())),
             };
             DirectoryError::Missing { wanted: wanted.to_owned(), path: self.path.clone(), help }
         })
@@ -170,9 +210,10 @@ impl Directory {
             let last = self.migrations.len() - 1;
             return Ok(last..=last);
         };
-        let (first, last) = match wanted.split_once("..") {
-            Some((first, last)) => (self.position(first)?, self.position(last.trim_start_matches('='))?),
-            None => (self.position(wanted)?, self.position(wanted)?),
+        let (first, last) = match (self.position(wanted), wanted.split_once("..")) {
+            (Ok(position), _) => (position, position),
+            (Err(_), Some((first, last))) => (self.position(first)?, self.position(last.trim_start_matches('='))?),
+            (Err(error), None) => return Err(error),
         };
         if last < first {
             return Err(DirectoryError::Missing {
@@ -192,31 +233,42 @@ impl Directory {
     }
 }
 
+/// Names that a message lists.
+const MAX_NAMES: usize = 12;
+
+fn some_of(labels: &[&str]) -> String {
+    match labels.len() {
+        ..=MAX_NAMES => labels.join(", "),
+        count => format!("{}, … {} ({count} in all)", labels[..MAX_NAMES - 1].join(", "), labels[count - 1]),
+    }
+}
+
+/// Two branches that add the same version.
+fn check_versions(migrations: &[Migration]) -> Result<(), DirectoryError> {
+    let mut seen: std::collections::BTreeMap<&str, &Migration> = std::collections::BTreeMap::new();
+    for migration in migrations.iter().filter(|migration| !migration.version.is_empty()) {
+        if let Some(other) = seen.insert(&migration.version, migration) {
+            return Err(DirectoryError::SameVersion {
+                version: migration.version.clone(),
+                first: other.up.file.path.clone(),
+                second: migration.up.file.path.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
 impl Migration {
     /// Checks that a reversible migration can be reverted.
     ///
     /// # Errors
     /// When its down file is missing.
     pub fn check_down(&self) -> Result<(), DirectoryError> {
-        if self.reversible && self.down.is_none() {
-            let down = self.up.with_file_name(format!("{}.down.sql", self.label));
-            return Err(DirectoryError::NoDown { up: self.up.clone(), down });
+        match (&self.expected_down, &self.down) {
+            (Some(down), None) => Err(DirectoryError::NoDown { up: self.up.file.path.clone(), down: down.clone() }),
+            _ => Ok(()),
         }
-        Ok(())
     }
-}
-
-/// Number, label and whether it is the up half of a pair; `None` for files that are no migration.
-fn read_name(path: &Path) -> Option<(u64, String, bool)> {
-    let name = path.file_name()?.to_str()?;
-    let stem = name.strip_suffix(".sql")?;
-    let (label, reversible) = match stem.strip_suffix(".up") {
-        Some(label) => (label, true),
-        None if stem.ends_with(".down") => return None,
-        None => (stem, false),
-    };
-    let version = label.split_once('_')?.0.parse().ok()?;
-    Some((version, label.to_owned(), reversible))
 }
 
 #[cfg(test)]
@@ -231,10 +283,14 @@ mod tests {
         folder
     }
 
+    fn read(folder: &tempfile::TempDir) -> Result<Directory, DirectoryError> {
+        Directory::read(folder.path(), None, &Options::default())
+    }
+
     #[test]
     fn numbers_decide_the_order_and_pairs_belong_together() {
         let folder = folder(&["10_c.up.sql", "10_c.down.sql", "9_b.sql", "0001_a.up.sql", "README.md"]);
-        let directory = Directory::read(folder.path(), None).unwrap();
+        let directory = read(&folder).unwrap();
         let labels: Vec<&str> = directory.migrations.iter().map(|m| m.label.as_str()).collect();
         assert_eq!(labels, ["0001_a", "9_b", "10_c"]);
         assert_eq!(directory.select(Some("1..9")).unwrap(), 0..=1);
@@ -247,8 +303,8 @@ mod tests {
     }
 
     #[test]
-    fn two_files_with_one_number_are_refused() {
-        let folder = folder(&["1_a.up.sql", "0001_b.up.sql"]);
-        assert!(matches!(Directory::read(folder.path(), None), Err(DirectoryError::SameVersion { .. })));
+    fn two_files_with_one_number_are_refused_and_both_named() {
+        let error = read(&folder(&["1_a.up.sql", "0001_b.up.sql"])).unwrap_err().to_string();
+        assert!(error.contains("1_a.up.sql") && error.contains("0001_b.up.sql"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnection;
 use super::apply::{Applied, ApplyError, Manner, apply};
 use super::{Layout, Migration, books};
 use crate::clock::Clock;
-use crate::diagnostic::SourceFile;
+use crate::postgres::Target;
 
 /// Migrations of a folder, in order.
 #[derive(Debug, Clone, Copy)]
@@ -25,25 +25,23 @@ impl Steps<'_> {
     /// Applies one of them, each in a session of its own: a dump sets `search_path` and more for the rest of its own.
     ///
     /// # Errors
-    /// When its file cannot be read, or the server refuses.
+    /// When the server refuses.
     pub async fn apply(
         &self,
         connection: &mut PgConnection,
+        target: &Target,
         position: usize,
         clock: &Clock,
     ) -> Result<Applied, ApplyError> {
         let migration = &self.migrations[position];
-        let file = SourceFile::read(&migration.up)?;
         if self.names_books {
             books::make(connection, self.layout).await?;
         }
-        let (layout, then) = (self.layout, None);
-        let rest = &self.migrations[position + 1..];
-        let later: Vec<Migration> = rest.iter().chain(self.later).cloned().collect();
-        let manner = Manner { layout, lasting: false, later: &later, then };
-        let applied = apply(connection, &file, &manner, clock).await?;
+        let later = [&self.migrations[position + 1..], self.later];
+        let manner = Manner { lasting: false, later, target: Some(target), then: None };
+        let applied = apply(connection, &migration.up, &manner, clock).await?;
         if self.names_books {
-            books::enter(connection, layout, migration, (&file, applied.duration)).await?;
+            books::enter(connection, self.layout, migration, applied.duration).await?;
         }
         Ok(applied)
     }

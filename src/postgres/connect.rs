@@ -148,6 +148,19 @@ impl Target {
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
+    /// The database as a URL with its password, for a program that is given it in its environment. Must not be printed or saved.
+    #[must_use]
+    pub fn url(&self) -> String {
+        use sqlx::ConnectOptions;
+        let full = self.options.to_url_lossy();
+        let Some(socket) = self.options.get_socket() else { return full.into() };
+        // As libpq and every driver on it read a socket's folder.
+        let encoded: String = url::form_urlencoded::byte_serialize(socket.display().to_string().as_bytes()).collect();
+        let password = full.password().map(|password| format!(":{password}")).unwrap_or_default();
+        let (user, port) = (full.username(), self.options.get_port());
+        format!("postgresql://{user}{password}@/{}?host={encoded}&port={port}", self.database_name())
+    }
+
     /// Host or socket, database and user, for messages.
     #[must_use]
     pub fn describe(&self) -> String {

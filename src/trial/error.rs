@@ -70,7 +70,7 @@ impl TrialError {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Apply(ApplyError::Refused(_) | ApplyError::Read(_))
+            Self::Apply(ApplyError::Refused(_) | ApplyError::Read(_) | ApplyError::Command(_))
             | Self::Directory(_)
             | Self::File(_)
             | Self::Read(_) => true,

@@ -257,5 +257,5 @@ fn scenarios_digest(settings: &Settings) -> String {
         Subject::Given(_) | Subject::InPlace(_) => &[],
     };
     let scenarios = settings.scenarios[0].iter().map(|(file, _)| file.text.clone());
-    digest(scenarios.chain(between.iter().map(|migration| std::fs::read_to_string(&migration.up).unwrap_or_default())))
+    digest(scenarios.chain(between.iter().map(|migration| migration.up.file.text.clone())))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::event::Listener;
 use crate::diagnostic::SourceFile;
 use crate::evidence::{Interleave, Policy};
-use crate::migrate::{Directory, Layout, Migration, Steps};
+use crate::migrate::{Directory, Migration, Steps};
 use crate::postgres::Target;
 use crate::scenario::Scenario;
 use crate::units::Seed;
@@ -68,8 +68,6 @@ pub struct InPlace {
     pub target: Target,
     /// The migrations, in order, each with a file that reverts it.
     pub migrations: Vec<Migration>,
-    /// Whose files they are.
-    pub layout: Layout,
 }
 
 /// A dataset and the migrations to prove on it.
@@ -84,6 +82,8 @@ pub struct Dataset {
     pub at: usize,
     /// Positions of the migrations to prove, all after `at`.
     pub weighed: std::ops::RangeInclusive<usize>,
+    /// Rows of each table where no spec says how many, at scale 1.
+    pub rows: u64,
     /// Connections of the loader.
     pub loader_connections: usize,
     /// Sets of clones.

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
 use weighbridge::expression::Key;
-use weighbridge::migrate::{Manner, apply};
+use weighbridge::migrate::{Layout, Manner, Part, apply};
 use weighbridge::postgres::Target;
 
 use crate::support::{Home, block_on, query, sharing};
@@ -22,7 +22,9 @@ fn made(home: &Home, name: &str, schema: &str) -> Target {
     let target = target.database(name);
     let file = SourceFile { path: "schema.sql".into(), text: schema.to_owned() };
     block_on(async {
-        apply(&mut target.connect().await.unwrap(), &file, &Manner::default(), &Clock::start()).await.unwrap()
+        apply(&mut target.connect().await.unwrap(), &Part::new(file, Layout::Sqlx), &Manner::default(), &Clock::start())
+            .await
+            .unwrap()
     });
     target
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use sqlx::Row;
 use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
-use weighbridge::migrate::{Manner, apply};
+use weighbridge::migrate::{Layout, Manner, Part, apply};
 use weighbridge::postgres::Target;
 use weighbridge::postgres::database::Admin;
 use weighbridge::postgres::sql_text::trusted;
@@ -37,7 +37,14 @@ fn made(home: &Home, database: &str, sql: String) -> Target {
         admin.create(database).await.unwrap();
         let target = target.database(database);
         let file = SourceFile { path: "cases.sql".into(), text: sql };
-        apply(&mut target.connect().await.unwrap(), &file, &Manner::default(), &Clock::start()).await.unwrap();
+        apply(
+            &mut target.connect().await.unwrap(),
+            &Part::new(file, Layout::Sqlx),
+            &Manner::default(),
+            &Clock::start(),
+        )
+        .await
+        .unwrap();
         target
     })
 }

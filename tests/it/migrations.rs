@@ -87,15 +87,23 @@ fn each_tool_sends_its_files_in_its_own_way() {
         home.counted(&shop, "0004", &[&counts[..], more].concat())
     };
     let concurrently = "CREATE INDEX CONCURRENTLY amount_idx ON payments (amount);\n";
-    prove(concurrently, &[]).exits(2).says(&["SQLSTATE 25001", "make the file's first line `-- no-transaction`"]);
-    prove(&format!("-- a licence\n-- no-transaction\n{concurrently}"), &[])
+    prove(concurrently, &[]).exits(2).says(&["may be laid out for sqlx", "or golang-migrate", "--layout"]);
+    let sqlx = ["--layout", "sqlx"];
+    prove(concurrently, &sqlx).exits(2).says(&["SQLSTATE 25001", "make the file's first line `-- no-transaction`"]);
+    prove(&format!("-- a licence\n-- no-transaction\n{concurrently}"), &sqlx)
         .exits(2)
         .says(&["stands in line 2, and sqlx looks for it in the file's very first bytes"]);
     prove(&format!("-- no-transaction\n{concurrently}"), &[]).exits(0);
-    let half = format!("-- no-transaction\n{concurrently}ALTER TABLE payments DROP COLUMN nonsense;\n");
-    prove(&half, &[]).exits(2).says(&["statement 2 of 2", "where you deploy it, the statements before it would stay"]);
-    let unique = "-- no-transaction\nSELECT 1;\nCREATE UNIQUE INDEX CONCURRENTLY x ON payments (user_id);\n";
-    prove(unique, &[]).exits(2).says(&[
+    let half = format!("{concurrently}ALTER TABLE payments DROP COLUMN nonsense;\n");
+    prove(&format!("-- no-transaction\n{half}"), &[])
+        .exits(2)
+        .says(&["sqlx sends a file as one string", "0004_x.up.sql:2:1"]);
+    let psql = ["--layout", "plain"];
+    prove(&half, &psql)
+        .exits(2)
+        .says(&["statement 2 of 2", "where you deploy it, the statements before it would stay"]);
+    let unique = "SELECT 1;\nCREATE UNIQUE INDEX CONCURRENTLY x ON payments (user_id);\n";
+    prove(unique, &psql).exits(2).says(&[
         "(SQLSTATE 23505); where you deploy it, the statements before it would stay applied\n",
         "it leaves the invalid index x",
     ]);
@@ -152,10 +160,10 @@ fn a_new_project_is_shown_its_first_steps_and_another_layout_its_name() {
         "3. weighbridge prove --spec dataset.toml --scenario scenario.toml --counts-only",
     ]);
     write("prisma/migrations/20240101000000_init/migration.sql", "CREATE TABLE t (a int);\n");
-    home.run(&["prove"]).exits(2).says(&["prisma/migrations is laid out for Prisma, whose migrations are recognised"]);
-    write("migrations/V1__init.sql", "CREATE TABLE t (a int);\n");
-    home.run(&["prove"]).exits(2).says(&["migrations is laid out for Flyway or refinery"]);
-    std::fs::remove_file(folder.join("migrations/V1__init.sql")).unwrap();
+    home.run(&["prove"]).exits(2).says(&["there is no folder migrations with migrations, but prisma/migrations"]);
+    write("db/migrate/20240101_init.rb", "class Init; end\n");
+    std::fs::remove_dir_all(folder.join("prisma")).unwrap();
+    home.run(&["prove"]).exits(2).says(&["db/migrate is laid out for Rails", "--up-cmd"]);
     write("migrations/0001_init.sql", "CREATE TABLE t (a int);\n");
     let shown =
         home.run(&["prove", "--spec", "dataset.toml"]).exits(2).says(&["no scenario was named", "1. scenario.toml"]);

@@ -8,7 +8,7 @@ use crate::input::Tmpfs;
 use crate::support::{Home, block_on, query, sharing};
 use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
-use weighbridge::migrate::{Manner, apply};
+use weighbridge::migrate::{Layout, Manner, Part, apply};
 use weighbridge::postgres::Target;
 use weighbridge::postgres::database::Admin;
 
@@ -25,7 +25,14 @@ fn made(home: &Home, name: &str, file: &SourceFile) -> Target {
         let mut admin = Admin::connect(&target).await.unwrap();
         admin.create(name).await.unwrap();
         let target = target.database(name);
-        apply(&mut target.connect().await.unwrap(), file, &Manner::default(), &Clock::start()).await.unwrap();
+        apply(
+            &mut target.connect().await.unwrap(),
+            &Part::new(file.clone(), Layout::Sqlx),
+            &Manner::default(),
+            &Clock::start(),
+        )
+        .await
+        .unwrap();
         target
     })
 }

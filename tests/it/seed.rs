@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
 use weighbridge::expression::Key;
-use weighbridge::migrate::{Manner, apply};
+use weighbridge::migrate::{Layout, Manner, Part, apply};
 use weighbridge::postgres::{Target, catalog};
 use weighbridge::seed::{Plan, encode, load, plan, spec};
 use weighbridge::units::Seed;
@@ -25,9 +25,14 @@ fn database(home: &Home, name: &str) -> Target {
         admin.create(name).await.unwrap();
         let target = target.database(name);
         let mut connection = target.connect().await.unwrap();
-        apply(&mut connection, &shop("migrations/0001_shop.up.sql"), &Manner::default(), &Clock::start())
-            .await
-            .unwrap();
+        apply(
+            &mut connection,
+            &Part::new(shop("migrations/0001_shop.up.sql"), Layout::Sqlx),
+            &Manner::default(),
+            &Clock::start(),
+        )
+        .await
+        .unwrap();
         target
     })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use weighbridge::clock::Clock;
 use weighbridge::diagnostic::SourceFile;
-use weighbridge::migrate::{Manner, apply};
+use weighbridge::migrate::{Layout, Manner, Part, apply};
 use weighbridge::postgres::Target;
 use weighbridge::postgres::database::Admin;
 
@@ -18,7 +18,14 @@ fn made(home: &Home, name: &str, schema: &str) -> Target {
     block_on(async {
         Admin::connect(&target).await.unwrap().create(name).await.unwrap();
         let target = target.database(name);
-        apply(&mut target.connect().await.unwrap(), &file, &Manner::default(), &Clock::start()).await.unwrap();
+        apply(
+            &mut target.connect().await.unwrap(),
+            &Part::new(file, Layout::Sqlx),
+            &Manner::default(),
+            &Clock::start(),
+        )
+        .await
+        .unwrap();
         target
     })
 }

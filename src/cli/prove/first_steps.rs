@@ -35,7 +35,13 @@ pub(super) fn check(
     if !no_spec && !no_scenario {
         return Ok(());
     }
-    if let Some(Err(error @ (DirectoryError::OtherLayout { .. } | DirectoryError::Elsewhere { .. }))) = directory {
+    if let Some(Err(
+        error @ (DirectoryError::OtherLayout { .. }
+        | DirectoryError::Ambiguous { .. }
+        | DirectoryError::Refused(_)
+        | DirectoryError::Elsewhere { .. }),
+    )) = directory
+    {
         return Err(Failure::usage(error.message()));
     }
     let what = match (no_spec, no_scenario) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::first_steps;
 use super::saver::Saver;
 use super::{Arguments, default_threads};
+use crate::cli::Embedded;
 use crate::cli::exit::Failure;
 use crate::cli::gates;
 use crate::cli::progress::Progress;
@@ -15,11 +16,14 @@ use crate::cli::scenarios::{self, Placed};
 use crate::diagnostic::{Advice, Message, SourceFile};
 use crate::evidence::{Evidence, Interleave, Policy};
 use crate::experiment::{Length, Resumed, Settings};
-use crate::migrate::Directory;
+use crate::migrate::{Directory, Warning};
 use crate::postgres::Target;
 use crate::seed::spec::parse_spec;
 use crate::trial::{self, Dataset, Event, Given, InPlace, Subject};
 use crate::units::Seed;
+
+/// Rows of each table where no spec says how many, at scale 1.
+const INFERRED_ROWS: u64 = 10_000;
 
 /// Everything that was found in files, before a server is needed.
 pub(super) struct Inputs {
@@ -54,18 +58,25 @@ impl Inputs {
 
     /// The files it is made of, with their texts.
     pub(super) fn files(&self) -> Vec<(PathBuf, String)> {
-        let migrations = match &self.change {
+        let (paths, folder) = match &self.change {
             Change::Dataset { directory, weighed, .. } | Change::InPlace { directory, weighed } => {
-                &directory.migrations[..=*weighed.end()]
+                (directory.files(*weighed.end()), directory.path.as_path())
             }
-            Change::Given(_) => &[],
+            Change::Given(_) => (Vec::new(), Path::new("")),
         };
-        let paths = migrations.iter().flat_map(|migration| std::iter::once(&migration.up).chain(&migration.down));
-        let of_migration = |path: &PathBuf| Some(("migrations", path.clone(), std::fs::read_to_string(path).ok()?));
-        let texts = paths.filter_map(of_migration);
-        let texts = texts.chain(self.spec.iter().map(|file| ("spec", file.path.clone(), file.text.clone())));
-        let named = texts.map(|(kind, path, text)| (Path::new(kind).join(path.file_name().unwrap_or_default()), text));
-        named.chain(self.placed_scenarios().into_iter().map(|(name, file, _)| (name, file.text))).collect()
+        // Where they are in their folder: a layout may depend on it.
+        let inside = |path: &PathBuf| {
+            let own = path.strip_prefix(folder).ok().filter(|own| own.is_relative());
+            own.map_or_else(|| PathBuf::from(path.file_name().unwrap_or_default()), Path::to_path_buf)
+        };
+        let text =
+            |path: PathBuf| Some((Path::new("migrations").join(inside(&path)), std::fs::read_to_string(&path).ok()?));
+        let spec = self
+            .spec
+            .iter()
+            .map(|file| (Path::new("spec").join(file.path.file_name().unwrap_or_default()), file.text.clone()));
+        let scenarios = self.placed_scenarios().into_iter().map(|(name, file, _)| (name, file.text));
+        paths.into_iter().filter_map(text).chain(spec).chain(scenarios).collect()
     }
 
     /// The scenarios that were named, as they are kept: those that they use are found from them.
@@ -98,6 +109,14 @@ impl Inputs {
         all.into_iter().map(|(path, file, named)| (place(&path), file, named)).collect()
     }
 
+    /// Mistakes of the migrations that their tool accepts silently.
+    pub(super) fn warnings(&self) -> &[Warning] {
+        match &self.change {
+            Change::Dataset { directory, .. } | Change::InPlace { directory, .. } => &directory.warnings,
+            Change::Given(_) => &[],
+        }
+    }
+
     /// Whether it needs a server that makes clones.
     pub(super) fn needs_clones(&self) -> bool {
         matches!(self.change, Change::Dataset { .. })
@@ -112,12 +131,22 @@ impl Inputs {
                 let (target, embedded) = server.ok_or_else(no_server)?;
                 let loader_connections = arguments.loaders.map_or(processors.clamp(1, 4), usize::from);
                 let replicates = arguments.replicates.unwrap_or(1);
-                Subject::Clones(Dataset { target, embedded, directory, at, weighed, loader_connections, replicates })
+                let rows = INFERRED_ROWS;
+                Subject::Clones(Dataset {
+                    target,
+                    embedded,
+                    directory,
+                    at,
+                    weighed,
+                    rows,
+                    loader_connections,
+                    replicates,
+                })
             }
             Change::InPlace { directory, weighed } => {
                 let (target, _) = server.ok_or_else(no_server)?;
                 let migrations = directory.migrations[weighed].to_vec();
-                Subject::InPlace(InPlace { target, migrations, layout: directory.layout })
+                Subject::InPlace(InPlace { target, migrations })
             }
             Change::Given(given) => Subject::Given(given),
         })
@@ -181,7 +210,7 @@ pub(super) fn settings(
 ///
 /// # Errors
 /// When a file is missing or wrong, or flags do not go together.
-pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, Failure> {
+pub(super) fn read(arguments: &Arguments, project: &Project, embedded: &Embedded) -> Result<Inputs, Failure> {
     if arguments.scale.is_some_and(|scale| scale <= 0.0 || !scale.is_finite()) {
         return Err(Failure::usage(Message::new("--scale must be above 0")));
     }
@@ -193,8 +222,12 @@ pub(super) fn read(arguments: &Arguments, project: &Project) -> Result<Inputs, F
     } else {
         arguments.scenarios.clone()
     };
-    let directory = arguments.after.is_none().then(|| project.directory(arguments.migrations.as_deref()));
-    first_steps::check(makes_data && spec.is_none(), scenarios.is_empty(), directory.as_ref())?;
+    let folder = (arguments.migrations.as_deref(), &arguments.layout);
+    let read = || arguments.change.directory(project, folder, embedded);
+    let directory = arguments.after.is_none().then(read).transpose()?;
+    // What a schema says is enough to fill it.
+    let needs_spec = makes_data && !arguments.change.is_given();
+    first_steps::check(needs_spec && spec.is_none(), scenarios.is_empty(), directory.as_ref())?;
     let (spec, scenarios) = parse_files(spec.as_deref(), &scenarios)?;
     let policy = gates::of_proof(project, &arguments.gates, &scenarios)?;
     if let Some(after) = &arguments.after {

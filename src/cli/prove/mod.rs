@@ -18,9 +18,11 @@ use repeat::Told;
 use saver::Saver;
 
 use super::address::warn_of_passwords;
+use super::change::ChangeFlags;
 use super::exit::{ExitStatus, Failure};
 use super::gates::Condition;
 use super::interrupt::interrupted;
+use super::layout::LayoutFlags;
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::server::Running;
@@ -28,7 +30,7 @@ use super::{Embedded, Format, report};
 use crate::clock;
 use crate::compare::compare;
 use crate::compare::gates::Outcome;
-use crate::diagnostic::Message;
+use crate::diagnostic::{Advice, Message};
 use crate::evidence::design::MOST_REPLICATES;
 use crate::evidence::store::ResultFolder;
 use crate::evidence::{Evidence, Interleave};
@@ -43,9 +45,9 @@ use crate::trial::Subject;
 use crate::trial::subject::in_place::FEWEST_CYCLES;
 
 const EXAMPLES: &str = "\
-Migrations: 0001_name.up.sql with 0001_name.down.sql, or 0001_name.sql. As sqlx sends it, a file is one transaction,
-unless its very first bytes are `-- no-transaction`: then every statement runs by itself, as CREATE INDEX CONCURRENTLY
-and VACUUM need it. golang-migrate sends a file without one (docs/formats/migrations.md).
+Migrations: the files of sqlx, golang-migrate, goose, dbmate, Flyway, Prisma, Diesel, refinery, Drizzle, Hasura, Supabase,
+node-pg-migrate, Liquibase, or numbered SQL, each sent as its tool sends it: `weighbridge migrate list` shows how. With
+sqlx a file is one transaction, unless its very first bytes are `-- no-transaction` (docs/formats/migrations.md).
 
 Examples:
   weighbridge prove                          the newest migration, on the embedded server
@@ -64,6 +66,8 @@ Examples:
                     postgresql://localhost/app_new
                                              on databases of yours, which are only read; the second --before is the \
                                              control
+  weighbridge prove --schema structure.sql --change 'CREATE INDEX ON orders (user_id)' --scenario scenario.toml
+                                             without a folder of migrations: a schema and an idea
   weighbridge prove 0002 --in-place --url postgresql://localhost/staging --allow-writes
                                              on one database, where clones are impossible: applied and reverted in \
                                              turns";
@@ -81,6 +85,10 @@ pub(super) struct Arguments {
     /// Folder of migrations
     #[arg(long, value_name = "DIR", help_heading = "Project")]
     migrations: Option<PathBuf>,
+    #[command(flatten)]
+    layout: LayoutFlags,
+    #[command(flatten)]
+    change: ChangeFlags,
     /// Dataset spec
     #[arg(long, value_name = "FILE", help_heading = "Project")]
     spec: Option<PathBuf>,
@@ -273,12 +281,13 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         false => Length::new(&Asked { chunks, precision, replicates }, resumed.as_ref()).map_err(classify)?,
     };
     check_flags(&arguments, &length)?;
-    let inputs = inputs::read(&arguments, &project)?;
+    let inputs = inputs::read(&arguments, &project, embedded)?;
     let progress = Arc::new(Progress::new(quiet));
     let before = arguments.before.iter().map(|url| ("--before", url));
     let others = [("--url", &arguments.url), ("--after", &arguments.after)];
     let others = others.into_iter().filter_map(|(flag, url)| Some((flag, url.as_ref()?)));
     warn_of_passwords(&progress, before.chain(others));
+    inputs.warnings().iter().for_each(|warning| progress.line(&warning.message().draw("warning")));
     let label = inputs.label();
     let time = clock::wall().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     // Made before the work, so that a place that cannot be written fails early.

@@ -16,7 +16,6 @@ use crate::drive::Targets;
 use crate::drive::crew::PoolSize;
 use crate::drive::slice::Rules;
 use crate::expression::Value;
-use crate::migrate::Directory;
 use crate::postgres::Target;
 use crate::run::{Event, Settings, WarmUp};
 use crate::scenario::gate::{Figure, Gate};
@@ -93,7 +92,7 @@ fn as_of(
         // Nobody knows an order: the last of each file is taken for the newest.
         return scenarios::at(found, None, |_| None);
     }
-    let directory = Directory::read(&folder, project.layout).map_err(Failure::usage)?;
+    let directory = project.directory(Some(&folder), &arguments.layout).map_err(Failure::usage)?;
     let position = match at {
         Some(at) => directory.position(at).map_err(Failure::usage)?,
         None => directory.migrations.len() - 1,

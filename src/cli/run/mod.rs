@@ -20,6 +20,7 @@ use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::gates::Condition;
 use super::interrupt::{interrupted, interrupted_again, undoing};
+use super::layout::LayoutFlags;
 use super::output::write;
 use super::progress::Progress;
 use super::project::{self, Project};
@@ -138,6 +139,8 @@ pub(super) struct Arguments {
     /// Folder of migrations, for the order of those that --at and `since` name
     #[arg(long, value_name = "DIR", help_heading = "Project")]
     migrations: Option<PathBuf>,
+    #[command(flatten)]
+    layout: LayoutFlags,
     /// A server of yours and the database to ask, instead of the embedded one
     #[arg(long, value_name = "URL", help_heading = "Server")]
     url: Option<String>,

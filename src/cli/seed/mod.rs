@@ -18,12 +18,13 @@ use self::waiting::Waiting;
 use super::Embedded;
 use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
+use super::layout::LayoutFlags;
 use super::output::say;
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::server::{on_server, while_alive};
 use crate::clock::Clock;
-use crate::diagnostic::Message;
+use crate::diagnostic::{Advice, Message};
 use crate::migrate::{ApplyError, DirectoryError};
 use crate::postgres::Target;
 use crate::postgres::database::Admin;
@@ -61,6 +62,8 @@ pub(super) struct Arguments {
     /// The migration a new database is brought to [default: that of the project]
     #[arg(long, value_name = "MIGRATION", global = true, help_heading = "Project")]
     at: Option<String>,
+    #[command(flatten)]
+    layout: LayoutFlags,
     /// Rows of each table when there is no spec, at scale 1
     #[arg(long, default_value_t = 1_000, global = true, help_heading = "Dataset")]
     rows: u64,
@@ -321,7 +324,7 @@ fn may_begin(arguments: &Arguments, target: &Target, embedded: bool, inputs: &In
 
 fn refused(error: ApplyError) -> Failure {
     match error {
-        ApplyError::Refused(_) | ApplyError::Read(_) => Failure::usage(error),
+        ApplyError::Refused(_) | ApplyError::Read(_) | ApplyError::Command(_) => Failure::usage(error),
         ApplyError::Server(_) => Failure::environment(error),
     }
 }
@@ -343,7 +346,7 @@ async fn database(
         // An earlier run that was killed has not come to the end of its schema.
         admin.drop_database(name).await.map_err(Failure::environment)?;
     }
-    let directory = match project.directory(None) {
+    let directory = match project.directory(None, &arguments.layout) {
         Err(DirectoryError::Absent(_)) => {
             return Err(Failure::usage(
                 Message::new(format!(
@@ -354,6 +357,7 @@ async fn database(
         }
         found => found.map_err(Failure::usage)?,
     };
+    directory.warnings.iter().for_each(|warning| progress.line(&warning.message().draw("warning")));
     let last = match arguments.at.as_deref().or(project.at.as_deref()) {
         Some(at) => directory.position(at).map_err(Failure::usage)?,
         None => directory.migrations.len().saturating_sub(1),
@@ -363,7 +367,7 @@ async fn database(
         let steps = directory.steps(0..last + 1);
         for position in 0..=last {
             let mut connection = target.connect().await.map_err(Failure::environment)?;
-            steps.apply(&mut connection, position, &Clock::start()).await.map_err(refused)?;
+            steps.apply(&mut connection, &target, position, &Clock::start()).await.map_err(refused)?;
         }
         Ok::<(), Failure>(())
     };

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Diagnostic, SourceFile};
-use crate::migrate::{Layout, in_transaction};
+use crate::migrate::Part;
 use crate::sql::{Command, Name, Object, Script, TableAction};
 use crate::trial::error::TrialError;
 
@@ -21,21 +21,21 @@ enum Thing {
 ///
 /// # Errors
 /// When a statement is not known to be harmless, with its place.
-pub(super) fn check(files: &[(&SourceFile, &SourceFile)], layout: Layout) -> Result<(), TrialError> {
-    let ups: Vec<Command> = files.iter().flat_map(|(up, _)| Script::parse(&up.text).commands()).collect();
+pub(super) fn check(files: &[(&Part, &Part)]) -> Result<(), TrialError> {
+    let ups: Vec<Command> = files.iter().flat_map(|(up, _)| Script::parse(&up.file.text).commands()).collect();
     // Under another name something else may stand where something was made.
     let renamed = ups.iter().any(Command::renames);
     let made: BTreeSet<Thing> = ups.iter().filter(|_| !renamed).flat_map(made_by).collect();
     for (up, down) in files {
-        let alone = !in_transaction(up, layout);
+        let alone = !up.in_transaction();
         // Of an index the database is asked whether it is there.
         let left = |command: &Command| {
             let makes = command.created().is_some_and(|created| created.object != Object::Index);
             (alone && (makes || made_by(command).iter().any(|thing| matches!(thing, Thing::Column(..)))))
                 .then_some("this stays where a later statement fails, and what was there already would be taken for it")
         };
-        refuse_in(up, |command| control(command).or_else(|| loses(command)).or_else(|| left(command)))?;
-        refuse_in(down, |command| control(command).or_else(|| takes(command, &made)))?;
+        refuse_in(&up.file, |command| control(command).or_else(|| loses(command)).or_else(|| left(command)))?;
+        refuse_in(&down.file, |command| control(command).or_else(|| takes(command, &made)))?;
     }
     Ok(())
 }
@@ -243,6 +243,7 @@ fn made_by(command: &Command) -> Vec<Thing> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migrate::Layout;
 
     fn one(statement: &str) -> Command {
         Script::parse(statement).commands().next().unwrap()
@@ -375,14 +376,21 @@ mod tests {
         let file = |text: &str| SourceFile { path: "m.sql".into(), text: text.to_owned() };
         let up = file("ALTER TABLE users ADD nick text;\nCREATE INDEX i ON users (nick);\n");
         let down = file("ALTER TABLE users DROP nick;\n");
-        let check = |files: &[(&SourceFile, &SourceFile)]| check(files, Layout::Sqlx);
+        let part = |file: &SourceFile| Part::new(file.clone(), Layout::Sqlx);
+        let check = |files: &[(&SourceFile, &SourceFile)]| {
+            let parts: Vec<(Part, Part)> = files.iter().map(|(up, down)| (part(up), part(down))).collect();
+            check(&parts.iter().map(|(up, down)| (up, down)).collect::<Vec<_>>())
+        };
         check(&[(&up, &down)]).unwrap();
         let alone = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY i ON t (a);\nDROP INDEX app.\"J\", k;\n\
                      CREATE INDEX ON t (b);\n";
         assert_eq!(indexes(&file(alone)), [vec!["i".to_owned()], vec!["J".to_owned(), "k".to_owned()]]);
         let view = file("-- no-transaction\nCREATE VIEW v AS SELECT 1;\n");
         assert!(check(&[(&view, &file("DROP VIEW v;\n"))]).is_err());
-        for up in [format!("-- no-transaction\n{}", up.text), format!("{}ALTER TABLE a RENAME TO b;\n", up.text)] {
+        for up in [
+            "-- no-transaction\nALTER TABLE users ADD nick text;\n".to_owned(),
+            format!("{}ALTER TABLE a RENAME TO b;\n", up.text),
+        ] {
             assert!(check(&[(&file(&up), &down)]).is_err(), "{up}");
         }
     }

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
 
-use crate::diagnostic::SourceFile;
 use crate::evidence::row_security::{Denied, Exemption, RowSecurity, SecuredTable};
 use crate::evidence::{CountedAction, Evidence, Side};
 use crate::postgres::database::Admin;
@@ -32,7 +31,7 @@ pub(super) async fn ready(settings: &Settings, dataset: &Dataset, admin: &mut Ad
     let Some(role) = &settings.role else { return Ok(()) };
     if standing(admin.connection(), role).await? == Standing::Absent {
         for migration in dataset.parts().0 {
-            if creates(&SourceFile::read(&migration.up)?.text, role) {
+            if creates(&migration.up.file.text, role) {
                 return Ok(());
             }
         }

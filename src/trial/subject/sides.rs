@@ -97,7 +97,7 @@ async fn apply_all(
     for (position, migration) in steps.migrations.iter().enumerate() {
         (settings.listener)(Event::Migrating { migration: &migration.label });
         let mut connection = target.connect().await?;
-        applied.push(steps.apply(&mut connection, position, clock).await?);
+        applied.push(steps.apply(&mut connection, target, position, clock).await?);
         // The session's own changes show in the counters only after it has ended.
         let _ = connection.close().await;
     }

@@ -13,9 +13,9 @@ use sqlx::{Connection, Row};
 use super::lossless;
 use super::sides::{analyze_tables, run};
 use crate::clock::Clock;
-use crate::diagnostic::{Advice, Message, SourceFile};
+use crate::diagnostic::{Advice, Message};
 use crate::evidence::Side;
-use crate::migrate::{Applied, ApplyError, Layout, Manner, apply, in_transaction};
+use crate::migrate::{Applied, ApplyError, Manner, Part, Sending, apply};
 use crate::postgres::definitions::definitions;
 use crate::postgres::sql_text::{literal, query};
 use crate::postgres::{Error, Target};
@@ -33,10 +33,9 @@ const MOST_LOOKS: u32 = 600;
 
 /// The texts of a migration.
 struct Files {
-    layout: Layout,
     label: String,
-    up: SourceFile,
-    down: SourceFile,
+    up: Part,
+    down: Part,
 }
 
 /// A database that is in the state of one side at a time.
@@ -67,7 +66,7 @@ impl Switch {
     ) -> Result<Self, TrialError> {
         let files = read(place)?;
         let pairs: Vec<_> = files.iter().map(|files| (&files.up, &files.down)).collect();
-        lossless::check(&pairs, place.layout)?;
+        lossless::check(&pairs)?;
         let target = place.target.named(application);
         let mut lock = target.connect().await?;
         if !take_lock(&mut lock).await? {
@@ -104,8 +103,7 @@ impl Switch {
         } else {
             for (position, files) in self.files.iter().enumerate() {
                 (self.listener)(Event::Migrating { migration: &files.label });
-                let (label, layout) = (files.label.as_str(), files.layout);
-                let step = Step { file: &files.up, layout, label, what: APPLYING, then: position + 1 };
+                let step = Step { part: &files.up, label: &files.label, what: APPLYING, then: position + 1 };
                 done.push(step.run(&self.target, &self.application, &self.clock).await?);
             }
         }
@@ -142,8 +140,7 @@ const REVERTING: &str = "reverting";
 
 /// One file, with what is recorded about it.
 struct Step<'s> {
-    file: &'s SourceFile,
-    layout: Layout,
+    part: &'s Part,
     label: &'s str,
     what: &'static str,
     /// Migrations that are applied afterwards.
@@ -156,7 +153,7 @@ impl Step<'_> {
         let mut connection = target.connect().await?;
         run(&mut connection, LOCK_TIMEOUT, "limit the wait for locks").await?;
         let mut found = None;
-        if !in_transaction(self.file, self.layout) {
+        if !self.part.in_transaction() {
             found = Some(definitions(&mut connection).await?);
             // It may end half-way.
             let running = literal(&format!("{} {}", self.what, self.label));
@@ -164,8 +161,8 @@ impl Step<'_> {
             run(&mut connection, &sql, Marker::WRITING).await?;
         }
         let now = Marker::now(self.then, application);
-        let manner = Manner { layout: self.layout, lasting: true, later: &[], then: Some(&now) };
-        let applied = apply(&mut connection, self.file, &manner, clock).await;
+        let manner = Manner { lasting: true, then: Some(&now), ..Manner::default() };
+        let applied = apply(&mut connection, self.part, &manner, clock).await;
         let _ = connection.close().await;
         // Where the connection was lost the server may still be at it.
         if let (Err(ApplyError::Refused(_)), Some(found)) = (&applied, found) {
@@ -189,9 +186,9 @@ async fn nothing_began(target: &Target, found: &[String]) {
 /// half-way is reverted, and would take, or leave, what is somebody else's.
 async fn refuse_half(connection: &mut PgConnection, files: &[Files]) -> Result<(), TrialError> {
     let (mut made, mut gone) = (BTreeSet::new(), BTreeSet::new());
-    for Files { label, up, layout, .. } in files {
-        let [makes, drops] = lossless::indexes(up);
-        let alone = !in_transaction(up, *layout);
+    for Files { label, up, .. } in files {
+        let [makes, drops] = lossless::indexes(&up.file);
+        let alone = !up.in_transaction();
         let refused = |found: String| {
             TrialError::Asked(
                 Message::new(format!(
@@ -229,8 +226,7 @@ async fn is_index(connection: &mut PgConnection, name: &str) -> Result<bool, Err
 /// Reverts these migrations, the last one first.
 async fn go_down(target: &Target, files: &[Files], application: &str, clock: &Clock) -> Result<(), TrialError> {
     for (position, files) in files.iter().enumerate().rev() {
-        let (label, layout) = (files.label.as_str(), files.layout);
-        let step = Step { file: &files.down, layout, label, what: REVERTING, then: position };
+        let step = Step { part: &files.down, label: &files.label, what: REVERTING, then: position };
         step.run(target, application, clock).await?;
     }
     Ok(())
@@ -322,7 +318,7 @@ async fn end_sessions(connection: &mut PgConnection, application: &str) -> Resul
 
 fn read(place: &InPlace) -> Result<Vec<Files>, TrialError> {
     let of = |migration: &crate::migrate::Migration| {
-        let Some(down) = &migration.down else {
+        let Some(down) = migration.down.clone() else {
             return Err(TrialError::Asked(
                 Message::new(format!(
                     "{} has no file that reverts it, so it cannot be proven in place",
@@ -331,12 +327,13 @@ fn read(place: &InPlace) -> Result<Vec<Files>, TrialError> {
                 .help(format!("write {}.down.sql, or prove two databases with --before and --after", migration.label)),
             ));
         };
-        Ok(Files {
-            layout: place.layout,
-            label: migration.label.clone(),
-            up: SourceFile::read(&migration.up)?,
-            down: SourceFile::read(down)?,
-        })
+        if migration.up.pieces.is_empty() || migration.up.sending == Sending::Command {
+            return Err(TrialError::Asked(
+                Message::new(format!("{} is no SQL, so it cannot be proven in place", migration.label))
+                    .help("prove it on clones (--url), or on two databases of your own"),
+            ));
+        }
+        Ok(Files { label: migration.label.clone(), up: migration.up.clone(), down })
     };
     place.migrations.iter().map(of).collect()
 }
@@ -430,7 +427,7 @@ impl Marker {
         let half = self.running.as_ref().map(|running| format!(", and it stopped while {running}")).unwrap_or_default();
         let begun = &self.migrations[..self.begun().min(self.migrations.len())];
         let downs = begun.iter().rev().map(|label| match files.iter().find(|files| files.label == *label) {
-            Some(files) => format!("psql -f {}; ", files.down.path.display()),
+            Some(files) => format!("psql -f {}; ", files.down.file.path.display()),
             None => format!("psql -f {label}.down.sql; "),
         });
         let range = match self.migrations.as_slice() {

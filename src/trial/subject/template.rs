@@ -6,7 +6,8 @@ use std::time::Duration;
 use sqlx::Connection;
 
 use crate::clock::Clock;
-use crate::diagnostic::{Diagnostic, Message, SourceFile};
+use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::migrate::requirements;
 use crate::postgres::database::{Admin, Token, template_name};
 use crate::postgres::{Target, catalog, observe, row_security};
 use crate::seed;
@@ -39,28 +40,35 @@ pub async fn obtain(
     token: &Token,
     clock: &Clock,
 ) -> Result<Template, TrialError> {
-    let Some(file) = &settings.spec else {
-        return Err(TrialError::Asked(Message::new("no dataset spec was named").help("name it with --spec")));
-    };
     let base = dataset.parts().0;
-    let files = base.iter().map(|m| SourceFile::read(&m.up)).collect::<Result<Vec<_>, _>>()?;
-    let digest = digest(settings, dataset, &file.text, &files, admin.server_version());
+    let (_, between, weighed) = dataset.parts();
+    let all = [base, between, weighed].concat();
+    let missing = requirements::missing(admin.connection(), &all).await?;
+    if !missing.is_empty() {
+        return Err(TrialError::Asked(missing.message()));
+    }
+    let digest =
+        digest(settings, dataset, settings.spec.as_ref().map_or("", |file| &file.text), admin.server_version());
     // The role that migrates a table owns it, so that a role has templates of its own. Those of versions that marked
     // none have other names.
     let name = template_name(&crate::trial::digest::digest([digest.as_str(), admin.target().user(), "marked"]));
-    let spec = seed::spec::parse_spec(&file.text).map_err(|problems| in_spec(file, problems))?;
+    let given = match &settings.spec {
+        Some(file) => Some((file, seed::spec::parse_spec(&file.text).map_err(|problems| in_spec(file, problems))?)),
+        None => None,
+    };
     if admin.has_template(&name).await? {
         (settings.listener)(Event::TemplateReused);
         return Ok(Template { name, digest, reused: true });
     }
     let build = token.build();
-    let built = build_in(settings, dataset, admin, &build, (file, &spec), clock).await;
+    let built = build_in(settings, dataset, admin, &build, given.as_ref(), clock).await;
     if let Err(error) = built {
         let _ = admin.drop_own(token, &build).await;
         return Err(error);
     }
     let label = base.last().map_or("", |m| m.label.as_str());
-    let spec_name = file.path.file_stem().unwrap_or_default().to_string_lossy();
+    let file_name = settings.spec.as_ref().and_then(|file| file.path.file_stem());
+    let spec_name = file_name.map_or_else(|| "data from the catalog".into(), |name| name.to_string_lossy());
     let about = format!("{spec_name} at {label}, scale {}, seed {}", settings.scale, settings.seed);
     admin.keep_as_template(token, &name, &about).await?;
     Ok(Template { name, digest, reused: false })
@@ -71,7 +79,7 @@ async fn build_in(
     dataset: &Dataset,
     admin: &mut Admin,
     build: &str,
-    (spec_file, spec): (&SourceFile, &seed::Spec),
+    given: Option<&(&SourceFile, seed::Spec)>,
     clock: &Clock,
 ) -> Result<(), TrialError> {
     let began = clock.now_ns();
@@ -81,7 +89,7 @@ async fn build_in(
     for (position, migration) in base.migrations.iter().enumerate() {
         (settings.listener)(Event::Schema { migration: &migration.label });
         let mut connection = target.connect().await?;
-        base.apply(&mut connection, position, clock).await?;
+        base.apply(&mut connection, &target, position, clock).await?;
         let _ = connection.close().await;
     }
     let mut guard = Guard::alone(&target).await?;
@@ -93,7 +101,12 @@ async fn build_in(
     row_security::end_lifted(&mut connection, lifted).await?;
     let _ = connection.close().await;
     let compared = seed::infer::Compared::read(statements(settings), &catalog);
-    let (spec, refusals) = seed::infer::complete(spec, &catalog, &held, &compared);
+    let (spec, refusals) = match given {
+        Some((_, spec)) => seed::infer::complete(spec, &catalog, &held, &compared),
+        None => seed::infer::whole(&catalog, &held, &compared, dataset.rows),
+    };
+    let no_file = SourceFile { path: std::path::PathBuf::new(), text: String::new() };
+    let spec_file = given.map_or(&no_file, |(file, _)| *file);
     if !refusals.is_empty() {
         let problem = |r: seed::infer::Refusal| {
             Diagnostic::whole(format!("{} · {}: {}", r.table, r.constraint, r.reason))
@@ -152,14 +165,18 @@ fn statements(settings: &Settings) -> impl Iterator<Item = &str> {
 }
 
 /// Sixteen hexadecimal digits that change with anything that would change a row.
-fn digest(settings: &Settings, dataset: &Dataset, spec: &str, files: &[SourceFile], server_version: u32) -> String {
-    let numbers =
-        [&settings.scale.to_bits().to_le_bytes()[..], &settings.seed.0.to_le_bytes(), &server_version.to_le_bytes()]
-            .map(<[u8]>::to_vec);
+fn digest(settings: &Settings, dataset: &Dataset, spec: &str, server_version: u32) -> String {
+    let rows = if settings.spec.is_some() { 0 } else { dataset.rows };
+    let numbers = [
+        &rows.to_le_bytes()[..],
+        &settings.scale.to_bits().to_le_bytes()[..],
+        &settings.seed.0.to_le_bytes(),
+        &server_version.to_le_bytes(),
+    ]
+    .map(<[u8]>::to_vec);
     let constants = seed::infer::compared::constants(statements(settings));
-    let named = files
-        .iter()
-        .flat_map(|file| [file.path.file_name().unwrap_or_default().as_encoded_bytes(), file.text.as_bytes()]);
+    let parts = dataset.parts().0.iter();
+    let named = parts.flat_map(|m| [m.label.as_bytes(), m.up.sending.words().as_bytes(), m.up.file.text.as_bytes()]);
     let directory = &dataset.directory;
     let books = if directory.names_books { directory.layout.name() } else { "" };
     let texts = [seed::GENERATOR.as_bytes(), spec.as_bytes(), books.as_bytes(), constants.as_bytes()];

@@ -1,0 +1,5 @@
+-- expect: backfill-in-one-statement
+-- migrate:up
+UPDATE orders SET note = 'x';
+-- migrate:down
+SELECT 1;

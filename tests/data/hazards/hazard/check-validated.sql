@@ -1,0 +1,5 @@
+-- expect: constraint-validated-under-lock
+-- migrate:up
+ALTER TABLE users ADD CONSTRAINT users_age CHECK (age > -1000000000);
+-- migrate:down
+ALTER TABLE users DROP CONSTRAINT users_age;

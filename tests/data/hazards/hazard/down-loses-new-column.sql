@@ -1,0 +1,5 @@
+-- expect: data-lost-on-revert
+-- migrate:up
+ALTER TABLE users ADD COLUMN nick text;
+-- migrate:down
+ALTER TABLE users DROP COLUMN nick;

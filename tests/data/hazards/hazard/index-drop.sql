@@ -1,0 +1,5 @@
+-- expect: index-dropped-under-lock
+-- migrate:up
+DROP INDEX orders_status_idx;
+-- migrate:down
+CREATE INDEX orders_status_idx ON orders (status);

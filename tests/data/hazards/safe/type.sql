@@ -1,0 +1,4 @@
+-- migrate:up
+CREATE TYPE colour AS ENUM ('red', 'blue');
+-- migrate:down
+DROP TYPE colour;

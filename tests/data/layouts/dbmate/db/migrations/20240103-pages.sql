@@ -1,0 +1,3 @@
+-- migrate:up
+ALTER TABLE books ADD COLUMN pages int;
+-- migrate:down

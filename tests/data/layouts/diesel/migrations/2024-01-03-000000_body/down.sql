@@ -1,0 +1,2 @@
+ALTER TABLE posts DROP COLUMN draft;
+ALTER TABLE posts DROP COLUMN body;

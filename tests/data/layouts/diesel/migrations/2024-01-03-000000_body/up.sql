@@ -1,0 +1,2 @@
+ALTER TABLE posts ADD COLUMN body text;
+ALTER TABLE posts ADD COLUMN draft boolean;

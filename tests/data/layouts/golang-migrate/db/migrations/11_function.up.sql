@@ -1,0 +1,4 @@
+CREATE FUNCTION one() RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN 1;
+END $$;

@@ -1,0 +1,1 @@
+CREATE INDEX rooms_floor ON rooms (floor);

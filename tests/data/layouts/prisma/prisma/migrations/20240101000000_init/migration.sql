@@ -1,0 +1,2 @@
+-- CreateTable
+CREATE TABLE "User" ("id" SERIAL PRIMARY KEY, "email" TEXT NOT NULL);

@@ -1,0 +1,2 @@
+-- no-transaction
+CREATE INDEX CONCURRENTLY customers_email ON customers (email);

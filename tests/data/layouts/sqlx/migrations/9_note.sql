@@ -1,0 +1,3 @@
+-- a licence
+-- no-transaction
+ALTER TABLE customers ADD COLUMN note text;

@@ -1,0 +1,2 @@
+CREATE TABLE todos (id bigint PRIMARY KEY, owner uuid);
+ALTER TABLE todos ENABLE ROW LEVEL SECURITY;
