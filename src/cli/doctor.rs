@@ -7,9 +7,20 @@ use super::exit::{ExitStatus, Failure};
 use super::progress::Progress;
 use super::report::say;
 use super::server::{on_server, while_alive};
-use super::{Embedded, Format, project};
+use super::{Embedded, project};
 use crate::doctor::{Finding, Grade, Patient, examine};
 use crate::report::detail::table;
+
+/// How findings are printed on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For a terminal
+    Text,
+    /// For a pull request
+    Markdown,
+    /// For programs: one document and nothing else
+    Json,
+}
 
 /// What `doctor` can be told.
 #[derive(Debug, clap::Args)]

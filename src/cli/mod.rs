@@ -8,6 +8,7 @@ mod exit;
 mod gates;
 mod interrupt;
 mod merge;
+mod output;
 mod progress;
 mod project;
 mod prove;
@@ -27,6 +28,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 pub use exit::ExitStatus;
 use exit::Failure;
 use interrupt::in_time;
+use output::Format;
 
 use crate::units::printable_lines;
 
@@ -99,17 +101,6 @@ enum Verb {
         /// Which shell
         shell: clap_complete::Shell,
     },
-}
-
-/// How a result is printed on stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a terminal
-    Text,
-    /// For a pull request
-    Markdown,
-    /// For programs: one document and nothing else
-    Json,
 }
 
 /// Runs the program with its arguments and returns what to exit with.

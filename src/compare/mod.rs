@@ -13,6 +13,7 @@ pub mod claim;
 mod conclusion;
 mod conditions;
 pub mod counts;
+pub mod curves;
 mod decide;
 mod effectiveness;
 pub mod finding;

@@ -5,12 +5,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests write scratch files and time what a person would wait for")]
 
 mod bouncer;
+mod browser;
 mod cases;
 mod counts;
 mod damage;
 mod databases;
 mod dataset;
+mod devtools;
 mod doctor;
+mod formats;
 mod fuzz;
 mod gates;
 mod hostile;

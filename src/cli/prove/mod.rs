@@ -21,6 +21,7 @@ use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::gates::Condition;
 use super::interrupt::interrupted;
+use super::output::print_trial;
 use super::progress::Progress;
 use super::project::{self, Project};
 use super::server::Running;
@@ -260,9 +261,9 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         None => failure,
     })?;
     let (Some(evidence), false) = (evidence, interrupted) else { return Ok(ExitStatus::Interrupted) };
-    report::print(&evidence, arguments.format, arguments.detail, &saver.folder.path)?;
+    print_trial(&evidence, arguments.format, arguments.detail, &saver.folder.path)?;
     if arguments.format == Format::Text {
-        report::say_files(&saver.folder.path, &["report.md", "trial.json", "chunks.hlog", "inputs/"])?;
+        report::say_files(&saver.folder.path, &["report.html", "report.md", "trial.json", "chunks.hlog", "inputs/"])?;
     }
     saver.failed()?;
     Ok(match compare(&evidence).outcome() {

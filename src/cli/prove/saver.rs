@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::repeat::SCRIPT;
 use crate::cli::exit::Failure;
+use crate::cli::output;
 use crate::cli::progress::Progress;
-use crate::cli::report;
 use crate::compare::compare;
 use crate::evidence::Evidence;
 use crate::evidence::store::{ResultFolder, StoreError};
@@ -63,8 +63,9 @@ impl Saver {
     fn save(&self, evidence: &Evidence) -> Result<(), StoreError> {
         let comparison = compare(evidence);
         self.folder.write_histograms(evidence)?;
-        self.folder.write("trial.json", &report::document(evidence, &comparison))?;
-        self.folder.write("report.md", &report::full_markdown(evidence, &comparison))?;
+        self.folder.write("trial.json", &output::document(evidence, &comparison))?;
+        self.folder.write("report.md", &output::full_markdown(evidence, &comparison))?;
+        self.folder.write("report.html", &output::trial_page(evidence, &comparison, &self.folder.path))?;
         // After what was measured; where it fails it is tried again with the next chunk.
         let mut inputs = self.inputs.lock().expect("no holder panics");
         self.folder.keep_inputs(&inputs)?;
