@@ -15,7 +15,7 @@ const QUANTILES: [f64; 19] = [
 ];
 
 /// Quantiles of a shift plot.
-const SHIFTED: [f64; 10] = [0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 0.95];
+const SHIFTED: [f64; 7] = [0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99];
 
 /// The curves of one action.
 #[derive(Debug, Clone, Default, PartialEq)]

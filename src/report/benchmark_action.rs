@@ -58,7 +58,8 @@ fn entry(document: &Document, figure: &Figure) -> Entry {
         "seconds" => ("ms", figure.value * 1e3),
         other => (other, figure.value),
     };
-    let range = figure.change.map(|[change, low, high]| format!("{} {}", change_text(change), interval_text(low, high)));
+    let range =
+        figure.change.map(|[change, low, high]| format!("{} {}", change_text(change), interval_text(low, high)));
     let name = format!("{} / {} / {}", document.name, figure.action, figure.metric);
     Entry { name, unit, value, range, extra: document.headline.clone() }
 }
@@ -72,6 +73,10 @@ mod tests {
         if std::env::var_os("WEIGHBRIDGE_UPDATE_SCHEMA").is_some() {
             crate::evidence::files::write_atomic(path.as_ref(), schema.as_bytes()).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap(), schema, "run WEIGHBRIDGE_UPDATE_SCHEMA=1 cargo test --lib schema");
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            schema,
+            "run WEIGHBRIDGE_UPDATE_SCHEMA=1 cargo test --lib schema"
+        );
     }
 }

@@ -38,7 +38,8 @@ fn the_page_of_a_proof_sorts_opens_switches_its_theme_and_prints() {
     browser.open(&file);
 
     // A header sorts by keyboard, by values and not by their text, and says so.
-    let shares = "[...document.querySelectorAll('#actions-table tbody td:nth-child(2)')].map(c => parseFloat(c.textContent))";
+    let shares =
+        "[...document.querySelectorAll('#actions-table tbody td:nth-child(2)')].map(c => parseFloat(c.textContent))";
     let by_verdict = browser.value(shares);
     browser.value("document.querySelector('#actions-table thead th:nth-child(2) button').focus()");
     browser.press("Enter", 13, "\r");
@@ -57,7 +58,8 @@ fn the_page_of_a_proof_sorts_opens_switches_its_theme_and_prints() {
     browser.value(&format!("document.querySelector('a[href=\"#{anchor}\"]').focus()"));
     browser.press("Enter", 13, "\r");
     let is_open = format!(
-        "new Promise(r => requestAnimationFrame(() => r(document.getElementById('{anchor}').open)))"
+        "new Promise(done => {{ const look = () => document.getElementById('{anchor}').open ? done(true) \
+         : requestAnimationFrame(look); look(); }})"
     );
     assert_eq!(browser.value(&is_open), true);
     browser.value("scrollTo({ top: 0, behavior: 'instant' })");

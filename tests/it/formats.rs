@@ -17,6 +17,8 @@ fn report(home: &Home, result: &str, format: &str) -> String {
 
 fn validator(path: &str) -> jsonschema::Validator {
     let schema = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    // The pattern of a language in the published schema has a bracket that closes nothing.
+    let schema = schema.replace("{2}]?$", "{2}$");
     jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap()
 }
 

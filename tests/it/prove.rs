@@ -527,9 +527,7 @@ fn results_of_every_older_format_are_still_read() {
         let read = home.run(&["report", &saved(name), "--format", "json"]).ok().json();
         let found = if file == "run.json" { &read["verdict"] } else { &read["comparison"]["verdict"] };
         assert_eq!(found, verdict, "{name}");
-        for other in
-            ["text", "markdown", "html", "junit", "sarif", "github", "benchmark-action", "openmetrics"]
-        {
+        for other in ["text", "markdown", "html", "junit", "sarif", "github", "benchmark-action", "openmetrics"] {
             assert!(!home.run(&["report", &saved(name), "--format", other]).ok().stdout.is_empty(), "{name}");
         }
     }

@@ -261,11 +261,13 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         None => failure,
     })?;
     let (Some(evidence), false) = (evidence, interrupted) else { return Ok(ExitStatus::Interrupted) };
+    let kept_page = saver.keep_page(&evidence);
     print_trial(&evidence, arguments.format, arguments.detail, &saver.folder.path)?;
     if arguments.format == Format::Text {
         report::say_files(&saver.folder.path, &["report.html", "report.md", "trial.json", "chunks.hlog", "inputs/"])?;
     }
     saver.failed()?;
+    kept_page?;
     Ok(match compare(&evidence).outcome() {
         Outcome::Passed => ExitStatus::Ok,
         Outcome::Failed => ExitStatus::Regressed,

@@ -65,12 +65,17 @@ impl Saver {
         self.folder.write_histograms(evidence)?;
         self.folder.write("trial.json", &output::document(evidence, &comparison))?;
         self.folder.write("report.md", &output::full_markdown(evidence, &comparison))?;
-        self.folder.write("report.html", &output::trial_page(evidence, &comparison, &self.folder.path))?;
         // After what was measured; where it fails it is tried again with the next chunk.
         let mut inputs = self.inputs.lock().expect("no holder panics");
         self.folder.keep_inputs(&inputs)?;
         inputs.clear();
         Ok(())
+    }
+
+    /// Keeps the page for a browser, once all is measured: between chunks its charts would take the processor from the load.
+    pub(super) fn keep_page(&self, evidence: &Evidence) -> Result<(), Failure> {
+        let page = output::trial_page(evidence, &compare(evidence), &self.folder.path);
+        self.folder.write("report.html", &page).map_err(Failure::environment)
     }
 
     /// The failure to write the result, if the last attempt was one.

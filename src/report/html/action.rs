@@ -110,8 +110,7 @@ fn charts(action: &ActionComparison, curves: &ActionCurves, events: &[ChunkEvent
             intervals.extend(shift.control.map(|control| of("control", -0.12, control)));
             intervals.push(of("after", 0.12, shift.change));
         }
-        let labels: Vec<String> =
-            curves.shifts.iter().map(|shift| format!("p{:.0}", shift.quantile * 100.0)).collect();
+        let labels: Vec<String> = curves.shifts.iter().map(|shift| format!("p{:.0}", shift.quantile * 100.0)).collect();
         let title = format!("Change of each quantile of {name} against before, with 95 % intervals");
         let frame = Frame { title, x: "quantile", y: "change" };
         figures.push(Figure {

@@ -53,7 +53,11 @@ pub fn write(trial: Trial<'_>, folder: Option<&str>, out: &mut impl Write) -> io
     shell.findings = findings(trial);
     shell.tables = tables(trial);
     shell.method = std::iter::once(words::setting(evidence, comparison))
-        .chain([words::workload(comparison), words::impact(comparison), words::not_slower(comparison)].into_iter().flatten())
+        .chain(
+            [words::workload(comparison), words::impact(comparison), words::not_slower(comparison)]
+                .into_iter()
+                .flatten(),
+        )
         .chain(words::notes(evidence, comparison))
         .collect();
     shell.commands = folder.map(commands).unwrap_or_default();
@@ -120,9 +124,8 @@ fn commands(folder: &str) -> Vec<String> {
 fn indexes(indexes: &[IndexComparison]) -> Vec<IndexRow> {
     let sizes = |index: &IndexComparison| [&index.before, &index.after].map(|of| size(of.as_ref()));
     let scans = |index: &IndexComparison| {
-        [(&index.before, index.operations_before), (&index.after, index.operations_after)].map(|(of, operations)| {
-            of.as_ref().map_or(0.0, |of| of.scans as f64 / operations.max(1) as f64)
-        })
+        [(&index.before, index.operations_before), (&index.after, index.operations_after)]
+            .map(|(of, operations)| of.as_ref().map_or(0.0, |of| of.scans as f64 / operations.max(1) as f64))
     };
     let most = |of: &dyn Fn(&IndexComparison) -> [f64; 2]| indexes.iter().flat_map(of).fold(0.0, f64::max);
     let (largest, busiest) = (most(&sizes), most(&scans));
