@@ -1,4 +1,5 @@
-//! How a result is printed and kept: formats of stdout, `report.md`, `report.html`, the summary of a GitHub job. Must decide nothing.
+//! How a result is printed and kept: formats of stdout, `report.md`, `report.html`, the summary of a GitHub job. Must
+//! decide nothing.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -1,4 +1,5 @@
-//! Latencies of an action as curves: by quantile, their shift, and over time. Must decide nothing: verdicts rest on p50 and p95.
+//! Latencies of an action as curves: by quantile, their shift, and over time. Must decide nothing: verdicts rest on
+//! p50 and p95.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,8 @@ const SHIFTED: [f64; 7] = [0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99];
 /// The curves of one action.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ActionCurves {
-    /// By side: quantile and latency in microseconds, over all chunks; without quantiles that too few values lie beyond.
+    /// By side: quantile and latency in microseconds, over all chunks; without quantiles that too few values lie
+    /// beyond.
     pub percentiles: BTreeMap<Side, Vec<(f64, f64)>>,
     /// `after` against `before` at some quantiles; none below eight chunks.
     pub shifts: Vec<Shift>,

@@ -1,4 +1,5 @@
-//! The list that github-action-benchmark takes as `customSmallerIsBetter`: a figure of `after`, or of a run, per entry. Must hold no figure of which
+//! The list that github-action-benchmark takes as `customSmallerIsBetter`: a figure of `after`, or of a run, per
+//! entry. Must hold no figure of which
 //! more is better.
 
 use std::io::{self, Write};

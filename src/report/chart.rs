@@ -1,4 +1,5 @@
-//! Charts as SVG text: percentile curves, shifts with intervals, lines over time, bars. Must hold no colour and no font: the style of the page
+//! Charts as SVG text: percentile curves, shifts with intervals, lines over time, bars. Must hold no colour and no
+//! font: the style of the page
 //! has them, for light and dark.
 
 use std::fmt::Write;
@@ -47,7 +48,8 @@ pub(super) struct Frame {
     pub(super) y: &'static str,
 }
 
-/// Latency by quantile: `quantile` and microseconds of each line. The axis of quantiles widens towards 1, that of latency is logarithmic.
+/// Latency by quantile: `quantile` and microseconds of each line. The axis of quantiles widens towards 1, that of
+/// latency is logarithmic.
 pub(super) fn percentiles(title: String, lines: Vec<(&'static str, &[(f64, f64)])>) -> String {
     let beyond = |quantile: f64| -(1.0 - quantile).log10();
     let lines: Vec<Line> = lines
@@ -104,10 +106,8 @@ pub(super) fn intervals(frame: &Frame, intervals: &[Interval], labels: &[String]
     for Interval { class, place, values: [estimate, low, high] } in intervals {
         let (x, y) = (axes.x(*place), axes.y(*estimate));
         let (low, high) = (axes.y(*low), axes.y(*high));
-        let _ = write!(
-            svg,
-            r#"<g class="{class}"><line x1="{x:.1}" x2="{x:.1}" y1="{low:.1}" y2="{high:.1}"/><circle cx="{x:.1}" cy="{y:.1}" r="3.2"/></g>"#
-        );
+        let _ = write!(svg, r#"<g class="{class}"><line x1="{x:.1}" x2="{x:.1}" y1="{low:.1}" y2="{high:.1}"/>"#);
+        let _ = write!(svg, r#"<circle cx="{x:.1}" cy="{y:.1}" r="3.2"/></g>"#);
     }
     close(svg, frame)
 }
@@ -116,10 +116,13 @@ pub(super) fn intervals(frame: &Frame, intervals: &[Interval], labels: &[String]
 pub(super) fn bars(before: f64, after: f64, most: f64) -> String {
     const LENGTH: f64 = 90.0;
     let length = |value: f64| if most > 0.0 { (value / most * LENGTH).clamp(0.0, LENGTH) } else { 0.0 };
+    let bar = |class: &str, y: u32, value: f64| {
+        format!(r#"<rect class="{class}" y="{y}" width="{:.1}" height="5"/>"#, length(value))
+    };
     format!(
-        r#"<svg class="bars" viewBox="0 0 {LENGTH} 14" width="{LENGTH}" height="14" aria-hidden="true"><rect class="before" y="1" width="{:.1}" height="5"/><rect class="after" y="8" width="{:.1}" height="5"/></svg>"#,
-        length(before),
-        length(after)
+        r#"<svg class="bars" viewBox="0 0 {LENGTH} 14" width="{LENGTH}" height="14" aria-hidden="true">{}{}</svg>"#,
+        bar("before", 1, before),
+        bar("after", 8, after)
     )
 }
 
@@ -215,15 +218,12 @@ fn open(frame: &Frame) -> String {
 }
 
 fn close(mut svg: String, frame: &Frame) -> String {
-    let _ = write!(
-        svg,
-        r#"<text class="axis" x="{:.1}" y="{:.1}" text-anchor="end">{}</text><text class="axis" x="4" y="{:.1}">{}</text></svg>"#,
-        WIDTH - RIGHT,
-        HEIGHT - 4.0,
-        escaped(frame.x),
-        TOP + 2.0,
-        escaped(frame.y)
-    );
+    let mut axis = |place: String, name: &str| {
+        let _ = write!(svg, r#"<text class="axis" {place}>{}</text>"#, escaped(name));
+    };
+    axis(format!(r#"x="{:.1}" y="{:.1}" text-anchor="end""#, WIDTH - RIGHT, HEIGHT - 4.0), frame.x);
+    axis(format!(r#"x="4" y="{:.1}""#, TOP + 2.0), frame.y);
+    svg.push_str("</svg>");
     svg
 }
 
@@ -233,14 +233,10 @@ fn x_tick(svg: &mut String, x: f64, label: &str) {
 }
 
 fn y_tick(svg: &mut String, y: f64, label: &str) {
-    let _ = write!(
-        svg,
-        r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{y:.1}" y2="{y:.1}"/><text x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"#,
-        WIDTH - RIGHT,
-        LEFT - 6.0,
-        y + 3.5,
-        escaped(label)
-    );
+    let (end, x, middle) = (WIDTH - RIGHT, LEFT - 6.0, y + 3.5);
+    let _ = write!(svg, r#"<line class="grid" x1="{LEFT}" x2="{end:.1}" y1="{y:.1}" y2="{y:.1}"/>"#);
+    let label = escaped(label);
+    let _ = write!(svg, r#"<text x="{x:.1}" y="{middle:.1}" text-anchor="end">{label}</text>"#);
 }
 
 /// Powers of ten, with 2 and 5 between where there are few.

@@ -1,4 +1,5 @@
-//! Annotations of GitHub Actions: one workflow command for each failure, open case, warning and note. Must let no text begin a command of its own.
+//! Annotations of GitHub Actions: one workflow command for each failure, open case, warning and note. Must let no
+//! text begin a command of its own.
 
 use std::io::{self, Write};
 

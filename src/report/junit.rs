@@ -1,4 +1,5 @@
-//! JUnit XML, for CI systems that list tests: gates, actions and findings are test cases. Must let no character through that XML 1.0 forbids.
+//! JUnit XML, for CI systems that list tests: gates, actions and findings are test cases. Must let no character
+//! through that XML 1.0 forbids.
 
 use std::io::{self, Write};
 

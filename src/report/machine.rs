@@ -1,4 +1,5 @@
-//! A result as a list of cases, for programs of others: gates, verdicts of actions, findings, and figures. Must hold each once, whatever the format.
+//! A result as a list of cases, for programs of others: gates, verdicts of actions, findings, and figures. Must hold
+//! each once, whatever the format.
 
 use super::gates::{Fate, rows};
 use super::{Trial, claim, finding, summary};

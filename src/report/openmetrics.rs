@@ -1,4 +1,5 @@
-//! OpenMetrics text of a result, for a Prometheus push gateway or a textfile collector. Must hold one sample of a metric and its labels, and end as
+//! OpenMetrics text of a result, for a Prometheus push gateway or a textfile collector. Must hold one sample of a
+//! metric and its labels, and end as
 //! the format asks.
 
 use std::fmt::Write as _;

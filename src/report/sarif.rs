@@ -1,4 +1,5 @@
-//! SARIF 2.1.0, for services that show results of analyses: what fails and what a reader should know. Must name no file that it did not read: places
+//! SARIF 2.1.0, for services that show results of analyses: what fails and what a reader should know. Must name no
+//! file that it did not read: places
 //! are logical (an action, an index, a table).
 
 use std::collections::BTreeSet;

@@ -72,7 +72,8 @@ impl Saver {
         Ok(())
     }
 
-    /// Keeps the page for a browser, once all is measured: between chunks its charts would take the processor from the load.
+    /// Keeps the page for a browser, once all is measured: between chunks its charts would take the processor from
+    /// the load.
     pub(super) fn keep_page(&self, evidence: &Evidence) -> Result<(), Failure> {
         let page = output::trial_page(evidence, &compare(evidence), &self.folder.path);
         self.folder.write("report.html", &page).map_err(Failure::environment)

@@ -1,4 +1,5 @@
-//! One action of a proof for the page: its row, its charts, its quantiles, its plans. Must compute no figure that decides.
+//! One action of a proof for the page: its row, its charts, its quantiles, its plans. Must compute no figure that
+//! decides.
 
 use super::Figure;
 use super::plan::{SidePlans, plans};

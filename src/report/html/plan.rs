@@ -1,4 +1,5 @@
-//! Plans side by side: shapes as trees, with what only one side has marked. Must compare texts alone: verdicts on plans are `compare`'s.
+//! Plans side by side: shapes as trees, with what only one side has marked. Must compare texts alone: verdicts on
+//! plans are `compare`'s.
 
 use std::collections::BTreeSet;
 
