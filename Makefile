@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a fresh machine with Rust: `make demo` and `make test`.
 
-.PHONY: demo test test-versions test-newest fuzz soak postgresql pgbouncer hypopg bench
+.PHONY: demo test test-versions test-newest fuzz soak postgresql pgbouncer hypopg chromium bench
 
 # Proves the payments index on the embedded server.
 demo: postgresql
@@ -8,7 +8,7 @@ demo: postgresql
 	@# A verdict is what it is for: 1 (a regression was proven) and 3 (inconclusive) are no failures of the demonstration.
 	./target/release/weighbridge prove 0002 || { code=$$?; [ $$code = 1 ] || [ $$code = 3 ]; }
 
-test: postgresql pgbouncer hypopg
+test: postgresql pgbouncer hypopg chromium
 	cargo test
 
 # What differs between major versions, on 14 to 18: 15 is the installed one, the others are binaries from npm.
@@ -26,6 +26,11 @@ test-newest:
 # The pooler in front of the server, for the tests of load through one.
 pgbouncer:
 	@command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || ./scripts/install-pgbouncer
+
+# Opens the HTML report, for the tests of it.
+chromium:
+	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome-stable >/dev/null 2>&1 \
+	  || command -v google-chrome >/dev/null 2>&1 || ./scripts/install-chromium
 
 # Lets the planner try indexes that are not there; beside the servers of Debian.
 hypopg: postgresql

@@ -6,8 +6,9 @@ use super::address::warn_of_passwords;
 use super::exit::{ExitStatus, Failure};
 use super::output::say;
 use super::progress::Progress;
+use super::render::PlainFormat as Format;
 use super::server::{on_server, while_alive};
-use super::{Embedded, Format, project};
+use super::{Embedded, project};
 use crate::doctor::{Finding, Grade, Patient, examine};
 use crate::report::detail::table;
 

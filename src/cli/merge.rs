@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Format;
 use super::exit::{ExitStatus, Failure};
+use super::render::{print_run, run_reports};
 use super::report::say_files;
 use crate::clock;
 use crate::evidence::interval_log;
@@ -36,16 +37,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     let mut document = Vec::new();
     json(&merged, &mut document).map_err(Failure::environment)?;
     folder.write("run.json", &document).map_err(Failure::environment)?;
-    folder.write("report.md", &super::run::full_markdown(&merged)).map_err(Failure::environment)?;
+    for (name, bytes) in run_reports(&merged, &folder.path) {
+        folder.write(name, &bytes).map_err(Failure::environment)?;
+    }
     let mut log = interval_log::header(0.0);
     for interval in parts.iter().flat_map(|part| &part.log) {
         let line = interval_log::line(&interval.tag, interval.at_s, interval.length_s, &interval.histogram);
         log.extend(line.map_err(Failure::environment)?);
     }
     folder.write("intervals.hlog", &log).map_err(Failure::environment)?;
-    super::run::print(&merged, arguments.format, false, &folder.path)?;
+    print_run(&merged, arguments.format, false, &folder.path)?;
     if arguments.format == Format::Text {
-        say_files(&folder.path, &["report.md", "run.json", "intervals.hlog"])?;
+        say_files(&folder.path, &["report.html", "report.md", "run.json", "intervals.hlog"])?;
     }
     Ok(super::run::status(&merged))
 }

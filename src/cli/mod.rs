@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod project;
 mod prove;
+mod render;
 mod report;
 mod run;
 mod scenarios;
@@ -31,6 +32,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 pub use exit::ExitStatus;
 use exit::Failure;
 use interrupt::in_time;
+use render::Format;
 
 use crate::units::printable_lines;
 
@@ -109,17 +111,6 @@ enum Verb {
         /// Which shell
         shell: clap_complete::Shell,
     },
-}
-
-/// How a result is printed on stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a terminal
-    Text,
-    /// For a pull request
-    Markdown,
-    /// For programs: one document and nothing else
-    Json,
 }
 
 /// Runs the program with its arguments and returns what to exit with.

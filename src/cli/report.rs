@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::Format;
 use super::exit::{ExitStatus, Failure};
-use super::output::{say, write};
-use crate::compare::{Comparison, compare};
-use crate::evidence::{Evidence, store};
+use super::output::say;
+use super::render::{print_run, print_trial};
+use crate::evidence::store;
 use crate::report::page::{Page, WIDTH};
-use crate::report::{Trial, detail, full, json, markdown, terminal};
 
 /// Flags of `report`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  weighbridge report results/2026-11-23T09-15-04Z-0002_payment_history\n  \
-                        weighbridge report results/… --detail\n  weighbridge report results/… --format markdown > \
-                        comment.md")]
+                        weighbridge report results/… --detail\n  \
+                        weighbridge report results/… --format markdown > comment.md\n  \
+                        weighbridge report results/… --format html > report.html")]
 pub(super) struct Arguments {
     /// A result's folder, or the trial.json or run.json in it
     result: PathBuf,
@@ -32,28 +32,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     if path.join("run.json").exists() || path.file_name().is_some_and(|name| name == "run.json") {
         let run = store::read_run(path).map_err(Failure::usage)?;
-        super::run::print(&run, arguments.format, arguments.detail, folder)?;
+        print_run(&run, arguments.format, arguments.detail, folder)?;
         return Ok(ExitStatus::Ok);
     }
     let evidence = store::read(path).map_err(Failure::usage)?;
-    print(&evidence, arguments.format, arguments.detail, folder)?;
+    print_trial(&evidence, arguments.format, arguments.detail, folder)?;
     Ok(ExitStatus::Ok)
-}
-
-/// Prints a trial on stdout; `folder` is where its result stands.
-pub(super) fn print(evidence: &Evidence, format: Format, is_detailed: bool, folder: &Path) -> Result<(), Failure> {
-    let comparison = compare(evidence);
-    let trial = Trial { evidence, comparison: &comparison };
-    let mut text = Vec::new();
-    match (format, is_detailed) {
-        (Format::Text, false) => terminal::write(trial, &page(), Some(&folder.display().to_string()), &mut text),
-        (Format::Text, true) => detail::write(trial, &mut text),
-        (Format::Markdown, false) => markdown::write(trial, &mut text),
-        (Format::Markdown, true) => full::write(trial, &mut text),
-        (Format::Json, _) => json::write(trial, &mut text),
-    }
-    .expect("memory does not refuse a write");
-    write(&String::from_utf8_lossy(&text))
 }
 
 /// The page that stdout is.
@@ -72,18 +56,4 @@ pub(super) fn say_files(folder: &Path, files: &[&str]) -> Result<(), Failure> {
     let files = files.iter().map(|file| (*file).to_owned());
     let items: Vec<String> = std::iter::once(format!("{}/", folder.display())).chain(files).collect();
     say(&(page().labelled("evidence", &items).join("\n") + "\n"))
-}
-
-/// `report.md`: every number of a trial.
-pub(super) fn full_markdown(evidence: &Evidence, comparison: &Comparison) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    full::write(Trial { evidence, comparison }, &mut bytes).expect("memory does not refuse a write");
-    bytes
-}
-
-/// `trial.json`.
-pub(super) fn document(evidence: &Evidence, comparison: &Comparison) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    json::write(Trial { evidence, comparison }, &mut bytes).expect("memory does not refuse a write");
-    bytes
 }

@@ -14,6 +14,7 @@ mod clone_variance;
 mod conclusion;
 mod conditions;
 pub mod counts;
+pub mod curves;
 mod decide;
 mod effectiveness;
 pub mod fact;

@@ -2,6 +2,8 @@
 //!
 //! Must compute nothing that a reader could not find in the comparison, and must reach no server.
 
+pub mod benchmark_action;
+mod chart;
 mod claim;
 mod counted;
 pub mod detail;
@@ -9,15 +11,21 @@ mod dropped;
 mod finding;
 pub mod full;
 mod gates;
+pub mod github;
+pub mod html;
 mod isolated;
 pub mod json;
+pub mod junit;
 pub mod listing;
+mod machine;
 pub mod markdown;
+pub mod openmetrics;
 pub mod page;
 mod printable;
 mod remedy;
 pub mod round_trip;
 pub mod run;
+pub mod sarif;
 mod summary;
 pub mod terminal;
 mod view;

@@ -79,7 +79,7 @@ fn is_unchanged(action: &ActionComparison) -> bool {
         && !action.is_timed_apart()
 }
 
-fn rank(action: &ActionComparison) -> u8 {
+pub(super) fn rank(action: &ActionComparison) -> u8 {
     match action.verdict {
         Verdict::Invalid => 0,
         Verdict::Regressed => 1,

@@ -6,13 +6,16 @@
 
 mod bank;
 mod bouncer;
+mod browser;
 mod cases;
 mod circles;
 mod counts;
 mod damage;
 mod databases;
 mod dataset;
+mod devtools;
 mod doctor;
+mod formats;
 mod fuzz;
 mod gates;
 mod hazards;

@@ -51,7 +51,7 @@ fn a_migration_that_drops_a_needed_index_regresses_and_its_evidence_is_whole() {
     assert!(!saved.contains("postgresql://") && !saved.contains("password"));
     let mut files: Vec<_> = std::fs::read_dir(&result).unwrap().flatten().map(|e| e.file_name()).collect();
     files.sort();
-    assert_eq!(files, ["chunks.hlog", "inputs", "report.md", "trial.json"]);
+    assert_eq!(files, ["chunks.hlog", "inputs", "report.html", "report.md", "trial.json"]);
 
     // What the experiment was made of is beside it.
     for (kept, own) in [
@@ -545,7 +545,7 @@ fn results_of_every_older_format_are_still_read() {
         let read = home.run(&["report", &saved(name), "--format", "json"]).ok().json();
         let found = if file == "run.json" { &read["verdict"] } else { &read["comparison"]["verdict"] };
         assert_eq!(found, verdict, "{name}");
-        for other in ["text", "markdown"] {
+        for other in ["text", "markdown", "html", "junit", "sarif", "github", "benchmark-action", "openmetrics"] {
             assert!(!home.run(&["report", &saved(name), "--format", other]).ok().stdout.is_empty(), "{name}");
         }
     }

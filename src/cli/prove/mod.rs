@@ -25,6 +25,7 @@ use super::interrupt::interrupted;
 use super::layout::LayoutFlags;
 use super::progress::Progress;
 use super::project::{self, Project};
+use super::render::print_trial;
 use super::server::Running;
 use super::{Embedded, Format, report};
 use crate::clock;
@@ -310,11 +311,13 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         None => failure,
     })?;
     let (Some(evidence), false) = (evidence, interrupted) else { return Ok(ExitStatus::Interrupted) };
-    report::print(&evidence, arguments.format, arguments.detail, &saver.folder.path)?;
+    let kept_page = saver.keep_page(&evidence);
+    print_trial(&evidence, arguments.format, arguments.detail, &saver.folder.path)?;
     if arguments.format == Format::Text {
-        report::say_files(&saver.folder.path, &["report.md", "trial.json", "chunks.hlog", "inputs/"])?;
+        report::say_files(&saver.folder.path, &["report.html", "report.md", "trial.json", "chunks.hlog", "inputs/"])?;
     }
     saver.failed()?;
+    kept_page?;
     Ok(match compare(&evidence).outcome() {
         Outcome::Passed => ExitStatus::Ok,
         Outcome::Failed => ExitStatus::Regressed,

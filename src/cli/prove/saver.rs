@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::repeat::SCRIPT;
 use crate::cli::exit::Failure;
 use crate::cli::progress::Progress;
-use crate::cli::report;
+use crate::cli::render;
 use crate::compare::compare;
 use crate::diagnostic::{Advice, Message};
 use crate::evidence::Evidence;
@@ -68,13 +68,20 @@ impl Saver {
     fn save(&self, evidence: &Evidence) -> Result<(), StoreError> {
         let comparison = compare(evidence);
         self.folder.write_histograms(evidence)?;
-        self.folder.write("trial.json", &report::document(evidence, &comparison))?;
-        self.folder.write("report.md", &report::full_markdown(evidence, &comparison))?;
+        self.folder.write("trial.json", &render::document(evidence, &comparison))?;
+        self.folder.write("report.md", &render::full_markdown(evidence, &comparison))?;
         // After what was measured; where it fails it is tried again with the next chunk.
         let mut inputs = self.inputs.lock().expect("no holder panics");
         self.folder.keep_inputs(&inputs)?;
         inputs.clear();
         Ok(())
+    }
+
+    /// Keeps the page for a browser, once all is measured: between chunks its charts would take the processor from
+    /// the load.
+    pub(super) fn keep_page(&self, evidence: &Evidence) -> Result<(), Failure> {
+        let page = render::trial_page(evidence, &compare(evidence), &self.folder.path);
+        self.folder.write("report.html", &page).map_err(Failure::environment)
     }
 
     /// The failure to write the result, if the last attempt was one.

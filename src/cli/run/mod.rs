@@ -7,7 +7,7 @@ mod output;
 mod screen;
 mod transactions;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,10 +21,10 @@ use super::exit::{ExitStatus, Failure};
 use super::gates::Condition;
 use super::interrupt::{interrupted, interrupted_again, undoing};
 use super::layout::LayoutFlags;
-use super::output::write;
 use super::progress::Progress;
 use super::project::{self, Project};
-use super::report::{page, say_files};
+use super::render::{print_run, run_reports};
+use super::report::say_files;
 use super::server::on_server;
 use super::{Embedded, Format};
 use crate::clock;
@@ -37,7 +37,7 @@ use crate::expression::Node;
 use crate::expression::parse::parse;
 use crate::postgres::database::Admin;
 use crate::postgres::{Target, observe};
-use crate::report::run::{self as report, json, probe_word};
+use crate::report::run::{json, probe_word};
 use crate::scenario::gate::Gate;
 use crate::scenario::program::Protocol;
 use crate::scenario::{Scenario, name_of};
@@ -343,12 +343,15 @@ async fn held(
     progress.finish();
     let mut document = Vec::new();
     json(&evidence, &mut document).map_err(Failure::environment)?;
-    let saved = folder.write("run.json", &document).and_then(|()| folder.write("report.md", &full_markdown(&evidence)));
-    print(&evidence, arguments.format, arguments.detail, &folder.path)?;
+    let reports = run_reports(&evidence, &folder.path);
+    let saved = folder
+        .write("run.json", &document)
+        .and_then(|()| reports.iter().try_for_each(|(name, bytes)| folder.write(name, bytes)));
+    print_run(&evidence, arguments.format, arguments.detail, &folder.path)?;
     saved.map_err(Failure::environment)?;
     log.failed()?;
     if arguments.format == Format::Text {
-        say_files(&folder.path, &["report.md", "run.json", "intervals.jsonl", "intervals.hlog"])?;
+        say_files(&folder.path, &["report.html", "report.md", "run.json", "intervals.jsonl", "intervals.hlog"])?;
     }
     Ok(status(&evidence))
 }
@@ -375,26 +378,4 @@ pub(super) fn status(evidence: &RunEvidence) -> ExitStatus {
         RunVerdict::ServerLost => ExitStatus::Environment,
         RunVerdict::Interrupted => ExitStatus::Interrupted,
     }
-}
-
-/// Prints a run on stdout; `folder` is where its result stands.
-pub(super) fn print(run: &RunEvidence, format: Format, is_detailed: bool, folder: &Path) -> Result<(), Failure> {
-    let mut text = Vec::new();
-    let place = folder.display().to_string();
-    match (format, is_detailed) {
-        (Format::Text, false) => report::terminal(run, &page(), Some(&place), &mut text),
-        (Format::Text, true) => report::detail(run, &page(), &mut text),
-        (Format::Markdown, false) => report::markdown(run, &mut text),
-        (Format::Markdown, true) => report::full(run, &mut text),
-        (Format::Json, _) => json(run, &mut text),
-    }
-    .expect("memory does not refuse a write");
-    write(&String::from_utf8_lossy(&text))
-}
-
-/// `report.md`: every number of a run.
-pub(super) fn full_markdown(run: &RunEvidence) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    report::full(run, &mut bytes).expect("memory does not refuse a write");
-    bytes
 }

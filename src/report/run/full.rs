@@ -41,7 +41,7 @@ pub(super) fn body(summary: &Summary<'_>, out: &mut impl Write) -> io::Result<()
 }
 
 /// What was seen beside the latencies, one line each.
-pub(super) fn notes(summary: &Summary<'_>) -> Vec<String> {
+pub(in crate::report) fn notes(summary: &Summary<'_>) -> Vec<String> {
     let run = summary.run;
     let mut lines: Vec<String> = search::lines(run, true).into_iter().map(|line| format!("rate   {line}")).collect();
     for (class, seen) in &run.failures {

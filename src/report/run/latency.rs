@@ -10,7 +10,7 @@ pub(super) const HEADER: [&str; 8] = ["action", "answers", "per s", "p50 ms", "p
 pub(super) const LEAST_IMPORTANT: [usize; 2] = [6, 2];
 
 /// What stands over all columns.
-pub(super) const FULL_HEADER: [&str; 12] = [
+pub(in crate::report) const FULL_HEADER: [&str; 12] = [
     "action",
     "share",
     "answers",
@@ -31,7 +31,7 @@ pub(super) fn rows(run: &RunEvidence) -> Vec<Vec<String>> {
 }
 
 /// The same with every column.
-pub(super) fn full_rows(run: &RunEvidence) -> Vec<Vec<String>> {
+pub(in crate::report) fn full_rows(run: &RunEvidence) -> Vec<Vec<String>> {
     results(run).map(full_row).collect()
 }
 

@@ -9,6 +9,10 @@ mod search;
 mod summary;
 mod terminal;
 
+pub(super) use full::notes;
+pub(super) use latency::{FULL_HEADER as RUN_HEADER, full_rows as run_rows};
+pub(super) use summary::Summary as RunSummary;
+
 pub use detail::write as detail;
 pub use full::write as full;
 pub use markdown::write as markdown;

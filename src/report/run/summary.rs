@@ -15,23 +15,23 @@ use crate::units::{self, count_text, duration_text, percent_text, plural};
 const MAX_GATES: usize = 3;
 
 /// The summary of a run.
-pub(super) struct Summary<'r> {
+pub(in crate::report) struct Summary<'r> {
     /// Its verdict.
-    pub(super) verdict: RunVerdict,
+    pub(in crate::report) verdict: RunVerdict,
     /// What the verdict rests on, the most important first.
-    pub(super) claims: Vec<String>,
+    pub(in crate::report) claims: Vec<String>,
     /// Its gates.
-    pub(super) gates: Vec<GateRow>,
+    pub(in crate::report) gates: Vec<GateRow>,
     /// Under which load, and where.
-    pub(super) setting: Vec<String>,
+    pub(in crate::report) setting: Vec<String>,
     /// Findings.
-    pub(super) findings: Vec<RunFinding>,
+    pub(in crate::report) findings: Vec<RunFinding>,
     /// The run.
-    pub(super) run: &'r RunEvidence,
+    pub(in crate::report) run: &'r RunEvidence,
 }
 
 impl<'r> Summary<'r> {
-    pub(super) fn of(run: &'r RunEvidence) -> Self {
+    pub(in crate::report) fn of(run: &'r RunEvidence) -> Self {
         let conclusion = conclude(run);
         let failing = conclusion.findings.iter().filter(|finding| finding.fails);
         let failing: Vec<(&'static str, String)> = failing.map(|of| (of.id(), of_run::short(of))).collect();
@@ -48,7 +48,7 @@ impl<'r> Summary<'r> {
     }
 
     /// The verdict as a word.
-    pub(super) fn word(&self) -> &'static str {
+    pub(in crate::report) fn word(&self) -> &'static str {
         match self.verdict {
             RunVerdict::Passed if self.gates.is_empty() && self.run.search.is_none() => "done",
             RunVerdict::Passed => "passed",
@@ -62,7 +62,7 @@ impl<'r> Summary<'r> {
     }
 
     /// The colour of the verdict: that of a verdict of a proof that means as much.
-    pub(super) fn colour(&self) -> Verdict {
+    pub(in crate::report) fn colour(&self) -> Verdict {
         match self.verdict {
             RunVerdict::Passed => Verdict::Improved,
             RunVerdict::Failed | RunVerdict::ServerLost => Verdict::Regressed,
@@ -72,13 +72,13 @@ impl<'r> Summary<'r> {
     }
 
     /// Findings that a reader must know, one line each, with what they are called.
-    pub(super) fn important(&self) -> impl Iterator<Item = (&'static str, String)> {
+    pub(in crate::report) fn important(&self) -> impl Iterator<Item = (&'static str, String)> {
         let shown = self.findings.iter().filter(|of| of.severity != Severity::Note && of.ignored.is_none());
         shown.map(|of| (crate::report::finding::kind(of.severity), of_run::short(of)))
     }
 
     /// Findings that are counted.
-    pub(super) fn others(&self) -> Vec<String> {
+    pub(in crate::report) fn others(&self) -> Vec<String> {
         let notes = self.findings.iter().filter(|of| of.severity == Severity::Note && of.ignored.is_none());
         notes.map(of_run::short).collect()
     }

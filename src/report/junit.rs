@@ -1,0 +1,72 @@
+//! JUnit XML, for CI systems that list tests: gates, actions and findings are test cases. Must let no character
+//! through that XML 1.0 forbids.
+
+use std::io::{self, Write};
+
+use super::machine::{Document, Group, Level};
+use super::printable::{PrintableTrial, with_printable_names};
+use super::{Trial, chart};
+use crate::evidence::run::RunEvidence;
+
+/// Writes a proof.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
+    let printable = PrintableTrial::of(trial);
+    document(&Document::of_trial(printable.trial()), out)
+}
+
+/// Writes a run.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_run(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
+    let printable = with_printable_names(run);
+    document(&Document::of_run(printable.as_ref().unwrap_or(run)), out)
+}
+
+fn document(document: &Document, out: &mut impl Write) -> io::Result<()> {
+    let count = |group: Option<Group>, level: Option<Level>| {
+        let cases = document.cases.iter().filter(|case| group.is_none_or(|group| case.group == group));
+        cases.filter(|case| level.is_none_or(|level| case.level == level)).count()
+    };
+    writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
+    writeln!(
+        out,
+        r#"<testsuites name="weighbridge {}" tests="{}" failures="{}" skipped="{}" time="{:.3}">"#,
+        chart::escaped(&document.name),
+        count(None, None),
+        count(None, Some(Level::Error)),
+        count(None, Some(Level::Open)),
+        document.seconds
+    )?;
+    for group in Group::ALL {
+        writeln!(
+            out,
+            r#"  <testsuite name="{}" tests="{}" failures="{}" errors="0" skipped="{}" timestamp="{}">"#,
+            group.name(),
+            count(Some(group), None),
+            count(Some(group), Some(Level::Error)),
+            count(Some(group), Some(Level::Open)),
+            chart::escaped(&document.started_at)
+        )?;
+        for case in document.cases(group) {
+            let name = match group {
+                Group::Findings if case.subject.is_empty() => case.id.to_owned(),
+                Group::Findings => format!("{} {}", case.id, case.subject),
+                Group::Gates | Group::Actions => case.subject.clone(),
+            };
+            let text = chart::escaped(&case.text);
+            let inner = match case.level {
+                Level::Error => format!(r#"<failure type="{}" message="{text}"/>"#, case.id),
+                Level::Open => format!(r#"<skipped message="{text}"/>"#),
+                Level::Warning | Level::Note | Level::Pass => format!("<system-out>{text}</system-out>"),
+            };
+            let (class, name) = (chart::escaped(&document.name), chart::escaped(&name));
+            writeln!(out, r#"    <testcase classname="{class}" name="{name}">{inner}</testcase>"#)?;
+        }
+        writeln!(out, "  </testsuite>")?;
+    }
+    writeln!(out, "</testsuites>")
+}
