@@ -44,7 +44,8 @@ impl ChangeFlags {
         self.schema.is_some() || texts.iter().any(|text| text.is_some())
     }
 
-    /// The folder of migrations, or what the flags say in its place; the migration that is meant, where the flags decide that.
+    /// The folder of migrations, or what the flags say in its place; the migration that is meant, where the flags
+    /// decide that.
     ///
     /// # Errors
     /// When files cannot be read, or flags do not go together.
@@ -79,7 +80,8 @@ impl ChangeFlags {
         let up = self.up_cmd.as_ref().or(project.up_cmd.as_ref());
         let Some(up) = up else {
             return Err(Failure::usage(anyhow!(
-                "a schema was given, and no change to it\n  = help: --change FILE, --change 'CREATE INDEX …', or --up-cmd COMMAND"
+                "a schema was given, and no change to it\n  = help: --change FILE, --change 'CREATE INDEX …', or \
+                    --up-cmd COMMAND"
             )));
         };
         let down = self.down_cmd.as_ref().or(project.down_cmd.as_ref());
@@ -105,7 +107,8 @@ fn dump(url: &str, embedded: &Embedded) -> Result<SourceFile, Failure> {
     let program = found.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("pg_dump"));
     let failed = |why: String| {
         Failure::environment(anyhow!(
-            "cannot read the schema of {}: {why}\n  = help: pg_dump must not be older than that server; or give the file with --schema",
+            "cannot read the schema of {}: {why}\n  = help: pg_dump must not be older than that server; or give the \
+                file with --schema",
             target.describe()
         ))
     };

@@ -29,7 +29,8 @@ pub struct Applied {
     pub duration: Duration,
     /// What its `IF NOT EXISTS` did not make.
     pub skipped: Vec<Skipped>,
-    /// The strongest lock on each table; none where the file runs without a transaction, for they end with each statement.
+    /// The strongest lock on each table; none where the file runs without a transaction, for they end with each
+    /// statement.
     pub locks: Vec<HeldLock>,
 }
 

@@ -1,4 +1,5 @@
-//! The table in which a migration tool writes down what it has applied, for migrations that touch it. Must be made as the tool makes it.
+//! The table in which a migration tool writes down what it has applied, for migrations that touch it. Must be made
+//! as the tool makes it.
 
 use std::time::Duration;
 

@@ -20,7 +20,8 @@ pub(super) async fn run(part: &Part, target: &Target, clock: &Clock) -> Result<A
     let text = part.file.path.display().to_string();
     let failed = |why: String| {
         ApplyError::Command(format!(
-            "the command `{text}` failed: {why}\n  = help: it runs in this folder with DATABASE_URL set to the clone; try it there by hand"
+            "the command `{text}` failed: {why}\n  = help: it runs in this folder with DATABASE_URL set to the \
+                clone; try it there by hand"
         ))
     };
     let began = clock.now_ns();

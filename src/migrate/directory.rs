@@ -47,7 +47,8 @@ pub struct Migration {
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// The folder cannot be read.
-    #[error("cannot read the migrations in {}: {source}\n  = help: name the folder with --migrations or in weighbridge.toml", path.display())]
+    #[error("cannot read the migrations in {}: {source}\n  = help: name the folder with --migrations or in \
+        weighbridge.toml", path.display())]
     Io {
         /// The folder.
         path: PathBuf,
@@ -55,11 +56,14 @@ pub enum DirectoryError {
         source: std::io::Error,
     },
     /// There is no folder.
-    #[error("there is no folder {} with migrations\n  = help: name the folder with --migrations or in weighbridge.toml; files are called \
-             0001_name.up.sql and 0001_name.down.sql, or as your tool calls them (docs/formats/migrations.md)", .0.display())]
+    #[error("there is no folder {} with migrations\n  = help: name the folder with --migrations or in \
+        weighbridge.toml; files are called \
+             0001_name.up.sql and 0001_name.down.sql, or as your tool calls them \
+             (docs/formats/migrations.md)", .0.display())]
     Absent(PathBuf),
     /// There is no such folder, and another that holds migrations.
-    #[error("there is no folder {} with migrations, but {}\n  = help: --migrations {}, or dir under [migrations] in weighbridge.toml", folder.display(), place.display(), place.display())]
+    #[error("there is no folder {} with migrations, but {}\n  = help: --migrations {}, or dir under [migrations] in \
+        weighbridge.toml", folder.display(), place.display(), place.display())]
     Elsewhere {
         /// Where they were looked for.
         folder: PathBuf,
@@ -67,11 +71,13 @@ pub enum DirectoryError {
         place: PathBuf,
     },
     /// No migration in it.
-    #[error("{} holds no migration\n  = help: files are called 0001_name.up.sql and 0001_name.down.sql, or as your tool calls them \
+    #[error("{} holds no migration\n  = help: files are called 0001_name.up.sql and 0001_name.down.sql, or as your \
+        tool calls them \
              (docs/formats/migrations.md)", .0.display())]
     Empty(PathBuf),
     /// Two files claim one version.
-    #[error("{} and {} have the same version {version}\n  = help: the tool applies one of them, or neither; give one another version", first.display(), second.display())]
+    #[error("{} and {} have the same version {version}\n  = help: the tool applies one of them, or neither; give one \
+        another version", first.display(), second.display())]
     SameVersion {
         /// The version.
         version: String,
@@ -84,8 +90,10 @@ pub enum DirectoryError {
     #[error("{}", .0.iter().map(FileProblems::draw).collect::<Vec<_>>().join("\n\n"))]
     Refused(Vec<FileProblems>),
     /// Several tools fit.
-    #[error("{} may be laid out for {}, and {differs}\n  = help: say which with --layout, or with layout under [migrations] in weighbridge.toml",
-            path.display(), kinds.iter().map(|(name, reason)| format!("{name} ({reason})")).collect::<Vec<_>>().join(" or "))]
+    #[error("{} may be laid out for {}, and {differs}\n  = help: say which with --layout, or with layout under \
+        [migrations] in weighbridge.toml",
+            path.display(), kinds.iter().map(|(name, reason)| format!("{name} \
+                ({reason})")).collect::<Vec<_>>().join(" or "))]
     Ambiguous {
         /// The folder.
         path: PathBuf,
@@ -95,7 +103,8 @@ pub enum DirectoryError {
         differs: String,
     },
     /// A folder whose steps are programs.
-    #[error("{} is laid out for {tool}, whose migrations are programs\n  = help: give the schema before with --schema or --schema-from, and the \
+    #[error("{} is laid out for {tool}, whose migrations are programs\n  = help: give the schema before with \
+        --schema or --schema-from, and the \
              command that migrates with --up-cmd (up_cmd under [migrations] in weighbridge.toml)", path.display())]
     OtherLayout {
         /// The folder.
@@ -114,7 +123,8 @@ pub enum DirectoryError {
         help: String,
     },
     /// A reversible migration whose other half is missing.
-    #[error("{} has no {} beside it\n  = help: write the file that reverts it, or say --forward-only", up.display(), down.display())]
+    #[error("{} has no {} beside it\n  = help: write the file that reverts it, or say \
+        --forward-only", up.display(), down.display())]
     NoDown {
         /// The half that is there.
         up: PathBuf,

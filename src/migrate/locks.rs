@@ -1,4 +1,5 @@
-//! Table locks that a migration's transaction holds until it ends. Must only read, and must not be the transaction's first query.
+//! Table locks that a migration's transaction holds until it ends. Must only read, and must not be the transaction's
+//! first query.
 
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ pub struct HeldLock {
 const MODES: [&str; 5] =
     ["ShareUpdateExclusiveLock", "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"];
 
-/// Statements that take no such lock, or may not be followed by a query of ours: `SET TRANSACTION` must come before any.
+/// Statements that take no such lock, or may not be followed by a query of ours: `SET TRANSACTION` must come before
+/// any.
 const WITHOUT: [&str; 8] = ["set", "reset", "insert", "update", "delete", "grant", "revoke", "comment"];
 
 /// Whether the locks are read after a statement.
@@ -38,7 +40,8 @@ pub(super) fn are_read_after(words: &[String]) -> bool {
 pub(super) async fn tables(connection: &mut PgConnection) -> Result<Vec<i64>, Error> {
     let rows = query(
         "SELECT c.oid::int8 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'weighbridge')",
+         WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', \
+         'weighbridge')",
     );
     let rows = rows.fetch_all(connection).await.map_err(|e| Error::doing("list the tables", e))?;
     Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())

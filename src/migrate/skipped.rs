@@ -58,7 +58,8 @@ impl Watched {
             }
             let row = query(
                 "SELECT n.nspname || '.' || c.relname, i.indisvalid, pg_get_indexdef(i.indexrelid)
-                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_index i ON i.indexrelid = c.oid
+                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_index i ON i.indexrelid \
+                 = c.oid
                  WHERE c.oid = $1::int8::oid",
             )
             .bind(oid)
@@ -137,7 +138,8 @@ async fn stands(connection: &mut PgConnection, statement: &str) -> Result<Option
     found.and_then(|row| row.map(|row| row.try_get(0)).transpose()).map_err(doing)
 }
 
-/// How an index is made, and how a statement would make it, where that differs; nothing where the server cannot be asked. The statement is
+/// How an index is made, and how a statement would make it, where that differs; nothing where the server cannot be
+/// asked. The statement is
 /// tried on an empty copy of the table, in a transaction that is rolled back.
 async fn otherwise(
     connection: &mut PgConnection,

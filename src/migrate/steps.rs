@@ -1,4 +1,5 @@
-//! Some migrations of a folder, one after another, on a database that is made for a trial. Must keep the books of the tool, where migrations
+//! Some migrations of a folder, one after another, on a database that is made for a trial. Must keep the books of
+//! the tool, where migrations
 //! name its table.
 
 use sqlx::postgres::PgConnection;
