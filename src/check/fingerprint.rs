@@ -1,4 +1,5 @@
-//! Every object of a schema as text, and how two schemas differ. Must leave out what belongs to migration tools and to this program.
+//! Every object of a schema as text, and how two schemas differ. Must leave out what belongs to migration tools and
+//! to this program.
 //!
 //! Catalogs: PostgreSQL 14 to 18. Columns that newer versions add are read through `to_jsonb`.
 
@@ -15,35 +16,47 @@ use crate::postgres::sql_text::query;
 pub(super) type Fingerprint = BTreeMap<(String, String), String>;
 
 const SQL: &str = "
-WITH ns AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'weighbridge')),
+WITH ns AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema',
+'weighbridge')),
 ext AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
-rel AS (SELECT c.*, format('%I.%I', n.nspname, c.relname) AS full_name FROM pg_class c JOIN ns n ON n.oid = c.relnamespace
+rel AS (SELECT c.*, format('%I.%I', n.nspname, c.relname) AS full_name FROM pg_class c JOIN ns n ON n.oid =
+c.relnamespace
         WHERE NOT EXISTS (SELECT FROM ext WHERE classid = 'pg_class'::regclass AND objid = c.oid)),
 acl AS (SELECT oid, (SELECT string_agg(x::text, ',' ORDER BY x::text) FROM unnest(relacl) x) AS text FROM rel)
 SELECT 'table', r.full_name, concat_ws(' ', r.relkind::text, r.relpersistence::text, array_to_string(r.reloptions, ','),
          'rls=' || r.relrowsecurity || '/' || r.relforcerowsecurity, 'identity=' || r.relreplident::text,
-         CASE WHEN r.relkind = 'p' THEN pg_get_partkeydef(r.oid) END, CASE WHEN r.relispartition THEN pg_get_expr(r.relpartbound, r.oid) END,
+         CASE WHEN r.relkind = 'p' THEN pg_get_partkeydef(r.oid) END, CASE WHEN r.relispartition THEN
+         pg_get_expr(r.relpartbound, r.oid) END,
          'grants=' || coalesce(acl.text, ''))
   FROM rel r JOIN acl USING (oid) WHERE r.relkind IN ('r', 'p', 'f')
 UNION ALL
-SELECT 'column', r.full_name || '.' || quote_ident(a.attname), concat_ws(' ', format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'NOT NULL' END,
-         'identity=' || a.attidentity::text, 'generated=' || a.attgenerated::text, 'default=' || coalesce(pg_get_expr(d.adbin, d.adrelid), ''),
+SELECT 'column', r.full_name || '.' || quote_ident(a.attname), concat_ws(' ', format_type(a.atttypid, a.atttypmod),
+CASE WHEN a.attnotnull THEN 'NOT NULL' END,
+         'identity=' || a.attidentity::text, 'generated=' || a.attgenerated::text, 'default=' ||
+         coalesce(pg_get_expr(d.adbin, d.adrelid), ''),
          'collation=' || a.attcollation::regcollation::text, 'storage=' || a.attstorage::text,
-         'target=' || coalesce(nullif(to_jsonb(a) ->> 'attstattarget', '-1'), ''), 'grants=' || coalesce(a.attacl::text, ''))
-  FROM pg_attribute a JOIN rel r ON r.oid = a.attrelid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+         'target=' || coalesce(nullif(to_jsonb(a) ->> 'attstattarget', '-1'), ''), 'grants=' ||
+         coalesce(a.attacl::text, ''))
+  FROM pg_attribute a JOIN rel r ON r.oid = a.attrelid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum
+  = a.attnum
   WHERE a.attnum > 0 AND NOT a.attisdropped AND r.relkind IN ('r', 'p', 'f', 'v', 'm', 'c')
 UNION ALL
 SELECT 'column-order', r.full_name, string_agg(a.attname, ',' ORDER BY a.attnum)
-  FROM pg_attribute a JOIN rel r ON r.oid = a.attrelid WHERE a.attnum > 0 AND NOT a.attisdropped AND r.relkind IN ('r', 'p') GROUP BY 2
+  FROM pg_attribute a JOIN rel r ON r.oid = a.attrelid WHERE a.attnum > 0 AND NOT a.attisdropped AND r.relkind IN
+  ('r', 'p') GROUP BY 2
 UNION ALL
-SELECT 'index', r.full_name, concat_ws(' ', pg_get_indexdef(i.indexrelid), array_to_string(r.reloptions, ','), 'valid=' || i.indisvalid,
+SELECT 'index', r.full_name, concat_ws(' ', pg_get_indexdef(i.indexrelid), array_to_string(r.reloptions, ','),
+'valid=' || i.indisvalid,
          'clustered=' || i.indisclustered, 'identity=' || i.indisreplident)
   FROM pg_index i JOIN rel r ON r.oid = i.indexrelid
 UNION ALL
-SELECT 'constraint', format('%s.%I', coalesce(nullif(k.conrelid, 0)::regclass::text, k.contypid::regtype::text), k.conname),
-         pg_get_constraintdef(k.oid) || ' validated=' || k.convalidated || coalesce(' enforced=' || (to_jsonb(k) ->> 'conenforced'), '')
+SELECT 'constraint', format('%s.%I', coalesce(nullif(k.conrelid, 0)::regclass::text, k.contypid::regtype::text),
+k.conname),
+         pg_get_constraintdef(k.oid) || ' validated=' || k.convalidated || coalesce(' enforced=' || (to_jsonb(k) ->>
+         'conenforced'), '')
   FROM pg_constraint k JOIN ns n ON n.oid = k.connamespace WHERE k.contype <> 'n'
-UNION ALL SELECT 'view', r.full_name, r.relkind::text || ' ' || pg_get_viewdef(r.oid) FROM rel r WHERE r.relkind IN ('v', 'm')
+UNION ALL SELECT 'view', r.full_name, r.relkind::text || ' ' || pg_get_viewdef(r.oid) FROM rel r WHERE r.relkind IN
+('v', 'm')
 UNION ALL
 SELECT 'trigger', format('%s.%I', t.tgrelid::regclass, t.tgname), pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
   FROM pg_trigger t JOIN rel r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
@@ -52,20 +65,25 @@ SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid) || coale
   FROM pg_proc p JOIN ns n ON n.oid = p.pronamespace
   WHERE p.prokind IN ('f', 'p') AND NOT EXISTS (SELECT FROM ext WHERE classid = 'pg_proc'::regclass AND objid = p.oid)
 UNION ALL
-SELECT 'sequence', format('%I.%I', s.schemaname, s.sequencename), concat_ws(' ', s.data_type, s.start_value, s.min_value, s.max_value, s.increment_by, s.cycle)
+SELECT 'sequence', format('%I.%I', s.schemaname, s.sequencename), concat_ws(' ', s.data_type, s.start_value,
+s.min_value, s.max_value, s.increment_by, s.cycle)
   FROM pg_sequences s JOIN ns n ON n.nspname = s.schemaname
 UNION ALL
 SELECT 'enum', format('%I.%I', n.nspname, t.typname), string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder)
   FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid JOIN ns n ON n.oid = t.typnamespace GROUP BY 2
 UNION ALL
-SELECT 'domain', format('%I.%I', n.nspname, t.typname), concat_ws(' ', format_type(t.typbasetype, t.typtypmod), t.typnotnull, t.typdefault)
+SELECT 'domain', format('%I.%I', n.nspname, t.typname), concat_ws(' ', format_type(t.typbasetype, t.typtypmod),
+t.typnotnull, t.typdefault)
   FROM pg_type t JOIN ns n ON n.oid = t.typnamespace WHERE t.typtype = 'd'
 UNION ALL
-SELECT 'policy', format('%s.%I', p.polrelid::regclass, p.polname), concat_ws(' ', p.polcmd::text, p.polpermissive, p.polroles::regrole[]::text,
+SELECT 'policy', format('%s.%I', p.polrelid::regclass, p.polname), concat_ws(' ', p.polcmd::text, p.polpermissive,
+p.polroles::regrole[]::text,
          pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)) FROM pg_policy p
 UNION ALL
-SELECT 'statistics', format('%I.%I', n.nspname, s.stxname), pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s JOIN ns n ON n.oid = s.stxnamespace
-UNION ALL SELECT 'inheritance', i.inhrelid::regclass::text, i.inhparent::regclass::text FROM pg_inherits i JOIN rel r ON r.oid = i.inhrelid
+SELECT 'statistics', format('%I.%I', n.nspname, s.stxname), pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s
+JOIN ns n ON n.oid = s.stxnamespace
+UNION ALL SELECT 'inheritance', i.inhrelid::regclass::text, i.inhparent::regclass::text FROM pg_inherits i JOIN rel
+r ON r.oid = i.inhrelid
 UNION ALL SELECT 'extension', extname, extversion FROM pg_extension
 UNION ALL SELECT 'schema', nspname, '' FROM ns
 UNION ALL

@@ -1,4 +1,5 @@
-//! Applies, reverts and applies migrations again on clones of a seeded database, and reads what each statement does. Must leave no clone and no role.
+//! Applies, reverts and applies migrations again on clones of a seeded database, and reads what each statement does.
+//! Must leave no clone and no role.
 
 mod actions;
 mod fingerprint;

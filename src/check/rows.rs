@@ -28,7 +28,8 @@ pub(super) async fn read(connection: &mut PgConnection) -> Result<Database, Erro
     let rows = query(
         "SELECT format('%I.%I', n.nspname, c.relname), a.attname::text, format_type(a.atttypid, a.atttypmod)
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-         WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'weighbridge')
+         WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema',
+         'weighbridge')
            AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, a.attnum",
     );
     let rows = rows.fetch_all(&mut *connection).await.map_err(doing)?;
@@ -63,7 +64,8 @@ pub(super) fn total(database: &Database) -> i64 {
     database.values().map(|contents| contents.rows).sum()
 }
 
-/// What was there and is not any more, under this name or another: rows, values of a column, or the values that a column had.
+/// What was there and is not any more, under this name or another: rows, values of a column, or the values that a
+/// column had.
 pub(super) fn lost(before: &Database, after: &Database) -> Vec<Loss> {
     let mut lost = Vec::new();
     let add = |lost: &mut Vec<Loss>, table: &str, column: Option<&str>, rows, is_changed| {

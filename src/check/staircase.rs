@@ -1,4 +1,5 @@
-//! Base, up, down, up: each migration by itself, then all of them as one. Must bring every step's clone from the same database.
+//! Base, up, down, up: each migration by itself, then all of them as one. Must bring every step's clone from the
+//! same database.
 
 use sqlx::{Connection, Row};
 
@@ -19,7 +20,8 @@ use crate::trial::{Subject, TrialError};
 /// Applies, reverts and applies again.
 ///
 /// # Errors
-/// When the server is lost, the data cannot be made, or an earlier migration is refused. The databases carry `token`; the caller drops them.
+/// When the server is lost, the data cannot be made, or an earlier migration is refused. The databases carry
+/// `token`; the caller drops them.
 pub async fn check(plan: &Check<'_>, token: &Token) -> Result<RoundTrip, TrialError> {
     let server = plan.server.named(&token.application());
     let mut admin = Admin::connect(&server).await?;
@@ -338,7 +340,8 @@ impl Walk<'_> {
         Ok(trip)
     }
 
-    /// Roles that the statements have made: they are there for every database, so they are dropped before the step is applied again.
+    /// Roles that the statements have made: they are there for every database, so they are dropped before the step
+    /// is applied again.
     async fn cluster_objects(&mut self) -> Result<Vec<String>, Error> {
         let mut made = Vec::new();
         for role in &self.plan.roles {

@@ -1,4 +1,5 @@
-//! What each statement of a part does, on a clone of its own: locks, rewrites, scans, WAL, time. Must send them in the part's own transaction mode.
+//! What each statement of a part does, on a clone of its own: locks, rewrites, scans, WAL, time. Must send them in
+//! the part's own transaction mode.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -230,9 +231,11 @@ async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), Error> {
 async fn relations(connection: &mut PgConnection) -> Result<Relations, Error> {
     let doing = |e| Error::doing("list the relations", e);
     let rows = query(
-        "SELECT c.oid::int8, format('%I.%I', n.nspname, c.relname), c.relkind IN ('i', 'I'), greatest(c.reltuples, 0)::int8
+        "SELECT c.oid::int8, format('%I.%I', n.nspname, c.relname), c.relkind IN ('i', 'I'), greatest(c.reltuples,
+            0)::int8
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'weighbridge')",
+         WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND n.nspname !~ '^pg_' AND n.nspname NOT IN
+         ('information_schema', 'weighbridge')",
     );
     let rows = rows.fetch_all(connection).await.map_err(doing)?;
     let known = |row: &sqlx::postgres::PgRow| {
@@ -245,12 +248,14 @@ async fn relations(connection: &mut PgConnection) -> Result<Relations, Error> {
 async fn figures(connection: &mut PgConnection) -> Result<Figures, Error> {
     let doing = |e| Error::doing("read what a statement did", e);
     let rows = query(
-        "SELECT c.oid::int8, pg_relation_filenode(c.oid)::int8, coalesce(s.seq_tup_read, 0), coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0),
+        "SELECT c.oid::int8, pg_relation_filenode(c.oid)::int8, coalesce(s.seq_tup_read, 0), coalesce(s.n_tup_ins +
+            s.n_tup_upd + s.n_tup_del, 0),
                 i.indrelid::int8, CASE WHEN i.indrelid IS NOT NULL THEN format('%I.%I', n.nspname, c.relname) END,
                 pg_database_size(current_database())
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_stat_xact_user_tables s ON s.relid = c.oid LEFT JOIN pg_index i ON i.indexrelid = c.oid
-         WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'weighbridge')",
+         WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND n.nspname !~ '^pg_' AND n.nspname NOT IN
+         ('information_schema', 'weighbridge')",
     );
     let rows = rows.fetch_all(connection).await.map_err(doing)?;
     let mut figures = Figures { files: BTreeMap::new(), work: BTreeMap::new(), indexes: BTreeMap::new(), size: 0 };

@@ -1,4 +1,5 @@
-//! Rows that only the new schema can hold, written before it is reverted. Must keep every write small and take back what the schema refuses.
+//! Rows that only the new schema can hold, written before it is reverted. Must keep every write small and take back
+//! what the schema refuses.
 
 use std::sync::Arc;
 
@@ -17,7 +18,8 @@ use crate::units::Seed;
 /// Rows that are written of each column.
 const MAX_ROWS: i64 = 100;
 
-/// Writes what the changes of a step allow: values of new and of wider columns, NULL where it was not allowed, a new value of an enum.
+/// Writes what the changes of a step allow: values of new and of wider columns, NULL where it was not allowed, a new
+/// value of an enum.
 ///
 /// # Errors
 /// When the server is lost.
@@ -88,8 +90,10 @@ async fn enums(connection: &mut PgConnection, changes: &[Difference]) -> Result<
         let known: Vec<&str> = before.split(',').collect();
         let Some(new) = after.split(',').find(|label| !known.contains(label)) else { continue };
         let rows = query(
-            "SELECT format('%I.%I', n.nspname, c.relname), a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.atttypid = to_regtype($1) AND c.relkind = 'r' AND NOT a.attisdropped",
+            "SELECT format('%I.%I', n.nspname, c.relname), a.attname::text FROM pg_attribute a JOIN pg_class c ON
+                c.oid = a.attrelid
+             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.atttypid = to_regtype($1) AND c.relkind = 'r' AND
+             NOT a.attisdropped",
         );
         let rows = rows.bind(change.name.clone()).fetch_all(&mut *connection).await;
         for row in rows.map_err(|e| Error::doing("look for columns of a type", e))? {
@@ -109,7 +113,8 @@ async fn enums(connection: &mut PgConnection, changes: &[Difference]) -> Result<
 async fn update(connection: &mut PgConnection, table: &str, column: &str, value: &str) -> Result<i64, Error> {
     let name = identifier(column);
     let sql = format!(
-        "UPDATE {table} t SET {name} = {value} FROM (SELECT ctid, tableoid, row_number() OVER () AS n FROM {table} LIMIT {MAX_ROWS}) r
+        "UPDATE {table} t SET {name} = {value} FROM (SELECT ctid, tableoid, row_number() OVER () AS n FROM {table}
+            LIMIT {MAX_ROWS}) r
          WHERE t.ctid = r.ctid AND t.tableoid = r.tableoid"
     );
     match connection.execute(sqlx::raw_sql(trusted(sql))).await {
@@ -125,7 +130,8 @@ async fn value(connection: &mut PgConnection, table: &str, column: &str) -> Resu
     let row = query(
         "SELECT t.typname::text, t.typtype::text, a.atttypmod, a.atttypid::regtype::text,
                 (SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder DESC LIMIT 1)
-         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = to_regclass($1) AND a.attname = $2",
+         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = to_regclass($1) AND a.attname =
+         $2",
     );
     let row = row.bind(table.to_owned()).bind(column.to_owned()).fetch_optional(connection).await;
     let Some(row) = row.map_err(|e| Error::doing("look for the type of a column", e))? else { return Ok(None) };
@@ -175,7 +181,10 @@ fn kind(definition: &str) -> &str {
 
 /// Table and column of `schema.table.column`; quotes of the column are taken off.
 fn split(name: &str) -> Option<(String, String)> {
-    let at = if name.ends_with('"') { name[..name.len() - 1].rfind(".\"")? } else { name.rfind('.')? };
+    let at = match name.strip_suffix('"') {
+        Some(quoted) => quoted.rfind(".\"")?,
+        None => name.rfind('.')?,
+    };
     let column = name[at + 1..].trim_matches('"').replace("\"\"", "\"");
     Some((name[..at].to_owned(), column))
 }

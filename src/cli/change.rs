@@ -42,7 +42,8 @@ impl ChangeFlags {
         self.schema.is_some() || texts.iter().any(|text| text.is_some())
     }
 
-    /// The folder of migrations, or what the flags say in its place; the migration that is meant, where the flags decide that.
+    /// The folder of migrations, or what the flags say in its place; the migration that is meant, where the flags
+    /// decide that.
     ///
     /// # Errors
     /// When files cannot be read, or flags do not go together.

@@ -1,4 +1,5 @@
-//! What a round trip of migrations says: failures, hazards that were confirmed or not, and notes, as data. Must hold no sentence: words are
+//! What a round trip of migrations says: failures, hazards that were confirmed or not, and notes, as data. Must hold
+//! no sentence: words are
 //! `report::round_trip`'s.
 
 use serde::Serialize;
@@ -361,11 +362,11 @@ fn of_table(alter: &AlterTable) -> Vec<&'static str> {
     for action in &alter.actions {
         match action {
             TableAction::DetachPartition { concurrently: false, finalize: false, .. } => {
-                ids.push("partition-detached-under-lock")
+                ids.push("partition-detached-under-lock");
             }
             TableAction::AddConstraint(constraint) => match &constraint.rule {
                 Rule::Unique(key) | Rule::PrimaryKey(key) if key.using_index.is_none() => {
-                    ids.push("unique-built-under-lock")
+                    ids.push("unique-built-under-lock");
                 }
                 Rule::Exclude => ids.push("unique-built-under-lock"),
                 _ => {}

@@ -1,4 +1,5 @@
-//! What applying, reverting and applying migrations again showed on clones, and what each statement did. Must hold no row of user data.
+//! What applying, reverting and applying migrations again showed on clones, and what each statement did. Must hold
+//! no row of user data.
 
 use serde::Serialize;
 

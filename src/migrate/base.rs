@@ -1,4 +1,5 @@
-//! A schema and a change to it that are in no folder of migrations. Must send a schema as psql does, and leave out psql's own commands by name.
+//! A schema and a change to it that are in no folder of migrations. Must send a schema as psql does, and leave out
+//! psql's own commands by name.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! One direction of a migration: its text, and the messages in which its tool sends it. Must hold the file's own bytes and lines.
+//! One direction of a migration: its text, and the messages in which its tool sends it. Must hold the file's own
+//! bytes and lines.
 
 use std::ops::Range;
 
@@ -9,7 +10,8 @@ use crate::sql::{self, Script, Statement};
 /// What applies or reverts a migration.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// The file, with its own lines and columns. What belongs to another part is blank, and a byte order mark is left out.
+    /// The file, with its own lines and columns. What belongs to another part is blank, and a byte order mark is
+    /// left out.
     pub file: SourceFile,
     /// Whose file it is.
     pub layout: Layout,
@@ -120,8 +122,9 @@ impl Part {
             text.replace_range(span.clone(), &blank(&file.text[span]));
         }
         let rows = |rows: Range<usize>| file.text[rows].to_owned();
-        let pieces = script.statements.into_iter().map(|s| Piece { span: s.span, rows: s.rows.map(rows) }).collect();
-        Self::of_pieces(SourceFile { text, path: file.path.clone() }, Layout::Plain, pieces, false)
+        let statements = script.statements.into_iter();
+        let pieces = statements.map(|s| Piece { span: s.span, rows: s.rows.map(rows) }).collect();
+        Self::of_pieces(SourceFile { text, ..file }, Layout::Plain, pieces, false)
     }
 
     /// A step that is a program of its tool.

@@ -82,7 +82,8 @@ impl Refusal<'_> {
         ApplyError::Refused(Box::new(self.part.file.clone().problems(vec![problem])))
     }
 
-    /// The first line of the statement; of a file that is one string, that of the statement which forbids a transaction.
+    /// The first line of the statement; of a file that is one string, that of the statement which forbids a
+    /// transaction.
     fn first_line(&self, code: &str) -> std::ops::Range<usize> {
         let forbids = || Script::parse(self.text).statements.into_iter().find(sql::Statement::forbids_transaction);
         let inside = if code == IN_TRANSACTION { forbids() } else { None };
@@ -124,7 +125,8 @@ impl Refusal<'_> {
         };
         let drops: Vec<String> = self.left.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};")).collect();
         format!(
-            "{place} the invalid {noun} {names}, which every write pays for and no query uses{skips}\nbefore it is tried again: {}",
+            "{place} the invalid {noun} {names}, which every write pays for and no query uses{skips}\nbefore it is \
+                tried again: {}",
             drops.join(" ")
         )
     }

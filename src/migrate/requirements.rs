@@ -162,7 +162,7 @@ impl Needs {
                         needs.roles.extend(behind(&words(own)));
                     }
                     Command::AlterTable(_) | Command::Alter { .. } | Command::Owned => {
-                        needs.roles.extend(owners(&words(own)))
+                        needs.roles.extend(owners(&words(own)));
                     }
                     _ => {}
                 }

@@ -1,4 +1,5 @@
-//! `weighbridge migrate check` on a real server: every hazard and faulty down is named, no safe migration is blamed, and nothing is left behind.
+//! `weighbridge migrate check` on a real server: every hazard and faulty down is named, no safe migration is blamed,
+//! and nothing is left behind.
 
 use std::path::{Path, PathBuf};
 

@@ -14,7 +14,8 @@ const PROJECTS: [(&str, &str, &str); 14] = [
     (
         "diesel",
         "migrations",
-        "SELECT string_agg(attname::text, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'posts'::regclass AND attnum > 0",
+        "SELECT string_agg(attname::text, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'posts'::regclass \
+            AND attnum > 0",
     ),
     ("drizzle", "drizzle", "SELECT indisvalid::text FROM pg_index WHERE indexrelid = 'notes_id'::regclass"),
     ("flyway", "db/migration", "SELECT obj_description('parts'::regclass) || (SELECT count(*) FROM names)"),
@@ -120,6 +121,81 @@ fn every_layout_is_applied_and_reverted_as_its_tool_does() {
         });
     }
     assert_eq!(PROJECTS.map(|(tool, ..)| tool).len(), Layout::ALL.len(), "a project for each layout");
+}
+
+/// A table of each project, for its data and for what is asked.
+const TABLES: [&str; 14] = [
+    "books",
+    "posts",
+    "notes",
+    "parts",
+    "accounts",
+    "users",
+    "rooms",
+    "trees",
+    "cars",
+    "rocks",
+    "User",
+    "ships",
+    "customers",
+    "todos",
+];
+
+#[test]
+fn the_last_migration_of_every_layout_is_proven() {
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    for ((tool, folder, _), table) in PROJECTS.into_iter().zip(TABLES) {
+        let project = project(&home, tool);
+        std::fs::write(project.join("d.toml"), format!("[table.{table}]\nrow-count = \"100 * scale\"\n")).unwrap();
+        let action = format!("[[action]]\nname = \"one\"\nsql = 'SELECT count(*) FROM \"{table}\"'\n");
+        std::fs::write(project.join("s.toml"), format!("name = \"app\"\n[load]\nrate = 50\n{action}")).unwrap();
+        let own = ["prove", "--migrations", folder, "--skip-code", "--spec", "d.toml", "--scenario", "s.toml"];
+        let counted = ["--counts-only", "--sets", "2", "--forward-only", "--format", "json"];
+        let output = home.command(&[&own[..], &counted].concat()).current_dir(&project).output().unwrap();
+        assert!(output.status.success(), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
+        let trial: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(trial["comparison"]["verdict"], "same", "{tool}");
+    }
+    assert_eq!(home.databases("weighbridge_clone_"), Vec::<String>::new());
+}
+
+#[test]
+fn a_schema_and_a_change_are_proven_without_a_folder_and_can_be_repeated() {
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    let work = home.path().join("work");
+    let write = |name: &str, text: &str| std::fs::write(work.join(name), text).unwrap();
+    let tables = "CREATE TABLE users (id bigint PRIMARY KEY);\n\
+                  CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint NOT NULL REFERENCES users);\n";
+    write("structure.sql", &format!("\\restrict key\n{tables}"));
+    let action = "[[action]]\nname = \"of_user\"\nsql = 'SELECT id FROM orders WHERE user_id = :user'\n\
+                  with = { user = \"pick(users.id)\" }\n";
+    write("s.toml", &format!("name = \"app\"\n[load]\nrate = 50\n{action}"));
+    let index = "CREATE INDEX orders_user ON orders (user_id)";
+    let own = ["prove", "--schema", "structure.sql", "--scenario", "s.toml", "--counts-only", "--sets", "2"];
+    let prove = |more: &[&str]| home.run(&[&own[..], more].concat());
+    let proven = prove(&["--change", index, "--revert", "DROP INDEX orders_user", "--format", "json"]);
+    assert_eq!(proven.json()["comparison"]["verdict"], "improved", "{}", proven.stderr);
+    proven.says(&["structure.sql:1: commands of psql are skipped: \\restrict"]);
+    let result = std::fs::read_dir(work.join("results")).unwrap().next().unwrap().unwrap().path();
+    let script = std::fs::read_to_string(result.join("inputs/repeat.sh")).unwrap();
+    for flag in ["--schema schema.sql", "--change change.sql", "--revert revert.sql"] {
+        assert!(script.contains(flag), "{script}");
+    }
+    home.script(&result.join("inputs/repeat.sh"), &["--sets", "2"]).exits(0);
+
+    // A command of a migration tool, with the clone's URL.
+    prove(&["--up-cmd", "echo $DATABASE_URL; echo no such tool; exit 3"])
+        .exits(2)
+        .says(&["exit status: 3", "no such tool"]);
+    prove(&["--up-cmd", "test -n \"$DATABASE_URL\"", "--format", "json"]).exits(0);
+    // What the server lacks is named before the first statement.
+    prove(&["--change", "CREATE EXTENSION nothing_like_it; GRANT SELECT ON orders TO nobody_here"])
+        .exits(2)
+        .says(&["the extension nothing_like_it", "roles that are not there: nobody_here"]);
 }
 
 #[test]

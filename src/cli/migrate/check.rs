@@ -1,4 +1,5 @@
-//! `weighbridge migrate check`: can migrations be applied and reverted, and what do they lock. Must leave no clone, however it ends.
+//! `weighbridge migrate check`: can migrations be applied and reverted, and what do they lock. Must leave no clone,
+//! however it ends.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -43,7 +44,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     change: ChangeFlags,
     /// Check the migrations that are not in this branch or commit
-    #[arg(long, value_name = "BASE", conflicts_with_all = ["range", "schema", "schema_from", "change"], help_heading = "Project")]
+    #[arg(long, value_name = "BASE", help_heading = "Project",
+        conflicts_with_all = ["range", "schema", "schema_from", "change"])]
     git_diff: Option<String>,
     /// A file that reverts the migration, where the layout has none
     #[arg(long, value_name = "FILE", help_heading = "Project")]

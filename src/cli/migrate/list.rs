@@ -8,9 +8,8 @@ use crate::report::listing;
 
 /// What `migrate list` can be told.
 #[derive(Debug, Default, clap::Args)]
-#[command(
-    after_help = "Examples:\n  weighbridge migrate list\n  weighbridge migrate list --migrations db/migrations --format json"
-)]
+#[command(after_help = "Examples:\n  weighbridge migrate list\n  weighbridge migrate list --migrations db/migrations \
+        --format json")]
 pub(super) struct Arguments {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]

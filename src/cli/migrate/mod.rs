@@ -1,4 +1,5 @@
-//! `weighbridge migrate`: what a project's migrations are, and whether they can be applied and reverted. Must change no given database.
+//! `weighbridge migrate`: what a project's migrations are, and whether they can be applied and reverted. Must change
+//! no given database.
 
 mod check;
 mod list;

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::first_steps;
 use super::saver::Saver;
 use super::{Arguments, default_threads};
+use super::{first_steps, kept};
 use crate::cli::Embedded;
 use crate::cli::exit::Failure;
 use crate::cli::gates;
@@ -58,6 +58,10 @@ impl Inputs {
 
     /// The files it is made of, with their texts.
     pub(super) fn files(&self) -> Vec<(PathBuf, String)> {
+        let outside = match &self.change {
+            Change::Dataset { directory, .. } => kept::files(directory),
+            Change::InPlace { .. } | Change::Given(_) => Vec::new(),
+        };
         let (paths, folder) = match &self.change {
             Change::Dataset { directory, weighed, .. } | Change::InPlace { directory, weighed } => {
                 (directory.files(*weighed.end()), directory.path.as_path())
@@ -76,7 +80,7 @@ impl Inputs {
             .iter()
             .map(|file| (Path::new("spec").join(file.path.file_name().unwrap_or_default()), file.text.clone()));
         let scenarios = self.placed_scenarios().into_iter().map(|(name, file, _)| (name, file.text));
-        paths.into_iter().filter_map(text).chain(spec).chain(scenarios).collect()
+        paths.into_iter().filter_map(text).chain(outside).chain(spec).chain(scenarios).collect()
     }
 
     /// The scenarios that were named, as they are kept: those that they use are found from them.

@@ -5,6 +5,7 @@
 mod cleanup;
 mod first_steps;
 mod inputs;
+mod kept;
 mod repeat;
 mod saver;
 

@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
-use super::Arguments;
+use super::{Arguments, kept};
 use crate::cli::{Embedded, Pages};
 use crate::evidence::Interleave;
 use crate::experiment::Settings;
-use crate::migrate::Migration;
+use crate::migrate::{Directory, Migration, Part, Sending};
 use crate::trial::{Dataset, Subject};
 
 /// The script's name among the inputs of a result.
@@ -78,16 +78,18 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
     match &trial.subject {
         Subject::Clones(dataset) => {
             let migrations = &dataset.directory.migrations;
+            let weighed = &migrations[dataset.weighed.clone()];
+            given(&dataset.directory, weighed).into_iter().for_each(|(name, value)| flag(name, value));
             flag("--at", migrations[dataset.at].label.clone());
-            flag("--migrations", "migrations".to_owned());
             if 1 < dataset.replicates {
                 flag("--replicates", dataset.replicates.to_string());
             }
-            switches.push(weighed(&migrations[dataset.weighed.clone()]));
+            switches.push(label(weighed));
         }
         Subject::InPlace(place) => {
             flag("--migrations", "migrations".to_owned());
-            switches.extend([weighed(&place.migrations), "--in-place".to_owned()]);
+            place.migrations.iter().take(1).for_each(|one| flag("--layout", one.up.layout.name().to_owned()));
+            switches.extend([label(&place.migrations), "--in-place".to_owned()]);
         }
         Subject::Given(_) => {}
     }
@@ -116,6 +118,7 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
         ("--no-focus", !settings.focus),
         ("--ablate", settings.ablate),
         ("--forward-only", arguments.forward_only),
+        ("--skip-code", arguments.layout.skip_code),
         ("--allow-writes", arguments.allow_writes),
     ] {
         switches.extend(is_set.then(|| name.to_owned()));
@@ -127,8 +130,33 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
     words
 }
 
+/// The folder, or the schema and the change, as they are kept among the inputs.
+fn given(directory: &Directory, weighed: &[Migration]) -> Vec<(&'static str, String)> {
+    let mut flags = Vec::new();
+    match directory.path.as_os_str().is_empty() {
+        true => flags.push(("--schema", kept::SCHEMA.to_owned())),
+        false => {
+            flags.push(("--migrations", "migrations".to_owned()));
+            flags.push(("--layout", directory.layout.name().to_owned()));
+        }
+    }
+    for change in weighed.iter().filter(|migration| kept::is_change(migration)) {
+        let command = |part: &Part| part.file.path.display().to_string();
+        let parts = [Some(&change.up), change.down.as_ref()].map(|part| part.map(|part| (part.sending, command(part))));
+        for (part, file, flag) in [(0, kept::CHANGE, "--change"), (1, kept::REVERT, "--revert")] {
+            match &parts[part] {
+                Some((Sending::Command, command)) if part == 0 => flags.push(("--up-cmd", command.clone())),
+                Some((Sending::Command, command)) => flags.push(("--down-cmd", command.clone())),
+                Some(_) => flags.push((flag, file.to_owned())),
+                None => {}
+            }
+        }
+    }
+    flags
+}
+
 /// One migration, or the first and last of several.
-fn weighed(migrations: &[Migration]) -> String {
+fn label(migrations: &[Migration]) -> String {
     match migrations {
         [one] => one.label.clone(),
         [first, .., last] => format!("{}..{}", first.label, last.label),

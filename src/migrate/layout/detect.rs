@@ -1,4 +1,5 @@
-//! Which tool a folder belongs to. Must name the flag where files fit several tools that would do different things with them.
+//! Which tool a folder belongs to. Must name the flag where files fit several tools that would do different things
+//! with them.
 
 use super::{Layout, Options, Reading, Sign};
 use crate::migrate::directory::DirectoryError;

@@ -1,4 +1,5 @@
-//! Diesel: `<version>_name/up.sql` and `down.sql`, with `metadata.toml` for the transaction. Must read that file's absent key as Diesel does.
+//! Diesel: `<version>_name/up.sql` and `down.sql`, with `metadata.toml` for the transaction. Must read that file's
+//! absent key as Diesel does.
 //!
 //! Source: diesel_migrations `file_based_migrations.rs` and migrations_internals `lib.rs`.
 

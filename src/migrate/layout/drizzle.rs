@@ -1,6 +1,8 @@
-//! Drizzle: the files that `meta/_journal.json` lists, in its order, cut at `--> statement-breakpoint`. Must ignore what the journal does not list.
+//! Drizzle: the files that `meta/_journal.json` lists, in its order, cut at `--> statement-breakpoint`. Must ignore
+//! what the journal does not list.
 //!
-//! Source: drizzle-orm `migrator.ts` and `pg-core/dialect.ts`: statements run in one transaction, and a step is pending by the journal's `when`.
+//! Source: drizzle-orm `migrator.ts` and `pg-core/dialect.ts`: statements run in one transaction, and a step is
+//! pending by the journal's `when`.
 
 use serde::Deserialize;
 
@@ -70,7 +72,8 @@ impl Tool for Drizzle {
 
     fn outside(&self, _part: &Part) -> Option<String> {
         Some(format!(
-            "Drizzle runs all steps in one transaction: end it with `COMMIT;` and `{BREAKPOINT}` before this statement, or run it by hand"
+            "Drizzle runs all steps in one transaction: end it with `COMMIT;` and `{BREAKPOINT}` before this \
+                statement, or run it by hand"
         ))
     }
 }
@@ -147,7 +150,8 @@ mod tests {
 
     #[test]
     fn pieces_end_at_breakpoints() {
-        let text = "CREATE TABLE t (a int);\n--> statement-breakpoint\nCOMMIT;--> statement-breakpoint\nCREATE INDEX CONCURRENTLY i ON t (a);\n";
+        let text = "CREATE TABLE t (a int);\n--> statement-breakpoint\nCOMMIT;--> statement-breakpoint\nCREATE INDEX \
+            CONCURRENTLY i ON t (a);\n";
         let file = SourceFile { path: "m.sql".into(), text: text.to_owned() };
         let texts: Vec<&str> = pieces(&file).into_iter().map(|piece| &text[piece.span]).collect();
         assert_eq!(texts, ["CREATE TABLE t (a int);", "COMMIT;", "CREATE INDEX CONCURRENTLY i ON t (a);"]);

@@ -1,4 +1,5 @@
-//! golang-migrate: `<number>_<name>.up.sql` and `.down.sql`, each sent as one string. Must cut where the tool cuts, also where that is wrong.
+//! golang-migrate: `<number>_<name>.up.sql` and `.down.sql`, each sent as one string. Must cut where the tool cuts,
+//! also where that is wrong.
 //!
 //! Source: `source/parse.go` (`^([0-9]+)_(.*)\.(down|up)\.(.*)$`) and `database/multistmt` (every `;` byte).
 
@@ -74,7 +75,8 @@ impl Tool for GolangMigrate {
         Some(Books {
             table: "schema_migrations",
             qualified: "schema_migrations",
-            make: "CREATE TABLE IF NOT EXISTS schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)",
+            make: "CREATE TABLE IF NOT EXISTS schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean \
+                NOT NULL)",
             // One row: the version the schema is at.
             enter: "WITH gone AS (DELETE FROM schema_migrations WHERE version <> {version}::bigint) \
                     INSERT INTO schema_migrations VALUES ({version}::bigint, false) ON CONFLICT DO NOTHING",

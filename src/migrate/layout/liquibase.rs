@@ -1,6 +1,7 @@
 //! Liquibase formatted SQL: every changeset is a step. Must refuse what only its XML and YAML can say.
 //!
-//! Source: Liquibase's documentation: `--changeset author:id key:value`, `--rollback`, `/* liquibase rollback */`, `splitStatements`,
+//! Source: Liquibase's documentation: `--changeset author:id key:value`, `--rollback`, `/* liquibase rollback */`,
+//! `splitStatements`,
 //! `endDelimiter`, `runInTransaction`.
 
 use std::ops::Range;
@@ -107,12 +108,15 @@ impl Tool for Liquibase {
         Some(Books {
             table: "databasechangelog",
             qualified: "databasechangelog",
-            make: "CREATE TABLE IF NOT EXISTS databasechangelog (id varchar(255) NOT NULL, author varchar(255) NOT NULL, \
+            make: "CREATE TABLE IF NOT EXISTS databasechangelog (id varchar(255) NOT NULL, author varchar(255) NOT \
+                NULL, \
                    filename varchar(255) NOT NULL, dateexecuted timestamp NOT NULL, orderexecuted integer NOT NULL, \
-                   exectype varchar(10) NOT NULL, md5sum varchar(35), description varchar(255), comments varchar(255), tag varchar(255), \
+                   exectype varchar(10) NOT NULL, md5sum varchar(35), description varchar(255), comments \
+                   varchar(255), tag varchar(255), \
                    liquibase varchar(20), contexts varchar(255), labels varchar(255), deployment_id varchar(10))",
             enter: "INSERT INTO databasechangelog (id, author, filename, dateexecuted, orderexecuted, exectype) \
-                    SELECT split_part({version}, ':', 3), split_part({version}, ':', 2), split_part({version}, ':', 1), now(), \
+                    SELECT split_part({version}, ':', 3), split_part({version}, ':', 2), split_part({version}, ':', \
+                    1), now(), \
                     coalesce(max(orderexecuted), 0) + 1, 'EXECUTED' FROM databasechangelog",
         })
     }
@@ -176,7 +180,7 @@ fn parts(entry: &Entry, step: &Changeset<'_>) -> (Part, Option<Part>) {
         let sql = words[8..].trim();
         // `empty` and `not required` say that there is nothing to do.
         if !["empty", "not required"].contains(&sql.to_ascii_lowercase().as_str()) {
-            let start = span.start + (line.len() - line.trim_end().len()).min(0) + line.find(sql).unwrap_or_default();
+            let start = span.start + line.find(sql).unwrap_or_default();
             down.replace_range(start..start + sql.len(), sql);
         }
         up.replace_range(span, &blank);
@@ -232,8 +236,10 @@ mod tests {
 
     #[test]
     fn a_changeset_has_its_statements_and_its_rollback() {
-        let text = "--liquibase formatted sql\n--changeset ann:1 runInTransaction:false endDelimiter:@@\nSELECT 1;@@\nSELECT 2@@\n--rollback DROP TABLE t;\n\
-                    --changeset bob:2 splitStatements:false\nSELECT 1; SELECT 2;\n/* liquibase rollback\nDROP TABLE u;\n*/\n--changeset bob:3\nSELECT 3;\n";
+        let text = "--liquibase formatted sql\n--changeset ann:1 runInTransaction:false endDelimiter:@@\nSELECT \
+            1;@@\nSELECT 2@@\n--rollback DROP TABLE t;\n\
+                    --changeset bob:2 splitStatements:false\nSELECT 1; SELECT 2;\n/* liquibase rollback\nDROP TABLE \
+                    u;\n*/\n--changeset bob:3\nSELECT 3;\n";
         let entry = entry(text);
         let steps = changesets(text);
         let texts = |part: &Part| {

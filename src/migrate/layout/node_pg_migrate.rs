@@ -1,6 +1,7 @@
 //! node-pg-migrate: SQL files with `-- Up Migration` and `-- Down Migration`. Must order by its prefixes, not by names.
 //!
-//! Source: node-pg-migrate `sqlMigration.ts` (`^\s*--[\s-]*(up|down)\s+migration`, any case, either order; no marker: all is up) and
+//! Source: node-pg-migrate `sqlMigration.ts` (`^\s*--[\s-]*(up|down)\s+migration`, any case, either order; no
+//! marker: all is up) and
 //! `migration.ts` (a prefix of seventeen digits is a UTC date, any other number is itself).
 
 use std::ops::Range;
@@ -111,7 +112,8 @@ impl Tool for NodePgMigrate {
         Some(Books {
             table: "pgmigrations",
             qualified: "pgmigrations",
-            make: "CREATE TABLE IF NOT EXISTS pgmigrations (id serial PRIMARY KEY, name varchar(255) NOT NULL, run_on timestamp NOT NULL)",
+            make: "CREATE TABLE IF NOT EXISTS pgmigrations (id serial PRIMARY KEY, name varchar(255) NOT NULL, \
+                run_on timestamp NOT NULL)",
             enter: "INSERT INTO pgmigrations (name, run_on) VALUES ({description}, now())",
         })
     }

@@ -1,6 +1,8 @@
-//! Prisma: `<time>_name/migration.sql`, in the order of the folders' names, sent as one string. Must add no transaction.
+//! Prisma: `<time>_name/migration.sql`, in the order of the folders' names, sent as one string. Must add no
+//! transaction.
 //!
-//! Source: Prisma's schema engine sends the script with the simple query protocol; `down.sql` is written by hand beside it.
+//! Source: Prisma's schema engine sends the script with the simple query protocol; `down.sql` is written by hand
+//! beside it.
 
 use super::{Books, Layout, Options, Reading, Sign, Tool, Warning, alone};
 use crate::diagnostic::{Diagnostic, SourceFile};
@@ -66,8 +68,10 @@ impl Tool for Prisma {
         Some(Books {
             table: "_prisma_migrations",
             qualified: "_prisma_migrations",
-            make: "CREATE TABLE IF NOT EXISTS _prisma_migrations (id varchar(36) PRIMARY KEY NOT NULL, checksum varchar(64) NOT NULL, \
-                   finished_at timestamptz, migration_name varchar(255) NOT NULL, logs text, rolled_back_at timestamptz, \
+            make: "CREATE TABLE IF NOT EXISTS _prisma_migrations (id varchar(36) PRIMARY KEY NOT NULL, checksum \
+                varchar(64) NOT NULL, \
+                   finished_at timestamptz, migration_name varchar(255) NOT NULL, logs text, rolled_back_at \
+                   timestamptz, \
                    started_at timestamptz NOT NULL DEFAULT now(), applied_steps_count integer NOT NULL DEFAULT 0)",
             enter: "INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count) \
                     VALUES (md5({version})::uuid, left({checksum}, 64), now(), {version}, 1) ON CONFLICT DO NOTHING",

@@ -1,6 +1,8 @@
-//! refinery: `V1__name.sql` and `U1__name.sql`, each in one transaction. Must not take `U` for undo: it is a step without a strict order.
+//! refinery: `V1__name.sql` and `U1__name.sql`, each in one transaction. Must not take `U` for undo: it is a step
+//! without a strict order.
 //!
-//! Source: refinery_core `util.rs`: `^([U|V])(\d+(?:\.\d+)?)__(\w+)\.(rs|sql)$`, recursive; versions are `i32` without a feature.
+//! Source: refinery_core `util.rs`: `^([U|V])(\d+(?:\.\d+)?)__(\w+)\.(rs|sql)$`, recursive; versions are `i32`
+//! without a feature.
 
 use super::{Books, Layout, Options, Reading, Sign, Tool, Warning, never};
 use crate::diagnostic::Diagnostic;
@@ -56,7 +58,8 @@ impl Tool for Refinery {
             };
             if i32::try_from(version).is_err() {
                 let message = format!(
-                    "the version {version} needs refinery's feature `int8-versions`: without it refinery refuses the file"
+                    "the version {version} needs refinery's feature `int8-versions`: without it refinery refuses the \
+                        file"
                 );
                 reading.warn(Warning::new("version-needs-feature", &entry.path, message));
             }
@@ -100,7 +103,8 @@ impl Tool for Refinery {
             qualified: "refinery_schema_history",
             make: "CREATE TABLE IF NOT EXISTS refinery_schema_history (version int4 PRIMARY KEY, name varchar(255), \
                    applied_on varchar(255), checksum varchar(255))",
-            enter: "INSERT INTO refinery_schema_history VALUES ({version}::int4, {description}, now()::text, left({checksum}, 16)) \
+            enter: "INSERT INTO refinery_schema_history VALUES ({version}::int4, {description}, now()::text, \
+                left({checksum}, 16)) \
                     ON CONFLICT DO NOTHING",
         })
     }

@@ -1,6 +1,7 @@
 //! sqlx: `<number>_<name>.sql`, or `.up.sql` and `.down.sql`. Must take the mark only from a file's very first bytes.
 //!
-//! Source: sqlx-core 0.9 `migrate/source.rs`, sqlx-postgres 0.9 `migrate.rs`: a file is one string, in a transaction or not.
+//! Source: sqlx-core 0.9 `migrate/source.rs`, sqlx-postgres 0.9 `migrate.rs`: a file is one string, in a transaction
+//! or not.
 
 use super::{Books, Layout, Options, Reading, Sign, Tool, Warning, alone};
 use crate::diagnostic::Diagnostic;
@@ -107,7 +108,8 @@ impl Tool for Sqlx {
                    installed_on timestamptz NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, \
                    execution_time bigint NOT NULL)",
             enter: "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES \
-                    ({version}::bigint, {description}, true, decode({checksum}, 'hex'), {nanos}) ON CONFLICT DO NOTHING",
+                    ({version}::bigint, {description}, true, decode({checksum}, 'hex'), {nanos}) ON CONFLICT DO \
+                    NOTHING",
         })
     }
 
@@ -120,10 +122,12 @@ impl Tool for Sqlx {
         }
         Some(match mark_line(&part.file.text) {
             Some(line) => format!(
-                "`{NO_TRANSACTION}` stands in line {line}, and sqlx looks for it in the file's very first bytes: put nothing before it"
+                "`{NO_TRANSACTION}` stands in line {line}, and sqlx looks for it in the file's very first bytes: put \
+                    nothing before it"
             ),
             None => format!(
-                "make the file's first line `{NO_TRANSACTION}` and the statement its only one (for golang-migrate: --layout \
+                "make the file's first line `{NO_TRANSACTION}` and the statement its only one (for golang-migrate: \
+                    --layout \
                  golang-migrate, or layout under [migrations] in weighbridge.toml)"
             ),
         })

@@ -49,9 +49,11 @@ impl Tool for Supabase {
         Some(Books {
             table: "schema_migrations",
             qualified: "supabase_migrations.schema_migrations",
-            make: "CREATE SCHEMA IF NOT EXISTS supabase_migrations; CREATE TABLE IF NOT EXISTS supabase_migrations.schema_migrations \
+            make: "CREATE SCHEMA IF NOT EXISTS supabase_migrations; CREATE TABLE IF NOT EXISTS \
+                supabase_migrations.schema_migrations \
                    (version text NOT NULL PRIMARY KEY, statements text[], name text)",
-            enter: "INSERT INTO supabase_migrations.schema_migrations (version, name) VALUES ({version}, {description}) ON CONFLICT DO NOTHING",
+            enter: "INSERT INTO supabase_migrations.schema_migrations (version, name) VALUES ({version}, \
+                {description}) ON CONFLICT DO NOTHING",
         })
     }
 

@@ -1,4 +1,5 @@
-//! What Flyway's own configuration says of names, placeholders and transactions. Must read `flyway.conf` and `flyway.toml` alone.
+//! What Flyway's own configuration says of names, placeholders and transactions. Must read `flyway.conf` and
+//! `flyway.toml` alone.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -103,7 +104,8 @@ mod tests {
     fn names_come_from_either_kind_of_file() {
         for text in [
             "# c\nflyway.sqlMigrationPrefix=\nflyway.sqlMigrationSuffixes=.sql,.pgsql\nflyway.placeholders.owner=app\nflyway.mixed=true\n",
-            "[flyway]\nsqlMigrationPrefix = \"\"\nsqlMigrationSuffixes = [\".sql\", \".pgsql\"]\nmixed = true\n[flyway.placeholders]\nowner = \"app\"\n",
+            "[flyway]\nsqlMigrationPrefix = \"\"\nsqlMigrationSuffixes = [\".sql\", \".pgsql\"]\nmixed = \
+                true\n[flyway.placeholders]\nowner = \"app\"\n",
         ] {
             let read = Configuration::parse(text);
             assert_eq!((read.prefix.as_str(), read.mixed), ("", true), "{text}");

@@ -1,6 +1,8 @@
-//! Flyway: `V1_2__name.sql`, `U` for undo, `R` repeatable, `B` baseline, in the folder and below. Must order versions by their numbers.
+//! Flyway: `V1_2__name.sql`, `U` for undo, `R` repeatable, `B` baseline, in the folder and below. Must order
+//! versions by their numbers.
 //!
-//! Source: Flyway's documentation (versioned, undo, repeatable and baseline migrations; script configuration; transactions). Its parser splits a
+//! Source: Flyway's documentation (versioned, undo, repeatable and baseline migrations; script configuration;
+//! transactions). Its parser splits a
 //! file into statements and leaves the transaction out where one of them forbids it.
 
 pub(super) mod configuration;
@@ -138,17 +140,22 @@ impl Tool for Flyway {
             table: "flyway_schema_history",
             qualified: "flyway_schema_history",
             make: "CREATE TABLE IF NOT EXISTS flyway_schema_history (installed_rank integer NOT NULL PRIMARY KEY, \
-                   version varchar(50), description varchar(200) NOT NULL, type varchar(20) NOT NULL, script varchar(1000) NOT NULL, \
-                   checksum integer, installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT now(), \
+                   version varchar(50), description varchar(200) NOT NULL, type varchar(20) NOT NULL, script \
+                   varchar(1000) NOT NULL, \
+                   checksum integer, installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT \
+                   now(), \
                    execution_time integer NOT NULL, success boolean NOT NULL)",
-            enter: "INSERT INTO flyway_schema_history SELECT coalesce(max(installed_rank), 0) + 1, {version}, {description}, 'SQL', \
+            enter: "INSERT INTO flyway_schema_history SELECT coalesce(max(installed_rank), 0) + 1, {version}, \
+                {description}, 'SQL', \
                     {description}, NULL, current_user, now(), {nanos} / 1000000, true FROM flyway_schema_history",
         })
     }
 
     fn outside(&self, part: &Part) -> Option<String> {
         part.in_transaction().then(|| {
-            "put it into a file of its own, or write `executeInTransaction=false` into a file of the same name with `.conf` behind it".to_owned()
+            "put it into a file of its own, or write `executeInTransaction=false` into a file of the same name with \
+                `.conf` behind it"
+                .to_owned()
         })
     }
 }
@@ -200,7 +207,7 @@ mod tests {
         assert_eq!(of("V1.0__x.sql"), Some(('V', vec![1], "x".to_owned())));
         assert_eq!(of("U3__x.sql"), Some(('U', vec![3], "x".to_owned())));
         assert_eq!(of("R__views.sql"), Some(('R', vec![], "views".to_owned())));
-        assert_eq!(of("V99__a.sql").map(|n| n.1) < of("V100__a.sql").map(|n| n.1), true);
+        assert!(of("V99__a.sql").map(|n| n.1) < of("V100__a.sql").map(|n| n.1));
         for no in ["Version__x.sql", "V1_x.sql", "U__x.sql", "V1__x.java", "V1a__x.sql"] {
             assert_eq!(of(no), None, "{no}");
         }
