@@ -179,7 +179,7 @@ fn kind(definition: &str) -> &str {
     &definition[..end.unwrap_or(definition.len())]
 }
 
-/// Table and column of `schema.table.column`; quotes of the column are taken off.
+/// Table and column of `schema.table.column`; quotes of the column are removed.
 fn split(name: &str) -> Option<(String, String)> {
     let at = match name.strip_suffix('"') {
         Some(quoted) => quoted.rfind(".\"")?,

@@ -128,7 +128,8 @@ pub(super) fn of_proof(project: &Project, flags: &[Condition], driven: &[Placed]
                 if !is_measured(gate) {
                     let message = format!("the gate `{gate}` is about a figure that a proof does not measure");
                     return Err(Failure::usage(Message::new(message).help(
-                        "a proof has p50 to p999, max, mean, errors, skipped and rate; `weighbridge run` has the others",
+                        "a proof has p50 to p999, max, mean, errors, skipped and rate; `weighbridge run` has the \
+                         others",
                     )));
                 }
                 policy.gates.push(gate.clone());

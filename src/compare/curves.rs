@@ -9,7 +9,7 @@ use super::{Change, effect_of, metric};
 use crate::evidence::{Evidence, Side};
 use crate::stats::histogram::{empty, quantile};
 
-/// Quantiles of a curve, towards 1 by the logarithm of what lies beyond.
+/// Quantiles of a curve, towards 1 by the logarithm of what is beyond.
 const QUANTILES: [f64; 19] = [
     0.05, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999, 0.999_5,
     0.999_9,
@@ -21,7 +21,7 @@ const SHIFTED: [f64; 7] = [0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99];
 /// The curves of one action.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ActionCurves {
-    /// By side: quantile and latency in microseconds, over all chunks; without quantiles that too few values lie
+    /// By side: quantile and latency in microseconds, over all chunks; without quantiles that too few values are
     /// beyond.
     pub percentiles: BTreeMap<Side, Vec<(f64, f64)>>,
     /// `after` against `before` at some quantiles; none below eight chunks.

@@ -14,7 +14,7 @@ use crate::stats::histogram::values_needed;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
-    /// What is looked at.
+    /// What is examined.
     pub metric: Metric,
     /// How it compares.
     pub comparison: Comparison,
@@ -24,7 +24,7 @@ pub struct Gate {
     pub relative: bool,
     /// Ends the run as soon as it fails.
     pub abort: bool,
-    /// Seconds before it is looked at while the run goes on, or for which a rule must hold.
+    /// Seconds before it is examined while the run goes on, or for which a rule must hold.
     pub delay_s: f64,
     /// As it was written.
     pub text: String,

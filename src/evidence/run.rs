@@ -51,7 +51,7 @@ pub struct RunEvidence {
     /// Row-level security that does not apply to the role that asks; absent where there is none, and before format 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unexercised: Option<UnexercisedPolicies>,
-    /// The server while it was driven, when it could be looked at.
+    /// The server while it was driven, when it could be observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<ServerView>,
     /// The pool in front of the server, where there was one.

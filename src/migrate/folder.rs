@@ -27,10 +27,10 @@ pub(super) struct Entry {
     pub(super) unreadable: Option<ReadError>,
 }
 
-/// Folders inside folders that are looked at.
+/// Folders inside folders that are searched.
 const MAX_DEPTH: usize = 4;
 
-/// Files that are looked at: more are no folder of migrations.
+/// Files that are read: more are no folder of migrations.
 const MAX_FILES: usize = 20_000;
 
 /// Files whose texts matter.
@@ -106,7 +106,7 @@ impl Folder {
     }
 }
 
-/// A project's own file is looked for in the folder of migrations and so many around it.
+/// A project's own file is looked for in the folder of migrations and in this many around it.
 const PROJECT_DEPTH: usize = 8;
 
 impl Entry {

@@ -148,7 +148,8 @@ impl Target {
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
-    /// The database as a URL with its password, for a program that is given it in its environment. Must not be printed or saved.
+    /// The database as a URL with its password, for a program that is given it in its environment. Must not be printed
+    /// or saved.
     #[must_use]
     pub fn url(&self) -> String {
         use sqlx::ConnectOptions;

@@ -258,7 +258,7 @@ fn linear_ticks(low: f64, high: f64, label: impl Fn(f64) -> String) -> Vec<Tick>
     all.take_while(|at| *at <= high + step * 1e-9).map(|at| Tick { at, label: label(at) }).collect()
 }
 
-/// 1, 2 or 5 times a power of ten, so that a length has about so many steps.
+/// 1, 2 or 5 times a power of ten, so that a length has about this many steps.
 fn nice_step(length: f64, steps: f64) -> f64 {
     let rough = (length / steps).max(1e-9);
     let power = 10f64.powf(rough.log10().floor());

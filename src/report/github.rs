@@ -28,7 +28,7 @@ pub fn write_run(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
 
 fn document(document: &Document, out: &mut impl Write) -> io::Result<()> {
     let mut cases: Vec<&Case> = document.cases.iter().filter(|case| case.level != Level::Pass).collect();
-    // GitHub shows ten of each kind: what weighs most comes first.
+    // GitHub shows ten of each kind: the most severe comes first.
     cases.sort_by_key(|case| case.level);
     for case in cases {
         let command = match case.level {

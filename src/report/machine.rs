@@ -42,7 +42,7 @@ impl Group {
     }
 }
 
-/// How much a case weighs.
+/// How severe a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     /// It makes the exit code 1.

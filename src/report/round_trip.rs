@@ -112,7 +112,7 @@ fn course(trip: &Trip) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// A statement's first line and what it did.
+/// A statement's first line and its effects.
 fn facts(statement: &StatementFacts) -> String {
     const ROOM: usize = 60;
     let first = statement.sql.lines().next().unwrap_or_default();
@@ -191,7 +191,7 @@ fn words(finding: &CheckFinding) -> String {
         "unique-built-under-lock" => {
             format!("a unique index is built on {object} ({rows} rows) while everybody waits{held}")
         }
-        "table-rewritten" => format!("{object} ({rows} rows) is written anew while everybody waits{held}"),
+        "table-rewritten" => format!("{object} ({rows} rows) is written again while everybody waits{held}"),
         "constraint-validated-under-lock" => format!("{rows} rows of {object} are read under {detail}{held}"),
         "constraint-validated-in-one-transaction" => {
             format!("the constraint of {object} is validated in the transaction that adds it, under {detail}{held}")

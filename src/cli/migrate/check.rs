@@ -35,7 +35,7 @@ Examples:
 
 Exit codes: 0 every migration reverts and no hazard was confirmed, 1 one does not or one was.";
 
-/// What `migrate check` can be told.
+/// What `migrate check` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {

@@ -6,7 +6,7 @@ use crate::evidence::listing::{ListedMigration, ListedPart, ListedWarning, Listi
 use crate::migrate::{Directory, Part};
 use crate::report::listing;
 
-/// What `migrate list` can be told.
+/// What `migrate list` takes.
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Examples:\n  weighbridge migrate list\n  weighbridge migrate list --migrations db/migrations \
         --format json")]

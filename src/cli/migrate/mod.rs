@@ -12,7 +12,7 @@ use super::exit::{ExitStatus, Failure};
 use super::layout::LayoutFlags;
 use super::{Embedded, project};
 
-/// What `migrate` can be told.
+/// What `migrate` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]

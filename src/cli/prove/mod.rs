@@ -47,7 +47,8 @@ use crate::trial::Subject;
 use crate::trial::subject::in_place::FEWEST_CYCLES;
 
 const EXAMPLES: &str = "\
-Migrations: the files of sqlx, golang-migrate, goose, dbmate, Flyway, Prisma, Diesel, refinery, Drizzle, Hasura, Supabase,
+Migrations: the files of sqlx, golang-migrate, goose, dbmate, Flyway, Prisma, Diesel, refinery, Drizzle, Hasura,
+Supabase,
 node-pg-migrate, Liquibase, or numbered SQL, each sent as its tool sends it: `weighbridge migrate list` shows how. With
 sqlx a file is one transaction, unless its very first bytes are `-- no-transaction` (docs/formats/migrations.md).
 

@@ -133,7 +133,7 @@ pub enum RunFact {
     },
     /// Counters of the server went backwards.
     CountersReset {},
-    /// The server could not be looked at while it was driven.
+    /// The server could not be observed while it was driven.
     ServerUnseen {
         /// Why, as the server or the network says it.
         reason: String,

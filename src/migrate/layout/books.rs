@@ -15,7 +15,7 @@ pub struct Books {
     pub enter: &'static str,
 }
 
-/// What is written down of a step.
+/// What is recorded of a step.
 pub(in crate::migrate) struct Entry<'e> {
     pub(in crate::migrate) version: &'e str,
     pub(in crate::migrate) description: &'e str,

@@ -101,6 +101,7 @@ fn other(folder: &Folder) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Advice;
 
     fn check(files: &[(&str, &str)], inside: &str) -> Result<Option<&'static str>, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -111,7 +112,7 @@ mod tests {
         }
         let folder = Folder::read(&folder.path().join(inside)).unwrap();
         let found = detect(&folder, &Options::default());
-        found.map(|found| found.map(|found| found.layout.name())).map_err(|error| error.to_string())
+        found.map(|found| found.map(|found| found.layout.name())).map_err(|error| error.message().body())
     }
 
     #[test]
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_project_around_decides_between_tools_that_name_files_alike() {
+    fn the_project_around_decides_between_tools_that_name_files_in_the_same_way() {
         let (up, go, git) = (("db/migrations/1_a.up.sql", "VACUUM"), ("go.mod", ""), (".git/HEAD", ""));
         let (cargo, two) = (("db/Cargo.toml", ""), ("db/migrations/2_b.sql", "SELECT 1"));
         let of = |files: &[(&str, &str)]| check(files, "db/migrations");

@@ -219,12 +219,12 @@ impl Layout {
     }
 }
 
-/// What is said where one string is one transaction.
+/// The help where one string is one transaction.
 fn alone(tool: &str) -> String {
     format!("{tool} sends a file as one string, which is one transaction: put this statement into a file of its own")
 }
 
-/// What is said of a tool that has no way to send a file without a transaction.
+/// The help for a tool that has no way to send a file without a transaction.
 fn never(tool: &str) -> String {
     format!("{tool} sends every migration in a transaction, so it can never apply this one: run the statement by hand")
 }

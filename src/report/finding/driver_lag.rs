@@ -24,9 +24,9 @@ pub(super) fn words(late_us_p99: &Sides<f64>, is_uneven: bool) -> Words {
 pub(super) fn of_run(late_us_p99: f64) -> Words {
     let late_ms = late_us_p99 / 1e3;
     Words {
-        short: format!("load driver late by {late_ms:.1} ms (p99): processors are scarce"),
+        short: format!("driver lag {late_ms:.1} ms (p99): processors are scarce"),
         long: format!(
-            "the load driver woke clients late, p99 {late_ms:.1} ms: processors are scarce, and latencies are partly \
+            "driver lag p99 {late_ms:.1} ms: processors are scarce, and latencies are partly \
              those of the driver"
         ),
     }

@@ -1,4 +1,4 @@
-//! `server-unseen`: the server could not be looked at while it was driven. Must decide nothing.
+//! `server-unseen`: the server could not be observed while it was driven. Must decide nothing.
 
 use super::Words;
 

@@ -28,7 +28,7 @@ pub(super) struct ActionView {
     pub(super) work: String,
     pub(super) work_value: f64,
     pub(super) verdict: &'static str,
-    /// The order of verdicts, the one that weighs most first.
+    /// The order of verdicts, the most severe first.
     pub(super) rank: u8,
     pub(super) is_open: bool,
     pub(super) reason: Option<String>,

@@ -85,7 +85,7 @@ fn errors(action: &ActionResult) -> String {
     text
 }
 
-/// Milliseconds with three decimals, as load testers print them; nothing where too few values lie beyond.
+/// Milliseconds with three decimals, as load testers print them; nothing where too few values are beyond.
 pub(super) fn ms(us: Option<f64>) -> String {
     us.map_or_else(|| "-".to_owned(), |us| format!("{:.3}", us / 1e3))
 }

@@ -1,4 +1,4 @@
-//! A run for a pull request: verdict, gates and the table open, everything else folded. Must render alike on GitHub
+//! A run for a pull request: verdict, gates and the table open, everything else folded. Must render the same on GitHub
 //! and GitLab.
 
 use std::io::{self, Write};

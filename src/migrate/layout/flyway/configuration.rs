@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn names_come_from_either_kind_of_file() {
         for text in [
-            "# c\nflyway.sqlMigrationPrefix=\nflyway.sqlMigrationSuffixes=.sql,.pgsql\nflyway.placeholders.owner=app\nflyway.mixed=true\n",
+            "# c\nflyway.sqlMigrationPrefix=\nflyway.sqlMigrationSuffixes=.sql,.pgsql\nflyway.placeholders.owner=app\n\
+             flyway.mixed=true\n",
             "[flyway]\nsqlMigrationPrefix = \"\"\nsqlMigrationSuffixes = [\".sql\", \".pgsql\"]\nmixed = \
                 true\n[flyway.placeholders]\nowner = \"app\"\n",
         ] {
