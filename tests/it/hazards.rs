@@ -112,3 +112,41 @@ fn a_gate_makes_the_loss_of_new_rows_fail_and_a_file_stands_in_for_a_down() {
     let text = home.run(&[&change[..], &["--down", "down.sql", "--format", "markdown"]].concat()).exits(1).stdout;
     assert!(text.contains("down-fails") && text.contains("nonsense"), "{text}");
 }
+
+#[test]
+fn a_range_is_checked_step_by_step_and_as_one_and_a_branch_names_what_it_adds() {
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    let work = home.path().join("work");
+    let write = |name: &str, text: &str| {
+        let path = work.join("migrations").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let git = |arguments: &[&str]| {
+        let own = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        let output = std::process::Command::new("git").args(own).args(arguments).current_dir(&work).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    write("1_a.sql", "-- migrate:up\nCREATE TABLE t (id bigint PRIMARY KEY);\n-- migrate:down\nDROP TABLE t;\n");
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "first"]);
+    git(&["checkout", "-q", "-b", "work"]);
+    write("2_b.sql", "-- migrate:up\nALTER TABLE t ADD COLUMN a int;\n-- migrate:down\nALTER TABLE t DROP COLUMN a;\n");
+    write("3_c.sql", "-- migrate:up\nALTER TABLE t ADD COLUMN b int;\n-- migrate:down\nALTER TABLE t DROP COLUMN b;\n");
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "second"]);
+    let checked =
+        home.run(&["migrate", "check", "--git-diff", "main", "--rows", "50", "--format", "json"]).exits(0).json();
+    assert_eq!(checked["label"], "2_b..3_c");
+    assert_eq!(checked["steps"].as_array().unwrap().len(), 2);
+    assert_eq!(checked["range"]["second_up"]["outcome"], "applied");
+    assert_eq!(checked["rows"], 50);
+    home.run(&["migrate", "check", "--git-diff", "nowhere"]).exits(2).says(&["cannot compare with `nowhere`"]);
+    // From nothing: the first migration makes the database.
+    let whole = home.run(&["migrate", "check", "1..3"]).exits(0).stdout;
+    assert!(whole.contains("3 steps") && whole.contains("all steps"), "{whole}");
+    assert_eq!(home.databases("weighbridge_clone_"), Vec::<String>::new());
+}
