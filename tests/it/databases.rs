@@ -357,7 +357,10 @@ fn a_migration_that_cannot_be_undone_is_not_weighed_in_place() {
     assert_eq!(query(&place.database("shop"), comment), ["what users paid"]);
     place.shop.write("migrations/0007_twice.up.sql", "ALTER TABLE payments ADD COLUMN IF NOT EXISTS metadata jsonb;\n");
     place.shop.write("migrations/0007_twice.down.sql", "COMMIT;\nALTER TABLE payments DROP COLUMN metadata;\n");
-    place.prove_in_place("0007", &[]).exits(2).says(&["0007_twice.up.sql:1:1", "where there is one already"]);
+    place
+        .prove_in_place("0007", &["--layout", "sqlx"])
+        .exits(2)
+        .says(&["0007_twice.up.sql:1:1", "where there is one already"]);
     // Half a file without a transaction is reverted, and must not take an index that was there.
     place.execute("shop", "CREATE INDEX by_amount ON payments (amount)");
     let alone = "-- no-transaction\nCREATE INDEX CONCURRENTLY by_amount ON payments (amount);\n";
