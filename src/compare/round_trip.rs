@@ -108,7 +108,7 @@ pub fn findings(trip: &RoundTrip, policy: &Policy) -> Vec<CheckFinding> {
     if let Some(range) = &trip.range {
         let mut own = Vec::new();
         staircase(range, &mut own);
-        // What a step by itself shows is not told twice.
+        // What a step by itself shows is not repeated.
         let known = |finding: &CheckFinding| found.iter().any(|f| f.id == finding.id && f.object == finding.object);
         own.retain(|finding| !known(finding));
         found.extend(own);

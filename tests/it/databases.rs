@@ -359,40 +359,49 @@ fn a_migration_that_cannot_be_undone_is_not_weighed_in_place() {
     assert_eq!(query(&place.database("shop"), comment), ["what users paid"]);
     place.shop.write("migrations/0007_twice.up.sql", "ALTER TABLE payments ADD COLUMN IF NOT EXISTS metadata jsonb;\n");
     place.shop.write("migrations/0007_twice.down.sql", "COMMIT;\nALTER TABLE payments DROP COLUMN metadata;\n");
-    place.prove_in_place("0007", &[]).exits(2).says(&["0007_twice.up.sql:1:1", "where there is one already"]);
+    place
+        .prove_in_place("0007", &["--layout", "sqlx"])
+        .exits(2)
+        .says(&["0007_twice.up.sql:1:1", "where there is one already"]);
     // Half a file without a transaction is reverted, and must not take an index that was there.
     place.execute("shop", "CREATE INDEX by_amount ON payments (amount)");
     let alone = "-- no-transaction\nCREATE INDEX CONCURRENTLY by_amount ON payments (amount);\n";
     place.shop.write("migrations/0011_there.up.sql", alone);
     place.shop.write("migrations/0011_there.down.sql", "DROP INDEX by_amount;\n");
     place
-        .prove_in_place("0011", &[])
+        .prove_in_place("0011", &["--layout", "sqlx"])
         .exits(2)
         .says(&["0011_there has no transaction", "there is an index by_amount already"]);
     place.shop.write("migrations/0011_there.up.sql", "CREATE INDEX ON payments (amount);\n");
     let unnamed = ["0011_there.up.sql:1:1", "reverting may drop another of that name"];
-    place.prove_in_place("0011", &[]).exits(2).says(&unnamed);
+    place.prove_in_place("0011", &["--layout", "sqlx"]).exits(2).says(&unnamed);
     place.shop.write("migrations/0011_there.up.sql", "-- no-transaction\nDROP INDEX CONCURRENTLY no_such;\n");
     let other = ["0011_there.down.sql:1:1", "drops an index that the up file does not make"];
-    place.prove_in_place("0011", &[]).exits(2).says(&other);
+    place.prove_in_place("0011", &["--layout", "sqlx"]).exits(2).says(&other);
     place.shop.write("migrations/0011_there.down.sql", "CREATE INDEX no_such ON payments (amount);\n");
-    place.prove_in_place("0011", &[]).exits(2).says(&["there is no index no_such to drop"]);
+    place.prove_in_place("0011", &["--layout", "sqlx"]).exits(2).says(&["there is no index no_such to drop"]);
     place.shop.write("migrations/0011_there.down.sql", "DROP INDEX new;\n");
     // One that is refused before it does anything is not reverted.
     place.shop.write(
         "migrations/0011_there.up.sql",
         "-- no-transaction\nCREATE INDEX CONCURRENTLY new ON nowhere (amount);\n",
     );
-    place.prove_in_place("0011", &[]).exits(2).says(&["nowhere"]);
+    place.prove_in_place("0011", &["--layout", "sqlx"]).exits(2).says(&["nowhere"]);
     assert!(place.has("by_amount") && !place.has("weighbridge.in_place"));
     // To whom a policy applies is part of it.
     place.execute("shop", "CREATE POLICY strict ON payments AS RESTRICTIVE TO pg_monitor USING (true)");
     place.shop.write("migrations/0012_policy.up.sql", "DROP POLICY strict ON payments;\n");
     place.shop.write("migrations/0012_policy.down.sql", "CREATE POLICY strict ON payments USING (true);\n");
-    place.prove_in_place("0012", &[]).exits(2).says(&["does not bring back the schema", "RESTRICTIVE to pg_monitor"]);
+    place
+        .prove_in_place("0012", &["--layout", "sqlx"])
+        .exits(2)
+        .says(&["does not bring back the schema", "RESTRICTIVE to pg_monitor"]);
     // Nothing that reverts it is there at all.
     place.shop.write("migrations/0006_only_forward.sql", "CREATE INDEX b ON payments (amount);\n");
-    place.prove_in_place("0006", &[]).exits(2).says(&["has no file that reverts it", "--before and --after"]);
+    place
+        .prove_in_place("0006", &["--layout", "sqlx"])
+        .exits(2)
+        .says(&["has no file that reverts it", "--before and --after"]);
     assert!(!place.has("weighbridge.in_place") && !place.has("b"));
 }
 

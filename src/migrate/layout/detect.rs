@@ -42,7 +42,7 @@ pub(in crate::migrate) fn detect(folder: &Folder, options: &Options) -> Result<O
     Ok(Some(Detected { layout, reason: sign.reason, reading }))
 }
 
-/// The first step that two tools would not send alike; none where all are alike.
+/// The first step that two tools would send in different ways; none where they send all in the same way.
 fn difference(ours: &Reading, theirs: &Reading) -> Option<String> {
     if !ours.problems.is_empty() {
         return Some("one of them refuses a file".to_owned());
