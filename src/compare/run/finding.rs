@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::compare::fact::Fact;
+use crate::compare::round_trip::IDS;
 use crate::compare::finding::{Remedy, Severity};
 use crate::evidence::LoadFacts;
 use crate::evidence::run::{RunCheckName, RunEvidence, WarmUpEnd};
@@ -175,10 +176,10 @@ impl RunFact {
     }
 }
 
-/// Every id of a finding of a proof or a run, once.
+/// Every id of a finding of a proof, a run or a check of migrations, once.
 #[must_use]
 pub fn all_ids() -> Vec<&'static str> {
-    let mut ids: Vec<&str> = Fact::ids().iter().chain(RunFact::ids()).copied().collect();
+    let mut ids: Vec<&str> = Fact::ids().iter().chain(RunFact::ids()).chain(&IDS).copied().collect();
     ids.sort_unstable();
     ids.dedup();
     ids
