@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::compare::fact::Fact;
-use crate::compare::round_trip::IDS;
 use crate::compare::finding::{Remedy, Severity};
+use crate::compare::round_trip::IDS;
 use crate::evidence::LoadFacts;
 use crate::evidence::run::{RunCheckName, RunEvidence, WarmUpEnd};
 use crate::evidence::view::ServerView;
