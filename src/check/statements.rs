@@ -44,8 +44,10 @@ pub(super) async fn facts(target: &Target, part: &Part) -> Result<(Vec<Statement
         run(&mut connection, "BEGIN").await?;
     }
     let mut facts: Vec<StatementFacts> = Vec::new();
-    // Locks of the open transaction: relation, mode, and since when.
-    let mut held: BTreeMap<i64, (String, u64)> = BTreeMap::new();
+    // Locks of the open transaction: relation and mode.
+    let mut held: BTreeMap<i64, String> = BTreeMap::new();
+    // Time of the migration itself: what is asked between its statements holds no lock in production.
+    let mut spent_ms = 0.0;
     let mut refused = None;
     let statements = Script::parse(&part.file.text).statements;
     for (index, statement) in statements.iter().enumerate() {
@@ -54,34 +56,43 @@ pub(super) async fn facts(target: &Target, part: &Part) -> Result<(Vec<Statement
             run(&mut connection, "BEGIN").await?;
         }
         let seen = Seen { part, statement, index, is_open: whole || alone };
-        match seen.send(&mut connection, &known, &mut held, &clock).await? {
-            Ok(one) => facts.push(one),
+        match seen.send(&mut connection, &known, (&mut held, spent_ms), &clock).await? {
+            Ok(one) => {
+                spent_ms += one.duration_ms;
+                facts.push(one);
+            }
             Err(refusal) => {
                 refused = Some(refusal);
                 break;
             }
         }
         if alone {
-            run(&mut connection, "COMMIT").await?;
-            release(&mut facts, &mut held, &clock, index);
+            spent_ms += ended(&mut connection, "COMMIT", &clock).await?;
+            release(&mut facts, &mut held, spent_ms, index);
         }
     }
     if whole {
         let end = if refused.is_some() { "ROLLBACK" } else { "COMMIT" };
-        run(&mut connection, end).await?;
-        release(&mut facts, &mut held, &clock, 0);
+        spent_ms += ended(&mut connection, end, &clock).await?;
+        release(&mut facts, &mut held, spent_ms, 0);
     }
     let _ = sqlx::Connection::close(connection).await;
     Ok((facts, refused))
 }
 
-/// The transaction has ended: what was held is known now.
-fn release(facts: &mut [StatementFacts], held: &mut BTreeMap<i64, (String, u64)>, clock: &Clock, first: usize) {
-    let now = clock.now_ns();
+/// Ends the transaction; how long that took, in milliseconds.
+async fn ended(connection: &mut PgConnection, sql: &str, clock: &Clock) -> Result<f64, Error> {
+    let began = clock.now_ns();
+    run(connection, sql).await?;
+    Ok((clock.now_ns() - began) as f64 / 1e6)
+}
+
+/// The transaction has ended, after this much time of its statements: how long locks were held is known now.
+fn release(facts: &mut [StatementFacts], held: &mut BTreeMap<i64, String>, spent_ms: f64, first: usize) {
     for one in facts.iter_mut().skip(first) {
         for lock in &mut one.locks {
-            // Until now the moment at which it was taken.
-            lock.held_ms = (now as f64 / 1e6 - lock.held_ms).max(0.0);
+            // Until now the time that had been spent when it was taken.
+            lock.held_ms = (spent_ms - lock.held_ms).max(0.0);
         }
     }
     held.clear();
@@ -100,7 +111,7 @@ impl Seen<'_> {
         &self,
         connection: &mut PgConnection,
         known: &Relations,
-        held: &mut BTreeMap<i64, (String, u64)>,
+        (held, spent_ms): (&mut BTreeMap<i64, String>, f64),
         clock: &Clock,
     ) -> Result<Result<StatementFacts, Refused>, Error> {
         let text = &self.part.file.text;
@@ -144,15 +155,15 @@ impl Seen<'_> {
         self.compare(&mut facts, known, &before, &after);
         if self.is_open {
             for (oid, mode) in locks(connection).await? {
-                let stronger = held.get(&oid).is_none_or(|(known, _)| rank(known) < rank(&mode));
+                let stronger = held.get(&oid).is_none_or(|known| rank(known) < rank(&mode));
                 let Some(relation) = known.get(&oid).filter(|relation| stronger && !relation.is_index) else {
                     continue;
                 };
-                held.insert(oid, (mode.clone(), began));
+                held.insert(oid, mode.clone());
                 facts.locks.push(Lock {
                     relation: relation.name.clone(),
                     mode,
-                    held_ms: began as f64 / 1e6,
+                    held_ms: spent_ms,
                     rows: relation.rows,
                     is_named: self.names(&relation.name),
                 });

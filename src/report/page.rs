@@ -89,7 +89,7 @@ impl Page {
 }
 
 /// Items joined by ` · ` in lines of at most this many columns.
-fn joined(items: &[String], room: usize) -> Vec<String> {
+pub(super) fn joined(items: &[String], room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for item in items {
         match lines.last_mut() {
@@ -104,7 +104,7 @@ fn joined(items: &[String], room: usize) -> Vec<String> {
 }
 
 /// A text in lines of at most this many columns that end between words; a longer word is cut.
-fn broken(text: &str, room: usize) -> Vec<String> {
+pub(super) fn broken(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ').map(|word| cut(word, room)) {
         match lines.last_mut() {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::page::{Page, broken, joined};
 use super::printable::printable_json;
 use crate::compare::round_trip::{CheckFinding, Severity, Status, fails};
 use crate::evidence::round_trip::{Down, Outcome, RoundTrip, StatementFacts, Step, Trip};
@@ -19,44 +20,55 @@ pub struct Checked<'c> {
     pub findings: &'c [CheckFinding],
 }
 
-/// For a terminal.
+/// For a terminal: within the page, every number of a statement below it.
 ///
 /// # Errors
 /// When the writer fails.
-pub fn write(checked: Checked<'_>, out: &mut impl Write) -> io::Result<()> {
+pub fn write(checked: Checked<'_>, page: &Page, out: &mut impl Write) -> io::Result<()> {
     let Checked { trip, findings } = checked;
-    writeln!(out, "{}    {}", trip.label, if fails(findings) { "FAILED" } else { "PASSED" })?;
+    let mut line_of = |indent: usize, text: &str| writeln!(out, "{:indent$}{}", "", page.text(text));
+    let room = |indent: usize| page.columns().saturating_sub(indent);
+    line_of(0, &format!("{}    {}", trip.label, if fails(findings) { "FAILED" } else { "PASSED" }))?;
     let rows = count_text(u64::try_from(trip.rows).unwrap_or_default());
-    writeln!(
-        out,
-        "  {} · {} · PostgreSQL {} · {rows} rows\n",
-        plural(trip.steps.len(), "step"),
-        trip.layout,
-        trip.server
-    )?;
+    let steps = plural(trip.steps.len(), "step");
+    line_of(2, &format!("{steps} · {} · PostgreSQL {} · {rows} rows\n", trip.layout, trip.server))?;
     for step in &trip.steps {
-        writeln!(out, "  {}  {}", step.label, course(&step.trip))?;
-        step.statements.iter().try_for_each(|statement| writeln!(out, "    {}", facts(statement)))?;
+        line_of(2, &step.label)?;
+        line_of(4, &course(&step.trip))?;
+        for statement in &step.statements {
+            line_of(4, &head(statement, room(4)))?;
+            joined(&effects(statement), room(7)).iter().try_for_each(|line| line_of(7, line))?;
+        }
     }
     if let Some(range) = &trip.range {
-        writeln!(out, "  all steps  {}", course(range))?;
+        line_of(2, &format!("all steps  {}", course(range)))?;
     }
     for (severity, title) in
         [(Severity::Failure, "failures"), (Severity::Warning, "warnings"), (Severity::Note, "notes")]
     {
         let own: Vec<&CheckFinding> = findings.iter().filter(|finding| finding.severity == severity).collect();
         if !own.is_empty() {
-            writeln!(out, "\n{title}")?;
+            line_of(0, &format!("\n{title}"))?;
         }
-        own.iter().try_for_each(|finding| writeln!(out, "  {}", line(finding)))?;
+        for text in own.iter().map(|finding| line(finding)) {
+            for (at, text) in text.lines().enumerate() {
+                let indent = if at == 0 { 2 } else { 4 };
+                for (number, part) in broken(text.trim_start(), room(6)).iter().enumerate() {
+                    line_of(if number == 0 { indent } else { 6 }, part)?;
+                }
+            }
+        }
     }
     for step in &trip.steps {
         if let Some(help) = by_hand(step) {
-            writeln!(out, "\n{help}")?;
+            line_of(0, &format!("\n{help}"))?;
         }
     }
     Ok(())
 }
+
+/// Characters of a statement in Markdown.
+const MARKDOWN_ROOM: usize = 66;
 
 /// For a pull request.
 ///
@@ -81,7 +93,9 @@ pub fn markdown(checked: Checked<'_>, out: &mut impl Write) -> io::Result<()> {
     )?;
     for step in &trip.steps {
         writeln!(out, "{}  {}", step.label, course(&step.trip))?;
-        step.statements.iter().try_for_each(|statement| writeln!(out, "  {}", facts(statement)))?;
+        for statement in &step.statements {
+            writeln!(out, "  {}  {}", head(statement, MARKDOWN_ROOM), effects(statement).join(" · "))?;
+        }
     }
     let notes = findings.iter().filter(|finding| finding.severity == Severity::Note);
     notes.into_iter().try_for_each(|finding| writeln!(out, "{}", line(finding)))?;
@@ -112,12 +126,17 @@ fn course(trip: &Trip) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// A statement's first line and its effects.
-fn facts(statement: &StatementFacts) -> String {
-    const ROOM: usize = 60;
+/// Where a statement begins, and its first line.
+fn head(statement: &StatementFacts, room: usize) -> String {
     let first = statement.sql.lines().next().unwrap_or_default();
-    let cut: String = first.chars().take(ROOM).collect();
+    let number = format!("{}: ", statement.line);
+    let cut: String = first.chars().take(room.saturating_sub(number.len() + 2)).collect();
     let more = if cut.len() < statement.sql.len() { " …" } else { "" };
+    format!("{number}{cut}{more}")
+}
+
+/// What a statement took, locked, rewrote and read.
+fn effects(statement: &StatementFacts) -> Vec<String> {
     let mut parts = vec![format!("{:.1} ms", statement.duration_ms)];
     parts.extend(statement.locks.iter().map(|lock| {
         let mode = lock.mode.trim_end_matches("Lock");
@@ -133,7 +152,7 @@ fn facts(statement: &StatementFacts) -> String {
     if statement.size_bytes > 0 {
         parts.push(format!("+{}", bytes_text(statement.size_bytes.unsigned_abs())));
     }
-    format!("{}: {cut}{more}  {}", statement.line, parts.join(" · "))
+    parts
 }
 
 fn bare(name: &str) -> &str {

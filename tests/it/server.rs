@@ -80,7 +80,8 @@ fn without_binaries_one_message_says_how_to_install_them() {
     std::fs::create_dir(&empty).unwrap();
     let ran = home.run(&["server", "start", "--postgres-bin", &empty.display().to_string()]);
     ran.exits(4).says(&["holds no usable PostgreSQL", "name the folder"]);
-    let message = weighbridge::postgres::server::ServerError::NoBinaries { found: String::new() }.to_string();
+    let error = weighbridge::postgres::server::ServerError::NoBinaries { found: String::new() };
+    let message = weighbridge::diagnostic::Advice::message(&error).body();
     for words in ["apt-get install", "dnf install", "brew install", "docker compose", "--postgres-bin"] {
         assert!(message.contains(words), "{words}");
     }

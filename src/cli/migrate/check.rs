@@ -14,6 +14,7 @@ use crate::cli::output::say;
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
 use crate::cli::render::PlainFormat as Format;
+use crate::cli::report::page;
 use crate::cli::server::on_server;
 use crate::cli::{Embedded, scenarios};
 use crate::compare::round_trip::{fails, findings};
@@ -137,7 +138,7 @@ async fn on_clones(
     let checked = Checked { trip: &trip, findings: &findings };
     let mut text = Vec::new();
     let written = match own.format {
-        Format::Text => round_trip::write(checked, &mut text),
+        Format::Text => round_trip::write(checked, &page(), &mut text),
         Format::Markdown => round_trip::markdown(checked, &mut text),
         Format::Json => round_trip::json(checked, &mut text),
     };
