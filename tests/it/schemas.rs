@@ -79,7 +79,11 @@ fn seeds(name: &str, tables: usize) {
     assert_eq!(schema(&target), before);
     for table in query(&target, "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'r' AND c.oid > 16383")
     {
-        let visible = format!("SELECT (relallvisible = relpages)::text FROM pg_class WHERE oid = '{table}'::regclass");
+        // Pages with rows: from 16 on several pages are added at once, and VACUUM marks no page that is still new.
+        let visible = format!(
+            "SELECT (relallvisible >= (SELECT count(DISTINCT (ctid::text::point)[0]) FROM ONLY {table}))::text
+             FROM pg_class WHERE oid = '{table}'::regclass"
+        );
         let partly = table.starts_with("billing.countries");
         assert!(partly || query(&target, &visible) == ["true"], "{table} is not all-visible");
     }
