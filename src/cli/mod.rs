@@ -139,7 +139,13 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
     if matches!(
         cli.verb,
-        Verb::Prove(_) | Verb::Try(_) | Verb::Migrate(_) | Verb::Run(_) | Verb::Seed(_) | Verb::Doctor(_) | Verb::Server(_)
+        Verb::Prove(_)
+            | Verb::Try(_)
+            | Verb::Migrate(_)
+            | Verb::Run(_)
+            | Verb::Seed(_)
+            | Verb::Doctor(_)
+            | Verb::Server(_)
     ) {
         interrupt::listen();
     }

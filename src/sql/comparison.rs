@@ -40,6 +40,8 @@ pub enum How {
     Lower,
     /// The column is below it.
     Upper,
+    /// An array of values of the column: `= ANY ($1)`.
+    Array,
     /// It is written to the column.
     Written,
 }
@@ -106,7 +108,18 @@ fn binary(node: &SyntaxNode, statement: &SyntaxNode) -> Option<Vec<Comparison>> 
         let pairs = left.children().zip(right.children());
         return Some(pairs.filter_map(|(left, right)| pair(&left, &right, How::Equal, statement)).collect());
     }
+    if let Some(parameter) = array(&right) {
+        let column = column_use(&left, statement)?;
+        return Some(vec![Comparison { parameter, with: Compared::Column(column, How::Array) }]);
+    }
     Some(pair(&left, &right, how, statement).into_iter().collect())
+}
+
+/// The number of a parameter that is the array of `ANY ($1)`, `SOME` or `ALL`.
+fn array(node: &SyntaxNode) -> Option<usize> {
+    let call = ast::CallExpr::cast(node.clone())?;
+    let is_list = call.any_fn().is_some() || call.some_fn().is_some() || call.all_fn().is_some();
+    node.descendants().find_map(|inner| parameter(&inner)).filter(|_| is_list)
 }
 
 fn pair(left: &SyntaxNode, right: &SyntaxNode, how: How, statement: &SyntaxNode) -> Option<Comparison> {
@@ -288,6 +301,7 @@ mod tests {
         check("SELECT 1 FROM t WHERE lower(\"E\") = lower($1)", "$1 t.E Equal");
         check("SELECT 1 FROM t WHERE (a, b) < ($1, $2)", "$1 t.a Equal, $2 t.b Equal");
         check("SELECT 1 FROM t ORDER BY a LIMIT $1 OFFSET $2", "$1 limit, $2 offset");
+        check("SELECT 1 FROM t WHERE a = ANY ($1) OR b <> ALL ($2::int[])", "$1 t.a Array, $2 t.b Array");
         check("SELECT 1 FROM t WHERE a > now() - $1 * interval '1 day'", "");
         assert_eq!(comparisons("SELECT FROM WHERE"), None);
     }

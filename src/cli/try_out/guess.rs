@@ -137,6 +137,12 @@ impl<'a> Guesser<'a> {
         }
         match met.how {
             How::Written => return written(met, &name),
+            How::Array => {
+                let (own, kind) = (&self.names[position], &met.column.kind.declared);
+                let because =
+                    format!("an array of {name}, which is sent as text: write :{own}::text::{kind}[] in the statement");
+                return Err((because, "'{1,2}'".to_owned()));
+            }
             How::Member => return Ok((format!("pick({})", path(met)), format!("a value of {name}"))),
             How::Upper => {
                 if let Some(found) = self.range(position, met) {
@@ -146,7 +152,9 @@ impl<'a> Guesser<'a> {
             How::Equal | How::Lower => {}
         }
         match self.leader(position, met) {
-            Some(leader) => Ok((format!("pick({}, same {leader})", path(met)), format!("{name} of the row of :{leader}"))),
+            Some(leader) => {
+                Ok((format!("pick({}, same {leader})", path(met)), format!("{name} of the row of :{leader}")))
+            }
             None if met.how == How::Equal && is_key(met) => {
                 let because = format!("compared with {name}, a key: few are asked for often");
                 Ok((format!("pick({}, zipf {SKEW_OF_KEYS})", path(met)), because))

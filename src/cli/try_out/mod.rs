@@ -112,8 +112,7 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
     let made = Made::read(directory.clone(), scenario.clone())?;
     let proof = prove::Arguments::of(&flags(&arguments), made)?;
     if let (Some(folder), Some(spec)) = (&arguments.save, &schema.spec) {
-        let saved =
-            saved::Saved { directory: &directory, scenario: &scenario.text, spec, seed: arguments.seed };
+        let saved = saved::Saved { directory: &directory, scenario: &scenario.text, spec, seed: arguments.seed };
         let command = saved::write(folder, &saved)?;
         progress.line(&format!("saved as a project: {command}"));
     }

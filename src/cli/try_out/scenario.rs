@@ -24,11 +24,7 @@ pub(super) struct Drafted {
 ///
 /// # Errors
 /// Every parameter that cannot be resolved, and every given one that no statement has.
-pub(super) fn draft(
-    statements: &[String],
-    given: &[(String, String)],
-    catalog: &Catalog,
-) -> Result<Drafted, Message> {
+pub(super) fn draft(statements: &[String], given: &[(String, String)], catalog: &Catalog) -> Result<Drafted, Message> {
     let mut toml = format!(
         "# Made by `weighbridge try`. What each parameter is drawn from is a guess, with its reason above it.\n\
          name = \"try\"\n\n[load]\nrate = {RATE}  # operations a second, for a proof under load\n"
@@ -52,10 +48,11 @@ pub(super) fn draft(
                 .help(format!("the parameters are: {}", used.iter().cloned().collect::<Vec<_>>().join(", "))),
         );
     }
-    match problems.into_iter().reduce(Message::then) {
-        Some(problems) => Err(problems),
-        None => Ok(Drafted { toml, lines }),
+    if problems.is_empty() {
+        return Ok(Drafted { toml, lines });
     }
+    let drawn: Vec<String> = problems.iter().map(|problem| problem.draw("error")).collect();
+    Err(Message::drawn(drawn.join("\n\n")))
 }
 
 /// What a name after `--with` means: `$1` is called `p1`.
@@ -97,8 +94,7 @@ fn line(action: &str, guess: &Guess) -> String {
 fn action_name(sql: &str, names: &mut BTreeSet<String>) -> String {
     let relation = parse_one(sql).and_then(|statement| statement.relations.into_iter().next());
     let name = relation.map_or_else(|| "query".to_owned(), |relation| relation.name.name);
-    let mut name: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
+    let mut name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
     let base = name.clone();
     let mut number = 2;
     while !names.insert(name.clone()) {

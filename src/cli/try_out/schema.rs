@@ -1,11 +1,11 @@
 //! The catalog of a schema that is no database yet. Must leave no database behind.
 
+use crate::cli::Embedded;
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::interrupt::{interrupted, left};
 use crate::cli::progress::Progress;
 use crate::cli::seed::drafted;
 use crate::cli::server::on_server;
-use crate::cli::Embedded;
 use crate::clock::Clock;
 use crate::migrate::Directory;
 use crate::postgres::Target;
