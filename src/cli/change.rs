@@ -42,6 +42,11 @@ impl ChangeFlags {
         self.schema.is_some() || texts.iter().any(|text| text.is_some())
     }
 
+    /// Whether a schema was given.
+    pub(super) fn has_schema(&self) -> bool {
+        self.schema.is_some() || self.schema_from.is_some()
+    }
+
     /// The folder of migrations, or what the flags say in its place; the migration that is meant, where the flags
     /// decide that.
     ///

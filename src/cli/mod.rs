@@ -21,6 +21,7 @@ mod run;
 mod scenarios;
 mod seed;
 mod server;
+mod try_out;
 mod verify;
 
 use std::ffi::OsString;
@@ -90,6 +91,8 @@ enum Pages {
 enum Verb {
     /// Prove what a migration does: clone, migrate, drive both sides, compare, report
     Prove(Box<prove::Arguments>),
+    /// Try an idea: a schema, a change and a query, and no file; counts and isolated timing
+    Try(Box<try_out::Arguments>),
     /// Run a load test against one database, with latency objectives as gates
     Run(Box<run::Arguments>),
     /// Fill a database with a realistic dataset: any schema, with or without a spec
@@ -136,13 +139,20 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
     if matches!(
         cli.verb,
-        Verb::Prove(_) | Verb::Migrate(_) | Verb::Run(_) | Verb::Seed(_) | Verb::Doctor(_) | Verb::Server(_)
+        Verb::Prove(_)
+            | Verb::Try(_)
+            | Verb::Migrate(_)
+            | Verb::Run(_)
+            | Verb::Seed(_)
+            | Verb::Doctor(_)
+            | Verb::Server(_)
     ) {
         interrupt::listen();
     }
     let (embedded, quiet) = (&cli.embedded, cli.quiet);
     let status = match cli.verb {
         Verb::Prove(arguments) => runtime.block_on(in_time(prove::run(*arguments, embedded, quiet))),
+        Verb::Try(arguments) => runtime.block_on(in_time(try_out::run(*arguments, embedded, quiet))),
         Verb::Migrate(arguments) => runtime.block_on(in_time(migrate::run(*arguments, embedded, quiet))),
         Verb::Run(arguments) => runtime.block_on(in_time(run::run(*arguments, embedded, quiet))),
         Verb::Seed(arguments) => runtime.block_on(in_time(seed::run(*arguments, embedded, quiet))),

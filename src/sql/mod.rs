@@ -5,6 +5,7 @@
 
 mod alter;
 mod command;
+mod comparison;
 mod effect;
 mod expression;
 mod index;
@@ -24,6 +25,7 @@ pub use command::{
     Access as TransactionAccess, Alteration, Command, Copy, CopyPlace, Created, Drop, Grant, IndexAction, Reindexed,
     Setting, Transaction, TypeAction,
 };
+pub use comparison::{ColumnUse, Compared, Comparison, How, Source, comparisons};
 pub use expression::Expression;
 pub use index::{CreateIndex, IndexKey};
 pub use name::Name;

@@ -82,7 +82,7 @@ fn relation(node: &SyntaxNode, statement: &SyntaxNode) -> Option<Relation> {
 }
 
 /// Whether a name stands for a WITH query where it is used.
-fn is_with_query(name: &Name, used: &SyntaxNode) -> bool {
+pub(super) fn is_with_query(name: &Name, used: &SyntaxNode) -> bool {
     name.schema.is_none()
         && used.ancestors().any(|ancestor| {
             let Some(clause) = with_clause(&ancestor) else { return false };

@@ -41,6 +41,7 @@ mod support;
 mod tidy;
 mod topology;
 mod traps;
+mod try_out;
 mod words;
 mod workflows;
 mod workload;

@@ -22,9 +22,6 @@ use crate::seed::spec::parse_spec;
 use crate::trial::{self, Dataset, Event, Given, InPlace, Subject};
 use crate::units::Seed;
 
-/// Rows of each table where no spec says how many, at scale 1.
-const INFERRED_ROWS: u64 = 10_000;
-
 /// Everything that was found in files, before a server is needed.
 pub(super) struct Inputs {
     change: Change,
@@ -135,7 +132,7 @@ impl Inputs {
                 let (target, embedded) = server.ok_or_else(no_server)?;
                 let loader_connections = arguments.loaders.map_or(processors.clamp(1, 4), usize::from);
                 let replicates = arguments.replicates.unwrap_or(1);
-                let rows = INFERRED_ROWS;
+                let rows = arguments.rows;
                 Subject::Clones(Dataset {
                     target,
                     embedded,
@@ -227,12 +224,19 @@ pub(super) fn read(arguments: &Arguments, project: &Project, embedded: &Embedded
         arguments.scenarios.clone()
     };
     let folder = (arguments.migrations.as_deref(), &arguments.layout);
-    let read = || arguments.change.directory(project, folder, embedded);
+    let made = arguments.made.as_ref();
+    let read = || match made {
+        Some(made) => Ok(Ok(made.directory.clone())),
+        None => arguments.change.directory(project, folder, embedded),
+    };
     let directory = arguments.after.is_none().then(read).transpose()?;
     // What a schema says is enough to fill it.
-    let needs_spec = makes_data && !arguments.change.is_given();
-    first_steps::check(needs_spec && spec.is_none(), scenarios.is_empty(), directory.as_ref())?;
-    let (spec, scenarios) = parse_files(spec.as_deref(), &scenarios)?;
+    let needs_spec = makes_data && !arguments.change.is_given() && made.is_none();
+    first_steps::check(needs_spec && spec.is_none(), scenarios.is_empty() && made.is_none(), directory.as_ref())?;
+    let (spec, mut scenarios) = parse_files(spec.as_deref(), &scenarios)?;
+    if let Some(made) = made {
+        scenarios.push(made.scenario.clone());
+    }
     let policy = gates::of_proof(project, &arguments.gates, &scenarios)?;
     if let Some(after) = &arguments.after {
         return given(arguments, after, spec, &scenarios, policy);

@@ -6,6 +6,7 @@ mod cleanup;
 mod first_steps;
 mod inputs;
 mod kept;
+mod made;
 mod repeat;
 mod saver;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use cleanup::{clean_up_soon, clean_up_unless_asked, servers, what_is_left};
 use inputs::{Inputs, settings};
+pub(super) use made::Made;
 use repeat::Told;
 use saver::Saver;
 
@@ -107,6 +109,12 @@ pub(super) struct Arguments {
     /// Size of the dataset, as a factor of its spec
     #[arg(long, help_heading = "Dataset")]
     scale: Option<f64>,
+    /// Rows of each table where no spec says how many, at scale 1
+    #[arg(
+        long, value_name = "N", default_value_t = INFERRED_ROWS, value_parser = clap::value_parser!(u64).range(1..),
+        help_heading = "Dataset",
+    )]
+    rows: u64,
     /// Names rows, parameters, arrivals and the order of slices
     #[arg(long, help_heading = "Dataset")]
     seed: Option<u64>,
@@ -225,7 +233,27 @@ pub(super) struct Arguments {
     /// Prints every number instead of the summary
     #[arg(long, help_heading = "Output")]
     detail: bool,
+    /// What another verb made in place of files.
+    #[arg(skip)]
+    made: Option<Made>,
 }
+
+impl Arguments {
+    /// The flags of a proof of what another verb made.
+    ///
+    /// # Errors
+    /// When a flag has no such value.
+    pub(super) fn of(flags: &[String], made: Made) -> Result<Self, Failure> {
+        let command = <Self as clap::Args>::augment_args(clap::Command::new("prove").no_binary_name(true));
+        let read = command.try_get_matches_from(flags);
+        let read = read.and_then(|matches| <Self as clap::FromArgMatches>::from_arg_matches(&matches));
+        let arguments = read.map_err(|error| Failure::usage(Message::new(error.to_string())))?;
+        Ok(Self { made: Some(made), ..arguments })
+    }
+}
+
+/// Rows of each table where no spec says how many, at scale 1.
+pub(super) const INFERRED_ROWS: u64 = 10_000;
 
 /// How the sides take turns, as a flag.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -275,7 +303,11 @@ fn slice(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) -> Result<ExitStatus, Failure> {
-    let project = project::read(arguments.config.as_deref())?;
+    // A project's own spec, scenarios and gates have no part in what another verb made.
+    let project = match arguments.made.is_some() {
+        true => Project::default(),
+        false => project::read(arguments.config.as_deref())?,
+    };
     let resumed = arguments.resume.as_ref().map(|path| read_resumed(path, &arguments.results));
     let resumed = resumed.transpose().map_err(classify)?;
     let Arguments { chunks, precision, replicates, .. } = arguments;

@@ -81,6 +81,9 @@ fn flags(told: &Told<'_>, settings: &Settings) -> Vec<String> {
             let weighed = &migrations[dataset.weighed.clone()];
             given(&dataset.directory, weighed).into_iter().for_each(|(name, value)| flag(name, value));
             flag("--at", migrations[dataset.at].label.clone());
+            if trial.spec.is_none() {
+                flag("--rows", dataset.rows.to_string());
+            }
             if 1 < dataset.replicates {
                 flag("--replicates", dataset.replicates.to_string());
             }

@@ -82,15 +82,24 @@ pub(super) async fn draft(
         ));
     }
     let catalog = read_catalog(connection, unfinished).await?;
-    let held = held::held(connection, &catalog).await.map_err(Failure::environment)?;
     let compared = compared(project, &catalog);
-    let (spec, refusals) = infer::whole(&catalog, &held, &compared, arguments.rows);
     let seed = Seed(arguments.seed.or(project.seed).unwrap_or(42));
-    let scale = arguments.scale.unwrap_or(1.0);
-    let mut outline = Outline::new(&catalog, spec, refusals);
+    drafted(connection, &catalog, &compared, (arguments.rows, arguments.scale.unwrap_or(1.0), seed)).await
+}
+
+/// The same from a catalog that was read, for a number of rows of each table at scale 1.
+pub(in crate::cli) async fn drafted(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    compared: &Compared,
+    (rows, scale, seed): (u64, f64, Seed),
+) -> Result<String, Failure> {
+    let held = held::held(connection, catalog).await.map_err(Failure::environment)?;
+    let (spec, refusals) = infer::whole(catalog, &held, compared, rows);
+    let mut outline = Outline::new(catalog, spec, refusals);
     // What is refused leaves other tables without parents, so that each refusal may show the next.
     loop {
-        let plan = match plan::plan(&outline.spec, &catalog, &held, scale, seed) {
+        let plan = match plan::plan(&outline.spec, catalog, &held, scale, seed) {
             Ok(plan) => plan,
             Err(problems) => {
                 let mut is_new = false;
@@ -102,19 +111,19 @@ pub(super) async fn draft(
                 break;
             }
         };
-        match probe::probe(connection, &plan, &catalog).await {
+        match probe::probe(connection, &plan, catalog).await {
             Ok(refusals) if outline.refuse(refusals.clone()) => continue,
             Ok(_) => {}
             Err(error) => outline.untried = Some(error.to_string()),
         }
-        let other_scales = [scale / 100.0, scale * 100.0].map(|s| plan::plan(&outline.spec, &catalog, &held, s, seed));
+        let other_scales = [scale / 100.0, scale * 100.0].map(|s| plan::plan(&outline.spec, catalog, &held, s, seed));
         for plan in other_scales.iter().flatten().chain([&plan]) {
             let bounded = plan.tables.iter().enumerate().filter(|(_, table)| table.lowered.is_some());
             outline.bounded.extend(bounded.map(|(index, _)| index));
         }
         break;
     }
-    Ok(outline.toml(&format!("{} * scale", arguments.rows)))
+    Ok(outline.toml(&format!("{rows} * scale")))
 }
 
 struct Reader<'a> {

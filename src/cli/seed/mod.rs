@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgConnection;
 
+pub(in crate::cli) use self::inputs::drafted;
 use self::inputs::{Inputs, refuse};
 use self::waiting::Waiting;
 use super::Embedded;
