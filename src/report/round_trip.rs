@@ -97,7 +97,7 @@ pub fn json(checked: Checked<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Up, down and up with their times.
-fn course(trip: &Trip) -> String {
+pub(super) fn course(trip: &Trip) -> String {
     let one = |name: &str, outcome: &Outcome| match outcome {
         Outcome::Applied { duration_ms } => format!("{name} {duration_ms:.1} ms"),
         Outcome::Refused(_) => format!("{name} refused"),
@@ -160,7 +160,7 @@ fn line(finding: &CheckFinding) -> String {
 }
 
 /// A finding as a sentence.
-fn words(finding: &CheckFinding) -> String {
+pub(super) fn words(finding: &CheckFinding) -> String {
     let object = finding.object.as_deref().map(bare).unwrap_or_default();
     let detail = finding.detail.as_deref().unwrap_or_default();
     let rows = finding.rows.unwrap_or_default();
