@@ -69,7 +69,8 @@ pub fn markdown(checked: Checked<'_>, out: &mut impl Write) -> io::Result<()> {
     for finding in findings.iter().filter(|finding| finding.severity != Severity::Note) {
         let place = finding.step.as_deref().unwrap_or("all steps");
         let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-        let words = words(finding).replace('|', "\\|").replace('\n', " ");
+        let safer = safer(finding.id).map(|text| format!("; safer: {text}")).unwrap_or_default();
+        let words = format!("{}{safer}", words(finding)).replace('|', "\\|").replace('\n', " ");
         writeln!(out, "| `{}` | {} | {place}{line} | {words} |", finding.id, status(finding.status))?;
     }
     let notes = findings.iter().filter(|finding| finding.severity == Severity::Note).count();

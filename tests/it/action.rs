@@ -184,6 +184,31 @@ fn a_good_index_and_an_unsafe_alter_are_one_comment_that_is_updated() {
 }
 
 #[test]
+fn a_bad_migration_and_a_redundant_index_are_named_for_what_they_are() {
+    let _machine = sharing();
+    let indexes = "CREATE INDEX payments_of_user ON payments (user_id, id);\n\
+                   CREATE INDEX payments_again ON payments (user_id);\n";
+    let runner = Runner::new(&[
+        ("migrations/0002_indexes.up.sql", indexes),
+        ("migrations/0002_indexes.down.sql", "DROP INDEX payments_of_user, payments_again;\n"),
+        ("migrations/0003_status.up.sql", "UPDATE payments SET status = 'failed' WHERE id % 2 = 0;\n"),
+    ]);
+    runner.step("history", &[]).ok();
+    runner.step("measure", &[("MEASURE", "counts"), ("FLAGS", "--sets 8")]).ok();
+    let comment = runner.read("out/comment.md");
+    for part in [
+        "| `index-built-under-lock` | confirmed | 0002_indexes:1 |",
+        "safer: CREATE INDEX CONCURRENTLY",
+        "| `down-absent` |",
+        "`payments_of_user` gives other rows",
+        "payments_again is now redundant (by payments_of_user)",
+    ] {
+        assert!(comment.contains(part), "`{part}` is not in:\n{comment}");
+    }
+    runner.step("verdict", &[]).exits(1);
+}
+
+#[test]
 fn a_branch_without_migrations_passes_and_posts_nothing() {
     let _machine = sharing();
     let runner = Runner::new(&[("notes.md", "No schema changes here.\n")]);
@@ -242,4 +267,25 @@ fn a_comment_is_cut_where_it_would_be_refused() {
     assert!(comment.chars().count() < 65_536 && comment.len() > 50_000, "{}", comment.len());
     let end = &comment[comment.len() - 200..];
     assert!(end.contains("|\n```\n\n</details>\n\n*The rest is in report.html.*\n\n<sub>"), "{end}");
+
+    // The same comment as a note of GitLab, whose token is in another header.
+    std::fs::write(out.join("outputs"), "code=0\nadded=true\n").unwrap();
+    let api = Comments::start(Vec::new());
+    let url = api.url();
+    let gitlab = [
+        ("GITLAB_CI", "true"),
+        ("GITHUB_ACTIONS", ""),
+        ("CI_API_V4_URL", &*url),
+        ("CI_PROJECT_ID", "3"),
+        ("CI_MERGE_REQUEST_IID", "7"),
+        ("WEIGHBRIDGE_GITLAB_TOKEN", TOKEN),
+    ];
+    runner.step("comment", &gitlab).ok();
+    runner.step("comment", &gitlab).ok();
+    let list = "/projects/3/merge_requests/7/notes";
+    assert_eq!(api.writes(), [format!("POST {list}"), format!("PUT {list}/1")]);
+    assert!(api.requests().iter().all(|request| request.headers.contains(&format!("PRIVATE-TOKEN: {TOKEN}"))));
+    assert_eq!(api.own(), [comment]);
+    runner.step("comment", &gitlab[..5]).ok().says(&["set WEIGHBRIDGE_GITLAB_TOKEN"]);
+    assert!(!runner.read("argv").contains(TOKEN));
 }

@@ -1,4 +1,4 @@
-//! A stub of the API of comments on a loopback port. Must keep what it is asked, and answer as GitHub does.
+//! A stub of the APIs of comments on a loopback port. Must keep what it is asked, and answer as GitHub and GitLab do.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -119,14 +119,14 @@ fn reply(state: &State, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
         return (403, json!({ "message": "Resource not accessible by integration" }));
     }
     let body: Value = serde_json::from_slice(body).expect("a body of JSON");
-    let is_list = path.ends_with("/issues/7/comments");
+    let is_list = path.ends_with("/issues/7/comments") || path.ends_with("/merge_requests/7/notes");
     match method {
         "POST" if is_list => {
             let new = json!({ "id": comments.len() + 1, "user": { "login": ACCOUNT }, "body": body["body"] });
             comments.push(new.clone());
             (201, new)
         }
-        "PATCH" => {
+        "PATCH" | "PUT" => {
             let id: usize = path.rsplit('/').next().and_then(|id| id.parse().ok()).unwrap_or_default();
             match comments.iter_mut().find(|comment| comment["id"] == id) {
                 Some(comment) => {

@@ -154,10 +154,10 @@ fn lines_of_template(source: &str) -> Result<Vec<String>, String> {
 fn the_action_and_the_template_start_scripts_that_exist() {
     let source = std::fs::read_to_string(root().join("action.yml")).expect("the action");
     assert_eq!(mistakes_of_action(&source), Vec::<String>::new());
-    for step in ["install", "history", "cache-key", "measure", "comment", "verdict"] {
+    for step in ["program-key", "install", "history", "cache-key", "measure", "comment", "verdict"] {
         assert!(source.contains(&format!("/scripts/action/{step}\"")), "{step} is a step");
     }
-    let broken = source.replace("shell: sh", "name: x").replace("inputs.measure", "inputs.mode");
+    let broken = source.replace("      shell: sh\n", "").replace("inputs.measure", "inputs.mode");
     let found = mistakes_of_action(&broken.replace("action/verdict", "action/nothing"));
     assert!(found.contains(&"the input `mode` is not declared".to_owned()), "{found:?}");
     assert!(found.iter().any(|mistake| mistake.contains("nor a `run` with its `shell`")), "{found:?}");
