@@ -2,6 +2,7 @@
 //!
 //! stdout is data, stderr is talk. No type of the argument parser leaves this folder.
 
+mod added;
 mod address;
 mod change;
 mod doctor;

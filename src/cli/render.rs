@@ -6,12 +6,13 @@ use std::io::Write;
 use std::path::Path;
 
 use super::exit::Failure;
-use super::output::write;
+use super::output::{say, write};
 use super::report::page;
 use crate::compare::{Comparison, compare};
 use crate::diagnostic::Message;
 use crate::evidence::Evidence;
 use crate::evidence::run::RunEvidence;
+use crate::report::round_trip::{self, Checked};
 use crate::report::{
     Trial, benchmark_action, detail, full, github, html, json, junit, markdown, openmetrics, run, sarif, terminal,
 };
@@ -25,6 +26,23 @@ pub(super) enum PlainFormat {
     Markdown,
     /// For programs: one document and nothing else
     Json,
+}
+
+/// How a check of migrations is printed on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum CheckFormat {
+    /// For a terminal
+    Text,
+    /// For a pull request; is appended to $GITHUB_STEP_SUMMARY too, where that is set
+    Markdown,
+    /// For programs: one document and nothing else
+    Json,
+    /// Test cases, for CI systems
+    Junit,
+    /// SARIF 2.1.0, for services that show findings on lines of files
+    Sarif,
+    /// Annotations of GitHub Actions on lines of migrations, with the Markdown in $GITHUB_STEP_SUMMARY
+    Github,
 }
 
 /// How a result is printed on stdout.
@@ -48,6 +66,12 @@ pub(super) enum Format {
     BenchmarkAction,
     /// OpenMetrics text, for Prometheus
     Openmetrics,
+}
+
+impl Format {
+    fn is_for_github(self) -> bool {
+        matches!(self, Self::Markdown | Self::Github)
+    }
 }
 
 /// Prints a proof on stdout; `folder` is where its result stands.
@@ -76,7 +100,7 @@ pub(super) fn print_trial(
     }
     .expect("memory does not refuse a write");
     write(&String::from_utf8_lossy(&text))?;
-    append_summary(format, || in_memory(|out| markdown::write(trial, out)))
+    append_summary(format.is_for_github(), || in_memory(|out| markdown::write(trial, out)))
 }
 
 /// Prints a run on stdout; `folder` is where its result stands.
@@ -103,13 +127,30 @@ pub(super) fn print_run(
     }
     .expect("memory does not refuse a write");
     write(&String::from_utf8_lossy(&text))?;
-    append_summary(format, || in_memory(|out| run::markdown(evidence, out)))
+    append_summary(format.is_for_github(), || in_memory(|out| run::markdown(evidence, out)))
+}
+
+/// Prints a check of migrations on stdout.
+pub(super) fn print_check(checked: Checked<'_>, format: CheckFormat) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    match format {
+        CheckFormat::Text => round_trip::write(checked, &page(), &mut text),
+        CheckFormat::Markdown => round_trip::markdown(checked, &mut text),
+        CheckFormat::Json => round_trip::json(checked, &mut text),
+        CheckFormat::Junit => junit::write_check(checked, &mut text),
+        CheckFormat::Sarif => sarif::write_check(checked, &mut text),
+        CheckFormat::Github => github::write_check(checked, &mut text),
+    }
+    .expect("memory does not refuse a write");
+    say(&String::from_utf8_lossy(&text))?;
+    let is_for_github = matches!(format, CheckFormat::Markdown | CheckFormat::Github);
+    append_summary(is_for_github, || in_memory(|out| round_trip::markdown(checked, out)))
 }
 
 /// Appends the Markdown to the summary of a GitHub job, where there is one and a format for GitHub is asked for.
-fn append_summary(format: Format, markdown: impl Fn() -> Vec<u8>) -> Result<(), Failure> {
+fn append_summary(is_for_github: bool, markdown: impl Fn() -> Vec<u8>) -> Result<(), Failure> {
     let path = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
-    let Some(path) = path.filter(|_| matches!(format, Format::Markdown | Format::Github)) else { return Ok(()) };
+    let Some(path) = path.filter(|_| is_for_github) else { return Ok(()) };
     let appended = OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| {
         file.write_all(&markdown())?;
         file.write_all(b"\n")

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::Trial;
 use super::machine::{Case, Document, Level};
 use super::printable::{PrintableTrial, with_printable_names};
+use super::round_trip::Checked;
 use crate::evidence::run::RunEvidence;
 
 /// Writes a proof.
@@ -26,6 +27,14 @@ pub fn write_run(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
     document(&Document::of_run(printable.as_ref().unwrap_or(run)), out)
 }
 
+/// Writes a check of migrations.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_check(checked: Checked<'_>, out: &mut impl Write) -> io::Result<()> {
+    document(&Document::of_check(checked), out)
+}
+
 fn document(document: &Document, out: &mut impl Write) -> io::Result<()> {
     let mut cases: Vec<&Case> = document.cases.iter().filter(|case| case.level != Level::Pass).collect();
     // GitHub shows ten of each kind: the most severe comes first.
@@ -37,7 +46,11 @@ fn document(document: &Document, out: &mut impl Write) -> io::Result<()> {
             Level::Note | Level::Pass => "notice",
         };
         let title = property(&format!("weighbridge {}: {}", document.name, case.id));
-        writeln!(out, "::{command} title={title}::{}", data(&case.text))?;
+        let place = case.place.as_ref().map(|place| {
+            let line = place.line.map(|line| format!("line={line},")).unwrap_or_default();
+            format!("file={},{line}", property(place.file.trim_start_matches("./")))
+        });
+        writeln!(out, "::{command} {}title={title}::{}", place.unwrap_or_default(), data(&case.text))?;
     }
     let word = if document.is_passed() { "notice" } else { "warning" };
     let title = property(&format!("weighbridge {}", document.name));

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::machine::{Document, Group, Level};
 use super::printable::{PrintableTrial, with_printable_names};
+use super::round_trip::Checked;
 use super::{Trial, chart};
 use crate::evidence::run::RunEvidence;
 
@@ -26,6 +27,14 @@ pub fn write_run(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
     document(&Document::of_run(printable.as_ref().unwrap_or(run)), out)
 }
 
+/// Writes a check of migrations.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_check(checked: Checked<'_>, out: &mut impl Write) -> io::Result<()> {
+    document(&Document::of_check(checked), out)
+}
+
 fn document(document: &Document, out: &mut impl Write) -> io::Result<()> {
     let count = |group: Option<Group>, level: Option<Level>| {
         let cases = document.cases.iter().filter(|case| group.is_none_or(|group| case.group == group));
@@ -41,21 +50,22 @@ fn document(document: &Document, out: &mut impl Write) -> io::Result<()> {
         count(None, Some(Level::Open)),
         document.seconds
     )?;
-    for group in Group::ALL {
+    let timestamp = document.started_at.as_deref().map(|at| format!(r#" timestamp="{}""#, chart::escaped(at)));
+    let timestamp = timestamp.unwrap_or_default();
+    for group in document.groups.iter().copied() {
         writeln!(
             out,
-            r#"  <testsuite name="{}" tests="{}" failures="{}" errors="0" skipped="{}" timestamp="{}">"#,
+            r#"  <testsuite name="{}" tests="{}" failures="{}" errors="0" skipped="{}"{timestamp}>"#,
             group.name(),
             count(Some(group), None),
             count(Some(group), Some(Level::Error)),
-            count(Some(group), Some(Level::Open)),
-            chart::escaped(&document.started_at)
+            count(Some(group), Some(Level::Open))
         )?;
         for case in document.cases(group) {
             let name = match group {
                 Group::Findings if case.subject.is_empty() => case.id.to_owned(),
                 Group::Findings => format!("{} {}", case.id, case.subject),
-                Group::Gates | Group::Actions => case.subject.clone(),
+                Group::Gates | Group::Actions | Group::Migrations => case.subject.clone(),
             };
             let text = chart::escaped(&case.text);
             let inner = match case.level {

@@ -14,10 +14,12 @@ pub(super) struct Document {
     pub(super) name: String,
     /// One sentence.
     pub(super) headline: String,
-    /// When it began, RFC 3339 in UTC.
-    pub(super) started_at: String,
+    /// When it began, RFC 3339 in UTC; absent where that is not kept.
+    pub(super) started_at: Option<String>,
     /// What it took, in seconds; 0 where nothing was driven.
     pub(super) seconds: f64,
+    /// The groups it has, in their order; one of them may be empty.
+    pub(super) groups: &'static [Group],
     pub(super) cases: Vec<Case>,
     pub(super) figures: Vec<Figure>,
 }
@@ -27,16 +29,21 @@ pub(super) struct Document {
 pub(super) enum Group {
     Gates,
     Actions,
+    Migrations,
     Findings,
 }
 
 impl Group {
-    pub(super) const ALL: [Self; 3] = [Self::Gates, Self::Actions, Self::Findings];
+    /// Those of a proof and of a run.
+    pub(super) const MEASURED: &'static [Self] = &[Self::Gates, Self::Actions, Self::Findings];
+    /// Those of a check.
+    pub(super) const CHECKED: &'static [Self] = &[Self::Migrations, Self::Findings];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Gates => "gates",
             Self::Actions => "actions",
+            Self::Migrations => "migrations",
             Self::Findings => "findings",
         }
     }
@@ -67,8 +74,19 @@ pub(super) struct Case {
     /// The gate, the action, or what the finding is about.
     pub(super) subject: String,
     pub(super) text: String,
+    /// Where it is, for what is about a file.
+    pub(super) place: Option<Place>,
     /// Why the project accepts it.
     pub(super) ignored: Option<String>,
+}
+
+/// A place in a file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// As it was named, relative to the current folder or absolute.
+    pub(super) file: String,
+    /// From 1; absent where it is the file as a whole.
+    pub(super) line: Option<usize>,
 }
 
 /// A figure with its unit.
@@ -98,14 +116,16 @@ impl Document {
             id: of.id(),
             subject: of.object.clone().or_else(|| of.action.clone()).unwrap_or_default(),
             text: finding::long(of),
+            place: None,
             ignored: of.ignored.clone(),
         }));
         let seconds = evidence.chunks.iter().flat_map(|chunk| chunk.sides.values()).map(|side| side.elapsed_s).sum();
         Self {
             name: evidence.migration.label.clone(),
             headline: format!("{}: {}", comparison.verdict.word(), claim::headline(comparison)),
-            started_at: evidence.started_at.clone(),
+            started_at: Some(evidence.started_at.clone()),
             seconds,
+            groups: Group::MEASURED,
             cases,
             figures: comparison.actions.iter().flat_map(figures).collect(),
         }
@@ -122,6 +142,7 @@ impl Document {
             id: of.id(),
             subject: of.action.clone().unwrap_or_default(),
             text: finding::of_run::long(of),
+            place: None,
             ignored: of.ignored.clone(),
         }));
         let summary = super::run::RunSummary::of(run);
@@ -130,13 +151,15 @@ impl Document {
         let says_it = cases.iter().any(|case| case.level == Level::Error);
         if conclusion.verdict == RunVerdict::Failed && !says_it {
             let (group, level, id) = (Group::Gates, Level::Error, "run-failed");
-            cases.push(Case { group, level, id, subject: run.name.clone(), text: headline.clone(), ignored: None });
+            let (subject, text) = (run.name.clone(), headline.clone());
+            cases.push(Case { group, level, id, subject, text, place: None, ignored: None });
         }
         Self {
             name: run.name.clone(),
             headline,
-            started_at: run.started_at.clone(),
+            started_at: Some(run.started_at.clone()),
             seconds: run.measured_s,
+            groups: Group::MEASURED,
             cases,
             figures: run.actions.iter().flat_map(|action| of_quantiles(&action.name, &action.latency)).collect(),
         }
@@ -164,7 +187,7 @@ fn gate(row: super::gates::GateRow) -> Case {
         Fate::Open => format!("the gate `{}` is not evaluated: {}", row.gate, row.observed),
         Fate::Holds => format!("the gate `{}` holds: observed {}", row.gate, row.observed),
     };
-    Case { group: Group::Gates, level, id: "gate", subject: row.gate, text, ignored: None }
+    Case { group: Group::Gates, level, id: "gate", subject: row.gate, text, place: None, ignored: None }
 }
 
 fn of_action(trial: Trial<'_>, action: &ActionComparison) -> Case {
@@ -180,7 +203,7 @@ fn of_action(trial: Trial<'_>, action: &ActionComparison) -> Case {
     let figures: Vec<String> = figures.into_iter().filter(|text| text != "–").collect();
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let text = format!("`{}` {}: {}{reason}", action.name, action.verdict.word(), figures.join(", "));
-    Case { group: Group::Actions, level, id, subject: action.name.clone(), text, ignored: None }
+    Case { group: Group::Actions, level, id, subject: action.name.clone(), text, place: None, ignored: None }
 }
 
 fn level(severity: Severity, fails: bool, is_ignored: bool) -> Level {

@@ -4,6 +4,7 @@
 
 pub mod benchmark_action;
 mod chart;
+mod checked;
 mod claim;
 mod counted;
 pub mod detail;

@@ -81,7 +81,8 @@ pub fn markdown(checked: Checked<'_>, out: &mut impl Write) -> io::Result<()> {
     for finding in findings.iter().filter(|finding| finding.severity != Severity::Note) {
         let place = finding.step.as_deref().unwrap_or("all steps");
         let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-        let words = words(finding).replace('|', "\\|").replace('\n', " ");
+        let safer = safer(finding.id).map(|text| format!("; safer: {text}")).unwrap_or_default();
+        let words = format!("{}{safer}", words(finding)).replace('|', "\\|").replace('\n', " ");
         writeln!(out, "| `{}` | {} | {place}{line} | {words} |", finding.id, status(finding.status))?;
     }
     let notes = findings.iter().filter(|finding| finding.severity == Severity::Note).count();
@@ -111,7 +112,7 @@ pub fn json(checked: Checked<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Up, down and up with their times.
-fn course(trip: &Trip) -> String {
+pub(super) fn course(trip: &Trip) -> String {
     let one = |name: &str, outcome: &Outcome| match outcome {
         Outcome::Applied { duration_ms } => format!("{name} {duration_ms:.1} ms"),
         Outcome::Refused(_) => format!("{name} refused"),
@@ -179,7 +180,7 @@ fn line(finding: &CheckFinding) -> String {
 }
 
 /// A finding as a sentence.
-fn words(finding: &CheckFinding) -> String {
+pub(super) fn words(finding: &CheckFinding) -> String {
     let object = finding.object.as_deref().map(bare).unwrap_or_default();
     let detail = finding.detail.as_deref().unwrap_or_default();
     let rows = finding.rows.unwrap_or_default();

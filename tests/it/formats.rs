@@ -15,14 +15,14 @@ fn report(home: &Home, result: &str, format: &str) -> String {
     home.run(&["report", &saved(result), "--format", format]).ok().stdout
 }
 
-fn validator(path: &str) -> jsonschema::Validator {
+pub fn validator(path: &str) -> jsonschema::Validator {
     let schema = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     // The pattern of a language in the published schema has a bracket that closes nothing.
     let schema = schema.replace("{2}]?$", "{2}$");
     jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap()
 }
 
-fn problems(validator: &jsonschema::Validator, document: &Value) -> Vec<String> {
+pub fn problems(validator: &jsonschema::Validator, document: &Value) -> Vec<String> {
     validator.iter_errors(document).map(|error| error.to_string()).collect()
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::formats::{problems, validator};
 use crate::support::{Home, Ran, sharing};
 
 fn data() -> PathBuf {
@@ -114,6 +115,52 @@ fn a_gate_makes_the_loss_of_new_rows_fail_and_a_file_stands_in_for_a_down() {
 }
 
 #[test]
+fn programs_of_others_get_the_lines_of_the_file() {
+    let _machine = sharing();
+    let home = Home::new();
+    home.run(&["server", "start"]).ok();
+    let work = home.path().join("work");
+    let folder = work.join("migrations");
+    std::fs::create_dir_all(&folder).unwrap();
+    let base = "-- migrate:up\nCREATE TABLE t (id bigint PRIMARY KEY, a int);\n-- migrate:down\nDROP TABLE t;\n";
+    std::fs::write(folder.join("1_a.sql"), base).unwrap();
+    let change = "-- migrate:up\n\nCREATE INDEX t_a ON t (a);\n-- migrate:down\nDROP INDEX t_a;\n";
+    std::fs::write(folder.join("2_b c.sql"), change).unwrap();
+    let run = |format: &str| home.run(&["migrate", "check", "--rows", "50", "--format", format]).exits(1);
+
+    let sarif = run("sarif").json();
+    let schema = validator("tests/data/formats/sarif-2.1.0.schema.json");
+    assert_eq!(problems(&schema, &sarif), Vec::<String>::new());
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let index = results.iter().find(|of| of["ruleId"] == "index-built-under-lock").expect("the index is named");
+    assert_eq!(index["level"], "error");
+    let place = &index["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "migrations/2_b%20c.sql");
+    assert_eq!(place["region"]["startLine"], 3);
+
+    let text = run("junit").stdout;
+    let document = roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let root = document.root_element();
+    let suites: Vec<&str> = root.children().filter_map(|node| node.attribute("name")).collect();
+    assert_eq!(suites, ["migrations", "findings"], "{text}");
+    let failing = document.descendants().filter(|node| node.has_tag_name("failure"));
+    let names: Vec<&str> = failing.filter_map(|node| node.parent()?.attribute("name")).collect();
+    assert_eq!(names, ["index-built-under-lock 2_b c t"], "{text}");
+    let all = |name: &str| root.descendants().filter(|node| node.has_tag_name(name)).count().to_string();
+    assert_eq!(root.attribute("tests"), Some(&*all("testcase")), "{text}");
+
+    let annotations = run("github").stdout;
+    let first = annotations.lines().next().unwrap_or_default();
+    assert!(first.starts_with("::error file=migrations/2_b c.sql,line=3,title=weighbridge"), "{annotations}");
+
+    // SQL of a flag is in no file.
+    let change = ["migrate", "check", "--rows", "50", "--format", "sarif", "--change", "CREATE INDEX t_b ON t (a)"];
+    let sarif = home.run(&change).exits(1).json();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert!(!results.is_empty() && results.iter().all(|of| of["locations"][0].get("physicalLocation").is_none()));
+}
+
+#[test]
 fn a_range_is_checked_step_by_step_and_as_one_and_a_branch_names_what_it_adds() {
     let _machine = sharing();
     let home = Home::new();
@@ -145,6 +192,9 @@ fn a_range_is_checked_step_by_step_and_as_one_and_a_branch_names_what_it_adds() 
     assert_eq!(checked["range"]["second_up"]["outcome"], "applied");
     assert_eq!(checked["rows"], 50);
     home.run(&["migrate", "check", "--git-diff", "nowhere"]).exits(2).says(&["cannot compare with `nowhere`"]);
+    let none = home.run(&["migrate", "check", "--git-diff", "work", "--format", "json"]).exits(0);
+    assert_eq!(none.stdout, "", "there is no document of nothing");
+    none.says(&["the branch adds no migration to migrations since work"]);
     // From nothing: the first migration makes the database.
     let whole = home.run(&["migrate", "check", "1..3"]).exits(0).stdout;
     assert!(whole.contains("3 steps") && whole.contains("all steps"), "{whole}");

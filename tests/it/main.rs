@@ -4,11 +4,13 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing; `pub` marks what other files here use")]
 #![expect(clippy::disallowed_methods, reason = "tests write scratch files and time what a person would wait for")]
 
+mod action;
 mod bank;
 mod bouncer;
 mod browser;
 mod cases;
 mod circles;
+mod comments;
 mod counts;
 mod damage;
 mod databases;

@@ -2,19 +2,17 @@
 //! however it ends.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 
 use super::Arguments as Common;
 use crate::check::{Base, Check, check, clean_up, new_roles};
+use crate::cli::added::DiffFlag;
 use crate::cli::change::ChangeFlags;
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::interrupt::{interrupted, left};
-use crate::cli::output::say;
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
-use crate::cli::render::PlainFormat as Format;
-use crate::cli::report::page;
+use crate::cli::render::{CheckFormat as Format, print_check};
 use crate::cli::server::on_server;
 use crate::cli::{Embedded, scenarios};
 use crate::compare::round_trip::{fails, findings};
@@ -22,7 +20,7 @@ use crate::diagnostic::{Advice, Message, SourceFile};
 use crate::migrate::{Directory, base};
 use crate::postgres::Target;
 use crate::postgres::database::Token;
-use crate::report::round_trip::{self, Checked};
+use crate::report::round_trip::Checked;
 use crate::seed::spec::parse_spec;
 use crate::trial::{self, Dataset, Subject};
 use crate::units::Seed;
@@ -41,13 +39,12 @@ Exit codes: 0 every migration reverts and no hazard was confirmed, 1 one does no
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The migration: version, name, or FIRST..LAST [default: the last one]
+    #[arg(conflicts_with = "git_diff")]
     range: Option<String>,
     #[command(flatten)]
     change: ChangeFlags,
-    /// Check the migrations that are not in this branch or commit
-    #[arg(long, value_name = "BASE", help_heading = "Project",
-        conflicts_with_all = ["range", "schema", "schema_from", "change"])]
-    git_diff: Option<String>,
+    #[command(flatten)]
+    added: DiffFlag,
     /// A file that reverts the migration, where the layout has none
     #[arg(long, value_name = "FILE", help_heading = "Project")]
     down: Option<PathBuf>,
@@ -79,9 +76,9 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, Failure> {
     let folder = (common.migrations.as_deref(), &common.layout);
     let mut directory = own.change.directory(project, folder, embedded)?.map_err(Failure::usage)?;
-    let range = match &own.git_diff {
-        Some(base) => added_since(&directory, base)?,
-        None => directory.select(own.range.as_deref()).map_err(Failure::usage)?,
+    let progress = Arc::new(Progress::new(quiet));
+    let Some(range) = own.added.select(&directory, own.range.as_deref(), &progress)? else {
+        return Ok(ExitStatus::Ok);
     };
     if let Some(down) = &own.down {
         let file = SourceFile::read(down).map_err(Failure::usage)?;
@@ -92,7 +89,6 @@ pub(super) async fn run(
         }
         directory.migrations[*range.start()].down = Some(base::statements(file));
     }
-    let progress = Arc::new(Progress::new(quiet));
     directory.warnings.iter().for_each(|warning| progress.line(&warning.message().draw("warning")));
     let url = own.url.as_deref().or(project.url.as_deref());
     on_server(url, embedded, &progress, async |server| {
@@ -136,14 +132,7 @@ async fn on_clones(
     progress.finish();
     let findings = findings(&trip, &project.policy);
     let checked = Checked { trip: &trip, findings: &findings };
-    let mut text = Vec::new();
-    let written = match own.format {
-        Format::Text => round_trip::write(checked, &page(), &mut text),
-        Format::Markdown => round_trip::markdown(checked, &mut text),
-        Format::Json => round_trip::json(checked, &mut text),
-    };
-    written.map_err(Failure::environment)?;
-    say(&String::from_utf8_lossy(&text))?;
+    print_check(checked, own.format)?;
     Ok(if fails(&findings) { ExitStatus::Regressed } else { ExitStatus::Ok })
 }
 
@@ -211,37 +200,4 @@ fn actions(own: &Arguments, project: &Project) -> Result<Vec<(String, String)>, 
     Ok(actions
         .flat_map(|action| action.steps.iter().map(|step| (action.name.value.clone(), step.statement.sql.clone())))
         .collect())
-}
-
-/// The migrations whose files a branch adds.
-fn added_since(directory: &Directory, base: &str) -> Result<std::ops::RangeInclusive<usize>, Failure> {
-    let failed = |why: String| {
-        Failure::usage(
-            Message::new(format!("cannot compare with `{base}`: {why}"))
-                .help("name a branch or commit of this repository"),
-        )
-    };
-    let mut command = Command::new("git");
-    command.args(["diff", "--name-only", "--diff-filter=A", "-z", &format!("{base}...HEAD"), "--", "."]);
-    let output = command.current_dir(&directory.path).output().map_err(|error| failed(error.to_string()))?;
-    if !output.status.success() {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-    }
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let added: Vec<&str> = text.split('\0').filter(|name| !name.is_empty()).collect();
-    let is_added = |path: &PathBuf| {
-        let own = path.strip_prefix(&directory.path).unwrap_or(path);
-        added.iter().any(|name| std::path::Path::new(name).ends_with(own))
-    };
-    let positions: Vec<usize> = directory
-        .migrations
-        .iter()
-        .enumerate()
-        .filter(|(_, migration)| is_added(&migration.up.file.path))
-        .map(|(position, _)| position)
-        .collect();
-    match (positions.first(), positions.last()) {
-        (Some(first), Some(last)) => Ok(*first..=*last),
-        _ => Err(failed("the branch adds no migration".to_owned())),
-    }
 }

@@ -207,11 +207,16 @@ pub(super) fn settings(
     })
 }
 
-/// Reads the files; mistakes of all of them are shown together.
+/// Reads the files; mistakes of all of them are shown together. Nothing where the branch adds no migration.
 ///
 /// # Errors
 /// When a file is missing or wrong, or flags do not go together.
-pub(super) fn read(arguments: &Arguments, project: &Project, embedded: &Embedded) -> Result<Inputs, Failure> {
+pub(super) fn read(
+    arguments: &Arguments,
+    project: &Project,
+    embedded: &Embedded,
+    progress: &Progress,
+) -> Result<Option<Inputs>, Failure> {
     if arguments.scale.is_some_and(|scale| scale <= 0.0 || !scale.is_finite()) {
         return Err(Failure::usage(Message::new("--scale must be above 0")));
     }
@@ -239,16 +244,17 @@ pub(super) fn read(arguments: &Arguments, project: &Project, embedded: &Embedded
     }
     let policy = gates::of_proof(project, &arguments.gates, &scenarios)?;
     if let Some(after) = &arguments.after {
-        return given(arguments, after, spec, &scenarios, policy);
+        return given(arguments, after, spec, &scenarios, policy).map(Some);
     }
     let directory = directory.expect("read where no database with the change is given").map_err(Failure::usage)?;
-    let weighed = directory.select(arguments.migration.as_deref()).map_err(Failure::usage)?;
+    let selected = arguments.added.select(&directory, arguments.migration.as_deref(), progress)?;
+    let Some(weighed) = selected else { return Ok(None) };
     let position = |name: &str| directory.position(name).ok();
     let with = |applied: usize| scenarios::at(&scenarios, Some(applied), position);
     let scenarios = [with(*weighed.start())?, with(weighed.end() + 1)?];
     if arguments.in_place {
         let change = Change::InPlace { directory, weighed };
-        return Ok(Inputs { change, spec, scenarios, policy });
+        return Ok(Some(Inputs { change, spec, scenarios, policy }));
     }
     let at = match arguments.at.as_deref().or(project.at.as_deref()) {
         Some(at) => directory.position(at).map_err(Failure::usage)?,
@@ -268,7 +274,7 @@ pub(super) fn read(arguments: &Arguments, project: &Project, embedded: &Embedded
             migration.check_down().map_err(Failure::usage)?;
         }
     }
-    Ok(Inputs { change: Change::Dataset { directory, at, weighed }, spec, scenarios, policy })
+    Ok(Some(Inputs { change: Change::Dataset { directory, at, weighed }, spec, scenarios, policy }))
 }
 
 /// Databases that are there: sessions may only read, unless writing is permitted.

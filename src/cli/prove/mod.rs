@@ -20,6 +20,7 @@ pub(super) use made::Made;
 use repeat::Told;
 use saver::Saver;
 
+use super::added::DiffFlag;
 use super::address::warn_of_passwords;
 use super::change::ChangeFlags;
 use super::exit::{ExitStatus, Failure};
@@ -58,6 +59,7 @@ Examples:
   weighbridge prove                          the newest migration, on the embedded server
   weighbridge prove 0002                     the migration with this number
   weighbridge prove 0004..0006               several as one change
+  weighbridge prove --git-diff origin/main   those that this branch adds
   weighbridge prove 0002 --format markdown   for a pull request
   weighbridge prove --quick                  counts and isolated timing, no load: decides most changes within a minute
   weighbridge prove --counts-only            no load: blocks, rows, WAL, plans and answers of single operations
@@ -83,7 +85,10 @@ Examples:
 #[command(after_help = EXAMPLES, args_override_self = true)]
 pub(super) struct Arguments {
     /// The migration to prove: number, name, or FIRST..LAST [default: the last one]
+    #[arg(conflicts_with = "git_diff")]
     migration: Option<String>,
+    #[command(flatten)]
+    added: DiffFlag,
     /// The project file
     #[arg(long, value_name = "FILE", help_heading = "Project")]
     config: Option<PathBuf>,
@@ -197,7 +202,8 @@ pub(super) struct Arguments {
     #[arg(
         long, value_name = "URL", requires = "after",
         conflicts_with_all = [
-            "migration", "url", "migrations", "at", "loaders", "replicates", "ablate", "in_place", "forward_only",
+            "migration", "git_diff", "url", "migrations", "at", "loaders", "replicates", "ablate", "in_place",
+            "forward_only",
         ],
         help_heading = "Server",
     )]
@@ -316,8 +322,8 @@ pub(super) async fn run(arguments: Arguments, embedded: &Embedded, quiet: bool) 
         false => Length::new(&Asked { chunks, precision, replicates }, resumed.as_ref()).map_err(classify)?,
     };
     check_flags(&arguments, &length)?;
-    let inputs = inputs::read(&arguments, &project, embedded)?;
     let progress = Arc::new(Progress::new(quiet));
+    let Some(inputs) = inputs::read(&arguments, &project, embedded, &progress)? else { return Ok(ExitStatus::Ok) };
     let before = arguments.before.iter().map(|url| ("--before", url));
     let others = [("--url", &arguments.url), ("--after", &arguments.after)];
     let others = others.into_iter().filter_map(|(flag, url)| Some((flag, url.as_ref()?)));
