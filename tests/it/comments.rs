@@ -44,7 +44,7 @@ impl Comments {
                 if own.is_over.load(Ordering::SeqCst) {
                     break;
                 }
-                answer(stream.expect("a connection"), &own);
+                answer(&stream.expect("a connection"), &own);
             }
         });
         Self { address, state }
@@ -84,8 +84,8 @@ impl Drop for Comments {
     }
 }
 
-fn answer(stream: TcpStream, state: &State) {
-    let mut reader = BufReader::new(&stream);
+fn answer(mut stream: &TcpStream, state: &State) {
+    let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).expect("a request line");
     let mut words = line.split_whitespace();
@@ -106,7 +106,7 @@ fn answer(stream: TcpStream, state: &State) {
     let text = json.to_string();
     let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", text.len());
     // A client that has left is the test's to notice.
-    let _ = (&stream).write_all(format!("{head}{text}").as_bytes());
+    let _ = stream.write_all(format!("{head}{text}").as_bytes());
 }
 
 fn reply(state: &State, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
