@@ -310,7 +310,7 @@ mod tests {
     fn a_name_refers_to_the_query_it_stands_in() {
         check(
             "SELECT 1 FROM a x WHERE EXISTS (SELECT 1 FROM b x WHERE x.i = $1) AND x.j = $2",
-            "$2 a.j Equal, $1 b.i Equal",
+            "$1 b.i Equal, $2 a.j Equal",
         );
         check("SELECT 1 FROM a WHERE EXISTS (SELECT 1 FROM b WHERE a.i = $1)", "$1 a.i Equal");
         check("WITH c AS (SELECT * FROM a) SELECT 1 FROM c WHERE c.i = $1", "$1 ?.i Equal");
