@@ -76,15 +76,15 @@ fn of_node(node: &SyntaxNode, statement: &SyntaxNode) -> Vec<Comparison> {
     match node.kind() {
         SyntaxKind::BIN_EXPR => binary(node, statement).unwrap_or_default(),
         SyntaxKind::BETWEEN_EXPR => between(node, statement).unwrap_or_default(),
-        SyntaxKind::LIMIT_CLAUSE | SyntaxKind::FETCH_CLAUSE => count(node, Compared::Limit),
-        SyntaxKind::OFFSET_CLAUSE => count(node, Compared::Offset),
+        SyntaxKind::LIMIT_CLAUSE | SyntaxKind::FETCH_CLAUSE => count(node, &Compared::Limit),
+        SyntaxKind::OFFSET_CLAUSE => count(node, &Compared::Offset),
         SyntaxKind::SET_SINGLE_COLUMN => assigned(node, statement).into_iter().collect(),
         SyntaxKind::INSERT => inserted(node, statement).unwrap_or_default(),
         _ => Vec::new(),
     }
 }
 
-fn count(clause: &SyntaxNode, with: Compared) -> Vec<Comparison> {
+fn count(clause: &SyntaxNode, with: &Compared) -> Vec<Comparison> {
     let numbers = clause.children().filter_map(|child| parameter(&child));
     numbers.map(|parameter| Comparison { parameter, with: with.clone() }).collect()
 }
