@@ -62,6 +62,9 @@ const BURST_TO_A_CONNECTION: f64 = 20.0;
 /// a generic plan.
 const WARM_CALLS: f64 = 8.0;
 
+/// Slices after which a burst that warms connections up is cut off: a side that has become this slow has its answer.
+const WARM_SLICES: u64 = 20;
+
 /// Shortest questions that tell how far the server is.
 const TRIPS: usize = 500;
 
@@ -258,14 +261,19 @@ impl<'t> Course<'t> {
         let nth = u64::from(PRIMING_MOST + BURSTS + chunks_planned * rounds_per_chunk + chunk);
         let length_ns = slice_ms * 1_000_000;
         let statements = evidence.actions.len() as f64;
+        // As many as the slowest side answers in a slice: every side is asked all of them.
+        let capacity = evidence.limits.as_ref().map(|limits| limits.capacity_per_s.values().copied());
+        let slowest_per_s = capacity.and_then(|per_s| per_s.reduce(f64::min)).unwrap_or(f64::INFINITY);
+        let of_a_slice = slowest_per_s * slice_ms as f64 / 1e3;
         for side in self.order(u64::from(chunk)) {
             let (index, nth) = stretch(evidence, side, nth);
             self.crew.connect(index, &self.sitting.asks(side).into(), self.sitting.of(side)).await?;
             let (stream, first) = (BURST_STREAM + nth, nth << SEQUENCE_BITS);
             let pace = match (&self.settings.subject, &evidence.design.load) {
                 (Subject::Clones(_), LoadFacts::Open { connections, .. }) => {
-                    let operations = (statements * f64::from(*connections) * WARM_CALLS).min(BURST_MOST);
-                    self.crew.burst(index, (stream, first), operations, BURST_SLICES * length_ns).await?
+                    let operations =
+                        (statements * f64::from(*connections) * WARM_CALLS).min(BURST_MOST).min(of_a_slice);
+                    self.crew.burst(index, (stream, first), operations, WARM_SLICES * length_ns).await?
                 }
                 _ => self.crew.slice(index, Ops { stream, first, length_ns: length_ns / 2 }, false).await?,
             };
