@@ -1,7 +1,7 @@
 //! The floor under every driver: blocking sockets, one thread each, one Bind/Execute/Sync per turn and nothing else.
 //!
-//! `floor SOCKET_DIR USER DATABASE THREADS CONNECTIONS SECONDS ROWS` prints answers a second and CPU µs of this process
-//! per answer. Must stay as small as it is: what it does not do is what the others are measured by.
+//! `floor SOCKET_DIR USER DATABASE THREADS CONNECTIONS SECONDS ROWS` prints answers a second and CPU µs of this
+//! process per answer. Must stay as small as it is: what it does not do is what the others are measured by.
 
 #![expect(
     clippy::disallowed_methods,

@@ -99,7 +99,9 @@ impl PlanChange {
             Self::SequentialToIndex { relation, to } => format!("{relation}: sequential scan → {to}"),
             Self::IndexChanged { relation, from, to } => format!("{relation}: {from} → {to}"),
             Self::ScanChanged { relation, from, to } => format!("{relation}: {from} → {to}"),
-            Self::IndexRedefined { relation, index } => format!("{relation}: {index} → {index} as it is defined after"),
+            Self::IndexRedefined { relation, index } => {
+                format!("{relation}: {index} → {index} as it is defined after")
+            }
             Self::Relations { from, to } => format!("relations read: {} → {}", or_none(from), or_none(to)),
             Self::Joins { from, to } => format!("joins: {} → {}", or_none(from), or_none(to)),
             Self::SortAdded => "sort added".to_owned(),

@@ -143,8 +143,8 @@ pub struct Times {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ParameterTimes {
-    /// Mean over its rounds of ln after − ½ (ln before + ln control) in processor time, by connection set; absent where
-    /// it had no round.
+    /// Mean over its rounds of ln after − ½ (ln before + ln control) in processor time, by connection set; absent
+    /// where it had no round.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cpu: Vec<Option<f64>>,
     /// The same on the clock.

@@ -109,7 +109,8 @@ fn require(expr: &Expr, holds: bool, message: &str) -> Result<(), Diagnostic> {
     if holds { Ok(()) } else { Err(Diagnostic::at(expr.span.clone(), message)) }
 }
 
-/// Φ⁻¹ by Acklam's rational approximation (relative error below 1.2·10⁻⁹), with `power` for one result everywhere.
+/// Φ⁻¹ by Acklam's rational approximation (relative error below 1.2·10⁻⁹), with `power` for one result
+/// everywhere.
 pub(super) fn normal_quantile(p: f64) -> f64 {
     const A: [f64; 6] = [
         -3.969_683_028_665_376e1,

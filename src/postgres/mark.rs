@@ -2,7 +2,8 @@
 //! one.
 //!
 //! Comments on databases are kept outside of them (`pg_shdescription`) and are not copied by
-//! `CREATE DATABASE … TEMPLATE`; the OID keeps a comment that a dump restores elsewhere from being taken for the mark.
+//! `CREATE DATABASE … TEMPLATE`; the OID keeps a comment that a dump restores elsewhere from being taken for
+//! the mark.
 
 use super::sql_text::{identifier, literal};
 

@@ -196,8 +196,8 @@ fn of_action(action: &ActionComparison, counts: &CountComparison) -> Vec<String>
     }
     if counts.searches_free_space {
         lines.push(format!(
-            "{name} · blocks {} with the same plan and as many records of WAL: rows go to other pages with free space, \
-             which is no lasting difference",
+            "{name} · blocks {} with the same plan and as many records of WAL: rows go to other pages with free \
+             space, which is no lasting difference",
             arrow(counts.before.blocks, counts.after.blocks)
         ));
     }

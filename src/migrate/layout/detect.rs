@@ -52,11 +52,11 @@ fn difference(ours: &Reading, theirs: &Reading) -> Option<String> {
         return Some(format!("one reads {} steps and the other {}", counts.0, counts.1));
     }
     ours.migrations.iter().zip(&theirs.migrations).find_map(|(a, b)| {
-        let alike = a.up.file.path == b.up.file.path
+        let is_same = a.up.file.path == b.up.file.path
             && a.up.is_sent_like(&b.up)
             && a.down.is_some() == b.down.is_some()
             && a.down.iter().zip(&b.down).all(|(a, b)| a.is_sent_like(b));
-        (!alike).then(|| format!("they send {} in different ways", a.label))
+        (!is_same).then(|| format!("they send {} in different ways", a.label))
     })
 }
 

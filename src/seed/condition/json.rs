@@ -1,5 +1,5 @@
-//! Conditions on parts of a JSON document: a part is a column of its own by the path to it, `data␟address␟city`. Must
-//! understand presence, kind, value and length, and nothing that needs the document as a whole.
+//! Conditions on parts of a JSON document: a part is a column of its own by the path to it, `data␟address␟city`.
+//! Must understand presence, kind, value and length, and nothing that needs the document as a whole.
 
 use super::case::{Case, of};
 use super::domain::{Domain, JsonKind};

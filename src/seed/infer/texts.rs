@@ -262,6 +262,7 @@ fn of_trade(named: &Named<'_>) -> Option<String> {
         (|words: &[&str]| named.has(words), |words: &[&str]| named.is(words), |words: &[&str]| named.ends(words));
     let made = match () {
         () if has(&["iban"]) => "'DE' + digits(20)",
+        // A BIC's last three characters are its branch, and XXX is the head office (ISO 9362).
         () if has(&["bic", "swift"]) => "pattern('[A-Z]{4}DE[A-Z0-9]{2}XXX')",
         () if has(&["vat", "vat id", "tax id", "vat number", "tax number"]) => "'DE' + digits(9)",
         () if has(&["isbn", "ean", "gtin", "barcode", "upc"]) => "'978' + digits(10)",

@@ -94,7 +94,8 @@ impl Draft<'_> {
         };
         let narrowed = both(&self.cases, &cases(tree, true));
         if narrowed.is_empty() {
-            self.refuse(constraint, "nothing was found that fulfils it beside the other constraints", "COLUMN = \"…\"");
+            let message = "nothing was found that fulfils it beside the other constraints";
+            self.refuse(constraint, message, "COLUMN = \"…\"");
         } else {
             self.cases = narrowed;
         }

@@ -1,5 +1,5 @@
-//! `cases(…)` of a spec: how common each way is, and how many rows keys allow it. Must give all columns of a table the
-//! same.
+//! `cases(…)` of a spec: how common each way is, and how many rows keys allow it. Must give all columns of a table
+//! the same.
 
 use super::{Planner, reference_of};
 use crate::diagnostic::Diagnostic;

@@ -12,7 +12,8 @@ use crate::stats::histogram::sampling_interval;
 /// (docs/method.md).
 const SPREAD: f64 = 0.7;
 
-/// √(p (1 − p)) / φ(z) of a normal distribution at p95: the standard error of ln p95 is this times the spread over √n.
+/// √(p (1 − p)) / φ(z) of a normal distribution at p95: the standard error of ln p95 is this times the spread over
+/// √n.
 const P95: f64 = 2.11;
 
 /// Standard normal quantiles of the level of a look and of a power of 80 %, added.
