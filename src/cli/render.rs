@@ -12,6 +12,7 @@ use crate::compare::{Comparison, compare};
 use crate::diagnostic::Message;
 use crate::evidence::Evidence;
 use crate::evidence::run::RunEvidence;
+use crate::report::machine::Document;
 use crate::report::round_trip::{self, Checked};
 use crate::report::{
     Trial, benchmark_action, detail, full, github, html, json, junit, markdown, openmetrics, run, sarif, terminal,
@@ -92,11 +93,11 @@ pub(super) fn print_trial(
         (Format::Markdown, true) => full::write(trial, &mut text),
         (Format::Html, _) => html::write(trial, Some(&place), &mut text),
         (Format::Json, _) => json::write(trial, &mut text),
-        (Format::Junit, _) => junit::write(trial, &mut text),
-        (Format::Sarif, _) => sarif::write(trial, &mut text),
-        (Format::Github, _) => github::write(trial, &mut text),
-        (Format::BenchmarkAction, _) => benchmark_action::write(trial, &mut text),
-        (Format::Openmetrics, _) => openmetrics::write(trial, &mut text),
+        (Format::Junit, _) => junit::write(&Document::of_trial(trial), &mut text),
+        (Format::Sarif, _) => sarif::write(&Document::of_trial(trial), &mut text),
+        (Format::Github, _) => github::write(&Document::of_trial(trial), &mut text),
+        (Format::BenchmarkAction, _) => benchmark_action::write(&Document::of_trial(trial), &mut text),
+        (Format::Openmetrics, _) => openmetrics::write(&Document::of_trial(trial), &mut text),
     }
     .expect("memory does not refuse a write");
     write(&String::from_utf8_lossy(&text))?;
@@ -119,11 +120,11 @@ pub(super) fn print_run(
         (Format::Markdown, true) => run::full(evidence, &mut text),
         (Format::Html, _) => html::write_run(evidence, Some(&place), &mut text),
         (Format::Json, _) => run::json(evidence, &mut text),
-        (Format::Junit, _) => junit::write_run(evidence, &mut text),
-        (Format::Sarif, _) => sarif::write_run(evidence, &mut text),
-        (Format::Github, _) => github::write_run(evidence, &mut text),
-        (Format::BenchmarkAction, _) => benchmark_action::write_run(evidence, &mut text),
-        (Format::Openmetrics, _) => openmetrics::write_run(evidence, &mut text),
+        (Format::Junit, _) => junit::write(&Document::of_run(evidence), &mut text),
+        (Format::Sarif, _) => sarif::write(&Document::of_run(evidence), &mut text),
+        (Format::Github, _) => github::write(&Document::of_run(evidence), &mut text),
+        (Format::BenchmarkAction, _) => benchmark_action::write(&Document::of_run(evidence), &mut text),
+        (Format::Openmetrics, _) => openmetrics::write(&Document::of_run(evidence), &mut text),
     }
     .expect("memory does not refuse a write");
     write(&String::from_utf8_lossy(&text))?;
@@ -137,9 +138,9 @@ pub(super) fn print_check(checked: Checked<'_>, format: CheckFormat) -> Result<(
         CheckFormat::Text => round_trip::write(checked, &page(), &mut text),
         CheckFormat::Markdown => round_trip::markdown(checked, &mut text),
         CheckFormat::Json => round_trip::json(checked, &mut text),
-        CheckFormat::Junit => junit::write_check(checked, &mut text),
-        CheckFormat::Sarif => sarif::write_check(checked, &mut text),
-        CheckFormat::Github => github::write_check(checked, &mut text),
+        CheckFormat::Junit => junit::write(&Document::of_check(checked), &mut text),
+        CheckFormat::Sarif => sarif::write(&Document::of_check(checked), &mut text),
+        CheckFormat::Github => github::write(&Document::of_check(checked), &mut text),
     }
     .expect("memory does not refuse a write");
     say(&String::from_utf8_lossy(&text))?;

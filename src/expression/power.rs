@@ -2,7 +2,8 @@
 //! times faster than a portable C library. Must not be changed: every dataset's bytes depend on it.
 //!
 //! ln: x = 2^k m with √½ ≤ m < √2, ln m = 2 artanh((m − 1)/(m + 1)) by its series. exp: x = k ln 2 + r with
-//! |r| ≤ ½ ln 2, exp r by its Taylor series. Relative errors stay below 4·10⁻¹⁶ and 10⁻¹⁵ (see the tests).
+//! |r| ≤ ½ ln 2, exp r by its Taylor series. Relative errors stay below 4·10⁻¹⁶ and 10⁻¹⁵ (see the
+//! tests).
 
 const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
 const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;

@@ -13,8 +13,8 @@ use super::sql_text::{identifier, literal, query, trusted};
 const LISTS: [&str; 4] = ["local_preload_libraries", "search_path", "session_preload_libraries", "temp_tablespaces"];
 
 /// Gives a clone what its template was given by `ALTER DATABASE … SET`, `ALTER ROLE … IN DATABASE … SET`, `GRANT`
-/// and `REVOKE`. Returns what this role may not give, such as a superuser's setting, or an extension's whose library this
-/// session has not loaded: no clone has that.
+/// and `REVOKE`. Returns what this role may not give, such as a superuser's setting, or an extension's whose library
+/// this session has not loaded: no clone has that.
 ///
 /// # Errors
 /// When the server is lost, or refuses for another reason.

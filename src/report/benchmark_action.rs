@@ -6,10 +6,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Trial;
 use super::machine::{Document, Figure};
-use super::printable::{PrintableTrial, printable_json, with_printable_names};
-use crate::evidence::run::RunEvidence;
+use super::printable::printable_json;
 use crate::units::{change_text, interval_text};
 
 /// One entry; the schema of the list is `docs/formats/benchmark-action.schema.json`.
@@ -30,25 +28,11 @@ struct Entry {
     extra: String,
 }
 
-/// Writes a proof.
+/// Writes a proof, a run or a check.
 ///
 /// # Errors
 /// When the writer fails.
-pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
-    let printable = PrintableTrial::of(trial);
-    document(&Document::of_trial(printable.trial()), out)
-}
-
-/// Writes a run.
-///
-/// # Errors
-/// When the writer fails.
-pub fn write_run(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
-    let printable = with_printable_names(run);
-    document(&Document::of_run(printable.as_ref().unwrap_or(run)), out)
-}
-
-fn document(document: &Document, out: &mut impl Write) -> io::Result<()> {
+pub fn write(document: &Document, out: &mut impl Write) -> io::Result<()> {
     let figures = document.figures.iter().filter(|figure| figure.side.is_none_or(|side| side == "after"));
     let entries: Vec<Entry> = figures.map(|figure| entry(document, figure)).collect();
     writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&entries)?))

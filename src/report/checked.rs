@@ -9,7 +9,8 @@ use crate::units::{plural, printable};
 
 impl Document {
     /// That of a check: a case for each finding, and one for each migration without a failure.
-    pub(super) fn of_check(checked: Checked<'_>) -> Self {
+    #[must_use]
+    pub fn of_check(checked: Checked<'_>) -> Self {
         let Checked { trip, findings } = checked;
         let failing = |step: &Step| {
             let mut own = findings.iter().filter(|finding| finding.step.as_ref() == Some(&step.label));

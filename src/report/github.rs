@@ -3,39 +3,13 @@
 
 use std::io::{self, Write};
 
-use super::Trial;
 use super::machine::{Case, Document, Level};
-use super::printable::{PrintableTrial, with_printable_names};
-use super::round_trip::Checked;
-use crate::evidence::run::RunEvidence;
 
-/// Writes a proof.
+/// Writes a proof, a run or a check.
 ///
 /// # Errors
 /// When the writer fails.
-pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
-    let printable = PrintableTrial::of(trial);
-    document(&Document::of_trial(printable.trial()), out)
-}
-
-/// Writes a run.
-///
-/// # Errors
-/// When the writer fails.
-pub fn write_run(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
-    let printable = with_printable_names(run);
-    document(&Document::of_run(printable.as_ref().unwrap_or(run)), out)
-}
-
-/// Writes a check of migrations.
-///
-/// # Errors
-/// When the writer fails.
-pub fn write_check(checked: Checked<'_>, out: &mut impl Write) -> io::Result<()> {
-    document(&Document::of_check(checked), out)
-}
-
-fn document(document: &Document, out: &mut impl Write) -> io::Result<()> {
+pub fn write(document: &Document, out: &mut impl Write) -> io::Result<()> {
     let mut cases: Vec<&Case> = document.cases.iter().filter(|case| case.level != Level::Pass).collect();
     // GitHub shows ten of each kind: the most severe comes first.
     cases.sort_by_key(|case| case.level);

@@ -2,14 +2,15 @@
 //! each once, whatever the format.
 
 use super::gates::{Fate, rows};
+use super::printable::{PrintableTrial, with_printable_names};
 use super::{Trial, claim, finding, summary};
 use crate::compare::finding::Severity;
 use crate::compare::run::{RunVerdict, conclude, own_gates};
 use crate::compare::{ActionComparison, MetricComparison, Verdict};
 use crate::evidence::run::{Quantiles, RunEvidence};
 
-/// A proof or a run, as programs of others take it.
-pub(super) struct Document {
+/// A proof, a run or a check of migrations, as programs of others take it.
+pub struct Document {
     /// The migration or the scenario.
     pub(super) name: String,
     /// One sentence.
@@ -105,8 +106,13 @@ pub(super) struct Figure {
 }
 
 impl Document {
-    /// That of a proof, whose names are printable.
-    pub(super) fn of_trial(trial: Trial<'_>) -> Self {
+    /// That of a proof.
+    #[must_use]
+    pub fn of_trial(trial: Trial<'_>) -> Self {
+        Self::of_printable_trial(PrintableTrial::of(trial).trial())
+    }
+
+    fn of_printable_trial(trial: Trial<'_>) -> Self {
         let Trial { evidence, comparison } = trial;
         let mut cases: Vec<Case> = rows(&comparison.gates, &[]).into_iter().map(gate).collect();
         cases.extend(comparison.actions.iter().map(|action| of_action(trial, action)));
@@ -131,8 +137,13 @@ impl Document {
         }
     }
 
-    /// That of a run, whose names are printable.
-    pub(super) fn of_run(run: &RunEvidence) -> Self {
+    /// That of a run.
+    #[must_use]
+    pub fn of_run(run: &RunEvidence) -> Self {
+        Self::of_printable_run(with_printable_names(run).as_ref().unwrap_or(run))
+    }
+
+    fn of_printable_run(run: &RunEvidence) -> Self {
         let conclusion = conclude(run);
         let gates = if run.search.is_some() { own_gates(run) } else { &run.gates };
         let mut cases: Vec<Case> = rows(gates, &[]).into_iter().map(gate).collect();

@@ -18,7 +18,7 @@ mod isolated;
 pub mod json;
 pub mod junit;
 pub mod listing;
-mod machine;
+pub mod machine;
 pub mod markdown;
 pub mod openmetrics;
 pub mod page;

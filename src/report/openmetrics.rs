@@ -5,30 +5,13 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::Trial;
 use super::machine::{Document, Group, Level};
-use super::printable::{PrintableTrial, with_printable_names};
-use crate::evidence::run::RunEvidence;
 
-/// Writes a proof.
+/// Writes a proof, a run or a check.
 ///
 /// # Errors
 /// When the writer fails.
-pub fn write(trial: Trial<'_>, out: &mut impl Write) -> io::Result<()> {
-    let printable = PrintableTrial::of(trial);
-    document(&Document::of_trial(printable.trial()), out)
-}
-
-/// Writes a run.
-///
-/// # Errors
-/// When the writer fails.
-pub fn write_run(run: &RunEvidence, out: &mut impl Write) -> io::Result<()> {
-    let printable = with_printable_names(run);
-    document(&Document::of_run(printable.as_ref().unwrap_or(run)), out)
-}
-
-fn document(document: &Document, out: &mut impl Write) -> io::Result<()> {
+pub fn write(document: &Document, out: &mut impl Write) -> io::Result<()> {
     let subject = [("subject", document.name.as_str())];
     let mut text = String::new();
     family(&mut text, "result_passed", None, "1 where nothing fails and nothing is open.");

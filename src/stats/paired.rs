@@ -66,9 +66,9 @@ pub fn effect(log_ratios: &[f64], alpha: f64) -> Option<Effect> {
 const FEWEST_OF_A_SERIES: usize = 16;
 const CORRELATED: f64 = 0.2;
 
-/// By how much wider intervals must be because each value follows the last: √((1 + ρ) / (1 − ρ)) of the correlation
-/// ρ at lag 1 (Box & Jenkins, "Time Series Analysis", 2.1.5: the variance of a mean of a first-order series); 1 below 16
-/// values or a correlation of 0.2.
+/// By how much wider intervals must be because each value follows the last: √((1 + ρ) / (1 − ρ)) of the
+/// correlation ρ at lag 1 (Box & Jenkins, "Time Series Analysis", 2.1.5: the variance of a mean of a first-order
+/// series); 1 below 16 values or a correlation of 0.2.
 #[must_use]
 pub fn widening(values: &[f64]) -> f64 {
     let correlation = lag1(values).filter(|rho| FEWEST_OF_A_SERIES <= values.len() && CORRELATED < *rho);
